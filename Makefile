@@ -1,0 +1,25 @@
+# Needs Python 3.11 or newer and nothing else: each target makes .venv itself if need be.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: setup run test check
+
+setup: .venv/ready
+
+.venv/ready: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $@
+
+# The main job: 500 clients, five of whom leave, and the proof that the state is that of a run they never joined.
+run: setup
+	$(BIN)/fedsift run --leave 5 --oracle
+
+test: setup
+	$(BIN)/pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports

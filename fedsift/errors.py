@@ -1,0 +1,28 @@
+"""The errors meant for people: a message says what was wrong, where, and what would be right."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class FedsiftError(Exception):
+    """Base of every error a user may cause; the command line prints its message without a traceback."""
+
+    exit_code = 2
+
+
+class BadInput(FedsiftError):
+    """An option, a file, a data set or a model that cannot be used as given. Nothing has been changed."""
+
+
+class Refused(FedsiftError):
+    """A state change that would break exactness. The state is untouched."""
+
+    exit_code = 3
+
+
+def unknown_name(kind: str, name: str, valid: Iterable[str]) -> BadInput:
+    """The error for a name that is not one of `valid`; it names the nearest valid one."""
+    names = sorted(valid)
+    nearest = get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"valid: {', '.join(names)}"
+    return BadInput(f"unknown {kind} {name!r}; {hint}")

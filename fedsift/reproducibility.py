@@ -1,0 +1,50 @@
+"""What makes a rerun give the same bits, and a record of what could change them."""
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+# Set before torch is imported: the same bits on all AVX2 processors of one vendor, at no cost.
+VENDOR_PROFILE = {"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2,STRICT"}
+
+# Libraries whose version can change the bits of a rerun.
+_RECORDED_PACKAGES = ("torch", "transformers", "tokenizers", "numpy")
+_RECORDED_VARIABLES = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA")
+
+
+def make_deterministic() -> None:
+    """One thread and deterministic kernels only, for the rest of this process.
+
+    Two threads give other bits than one (the order of a reduction), so one is the only number that every machine has.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+
+
+def environment_fingerprint() -> dict[str, str]:
+    """Versions, processor and settings that decide the bits; flat strings, stable within a machine."""
+    import torch
+
+    fingerprint = {package: version(package) for package in _RECORDED_PACKAGES}
+    fingerprint |= {name: os.environ.get(name, "") for name in _RECORDED_VARIABLES}
+    fingerprint |= {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor_vendor": _processor_vendor(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": str(torch.get_num_threads()),
+        "device": "cpu",
+    }
+    return fingerprint
+
+
+def _processor_vendor() -> str:
+    try:
+        with Path("/proc/cpuinfo").open(encoding="utf-8") as file:
+            vendors = {line.split(":", 1)[1].strip() for line in file if line.startswith("vendor_id")}
+    except OSError:
+        vendors = set()
+    return ", ".join(sorted(vendors)) or platform.processor()

@@ -1,0 +1,71 @@
+"""The two sums that are all a server keeps of its members' contributions.
+
+S = sum of q and C = sum of m, in unsigned integers: addition is exact and commutes, so any order and any grouping of
+the members gives the same bits, and subtracting a member gives the bits of the sums that never had it.
+"""
+
+import hashlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedsift.contribution import Contribution
+from fedsift.errors import BadInput, Refused
+
+_SLICE = 1 << 20
+
+
+def _narrowest(largest: int) -> np.dtype[Any]:
+    for dtype in (np.uint16, np.uint32, np.uint64):
+        if largest <= np.iinfo(dtype).max:
+            return np.dtype(dtype)
+    raise BadInput(f"a sum of up to {largest} does not fit 64 bits; use fewer bits or a smaller capacity")
+
+
+class RunningSums:
+    """S and C over n parameters for at most `capacity` members."""
+
+    def __init__(self, size: int, highest_level: int, capacity: int) -> None:
+        """Both sums zero, in the narrowest unsigned integers that `capacity` members cannot overflow.
+
+        At 2 bits both fit 16 bits for up to 21,845 members.
+        """
+        if capacity < 1:
+            raise BadInput(f"capacity = {capacity}: there must be room for at least one member")
+        self.capacity = capacity
+        self.level_sum: NDArray[Any] = np.zeros(size, _narrowest(capacity * highest_level))
+        self.mask_count: NDArray[Any] = np.zeros(size, _narrowest(capacity))
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of both sums."""
+        return self.level_sum.nbytes + self.mask_count.nbytes
+
+    def add(self, contribution: Contribution) -> None:
+        """S += q and C += m. The caller keeps the number of members within `capacity`."""
+        for start, mask, levels in contribution.slices():
+            stop = start + len(mask)
+            self.level_sum[start:stop][mask] += levels.astype(self.level_sum.dtype)
+            self.mask_count[start:stop] += mask
+
+    def subtract(self, contribution: Contribution) -> None:
+        """S -= q and C -= m, all or nothing.
+
+        Raises:
+            Refused: the sums do not contain the contribution; nothing is changed.
+        """
+        for start, mask, levels in contribution.slices():
+            stop = start + len(mask)
+            if (self.level_sum[start:stop][mask] < levels).any() or not self.mask_count[start:stop][mask].all():
+                raise Refused(f"the sums do not contain this contribution (entries {start} to {stop - 1})")
+        for start, mask, levels in contribution.slices():
+            stop = start + len(mask)
+            self.level_sum[start:stop][mask] -= levels.astype(self.level_sum.dtype)
+            self.mask_count[start:stop] -= mask
+
+    def update_hash(self, state: "hashlib._Hash") -> None:
+        """Feed S, then C, as little-endian 64-bit integers: the hash does not depend on the width they are kept in."""
+        for array in (self.level_sum, self.mask_count):
+            for start in range(0, len(array), _SLICE):
+                state.update(array[start : start + _SLICE].astype("<u8").data)

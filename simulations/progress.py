@@ -1,0 +1,70 @@
+"""One progress bar per phase, with clients/s and time left, and the seconds that each phase took."""
+
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from strategies.messages import EVALUATE, FORGET, QUERY, TRAIN
+
+# The mask request is part of evaluation: it has no bar of its own.
+_TITLES = {QUERY: "query", TRAIN: "train", FORGET: "forget", EVALUATE: "evaluate"}
+
+
+class _ClientsPerSecond(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.1f} clients/s" if speed else "- clients/s", style="progress.data.speed")
+
+
+class PhaseBars:
+    """A `ray_grid.Progress` that draws bars on a console and adds up seconds by phase."""
+
+    def __init__(self, console: Console) -> None:
+        self.seconds: dict[str, float] = {}
+        self.prefix = ""
+        self._bars = Progress(
+            TextColumn("{task.description:<16}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _ClientsPerSecond(),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._task = self._bars.add_task("starting workers", total=None)
+        self._clock = time.perf_counter()
+
+    def __enter__(self) -> "PhaseBars":
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def begin(self, message_type: str, total: int) -> None:
+        """Open the bar of a phase. The first one replaces the start-up line."""
+        title = _TITLES.get(message_type)
+        if title is None:
+            return
+        self._close()
+        self._task = self._bars.add_task(self.prefix + title, total=total)
+        self._phase = self.prefix + title
+
+    def advance(self, message_type: str) -> None:
+        """Count a reply."""
+        if message_type in _TITLES:
+            self._bars.advance(self._task)
+
+    def finish(self) -> None:
+        """Close the last phase."""
+        self._close()
+
+    _phase = "start"
+
+    def _close(self) -> None:
+        now = time.perf_counter()
+        self.seconds[self._phase] = self.seconds.get(self._phase, 0.0) + now - self._clock
+        self._clock = now
+        if self._phase == "start":
+            self._bars.remove_task(self._task)

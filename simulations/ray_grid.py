@@ -1,0 +1,224 @@
+"""Flower's Grid over Ray actors: replies stream, the broadcast is stored once, dead workers are replaced.
+
+The stock simulation engine returns all replies at once and asks for each node again and again; here
+`send_and_receive` is a generator with about two messages in flight for each worker, so that memory and the cost of a
+message do not depend on the number of clients.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import count
+from operator import length_hint
+from typing import Any, Protocol
+
+import ray
+from flwr.app import ArrayRecord, Context, Message, RecordDict, UserConfig
+from flwr.serverapp import Grid
+from flwr.supercore.run import Run
+from flwr.supercore.task_identity import TaskIdentity
+from ray.exceptions import RayActorError
+
+from simulations.worker import Worker
+
+_IN_FLIGHT_PER_WORKER = 2  # One runs, one waits: a worker is never idle while a reply is being merged.
+_MAX_ATTEMPTS = 3  # A client whose worker died this often is the likely reason.
+_SERVER_NODE_ID = 1
+
+
+class WorkerDied(RuntimeError):
+    """A client's worker died each time it was tried."""
+
+
+class Progress(Protocol):
+    """Is told how far a batch of messages has come."""
+
+    def begin(self, message_type: str, total: int) -> None:
+        """A batch of `total` messages begins; the type is that of its first message."""
+
+    def advance(self, message_type: str) -> None:
+        """A reply has come."""
+
+
+class WorkerPool:
+    """Ray actors with their load; shared by all grids of a command."""
+
+    def __init__(self, client_app: str, workers: int) -> None:
+        """Start `workers` actors that import `client_app` ("module:name"). Ray must be initialised."""
+        self._client_app = client_app
+        self._load: dict[Any, int] = {self._start(): 0 for _ in range(workers)}
+
+    def __len__(self) -> int:
+        return len(self._load)
+
+    @property
+    def actors(self) -> list[Any]:
+        """The actors now alive."""
+        return list(self._load)
+
+    def environments(self) -> list[dict[str, str]]:
+        """The distinct fingerprints of the workers; waits until each has started."""
+        found: list[dict[str, str]] = []
+        for fingerprint in ray.get([actor.environment.remote() for actor in self._load]):
+            if fingerprint not in found:
+                found.append(fingerprint)
+        return found
+
+    def submit(self, message: Message, shared: dict[str, Any], context: Context) -> tuple[Any, Any]:
+        """Send a message to the least loaded actor; returns the future and the actor."""
+        actor = min(self._load, key=self._load.__getitem__)
+        self._load[actor] += 1
+        return actor.handle.remote(message, shared, context), actor
+
+    def finished(self, actor: Any) -> None:
+        """One message of `actor` is done."""
+        if actor in self._load:
+            self._load[actor] -= 1
+
+    def replace(self, actor: Any) -> None:
+        """Start another actor in place of a dead one; once, however many of its messages fail."""
+        if self._load.pop(actor, None) is not None:
+            self._load[self._start()] = 0
+
+    def _start(self) -> Any:
+        return Worker.remote(self._client_app)  # type: ignore[attr-defined]
+
+
+class RayGrid(Grid):
+    """The Grid of one simulated run: its nodes, their contexts, and a pool of workers to run them."""
+
+    def __init__(
+        self,
+        pool: WorkerPool,
+        node_configs: Sequence[UserConfig],
+        run_config: UserConfig,
+        progress: Progress | None = None,
+        on_error: Callable[[Message], None] | None = None,
+    ) -> None:
+        """One node for each of `node_configs`; node ids count from 2.
+
+        Args:
+            pool: the workers.
+            node_configs: what tells a client which data is its own.
+            run_config: the configuration that every client sees.
+            progress: is told of every reply.
+            on_error: is called with every error reply before the strategy sees it; may raise.
+        """
+        self._pool, self._progress, self._on_error = pool, progress, on_error
+        self._run = Run.create_empty(run_id=1)
+        self._contexts = {
+            node_id: Context(self._run.run_id, node_id, dict(config), RecordDict(), dict(run_config))
+            for node_id, config in enumerate(node_configs, start=_SERVER_NODE_ID + 1)
+        }
+        self._broadcast: dict[str, tuple[ArrayRecord, Any]] = {}
+        self._pushed: dict[str, Iterator[Message]] = {}
+        self._message_numbers = count(1)
+        # The constructor of Message takes its sender from here, as in the process of a real ServerApp.
+        TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = self._run.run_id, 1, _SERVER_NODE_ID
+
+    def set_run(self, run: Run) -> None:
+        """Set the run."""
+        self._run = run
+
+    @property
+    def run(self) -> Run:
+        """The run."""
+        return self._run
+
+    def get_node_ids(self) -> list[int]:
+        """All nodes."""
+        return list(self._contexts)
+
+    def create_message(
+        self, content: RecordDict, message_type: str, dst_node_id: int, group_id: str, ttl: float | None = None
+    ) -> Message:
+        """A message to a node."""
+        return Message(content, dst_node_id, message_type, ttl=ttl, group_id=group_id)
+
+    def push_messages(self, messages: Iterable[Message]) -> list[str]:
+        """Take messages in; they run when `pull_messages` asks for their replies."""
+        ids = []
+        for message in messages:
+            message_id = f"message-{next(self._message_numbers)}"
+            self._pushed[message_id] = self.send_and_receive([message])
+            ids.append(message_id)
+        return ids
+
+    def pull_messages(self, message_ids: Iterable[str]) -> Iterator[Message]:
+        """Replies to pushed messages."""
+        for message_id in message_ids:
+            yield from self._pushed.pop(message_id)
+
+    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterator[Message]:
+        """Yield replies as they come. Messages are taken from their iterable only as workers get free.
+
+        Raises:
+            TimeoutError: not all replies came within `timeout` seconds (never a silent partial answer).
+            WorkerDied: a client's worker died three times over.
+        """
+        deadline = time.monotonic() + timeout if timeout is not None else float("inf")
+        total = length_hint(messages)
+        source = iter(messages)
+        retries: deque[Message] = deque()
+        attempts: dict[int, int] = {}
+        pending: dict[Any, tuple[Message, Any]] = {}
+        announced = ""
+        while True:
+            while len(pending) < _IN_FLIGHT_PER_WORKER * len(self._pool):
+                message = retries.popleft() if retries else next(source, None)
+                if message is None:
+                    break
+                if self._progress and not announced:
+                    announced = message.metadata.message_type
+                    self._progress.begin(announced, total)
+                future, actor = self._submit(message)
+                pending[future] = message, actor
+            if not pending:
+                return
+            remaining = deadline - time.monotonic()
+            done, _ = ray.wait(list(pending), timeout=None if remaining == float("inf") else max(0.0, remaining))
+            if not done:
+                raise TimeoutError(f"{len(pending)} or more clients did not answer within {timeout} seconds")
+            message, actor = pending.pop(done[0])
+            self._pool.finished(actor)
+            try:
+                reply, context = ray.get(done[0])
+            except RayActorError as error:
+                self._pool.replace(actor)
+                node_id = message.metadata.dst_node_id
+                attempts[node_id] = attempts.get(node_id, 0) + 1
+                if attempts[node_id] == _MAX_ATTEMPTS:
+                    raise WorkerDied(f"node {node_id}: its worker died {_MAX_ATTEMPTS} times: {error}") from error
+                retries.append(message)
+                continue
+            self._contexts[context.node_id] = context
+            if reply.has_error() and self._on_error:
+                self._on_error(reply)
+            if self._progress:
+                self._progress.advance(announced)
+            yield reply
+
+    def _submit(self, message: Message) -> tuple[Any, Any]:
+        """Send a message, its broadcast records by reference."""
+        shared = {name: self._reference(name, record) for name, record in message.content.array_records.items()}
+        shared = {name: reference for name, reference in shared.items() if reference is not None}
+        if shared:
+            rest = RecordDict({name: record for name, record in message.content.items() if name not in shared})
+            message = Message(rest, metadata=message.metadata)  # type: ignore[call-overload]
+        return self._pool.submit(message, shared, self._contexts[message.metadata.dst_node_id])
+
+    def _reference(self, name: str, record: ArrayRecord) -> Any | None:
+        """Where a record lies in Ray's object store: put there when the same object is sent a second time."""
+        known, reference = self._broadcast.get(name, (None, None))
+        if known is not record:
+            self._broadcast[name] = record, None
+            return None
+        if reference is None:
+            reference = ray.put(record)
+            self._broadcast[name] = record, reference
+        return reference
+
+
+def node_configs(indices: Iterable[int], total: int, extra: Mapping[str, str]) -> list[UserConfig]:
+    """Flower's usual node configuration for the clients at these positions of the data set."""
+    return [{"partition-id": index, "num-partitions": total, **extra} for index in indices]

@@ -1,0 +1,147 @@
+"""What a run leaves behind: `result.json`, and the same as a table for people."""
+
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from simulations.configuration import RunConfig
+
+# Keys in result.json, and how people know them.
+_SCORES = {
+    "zero_shot": "zero-shot",
+    "local": "local",
+    "merged": "merged",
+    "sift_masks_paper": "SIFT-Masks as published",
+    "sift_masks": "SIFT-Masks",
+}
+_REMOVALS_SHOWN = 10
+
+
+def run_result(
+    config: RunConfig,
+    outcome: dict[str, Any],
+    oracle: dict[str, Any] | None,
+    environments: list[dict[str, str]],
+    seconds: dict[str, float],
+) -> dict[str, Any]:
+    """The content of result.json, from the outcomes of the ServerApp."""
+    merge, *later = outcome["rounds"]
+    final = later[-1] if later else merge
+    before, after = _named(merge["scores"], config.localise), _named(final["scores"], config.localise)
+    members = len(merge["joined"])
+    dense_bytes = 4 * outcome["tuned_parameters"]
+    removals = [
+        {
+            "client": removal["client_id"],
+            "verdict": removal["verdict"],
+            "reason": removal["reason"],
+            "steps_retrained": removal["steps_retrained"],
+            "state_digest_after": removal["state_digest_after"],
+            "score_before": before.get("sift_masks", {}).get(removal["client_id"]),
+            "score_after": after.get("merged", {}).get(removal["client_id"]),
+        }
+        for record in later
+        for removal in record["removals"]
+    ]
+    return {
+        "clients": members,
+        "tuned_parameters": outcome["tuned_parameters"],
+        "metric": "answer probability",
+        "scores": {name: _summary(per_client) for name, per_client in before.items()},
+        "scores_after_removal": {name: _summary(per_client) for name, per_client in after.items()} if later else None,
+        "upload_bytes_mean": merge["upload_bytes"] / members,
+        "dense_bytes": dense_bytes,
+        "server_bytes": outcome["server_bytes"],
+        "saturated_share": merge["saturated"] / (members * outcome["tuned_parameters"]),
+        "state_digest": outcome["state_digest"],
+        "removals": removals,
+        "oracle": None
+        if oracle is None
+        else {
+            "state_digest": oracle["state_digest"],
+            "bit_identical": oracle["state_digest"] == outcome["state_digest"],
+        },
+        "seconds": {phase: round(value, 3) for phase, value in seconds.items()},
+        "environment": environments,
+    }
+
+
+def proven(result: dict[str, Any]) -> bool:
+    """Whether every removal was bit-exact and the oracle, where asked for, agrees."""
+    oracle = result["oracle"]
+    exact = all(removal["verdict"] == "BIT_EXACT" for removal in result["removals"])
+    return exact and (oracle is None or oracle["bit_identical"])
+
+
+def summary(result: dict[str, Any], out: str) -> Group:
+    """The table and the verdicts for a terminal."""
+    leavers = [removal["client"] for removal in result["removals"]]
+    table = Table(title=f"{result['metric']}, mean over {result['clients']} clients", title_justify="left")
+    table.add_column("model")
+    table.add_column("after the merge", justify="right")
+    if leavers:
+        table.add_column("the leavers, before", justify="right")
+        table.add_column("the leavers, after", justify="right")
+        table.add_column("those who stay, after", justify="right")
+    for name, title in _SCORES.items():
+        if name not in result["scores"]:
+            continue
+        cells = [title, _score(result["scores"][name]["mean"])]
+        if leavers:
+            later = result["scores_after_removal"].get(name, {"per_client": {}})["per_client"]
+            cells += [
+                _mean_of(result["scores"][name]["per_client"], leavers),
+                _mean_of(later, leavers),
+                _mean_of(later, later.keys() - set(leavers)),
+            ]
+        table.add_row(*cells)
+    return Group(table, *(Text(line, style=style) for line, style in _lines(result, out)))
+
+
+def _lines(result: dict[str, Any], out: str) -> list[tuple[str, str]]:
+    upload, dense = result["upload_bytes_mean"], result["dense_bytes"]
+    seconds = ", ".join(f"{phase} {value:.1f}" for phase, value in result["seconds"].items())
+    lines = [
+        (f"upload   {upload:,.0f} bytes a client, {upload / dense:.1%} of dense float32 ({dense:,} bytes)", ""),
+        (f"server   {result['server_bytes']:,} bytes of sums for {result['tuned_parameters']:,} parameters", ""),
+        (f"seconds  {seconds}", ""),
+        (f"state    {result['state_digest']}", ""),
+    ]
+    for removal in result["removals"][:_REMOVALS_SHOWN]:
+        exact = removal["verdict"] == "BIT_EXACT"
+        told = f"{removal['steps_retrained']} steps retrained" if exact else removal["reason"]
+        lines.append((f"removal  {removal['client']}  {removal['verdict']}  {told}", "green" if exact else "red"))
+    if len(result["removals"]) > _REMOVALS_SHOWN:
+        lines.append((f"removal  ... and {len(result['removals']) - _REMOVALS_SHOWN} more, in result.json", ""))
+    oracle = result["oracle"]
+    if oracle is not None:
+        same = oracle["bit_identical"]
+        verdict = "byte for byte the same state" if same else "NOT the same state"
+        lines.append((f"oracle   {oracle['state_digest']}  {verdict}", "green" if same else "bold red"))
+    lines.append((f"written  {out}", ""))
+    return lines
+
+
+def _named(scores: dict[str, dict[str, float]], localise: str) -> dict[str, dict[str, float]]:
+    """From client -> score to score -> client, with the localisations under their names in result.json."""
+    sources = {**{name: name for name in _SCORES}, "sift_masks_paper": "paper", "sift_masks": localise}
+    named = {
+        name: {client: scores[client][source] for client in sorted(scores) if source in scores[client]}
+        for name, source in sources.items()
+    }
+    return {name: per_client for name, per_client in named.items() if per_client}
+
+
+def _summary(per_client: dict[str, float]) -> dict[str, Any]:
+    return {"mean": sum(per_client.values()) / len(per_client), "per_client": per_client}
+
+
+def _mean_of(per_client: dict[str, float], clients: Any) -> str:
+    values = [per_client[client] for client in sorted(clients) if client in per_client]
+    return _score(sum(values) / len(values)) if values else "-"
+
+
+def _score(value: float) -> str:
+    return f"{value:.3f}"

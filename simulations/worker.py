@@ -1,0 +1,52 @@
+"""A Ray actor that runs the ClientApp: one message at a time, deterministically."""
+
+import importlib
+import os
+import traceback
+from typing import Any
+
+import ray
+from flwr.app import Context, Error, Message
+
+from fedsift.errors import FedsiftError
+from fedsift.reproducibility import VENDOR_PROFILE, environment_fingerprint, make_deterministic
+
+# Error codes of a reply. Flower keeps those below 100 for itself.
+CLIENT_INPUT_ERROR = 100
+CLIENT_CRASHED = 101
+
+# torch reads these when it is imported, so they stand in the environment before the actor's process starts.
+WORKER_ENVIRONMENT = {**VENDOR_PROFILE, "TOKENIZERS_PARALLELISM": "false"}
+
+
+@ray.remote(num_cpus=1, runtime_env={"env_vars": WORKER_ENVIRONMENT})
+class Worker:
+    """Runs one ClientApp for any number of clients."""
+
+    def __init__(self, client_app: str) -> None:
+        """Import the app, given as "module:name": an importable module's caches live as long as the worker."""
+        make_deterministic()
+        module, name = client_app.split(":")
+        self._app = getattr(importlib.import_module(module), name)
+
+    def environment(self) -> dict[str, str]:
+        """This worker's fingerprint."""
+        return environment_fingerprint()
+
+    def process_id(self) -> int:
+        """This worker's process, for tests that kill it."""
+        return os.getpid()
+
+    def handle(self, message: Message, shared: dict[str, Any], context: Context) -> tuple[Message, Context]:
+        """Run the app on a message whose bulky records may lie in Ray's object store; returns reply and context.
+
+        A failure of the client is an error reply, as in Flower's own engine.
+        """
+        for name, reference in shared.items():
+            message.content[name] = ray.get(reference)
+        try:
+            return self._app(message, context), context
+        except FedsiftError as error:
+            return Message(Error(CLIENT_INPUT_ERROR, str(error)), reply_to=message), context
+        except Exception:  # Whatever a user's data set or model raises is the client's failure, not the worker's.
+            return Message(Error(CLIENT_CRASHED, traceback.format_exc()), reply_to=message), context

@@ -1,0 +1,129 @@
+"""What the messages between ServerApp and ClientApp hold: the keys and their codecs, in one place for both sides.
+
+Bulk travels as raw bytes, never as pickles. Types of messages:
+
+    query           -> client id, and its wish: join, stay, leave or away
+    train           terms, whether to score -> client id, upload, scores
+    train.forget    terms -> client id, upload (the rerun of a member that leaves)
+    query.mask      -> client id, its mask
+    evaluate        the merged model, and for a member its served magnitudes -> client id, scores
+"""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import TypeVar, cast
+
+import numpy as np
+from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from numpy.typing import NDArray
+
+from fedsift.contribution import UploadTerms
+from fedsift.errors import Refused
+from fedsift.quantisation import QuantisationGrid
+
+QUERY, TRAIN, FORGET, MASK, EVALUATE = "query", "train", "train.forget", "query.mask", "evaluate"
+
+_T = TypeVar("_T")
+
+
+class Wish(StrEnum):
+    """What a client answers to a query. Only the client itself can ask to leave."""
+
+    JOIN = "join"
+    STAY = "stay"
+    LEAVE = "leave"
+    AWAY = "away"
+
+
+class Stream:
+    """Messages made while they are sent, with their number known beforehand."""
+
+    def __init__(self, messages: Iterator[Message], length: int) -> None:
+        self._messages, self._length = messages, length
+
+    def __iter__(self) -> Iterator[Message]:
+        return self._messages
+
+    def __length_hint__(self) -> int:
+        return self._length
+
+
+def terms_record(terms: UploadTerms) -> ConfigRecord:
+    """The terms as a record of a few bytes: the seed stands for the sign vector."""
+    return ConfigRecord(
+        {
+            "layout-digest": terms.layout_digest,
+            "parameters": terms.size,
+            "sign-seed": terms.sign_seed.to_bytes(8, "little"),
+            "bits": terms.grid.bits,
+            "max-magnitude": terms.grid.max_magnitude,
+            "threshold": terms.grid.threshold,
+        }
+    )
+
+
+def read_terms(content: RecordDict) -> UploadTerms:
+    """The inverse of `terms_record`, from a message's content."""
+    record = content.config_records["terms"]
+    return UploadTerms(
+        layout_digest=field(record, "layout-digest", bytes),
+        size=field(record, "parameters", int),
+        sign_seed=int.from_bytes(field(record, "sign-seed", bytes), "little"),
+        grid=QuantisationGrid(
+            field(record, "bits", int), field(record, "max-magnitude", float), field(record, "threshold", float)
+        ),
+    )
+
+
+def field(record: ConfigRecord, key: str, kind: type[_T]) -> _T:
+    """A value of a record, refused where it is missing or of another type than `kind`."""
+    value = record.get(key)
+    if not isinstance(value, kind):
+        raise Refused(f"message field {key!r} is {type(value).__name__}; expected {kind.__name__}")
+    return value
+
+
+def client_reply(
+    message: Message, client_id: str, scores: dict[str, float] | None = None, **fields: str | bytes | int
+) -> Message:
+    """A client's answer to `message`."""
+    content = RecordDict({"client": ConfigRecord({"client-id": client_id, **fields})})
+    if scores is not None:
+        content["scores"] = MetricRecord(cast(dict[str, int | float | list[int] | list[float]], scores))
+    return Message(content, reply_to=message)
+
+
+def client_record(reply: Message) -> ConfigRecord:
+    """The client's part of a reply."""
+    record = reply.content.get("client")
+    if not isinstance(record, ConfigRecord):
+        raise Refused("a reply lacks its client record")
+    return record
+
+
+def reply_scores(reply: Message) -> dict[str, float]:
+    """The scores that came with a reply; empty without any."""
+    record = reply.content.get("scores")
+    if not isinstance(record, MetricRecord):
+        return {}
+    return {name: float(value) for name, value in record.items() if isinstance(value, int | float)}
+
+
+def float_array(values: NDArray[np.float32]) -> Array:
+    """A float32 vector as raw little-endian bytes."""
+    data = np.ascontiguousarray(values, "<f4")
+    return Array(dtype="float32", shape=data.shape, stype="raw", data=data.tobytes())
+
+
+def read_float_array(array: Array) -> NDArray[np.float32]:
+    """The inverse of `float_array`."""
+    if array.stype != "raw" or array.dtype != "float32" or len(array.data) != 4 * int(np.prod(array.shape)):
+        raise Refused(
+            f"array of {len(array.data)} bytes, dtype {array.dtype!r}, stype {array.stype!r} is no raw float32"
+        )
+    return np.frombuffer(array.data, "<f4").astype(np.float32, copy=False).reshape(array.shape)
+
+
+def merged_record(magnitudes: NDArray[np.float32]) -> ArrayRecord:
+    """The merged model's magnitudes, shape (n,)."""
+    return ArrayRecord({"magnitudes": float_array(magnitudes)})

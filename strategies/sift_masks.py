@@ -1,0 +1,243 @@
+"""SIFT-Masks (arXiv 2504.04626, algorithm 1) as a Flower strategy, exact to the bit.
+
+Each round:
+
+1. query      every client: join, stay, leave or away?
+2. train      those who join upload their contribution; it is added to the running sums and dropped.
+   forget     those who leave rerun their training; where the upload has the digest that was merged, it is subtracted.
+3. evaluate   every member sends its mask, is served its localised model and scores it; a client without a mask gets the
+              merged model.
+
+Replies are decoded one at a time. Of an upload nothing is kept but the sums and two digests; of a mask, nothing.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from logging import getLogger
+
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.serverapp import Grid
+from flwr.serverapp.strategy import Strategy
+
+from fedsift.errors import Refused
+from fedsift.localisation import Localisation
+from fedsift.server_state import ServerState
+from strategies import messages
+from strategies.messages import EVALUATE, FORGET, MASK, QUERY, TRAIN, Stream, Wish
+
+_LOG = getLogger("flwr")  # Flower's own logger: what a strategy says belongs beside what Flower says.
+
+
+@dataclass(frozen=True)
+class Removal:
+    """One request to leave, and what came of it.
+
+    Attributes:
+        client_id: who asked.
+        verdict: "BIT_EXACT", or "REFUSED" with the state untouched.
+        reason: why it was refused; empty otherwise.
+        steps_retrained: optimiser steps that the removal cost.
+        state_digest_after: digest of the state after all removals of its round. A batch publishes one state only, so
+            that no single contribution can be read off two of them.
+    """
+
+    client_id: str
+    verdict: str
+    reason: str
+    steps_retrained: int
+    state_digest_after: str
+
+
+@dataclass
+class RoundRecord:
+    """What a round did.
+
+    Attributes:
+        joined: clients merged in this round.
+        removals: requests to leave.
+        failures: node or client -> why it did not take part.
+        scores: client -> score name -> value.
+        upload_bytes: total size of the uploads merged.
+        saturated: entries that the highest level cut, over the uploads merged.
+        state_digest: of the state at the end of the round.
+    """
+
+    joined: list[str] = field(default_factory=list)
+    removals: list[Removal] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+    scores: dict[str, dict[str, float]] = field(default_factory=dict)
+    upload_bytes: int = 0
+    saturated: int = 0
+    state_digest: str = ""
+
+
+class SiftMasks(Strategy):
+    """Merge sign-fixed contributions, serve masked models, remove members exactly."""
+
+    def __init__(self, state: ServerState, localisations: Iterable[str], evaluate: bool = True) -> None:
+        """Strategy over a server state.
+
+        Args:
+            state: the sums and members; the strategy alone changes it.
+            localisations: which served models each member is to score, by name.
+            evaluate: whether rounds end with an evaluation.
+        """
+        self.state = state
+        self.rounds: list[RoundRecord] = []
+        self._localisations = tuple(Localisation(name) for name in dict.fromkeys(localisations))
+        self._evaluate = evaluate
+        self._clients: dict[int, str] = {}  # node id -> client id, of the nodes that answered this round's query
+
+    def summary(self) -> None:
+        """Log the configuration."""
+        terms = self.state.terms
+        _LOG.info("\t├──> %d tuned parameters, %d bits a magnitude", terms.size, terms.grid.bits)
+        _LOG.info("\t├──> room for %d members in %d bytes of sums", self.state.sums.capacity, self.state.sums.nbytes)
+        _LOG.info("\t└──> localisations: %s", ", ".join(each.name for each in self._localisations))
+
+    def configure_train(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """Ask every node what it wants, then address those who join and those who leave."""
+        self.rounds.append(RoundRecord())
+        wishes = self._query(server_round, grid)
+        content = RecordDict({"terms": messages.terms_record(self.state.terms), "config": config})
+        types = {Wish.JOIN: TRAIN, Wish.LEAVE: FORGET}
+        return [
+            Message(content, dst_node_id=node_id, message_type=types[wish], group_id=str(server_round))
+            for node_id, wish in wishes.items()
+            if wish in types
+        ]
+
+    def aggregate_train(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
+        """Merge or remove, one reply at a time; returns the merged model's magnitudes S * step / |T|, shape (n,)."""
+        record = self.rounds[-1]
+        verdicts: list[tuple[str, str, int]] = []
+        for reply in replies:
+            client_id = self._clients.get(reply.metadata.src_node_id, str(reply.metadata.src_node_id))
+            leaving = reply.metadata.message_type == FORGET
+            steps, reason = 0, ""
+            try:
+                client = self._client_record(reply)
+                upload = messages.field(client, "upload", bytes)
+                if leaving:
+                    steps = messages.field(client, "steps", int)
+                    self.state.remove(client_id, upload)
+                else:
+                    self.state.merge(client_id, upload)
+                    record.joined.append(client_id)
+                    record.upload_bytes += len(upload)
+                    record.saturated += messages.field(client, "saturated", int)
+                    record.scores[client_id] = messages.reply_scores(reply)
+            except Refused as error:
+                reason = self._failed(client_id, error)
+            if leaving:
+                verdicts.append((client_id, reason, steps))
+        record.state_digest = self.state.digest().hex()
+        record.removals = [
+            Removal(client_id, "REFUSED" if reason else "BIT_EXACT", reason, steps, record.state_digest)
+            for client_id, reason, steps in sorted(verdicts)
+        ]
+        metrics = MetricRecord({"members": len(self.state.members), "joined": len(record.joined)})
+        return messages.merged_record(self.state.merged_magnitudes()), metrics
+
+    def configure_evaluate(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """Serve every client that answered the query: messages are made one by one while they are sent."""
+        if not self._evaluate:
+            return []
+        return Stream(self._serve(server_round, arrays, grid), len(self._clients))
+
+    def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
+        """Keep each client's scores and return their means over the clients that have them."""
+        record = self.rounds[-1]
+        for reply in replies:
+            client_id = self._clients.get(reply.metadata.src_node_id, str(reply.metadata.src_node_id))
+            try:
+                self._client_record(reply)
+                record.scores.setdefault(client_id, {}).update(messages.reply_scores(reply))
+            except Refused as error:
+                self._failed(client_id, error)
+        if not record.scores:
+            return None
+        return MetricRecord({**mean_scores(record.scores)})
+
+    def _query(self, server_round: int, grid: Grid) -> dict[int, Wish]:
+        """Every node's wish. A client id belongs to the first node that claims it in a round."""
+        self._clients = {}
+        claimed: set[str] = set()
+        wishes: dict[int, Wish] = {}
+        content = RecordDict()
+        queries = [
+            Message(content, dst_node_id=node_id, message_type=QUERY, group_id=str(server_round))
+            for node_id in grid.get_node_ids()
+        ]
+        for reply in grid.send_and_receive(queries):
+            node_id = reply.metadata.src_node_id
+            try:
+                if reply.has_error():
+                    raise Refused(reply.error.reason)
+                client = messages.client_record(reply)
+                client_id = messages.field(client, "client-id", str)
+                wish = messages.field(client, "wish", str)
+                if client_id in claimed:
+                    raise Refused(f"another node claims to be client {client_id!r}")
+                if wish not in set(Wish):
+                    raise Refused(f"unknown wish {wish!r}")
+            except Refused as error:
+                self._failed(str(node_id), error)
+                continue
+            claimed.add(client_id)
+            self._clients[node_id] = client_id
+            wishes[node_id] = Wish(wish)
+        return wishes
+
+    def _client_record(self, reply: Message) -> ConfigRecord:
+        """The client's part of a reply; refuses an error and a reply in another client's name."""
+        if reply.has_error():
+            raise Refused(reply.error.reason)
+        record = messages.client_record(reply)
+        known = self._clients.get(reply.metadata.src_node_id)
+        claimed = messages.field(record, "client-id", str)
+        if claimed != known:
+            raise Refused(f"a reply in the name of client {claimed!r} came from the node of client {known!r}")
+        return record
+
+    def _failed(self, client_id: str, error: Refused) -> str:
+        _LOG.warning("client %s: %s", client_id, error)
+        self.rounds[-1].failures[client_id] = str(error)
+        return str(error)
+
+    def _serve(self, server_round: int, merged: ArrayRecord, grid: Grid) -> Iterator[Message]:
+        def to(node_id: int, message_type: str, content: RecordDict) -> Message:
+            return Message(content, dst_node_id=node_id, message_type=message_type, group_id=str(server_round))
+
+        nothing, terms = RecordDict(), messages.terms_record(self.state.terms)
+        members = [node_id for node_id, client_id in self._clients.items() if client_id in self.state.members]
+        for reply in grid.send_and_receive([to(node_id, MASK, nothing) for node_id in members]):
+            node_id = reply.metadata.src_node_id
+            client_id = self._clients[node_id]
+            try:
+                mask = messages.field(self._client_record(reply), "mask", bytes)
+                served = {each.name: self.state.serve(client_id, mask, each) for each in self._localisations}
+            except Refused as error:
+                self._failed(client_id, error)
+                continue
+            arrays = ArrayRecord({name: messages.float_array(values) for name, values in served.items()})
+            yield to(node_id, EVALUATE, RecordDict({"terms": terms, "merged": merged, "served": arrays}))
+        without_mask = RecordDict({"terms": terms, "merged": merged})
+        for node_id, client_id in self._clients.items():
+            if client_id not in self.state.members:
+                yield to(node_id, EVALUATE, without_mask)
+
+
+def mean_scores(scores: dict[str, dict[str, float]]) -> dict[str, float]:
+    """The mean of every score over the clients that have it, summed in the order of their ids."""
+    values: dict[str, list[float]] = {}
+    for client_id in sorted(scores):
+        for name, value in scores[client_id].items():
+            values.setdefault(name, []).append(value)
+    return {name: sum(each) / len(each) for name, each in values.items()}
