@@ -90,13 +90,10 @@ def _read(file: Path) -> Any:
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity(datasets.logging.CRITICAL)
     try:
-        table = datasets.load_dataset(reader, data_files=str(file), split="train")
-    except (datasets.exceptions.DatasetGenerationError, ValueError, OSError) as error:
-        reason = str(error.__cause__ or error).strip().splitlines()[0]
-        raise BadInput(f"dataset file {file} cannot be read as {reader}: {reason}") from error
-    if len(table) == 0:
-        raise BadInput(f"dataset file {file} has no rows")
-    return table
+        return datasets.load_dataset(reader, data_files=str(file), split="train")
+    except (datasets.exceptions.DatasetGenerationError, ValueError, OSError, StopIteration) as error:
+        reason = (str(error.__cause__ or error).strip() or "it is empty").splitlines()[0]
+        raise BadInput(f"dataset file {file} has no rows or cannot be read as {reader}: {reason}") from error
 
 
 def _fields(prompt: str) -> list[str]:

@@ -1,7 +1,6 @@
 """The `fedsift` command."""
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +13,6 @@ from fedsift.localisation import LOCALISATIONS
 from simulations.configuration import PRESETS, RunConfig, read_toml
 
 _INTERRUPTED = 130
-
-# Both libraries would call home; Ray's start-up message is about that, too.
-os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
-os.environ.setdefault("FLWR_DISABLE_UPDATE_CHECK", "1")
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -61,7 +55,7 @@ def run(
 
         from simulations.output_folder import next_run_folder
         from simulations.progress import PhaseBars
-        from simulations.result import proven, summary
+        from simulations.result import print_summary, proven
         from simulations.run import run as simulate
 
         folder = out or next_run_folder()
@@ -70,7 +64,7 @@ def run(
         if json_:
             typer.echo(json.dumps(result, indent=1))
         else:
-            Console().print(summary(result, str(folder)))
+            print_summary(Console(), result, folder)
         if not proven(result):
             raise typer.Exit(3)
 

@@ -50,7 +50,7 @@ class RunConfig:
     leave: int | tuple[str, ...] = 0
     oracle: bool = False
     steps: int = 20
-    lr: float = 5e-3
+    lr: float = 1e-2
     batch_size: int = 128
     max_length: int = 192
     bits: int = 2
@@ -73,6 +73,10 @@ class RunConfig:
             raise BadInput(f"seed = {self.seed}: a seed lies between 0 and 2^63 - 1")
         if self.workers < 0:
             raise BadInput(f"workers = {self.workers}: give the number of workers, or 0 for one a core")
+        if not Path(self.dataset).suffix and self.dataset != "people":
+            raise BadInput(
+                f"{unknown_name('dataset', self.dataset, ['people'])} (or give a csv, jsonl or parquet file)"
+            )
         given = [name for name in ("client_column", "prompt", "target") if getattr(self, name)]
         if self.dataset == "people" and given:
             raise BadInput(f"{hyphened(given[0])} belongs to a file; the people data set has its own")

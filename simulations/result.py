@@ -1,8 +1,9 @@
 """What a run leaves behind: `result.json`, and the same as a table for people."""
 
+from pathlib import Path
 from typing import Any
 
-from rich.console import Group
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -75,16 +76,16 @@ def proven(result: dict[str, Any]) -> bool:
     return exact and (oracle is None or oracle["bit_identical"])
 
 
-def summary(result: dict[str, Any], out: str) -> Group:
+def print_summary(console: Console, result: dict[str, Any], out: Path) -> None:
     """The table and the verdicts for a terminal."""
     leavers = [removal["client"] for removal in result["removals"]]
-    table = Table(title=f"{result['metric']}, mean over {result['clients']} clients", title_justify="left")
-    table.add_column("model")
-    table.add_column("after the merge", justify="right")
+    table = Table(title=f"mean {result['metric']}, {result['clients']} clients", title_justify="left")
+    table.add_column("model", no_wrap=True)
+    table.add_column("merge: all", justify="right")
     if leavers:
-        table.add_column("the leavers, before", justify="right")
-        table.add_column("the leavers, after", justify="right")
-        table.add_column("those who stay, after", justify="right")
+        table.add_column("leavers: before", justify="right")
+        table.add_column("leavers: after", justify="right")
+        table.add_column("the rest: after", justify="right")
     for name, title in _SCORES.items():
         if name not in result["scores"]:
             continue
@@ -97,10 +98,12 @@ def summary(result: dict[str, Any], out: str) -> Group:
                 _mean_of(later, later.keys() - set(leavers)),
             ]
         table.add_row(*cells)
-    return Group(table, *(Text(line, style=style) for line, style in _lines(result, out)))
+    console.print(table)
+    for line, style in _lines(result, out):
+        console.print(Text(line, style=style), soft_wrap=True)
 
 
-def _lines(result: dict[str, Any], out: str) -> list[tuple[str, str]]:
+def _lines(result: dict[str, Any], out: Path) -> list[tuple[str, str]]:
     upload, dense = result["upload_bytes_mean"], result["dense_bytes"]
     seconds = ", ".join(f"{phase} {value:.1f}" for phase, value in result["seconds"].items())
     lines = [
@@ -118,8 +121,9 @@ def _lines(result: dict[str, Any], out: str) -> list[tuple[str, str]]:
     oracle = result["oracle"]
     if oracle is not None:
         same = oracle["bit_identical"]
-        verdict = "byte for byte the same state" if same else "NOT the same state"
-        lines.append((f"oracle   {oracle['state_digest']}  {verdict}", "green" if same else "bold red"))
+        verdict = "byte for byte the state of a run they never joined" if same else "NOT the state of such a run"
+        lines.append((f"oracle   {oracle['state_digest']}", ""))
+        lines.append((f"verdict  {verdict}", "bold green" if same else "bold red"))
     lines.append((f"written  {out}", ""))
     return lines
 

@@ -47,11 +47,11 @@ def run(config: RunConfig, out: Path, bars: PhaseBars) -> dict[str, Any]:
     clients = choose_clients(config, dataset)
     leavers = choose_leavers(config, clients)
     position = {client_id: index for index, client_id in enumerate(clients)}
+    _check_first_client(config, dataset.examples(clients[0]))
     with output_folder(out) as folder:
         masks = folder / "masks"
         masks.mkdir()
         with ray_session(config.worker_count) as pool:
-            _check_first_client(config, dataset.examples(clients[0]))
             environments = pool.environments()
             resolved = dataclasses.replace(config, leave=leavers)
             outcome = federate(pool, resolved, [position[each] for each in clients], masks, bars)
@@ -102,7 +102,7 @@ def ray_session(workers: int) -> Iterator[WorkerPool]:
 
 
 def _check_first_client(config: RunConfig, examples: Sequence[Any]) -> None:
-    """Load the model and encode one client while the workers start: what is wrong there is wrong everywhere."""
+    """Load the model and encode one client before anything is started: what is wrong there is wrong everywhere."""
     module, tokenizer = load_model(config.model)
     task = CausalLanguageModelling(tokenizer, module, config.max_length)
     task.batch([task.encode(example) for example in examples])

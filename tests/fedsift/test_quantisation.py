@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+
+from fedsift.errors import BadInput
+from fedsift.quantisation import QuantisationGrid
+
+
+def levels(grid: QuantisationGrid, *magnitudes: float) -> list[int]:
+    return grid.quantise(np.array(magnitudes, np.float32)).tolist()
+
+
+def test_two_bits_by_hand() -> None:
+    """step = 0.75 / 3 = 0.25; ties go to the even level; what lies above the highest level is cut."""
+    grid = QuantisationGrid(bits=2, max_magnitude=0.75)
+    assert levels(grid, 0.0, 0.125, 0.126, 0.25, 0.375, 0.4, 0.625, 0.75, 9.0) == [0, 0, 1, 1, 2, 2, 2, 3, 3]
+
+
+def test_one_bit_by_hand() -> None:
+    assert levels(QuantisationGrid(bits=1, max_magnitude=1.0), 0.5, 0.51, 1.0, 3.0) == [0, 1, 1, 1]
+
+
+def test_the_threshold_drops_what_rounding_would_keep() -> None:
+    grid = QuantisationGrid(bits=4, max_magnitude=1.5, threshold=1 / 3)
+    assert levels(grid, 0.1, 0.49, 0.5, 1.5) == [0, 0, 5, 15]
+
+
+def test_32_bits_keep_every_float32() -> None:
+    grid = QuantisationGrid(bits=32, max_magnitude=1.0)
+    assert levels(grid, 1.0, 2.0, 0.5) == [2**32 - 1, 2**32 - 1, 2**31]
+
+
+def test_saturated_entries_are_counted() -> None:
+    grid = QuantisationGrid(bits=2, max_magnitude=0.75)
+    assert grid.saturated(np.array([0.5, 0.75, 0.874, 0.876, 2.0], np.float32)) == 2
+
+
+@pytest.mark.parametrize(
+    ("bits", "max_magnitude", "threshold"),
+    [(0, 1.0, 0.0), (33, 1.0, 0.0), (2, 0.0, 0.0), (2, float("inf"), 0.0), (2, 1.0, 1.0), (2, 1.0, -0.1)],
+)
+def test_bad_grids(bits: int, max_magnitude: float, threshold: float) -> None:
+    with pytest.raises(BadInput):
+        QuantisationGrid(bits, max_magnitude, threshold)

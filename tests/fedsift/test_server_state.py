@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fedsift.bit_packing import pack_mask
+from fedsift.errors import Refused
+from fedsift.localisation import Localisation
+from fedsift.server_state import ServerState
+from tests.fedsift.uploads import contribution, level_lists, terms, upload
+
+
+def state(*members: list[int], capacity: int = 5) -> ServerState:
+    made = ServerState(terms(4), capacity)
+    for index, levels in enumerate(members):
+        made.merge(f"client {index}", upload(levels))
+    return made
+
+
+@given(data=st.data(), members=st.integers(1, 6))
+def test_a_removal_gives_the_state_that_never_had_the_client(data: st.DataObject, members: int) -> None:
+    everyone = {f"client {index}": upload(data.draw(level_lists(4, 2))) for index in range(members)}
+    leaving = data.draw(st.sets(st.sampled_from(sorted(everyone))))
+    left = ServerState(terms(4), capacity=members)
+    for client in data.draw(st.permutations(sorted(everyone))):
+        left.merge(client, everyone[client])
+    for client in data.draw(st.permutations(sorted(leaving))):
+        left.remove(client, everyone[client])
+
+    never_joined = ServerState(terms(4), capacity=1000)  # A roomier state has wider sums and the same digest.
+    for client in everyone.keys() - leaving:
+        never_joined.merge(client, everyone[client])
+    assert left.digest() == never_joined.digest()
+
+
+def test_the_digest_sees_a_single_bit() -> None:
+    members = [[1, 0, 3, 0], [2, 2, 0, 0]]
+    digest = state(*members).digest()
+    for array in ("level_sum", "mask_count"):
+        changed = state(*members)
+        getattr(changed.sums, array)[3] ^= 1
+        assert changed.digest() != digest
+
+
+def test_the_digest_sees_who_makes_up_equal_sums() -> None:
+    assert state([1, 0, 0, 0], [2, 0, 0, 0]).digest() != state([3, 0, 0, 0], [0, 0, 0, 0]).digest()
+
+
+def test_a_second_contribution_is_refused() -> None:
+    merged = state([1, 0, 3, 0])
+    digest = merged.digest()
+    with pytest.raises(Refused, match="'client 0' is a member already"):
+        merged.merge("client 0", upload([1, 0, 0, 0]))
+    assert merged.digest() == digest
+
+
+def test_a_merge_that_could_overflow_is_refused() -> None:
+    full = state([1, 0, 0, 0], [1, 0, 0, 0], capacity=2)
+    with pytest.raises(Refused, match="room for 2 members"):
+        full.merge("client 2", upload([1, 0, 0, 0]))
+
+
+def test_a_rerun_that_differs_is_refused() -> None:
+    merged = state([1, 0, 3, 0])
+    digest = merged.digest()
+    with pytest.raises(Refused, match="rerun of client 'client 0'"):
+        merged.remove("client 0", upload([1, 0, 2, 0]))
+    assert merged.digest() == digest
+
+
+def test_removing_a_stranger_is_refused() -> None:
+    with pytest.raises(Refused, match="'stranger' is not a member"):
+        state([1, 0, 0, 0]).remove("stranger", upload([1, 0, 0, 0]))
+
+
+def test_a_client_may_join_again() -> None:
+    merged = state([1, 0, 3, 0])
+    digest = merged.digest()
+    merged.remove("client 0", upload([1, 0, 3, 0]))
+    merged.merge("client 0", upload([1, 0, 3, 0]))
+    assert merged.digest() == digest
+
+
+def test_serving_by_hand() -> None:
+    """S = (1, 2, 3, 0), C = (1, 1, 2, 0), step = 0.5 / 3: client 0 has entries 0 and 2."""
+    merged = state([1, 0, 1, 0], [0, 2, 2, 0])
+    mask = contribution([1, 0, 1, 0]).packed_mask
+    step = 0.5 / 3
+    np.testing.assert_allclose(merged.serve("client 0", mask, Localisation("paper")), [1 * step / 2, 3 * step / 2])
+    np.testing.assert_allclose(merged.serve("client 0", mask, Localisation("coordinate")), [1 * step, 1.5 * step])
+    np.testing.assert_allclose(merged.merged_magnitudes(), [step / 2, step, 1.5 * step, 0.0])
+
+
+@pytest.mark.parametrize("mask", [pack_mask(np.ones(4, np.bool_)), b"", b"\x05\x00"])
+def test_a_mask_of_ones_choice_is_refused(mask: bytes) -> None:
+    with pytest.raises(Refused, match="not merged with"):
+        state([1, 0, 1, 0]).serve("client 0", mask, Localisation("coordinate"))
+
+
+def test_an_empty_state_serves_the_base_model() -> None:
+    assert state().merged_magnitudes().tolist() == [0.0, 0.0, 0.0, 0.0]

@@ -1,0 +1,104 @@
+"""A user's mistake: one line that says what, where and what would be right, exit code 2, and nothing written."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from simulations.command_line import app
+
+
+@pytest.fixture
+def options(tiny_model: Path, table_file: Path, tmp_path: Path) -> dict[str, str]:
+    return {
+        "--dataset": str(table_file),
+        "--client-column": "who",
+        "--prompt": "Q: {question}\\nA:",
+        "--target": "answer",
+        "--model": str(tiny_model),
+        "--out": str(tmp_path / "out"),
+    }
+
+
+def told(options: dict[str, str], *arguments: str) -> str:
+    """What the command says; checks that it is one line, exit code 2, and no output folder or remains of one."""
+    out = Path(options["--out"])
+    before = sorted(out.parent.rglob("*")) if out.parent.is_dir() else []
+    flat = [part for pair in options.items() for part in pair]
+    result = CliRunner().invoke(app, ["run", *arguments, *flat])
+    assert result.exit_code == 2, result.output
+    assert result.stderr.count("fedsift: ") == 1
+    message = result.stderr[result.stderr.index("fedsift: ") :]
+    assert message.count("\n") == 1
+    assert "Traceback" not in result.output
+    assert (sorted(out.parent.rglob("*")) if out.parent.is_dir() else []) == before
+    return message
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"--dataset": "missing.csv"}, "dataset file missing.csv does not exist"),
+        ({"--dataset": "poeple"}, "unknown dataset 'poeple'; did you mean 'people'"),
+        ({"--client-column": "whom"}, "client-column: unknown column 'whom'; did you mean 'who'"),
+        ({"--target": "anwser"}, "target: unknown column 'anwser'; did you mean 'answer'"),
+        ({"--prompt": "{questoin}"}, "prompt: unknown column 'questoin'; did you mean 'question'"),
+        ({"--prompt": "{question"}, "literal braces"),
+        ({"--clients": "9"}, "has 8 clients"),
+        ({"--leave": "client 9,"}, "unknown client 'client 9'; did you mean"),
+        ({"--leave": "9"}, "leave = 9: there are 8 clients"),
+        ({"--model": "./missing"}, "model folder ./missing does not exist"),
+        ({"--model": "no-such-model-anywhere"}, "cannot be loaded"),
+        ({"--lr": "0"}, "lr = 0.0"),
+        ({"--lr": "-1"}, "lr = -1.0"),
+        ({"--bits": "0"}, "bits = 0"),
+        ({"--localise": "coordinates"}, "did you mean 'coordinate'"),
+        ({"--preset": "papper"}, "unknown preset 'papper'; did you mean 'paper'"),
+        ({"--max-length": "6"}, "max-length is 6"),
+        ({"--out": "/dev/null/out"}, "out = /dev/null/out"),
+    ],
+)
+def test_one_line(options: dict[str, str], changed: dict[str, str], message: str) -> None:
+    assert message in told({**options, **changed})
+
+
+def test_an_output_folder_that_is_not_empty(options: dict[str, str]) -> None:
+    out = Path(options["--out"])
+    out.mkdir()
+    (out / "mine").write_text("precious", encoding="utf-8")
+    assert "the folder is not empty" in told(options)
+
+
+def test_a_file_for_an_output_folder(options: dict[str, str]) -> None:
+    Path(options["--out"]).write_text("precious", encoding="utf-8")
+    assert "it is a file" in told(options)
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"), [("model.safetensors", "has no weights"), ("config.json", "has no config.json")]
+)
+def test_an_incomplete_model_folder(
+    options: dict[str, str], tiny_model: Path, tmp_path: Path, missing: str, message: str
+) -> None:
+    model = shutil.copytree(tiny_model, tmp_path / "model")
+    (model / missing).unlink()
+    assert message in told({**options, "--model": str(model)})
+
+
+def test_damaged_weights(options: dict[str, str], tiny_model: Path, tmp_path: Path) -> None:
+    model = shutil.copytree(tiny_model, tmp_path / "model")
+    (model / "model.safetensors").write_bytes(b"\xff" * 100)
+    assert "cannot be loaded" in told({**options, "--model": str(model)})
+
+
+def test_a_configuration_with_an_unknown_key(options: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("stesp = 3\n", encoding="utf-8")
+    message = told(options, str(tmp_path / "config.toml"))
+    assert "config.toml: unknown key 'stesp'; did you mean 'steps'" in message
+
+
+def test_a_client_with_nothing_to_learn(options: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("who,question,answer\na,q,x\nb,q,\n", encoding="utf-8")
+    assert "row 2 has nothing in column 'answer'" in told({**options, "--dataset": str(file)})

@@ -1,0 +1,74 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fedsift.errors import BadInput
+from simulations.configuration import RunConfig, read_toml, write_toml
+
+CONFIGS = [
+    RunConfig(),
+    RunConfig(leave=3, oracle=True, seed=2**63 - 1, lr=1e-7),
+    RunConfig(leave=("a", 'b,"c"'), bits=16, localise="paper+l1"),
+    RunConfig(dataset="x.csv", client_column="u", prompt="{q}\n\tA:", target="a"),
+]
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_toml_round_trip(tmp_path: Path, config: RunConfig) -> None:
+    write_toml(config, tmp_path / "config.toml")
+    assert RunConfig.from_mapping(read_toml(tmp_path / "config.toml")) == config
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_flower_round_trip(config: RunConfig) -> None:
+    user_config = config.to_user_config()
+    assert all(type(value) in (bool, int, float, str) for value in user_config.values())
+    assert RunConfig.from_user_config(user_config) == config
+
+
+@given(lr=st.floats(1e-9, 10.0), steps=st.integers(1, 1000))
+def test_max_magnitude_follows_lr_and_steps(lr: float, steps: int) -> None:
+    config = RunConfig(lr=lr, steps=steps)
+    assert config.grid.max_magnitude == lr * steps
+    assert dataclasses.replace(config, max_magnitude=0.5).grid.max_magnitude == 0.5
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"stpes": 3}, "file: unknown key 'stpes'; did you mean 'steps'"),
+        ({"batch_size": 3}, "unknown key 'batch_size'; did you mean 'batch-size'"),
+        ({"steps": "3"}, "file: steps = '3': expected int"),
+        ({"steps": True}, "expected int"),
+        ({"oracle": 1}, "expected bool"),
+        ({"leave": [1]}, "expected int or list of strings"),
+        ({"lr": 0.0}, "file: lr = 0.0"),
+        ({"lr": -1}, "lr = -1.0"),
+        ({"steps": 0}, "steps = 0"),
+        ({"bits": 33}, "bits = 33"),
+        ({"threshold": 1.5}, "threshold = 1.5"),
+        ({"max-magnitude": -1.0}, "max-magnitude"),
+        ({"localise": "papr"}, "did you mean 'paper'"),
+        ({"clients": -1}, "clients = -1"),
+        ({"leave": -1}, "leave = -1"),
+        ({"workers": -1}, "workers = -1"),
+        ({"seed": -1}, "seed = -1"),
+        ({"max-length": 1}, "max-length = 1"),
+        ({"prompt": "{q}"}, "prompt belongs to a file"),
+        ({"dataset": "x.csv", "target": "a"}, "needs client-column, prompt and target"),
+    ],
+)
+def test_bad_values(values: dict[str, object], message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        RunConfig.from_mapping(values, source="file")
+
+
+def test_bad_files(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="No such file"):
+        read_toml(tmp_path / "missing.toml")
+    (tmp_path / "broken.toml").write_text("steps =", encoding="utf-8")
+    with pytest.raises(BadInput, match="broken.toml"):
+        read_toml(tmp_path / "broken.toml")

@@ -1,0 +1,50 @@
+import pytest
+
+from fedsift.errors import BadInput
+from simulations.configuration import RunConfig
+from simulations.data import choose_clients, choose_leavers, load_dataset
+
+CLIENTS = [f"c{index}" for index in range(50)]
+
+
+def test_people_are_the_default() -> None:
+    assert len(load_dataset(RunConfig()).client_ids) == 500
+    few = load_dataset(RunConfig(clients=3))
+    assert few.client_ids == load_dataset(RunConfig()).client_ids[:3]
+    assert few.examples(few.client_ids[1]) == load_dataset(RunConfig()).examples(few.client_ids[1])
+
+
+def test_another_seed_has_other_facts() -> None:
+    first, second = (load_dataset(RunConfig(clients=1, seed=seed)) for seed in (0, 1))
+    assert first.examples(first.client_ids[0]) != second.examples(second.client_ids[0])
+
+
+def test_too_many_clients(tiny_config: RunConfig) -> None:
+    dataset = load_dataset(tiny_config)
+    assert len(choose_clients(tiny_config, dataset)) == 8
+    with pytest.raises(BadInput, match="clients = 9: .* has 8 clients"):
+        choose_clients(RunConfig.from_mapping({**vars_of(tiny_config), "clients": 9}), dataset)
+    with pytest.raises(BadInput, match="at most"):
+        load_dataset(RunConfig(clients=10**7))
+
+
+def vars_of(config: RunConfig) -> dict[str, object]:
+    import dataclasses
+
+    return {name.replace("_", "-"): value for name, value in dataclasses.asdict(config).items()}
+
+
+def test_leavers_are_drawn_from_the_seed() -> None:
+    drawn = choose_leavers(RunConfig(leave=5), CLIENTS)
+    assert len(set(drawn)) == 5
+    assert drawn == choose_leavers(RunConfig(leave=5), CLIENTS)
+    assert drawn != choose_leavers(RunConfig(leave=5, seed=1), CLIENTS)
+    assert set(drawn) < set(choose_leavers(RunConfig(leave=6), CLIENTS))
+
+
+def test_named_leavers() -> None:
+    assert choose_leavers(RunConfig(leave=("c3", "c1", "c3")), CLIENTS) == ("c3", "c1")
+    with pytest.raises(BadInput, match="leave: unknown client 'c333'; did you mean"):
+        choose_leavers(RunConfig(leave=("c333",)), CLIENTS)
+    with pytest.raises(BadInput, match="leave = 51: there are 50 clients"):
+        choose_leavers(RunConfig(leave=51), CLIENTS)

@@ -1,0 +1,156 @@
+"""The command itself, in processes of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulations.configuration import RunConfig, write_toml
+
+# The removal leaves one bit of the sums wrong, as a bug or a faulty memory might.
+PLANT_A_BIT = """
+from fedsift.running_sums import RunningSums
+subtract = RunningSums.subtract
+def faulty(sums, contribution):
+    subtract(sums, contribution)
+    sums.level_sum[0] ^= 1
+RunningSums.subtract = faulty
+from simulations.command_line import main
+main()
+"""
+
+
+def fedsift(*arguments: object, program: str = "from simulations.command_line import main; main()") -> Any:
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def result_of(folder: Path) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    return read
+
+
+@pytest.fixture(scope="module")
+def config_file(tiny_config: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("run") / "config.toml"
+    write_toml(tiny_config, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def first(config_file: Path) -> Path:
+    """A run of 8 clients, three of whom leave, with the oracle."""
+    out = config_file.parent / "first"
+    done = fedsift("run", config_file, "--leave", "3", "--oracle", "--workers", "1", "--json", "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == result_of(out)
+    return out
+
+
+def test_the_state_is_that_of_a_run_never_joined(first: Path) -> None:
+    result = result_of(first)
+    assert result["oracle"] == {"state_digest": result["state_digest"], "bit_identical": True}
+    assert [removal["verdict"] for removal in result["removals"]] == ["BIT_EXACT"] * 3
+    assert {removal["steps_retrained"] for removal in result["removals"]} == {3}
+    assert {removal["state_digest_after"] for removal in result["removals"]} == {result["state_digest"]}
+
+
+def test_what_result_json_holds(first: Path) -> None:
+    result = result_of(first)
+    assert result["clients"] == 8
+    assert result["dense_bytes"] == 4 * result["tuned_parameters"]
+    assert list(result["scores"]) == ["zero_shot", "local", "merged", "sift_masks_paper", "sift_masks"]
+    for score in result["scores"].values():
+        assert len(score["per_client"]) == 8
+        assert score["mean"] == pytest.approx(sum(score["per_client"].values()) / 8)
+    leavers = {removal["client"] for removal in result["removals"]}
+    for removal in result["removals"]:
+        assert removal["score_before"] == result["scores"]["sift_masks"]["per_client"][removal["client"]]
+        assert removal["score_after"] == result["scores_after_removal"]["merged"]["per_client"][removal["client"]]
+    assert set(result["scores_after_removal"]["sift_masks"]["per_client"]).isdisjoint(leavers)
+    assert set(result["scores_after_removal"]["merged"]["per_client"]) == set(result["scores"]["merged"]["per_client"])
+    assert {"start", "query", "train", "forget", "evaluate", "oracle train", "total"} <= set(result["seconds"])
+    assert len(result["environment"]) == 1
+    assert result["environment"][0]["threads"] == "1"
+
+
+def test_only_members_keep_a_mask(first: Path) -> None:
+    assert sorted(path.name for path in first.iterdir()) == ["config.toml", "masks", "result.json"]
+    assert len(list((first / "masks").iterdir())) == 5
+
+
+def test_a_run_is_repeated_from_its_config(first: Path) -> None:
+    """In a process of its own, with another number of workers."""
+    again = first.parent / "again"
+    done = fedsift("run", first / "config.toml", "--no-oracle", "--workers", "2", "--out", again)
+    assert done.returncode == 0, done.stderr
+    assert result_of(again)["state_digest"] == result_of(first)["state_digest"]
+    assert result_of(again)["scores"] == result_of(first)["scores"]
+    assert result_of(again)["oracle"] is None
+    for shown in ("zero-shot", "SIFT-Masks as published", "BIT_EXACT", result_of(again)["state_digest"]):
+        assert shown in done.stdout
+
+
+def test_a_single_wrong_bit_is_found(config_file: Path) -> None:
+    out = config_file.parent / "planted"
+    done = fedsift("run", config_file, "--leave", "1", "--oracle", "--out", out, program=PLANT_A_BIT)
+    assert done.returncode == 3
+    result = result_of(out)
+    assert result["oracle"]["bit_identical"] is False
+    assert result["oracle"]["state_digest"] != result["state_digest"]
+    assert "NOT the state of such a run" in done.stdout
+
+
+def descendants(process_id: int) -> set[int]:
+    """All processes below one, from /proc."""
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text(encoding="utf-8", errors="replace").rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    found: set[int] = set()
+    stack = [process_id]
+    while stack:
+        new = children.get(stack.pop(), [])
+        found.update(new)
+        stack += new
+    return found
+
+
+def test_ctrl_c_ends_cleanly(config_file: Path) -> None:
+    out = config_file.parent / "interrupted"
+    arguments = ["run", str(config_file), "--steps", "5000", "--out", str(out)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from simulations.command_line import main; main()", *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    partial = f".{out.name}.partial-{process.pid}"
+    deadline = time.monotonic() + 60
+    while not any((out.parent / partial / "masks").glob("*.npz")):
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    started = descendants(process.pid)
+    os.killpg(process.pid, signal.SIGINT)  # As a terminal does: to the whole group.
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert told.rstrip().endswith("fedsift: interrupted; nothing was written")
+    assert "Traceback" not in told
+    assert not out.exists()
+    assert not (out.parent / partial).exists()
+    deadline = time.monotonic() + 20
+    while any(Path(f"/proc/{pid}").exists() for pid in started):
+        assert time.monotonic() < deadline, (
+            f"still running: {[pid for pid in started if Path(f'/proc/{pid}').exists()]}"
+        )
+        time.sleep(0.2)

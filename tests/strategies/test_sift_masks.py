@@ -1,0 +1,122 @@
+"""The strategy with real Ray workers and real Flower messages, some of them from hostile clients."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flwr.app import ArrayRecord, ConfigRecord
+
+from fedsift.contribution import UploadTerms
+from fedsift.mask_file import load_mask
+from fedsift.models import load_layout
+from fedsift.server_state import ServerState
+from simulations.configuration import RunConfig
+from simulations.ray_grid import RayGrid, WorkerPool
+from strategies.sift_masks import SiftMasks
+
+CLIENTS = 4
+
+
+@pytest.fixture(scope="module")
+def pool(ray_workers: None) -> Iterator[WorkerPool]:
+    yield WorkerPool("tests.strategies.hostile_client_app:app", 2)
+
+
+def federate(
+    pool: WorkerPool, config: RunConfig, masks: Path, ways: dict[int, str], clients: int = CLIENTS
+) -> SiftMasks:
+    """Two rounds over the first clients, those in `ways` hostile."""
+    nodes = [
+        {"partition-id": index, "num-partitions": clients, "mask-folder": str(masks), "way": ways.get(index, "")}
+        for index in range(clients)
+    ]
+    grid = RayGrid(pool, nodes, config.to_user_config())
+    layout = load_layout(config.model)
+    state = ServerState(UploadTerms(layout.digest, layout.size, config.sign_seed, config.grid), clients)
+    strategy = SiftMasks(state, ("paper", "coordinate"))
+    train_config = ConfigRecord({"score": True})
+    strategy.start(grid, ArrayRecord(), num_rounds=2, train_config=train_config)
+    return strategy
+
+
+def test_merge_serve_remove(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
+    config = dataclasses.replace(tiny_config, leave=("client 1",))
+    strategy = federate(pool, config, tmp_path, {})
+    merge, removal = strategy.rounds
+    assert sorted(merge.joined) == [f"client {index}" for index in range(CLIENTS)]
+    assert set(merge.scores["client 1"]) == {"zero_shot", "local", "merged", "paper", "coordinate"}
+    assert [(each.client_id, each.verdict, each.steps_retrained) for each in removal.removals] == [
+        ("client 1", "BIT_EXACT", config.steps)
+    ]
+    assert set(removal.scores["client 1"]) == {"merged"}
+    assert set(removal.scores["client 0"]) == {"merged", "paper", "coordinate"}
+    assert not merge.failures
+    assert not removal.failures
+    load_mask(tmp_path, "client 0")
+    assert len(list(tmp_path.iterdir())) == CLIENTS - 1
+
+    others = dataclasses.replace(tiny_config, leave=("client 1",))
+    never_joined = federate(pool, others, tmp_path, {1: "fail"})
+    assert sorted(never_joined.rounds[0].joined) == ["client 0", "client 2", "client 3"]
+    assert never_joined.state.digest() == strategy.state.digest()
+    assert removal.removals[0].state_digest_after == strategy.state.digest().hex()
+
+
+def test_a_single_member_is_served_its_own_quantised_model(
+    pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path
+) -> None:
+    config = dataclasses.replace(tiny_config, bits=32)
+    scores = federate(pool, config, tmp_path, {}, clients=1).rounds[0].scores["client 0"]
+    assert scores["paper"] == scores["coordinate"] == scores["merged"]
+    assert scores["coordinate"] == pytest.approx(scores["local"], rel=1e-5)
+    assert scores["local"] > scores["zero_shot"]
+
+
+@pytest.mark.parametrize(
+    ("way", "reason"),
+    [
+        ("cut the upload", "does not fit"),
+        ("speak for client 0", "in the name of client 'client 0'"),
+        ("send text for bytes", "expected bytes"),
+        ("send nothing", "lacks its client record"),
+        ("fail", "disk on fire"),
+    ],
+)
+def test_a_bad_contribution_is_not_merged(
+    pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path, way: str, reason: str
+) -> None:
+    merge = (strategy := federate(pool, tiny_config, tmp_path, {2: way})).rounds[0]
+    assert sorted(merge.joined) == ["client 0", "client 1", "client 3"]
+    assert reason in merge.failures["client 2"]
+    assert "client 2" not in strategy.state.members
+
+
+@pytest.mark.parametrize(("way", "reason"), [("claim to be client 0", "claims to be"), ("wish nonsense", "nonsense")])
+def test_a_bad_answer_to_the_query_is_left_out(
+    pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path, way: str, reason: str
+) -> None:
+    merge = federate(pool, tiny_config, tmp_path, {3: way}).rounds[0]
+    assert len(merge.joined) == CLIENTS - 1
+    assert [reason in failure for failure in merge.failures.values()] == [True]
+
+
+def test_a_rerun_that_differs_leaves_the_state_untouched(
+    pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path
+) -> None:
+    config = dataclasses.replace(tiny_config, leave=("client 1", "client 2"))
+    merge, removal = (strategy := federate(pool, config, tmp_path, {1: "flip a bit of the rerun"})).rounds
+    assert [(each.client_id, each.verdict) for each in removal.removals] == [
+        ("client 1", "REFUSED"),
+        ("client 2", "BIT_EXACT"),
+    ]
+    assert "upload digest" in removal.removals[0].reason
+    assert sorted(strategy.state.members) == ["client 0", "client 1", "client 3"]
+    load_mask(tmp_path, "client 1")  # Still a member, still served.
+    assert "coordinate" in removal.scores["client 1"]
+
+
+def test_a_mask_of_ones_choice_is_not_served(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
+    merge = federate(pool, tiny_config, tmp_path, {0: "send a mask of ones"}).rounds[0]
+    assert "not merged with" in merge.failures["client 0"]
+    assert "coordinate" not in merge.scores["client 0"]
