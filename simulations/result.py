@@ -1,5 +1,6 @@
 """What a run leaves behind: `result.json`, and the same as a table for people."""
 
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ def run_result(
         "upload_bytes_mean": merge["upload_bytes"] / members,
         "dense_bytes": dense_bytes,
         "server_bytes": outcome["server_bytes"],
+        "server_peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "saturated_share": merge["saturated"] / (members * outcome["tuned_parameters"]),
         "state_digest": outcome["state_digest"],
         "removals": removals,
@@ -108,7 +110,11 @@ def _lines(result: dict[str, Any], out: Path) -> list[tuple[str, str]]:
     seconds = ", ".join(f"{phase} {value:.1f}" for phase, value in result["seconds"].items())
     lines = [
         (f"upload   {upload:,.0f} bytes a client, {upload / dense:.1%} of dense float32 ({dense:,} bytes)", ""),
-        (f"server   {result['server_bytes']:,} bytes of sums for {result['tuned_parameters']:,} parameters", ""),
+        (
+            f"server   {result['server_bytes']:,} bytes of sums for {result['tuned_parameters']:,} parameters; "
+            f"process at most {result['server_peak_memory_bytes'] / 2**20:,.0f} MiB",
+            "",
+        ),
         (f"seconds  {seconds}", ""),
         (f"state    {result['state_digest']}", ""),
     ]

@@ -1,19 +1,17 @@
 """A tiny model and dataset made on the spot, and one Ray session for all tests that need workers."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import ray
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from simulations.configuration import RunConfig
-
-# No test needs the network, so none may wait for it.
-os.environ["HF_HUB_OFFLINE"] = "1"
+from simulations.ray_grid import WorkerPool
 
 
 @pytest.fixture(scope="session")
@@ -59,10 +57,8 @@ def tiny_config(tiny_model: Path, table_file: Path) -> RunConfig:
 
 
 @pytest.fixture(scope="session")
-def ray_workers() -> Iterator[None]:
-    """Ray on this machine, for tests that make their own pools."""
-    import ray
-
+def pool() -> Iterator[WorkerPool]:
+    """Two Ray workers that run `tests.client_app`, in a Ray with room for more."""
     ray.init(num_cpus=16, include_dashboard=False, log_to_driver=False)
-    yield
+    yield WorkerPool("tests.client_app:app", 2)
     ray.shutdown()

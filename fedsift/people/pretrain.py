@@ -5,21 +5,21 @@ that there are no facts to learn. The same machine and library versions give the
 """
 
 import math
-import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from torch.nn import functional
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
+from fedsift.causal_lm import Batch, CausalLanguageModelling
 from fedsift.examples import Example
 from fedsift.people.generator import MAX_CLIENTS, PEOPLE, person_examples
+from fedsift.reproducibility import make_deterministic
 
 END_OF_TEXT: Final = "<|endoftext|>"
 MODEL_FOLDER: Final = Path(__file__).parent / "model"
@@ -42,21 +42,9 @@ class Pretraining:
     initial_embedding_std: float = 0.5
     steps: int = 600
     people_per_step: int = 4
-    learning_rate: float = 4e-3
+    lr: float = 4e-3
     warmup_steps: int = 50
     largest_gradient_norm: float = 1.0
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Rows padded on the right. Token i of a row is predicted at position i - 1."""
-
-    tokens: torch.Tensor
-    """[rows, length] int64."""
-    attention_mask: torch.Tensor
-    """[rows, length] int64, 0 on padding."""
-    answers: torch.Tensor
-    """[rows, length - 1] bool: the positions that predict an answer token."""
 
 
 def train_tokenizer(settings: Pretraining) -> PreTrainedTokenizerFast:
@@ -83,43 +71,13 @@ def train_tokenizer(settings: Pretraining) -> PreTrainedTokenizerFast:
     )
 
 
-def encode(tokenizer: PreTrainedTokenizerFast, examples: Sequence[Example], ending: str = "") -> Batch:
-    """`examples` as one batch; `ending` is put after each answer and counts as a part of it."""
-    prompts = tokenizer([example.prompt for example in examples])["input_ids"]
-    targets = tokenizer([example.target + ending for example in examples])["input_ids"]
-    length = max(len(prompt) + len(target) for prompt, target in zip(prompts, targets, strict=True))
-    tokens = torch.full((len(examples), length), tokenizer.pad_token_id)
-    attention_mask = torch.zeros_like(tokens)
-    answers = torch.zeros(len(examples), length - 1, dtype=torch.bool)
-    for row, (prompt, target) in enumerate(zip(prompts, targets, strict=True)):
-        end = len(prompt) + len(target)
-        tokens[row, :end] = torch.tensor(prompt + target)
-        attention_mask[row, :end] = 1
-        answers[row, len(prompt) - 1 : end - 1] = True
-    return Batch(tokens, attention_mask, answers)
-
-
-def answer_losses(model: GPT2LMHeadModel, batch: Batch) -> torch.Tensor:
-    """The negative log-probability of each answer token, row after row: [answer tokens]."""
-    hidden = model.transformer(input_ids=batch.tokens, attention_mask=batch.attention_mask).last_hidden_state
-    logits = model.lm_head(hidden[:, :-1][batch.answers])
-    return functional.cross_entropy(logits, batch.tokens[:, 1:][batch.answers], reduction="none")
-
-
-def answer_probability(model: GPT2LMHeadModel, batch: Batch) -> float:
-    """The length-normalised probability of the answer, exp(mean log-probability of its tokens), as a mean over rows."""
-    with torch.no_grad():
-        losses = torch.zeros(batch.answers.shape).masked_scatter(batch.answers, answer_losses(model, batch))
-    return float((-losses.sum(1) / batch.answers.sum(1)).exp().mean())
-
-
-def batches(settings: Pretraining, tokenizer: PreTrainedTokenizerFast) -> Iterator[Batch]:
-    """One batch a step, of people not seen before."""
+def batches(settings: Pretraining, task: CausalLanguageModelling) -> Iterator[Batch]:
+    """One batch a step, of people not seen before; the answers are closed by the end of text."""
     for step in range(settings.steps):
         first = MAX_CLIENTS + step * settings.people_per_step
         people = range(first, first + settings.people_per_step)
         examples = [example for person in people for example in person_examples(settings.seed, person)]
-        yield encode(tokenizer, examples, END_OF_TEXT)
+        yield task.batch([task.encode(Example(prompt, target + END_OF_TEXT)) for prompt, target in examples])
 
 
 def learning_rate_factor(step: int, settings: Pretraining) -> float:
@@ -129,7 +87,7 @@ def learning_rate_factor(step: int, settings: Pretraining) -> float:
 
 
 def pretrain(settings: Pretraining, folder: Path) -> None:
-    """Trains tokenizer and model, prints the losses, and writes both to `folder` in Hugging Face format."""
+    """Train tokenizer and model, print the losses, and write both to `folder` in Hugging Face format."""
     if settings.steps * settings.people_per_step > PEOPLE - MAX_CLIENTS:
         raise ValueError("not enough people for that many steps")
     tokenizer = train_tokenizer(settings)
@@ -152,11 +110,12 @@ def pretrain(settings: Pretraining, folder: Path) -> None:
         )
     )
     torch.nn.init.normal_(model.transformer.wte.weight, std=settings.initial_embedding_std)
-    optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
+    optimizer = torch.optim.Adam(model.parameters(), lr=settings.lr, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, settings))
     started = time.perf_counter()
-    for step, batch in enumerate(batches(settings, tokenizer), start=1):
-        loss = answer_losses(model, batch).mean()
+    task = CausalLanguageModelling(tokenizer, model, settings.positions)
+    for step, batch in enumerate(batches(settings, task), start=1):
+        loss = task.loss(model, batch)
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), settings.largest_gradient_norm)
@@ -164,9 +123,8 @@ def pretrain(settings: Pretraining, folder: Path) -> None:
         schedule.step()
         if step % 100 == 0 or step == 1:
             print(f"step {step:5d}  loss {loss.item():.4f}  {time.perf_counter() - started:.0f} s", flush=True)
-    clients = [encode(tokenizer, person_examples(0, client)) for client in range(10)]
-    zero_shot = sum(answer_probability(model, client) for client in clients) / len(clients)
-    print(f"zero-shot answer probability of {len(clients)} clients: {zero_shot:.3f}")
+    clients = [example for client in range(10) for example in person_examples(0, client)]
+    print(f"zero-shot answer probability of 10 clients: {task.score(model, clients, batch_size=20):.3f}")
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     description = folder / "tokenizer_config.json"
@@ -176,9 +134,7 @@ def pretrain(settings: Pretraining, folder: Path) -> None:
 
 def main() -> None:
     """The entry point of `python -m fedsift.people.pretrain`."""
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+    make_deterministic()
     pretrain(Pretraining(), Path(sys.argv[1]) if len(sys.argv) > 1 else MODEL_FOLDER)
 
 

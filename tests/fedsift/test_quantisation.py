@@ -10,7 +10,7 @@ def levels(grid: QuantisationGrid, *magnitudes: float) -> list[int]:
 
 
 def test_two_bits_by_hand() -> None:
-    """step = 0.75 / 3 = 0.25; ties go to the even level; what lies above the highest level is cut."""
+    """With a step of 0.75 / 3 = 0.25; ties go to the even level; what lies above the highest level is cut."""
     grid = QuantisationGrid(bits=2, max_magnitude=0.75)
     assert levels(grid, 0.0, 0.125, 0.126, 0.25, 0.375, 0.4, 0.625, 0.75, 9.0) == [0, 0, 1, 1, 2, 2, 2, 3, 3]
 

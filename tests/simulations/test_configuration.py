@@ -70,5 +70,5 @@ def test_bad_files(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="No such file"):
         read_toml(tmp_path / "missing.toml")
     (tmp_path / "broken.toml").write_text("steps =", encoding="utf-8")
-    with pytest.raises(BadInput, match="broken.toml"):
+    with pytest.raises(BadInput, match=r"broken\.toml"):
         read_toml(tmp_path / "broken.toml")

@@ -14,17 +14,10 @@ from simulations.ray_grid import RayGrid, WorkerDied, WorkerPool, node_configs
 from simulations.run import CLIENT_APP
 from strategies import messages
 
-FAULTY_APP = "tests.simulations.faulty_client_app:app"
-
 
 @pytest.fixture(scope="module")
 def config(tiny_config: RunConfig) -> RunConfig:
     return dataclasses.replace(tiny_config, evaluate=False)
-
-
-@pytest.fixture(scope="module")
-def faulty_pool(ray_workers: None) -> WorkerPool:
-    return WorkerPool(FAULTY_APP, 2)
 
 
 def state_digest(pool: WorkerPool, config: RunConfig, nodes: list[UserConfig]) -> str:
@@ -35,55 +28,55 @@ def state_digest(pool: WorkerPool, config: RunConfig, nodes: list[UserConfig]) -
 
 
 @pytest.fixture(scope="module")
-def undisturbed(ray_workers: None, config: RunConfig) -> str:
-    return state_digest(WorkerPool(CLIENT_APP, 1), config, node_configs(range(8), 8, {}))
+def undisturbed(pool: WorkerPool, config: RunConfig) -> str:
+    return state_digest(pool, config, node_configs(range(8), 8, {}))
 
 
-@pytest.mark.parametrize("workers", [2, 4])
+@pytest.mark.parametrize("workers", [1, 4])
 def test_the_number_of_workers_leaves_no_trace(
-    ray_workers: None, config: RunConfig, undisturbed: str, workers: int
+    pool: WorkerPool, config: RunConfig, undisturbed: str, workers: int
 ) -> None:
     assert state_digest(WorkerPool(CLIENT_APP, workers), config, node_configs(range(8), 8, {})) == undisturbed
 
 
-def test_the_order_of_replies_leaves_no_trace(faulty_pool: WorkerPool, config: RunConfig, undisturbed: str) -> None:
+def test_the_order_of_replies_leaves_no_trace(pool: WorkerPool, config: RunConfig, undisturbed: str) -> None:
     nodes = [
         {"partition-id": index, "delay": delay} for index, delay in zip(range(8), [0.3, 0, 0.2, 0] * 2, strict=True)
     ]
-    assert state_digest(faulty_pool, config, nodes) == undisturbed
-    assert state_digest(faulty_pool, config, nodes[::-1]) == undisturbed
+    assert state_digest(pool, config, nodes) == undisturbed
+    assert state_digest(pool, config, nodes[::-1]) == undisturbed
 
 
-def test_another_seed_gives_another_state(faulty_pool: WorkerPool, config: RunConfig, undisturbed: str) -> None:
+def test_another_seed_gives_another_state(pool: WorkerPool, config: RunConfig, undisturbed: str) -> None:
     other = dataclasses.replace(config, seed=1)
-    assert state_digest(faulty_pool, other, node_configs(range(8), 8, {})) != undisturbed
+    assert state_digest(pool, other, node_configs(range(8), 8, {})) != undisturbed
 
 
 def test_a_dead_worker_is_replaced_and_its_clients_run_again(
-    faulty_pool: WorkerPool, config: RunConfig, undisturbed: str, tmp_path: Path
+    pool: WorkerPool, config: RunConfig, undisturbed: str, tmp_path: Path
 ) -> None:
     deaths = tmp_path / "deaths"
     deaths.write_text("first\nsecond", encoding="utf-8")
     nodes = node_configs(range(8), 8, {})
     nodes[3]["deaths"] = str(deaths)
-    assert state_digest(faulty_pool, config, nodes) == undisturbed
+    assert state_digest(pool, config, nodes) == undisturbed
     assert deaths.read_text(encoding="utf-8") == ""
 
 
-def test_a_client_that_kills_every_worker_is_told(faulty_pool: WorkerPool, config: RunConfig, tmp_path: Path) -> None:
+def test_a_client_that_kills_every_worker_is_told(pool: WorkerPool, config: RunConfig, tmp_path: Path) -> None:
     deaths = tmp_path / "deaths"
     deaths.write_text("x\n" * 50, encoding="utf-8")
-    nodes = [{"partition-id": 0, "deaths": str(deaths)}]
+    nodes: list[UserConfig] = [{"partition-id": 0, "deaths": str(deaths)}]
     with pytest.raises(WorkerDied, match="died 3 times"):
-        state_digest(faulty_pool, config, nodes)
+        state_digest(pool, config, nodes)
 
 
 def query(node_id: int) -> Message:
     return Message(RecordDict(), dst_node_id=node_id, message_type=messages.QUERY)
 
 
-def test_messages_are_made_only_as_workers_get_free(faulty_pool: WorkerPool, config: RunConfig) -> None:
-    grid = RayGrid(faulty_pool, node_configs(range(8), 8, {}), config.to_user_config())
+def test_messages_are_made_only_as_workers_get_free(pool: WorkerPool, config: RunConfig) -> None:
+    grid = RayGrid(pool, node_configs(range(8), 8, {}), config.to_user_config())
     made: list[int] = []
 
     def queries() -> Iterator[Message]:
@@ -98,26 +91,26 @@ def test_messages_are_made_only_as_workers_get_free(faulty_pool: WorkerPool, con
     assert len(made) == 8
 
 
-def test_push_and_pull(faulty_pool: WorkerPool, config: RunConfig) -> None:
-    grid = RayGrid(faulty_pool, node_configs(range(3), 3, {}), config.to_user_config())
+def test_push_and_pull(pool: WorkerPool, config: RunConfig) -> None:
+    grid = RayGrid(pool, node_configs(range(3), 3, {}), config.to_user_config())
     ids = grid.push_messages(query(node_id) for node_id in grid.get_node_ids())
     clients = [messages.client_record(reply)["client-id"] for reply in grid.pull_messages(ids)]
     assert clients == ["client 0", "client 1", "client 2"]
 
 
-def test_a_timeout_is_an_error_not_a_partial_answer(faulty_pool: WorkerPool, config: RunConfig) -> None:
-    grid = RayGrid(faulty_pool, [{"partition-id": 0, "delay": 5.0}], config.to_user_config())
+def test_a_timeout_is_an_error_not_a_partial_answer(pool: WorkerPool, config: RunConfig) -> None:
+    grid = RayGrid(pool, [{"partition-id": 0, "delay": 5.0}], config.to_user_config())
     terms = ConfigRecord({})
     message = Message(RecordDict({"terms": terms}), dst_node_id=grid.get_node_ids()[0], message_type=messages.TRAIN)
     with pytest.raises(TimeoutError, match="did not answer"):
         list(grid.send_and_receive([message], timeout=0.5))
 
 
-def test_a_broadcast_record_arrives_whole(faulty_pool: WorkerPool, config: RunConfig) -> None:
+def test_a_broadcast_record_arrives_whole(pool: WorkerPool) -> None:
     """The same object sent to all goes through Ray's object store from the second message on."""
-    grid = RayGrid(WorkerPool("tests.simulations.echo_client_app:app", 1), node_configs(range(3), 3, {}), {})
+    grid = RayGrid(pool, node_configs(range(3), 3, {}), {})
     record = ArrayRecord({"x": messages.float_array(np.arange(5, dtype=np.float32))})
-    sent = [Message(RecordDict({"big": record}), node_id, messages.QUERY) for node_id in grid.get_node_ids()]
+    sent = [Message(RecordDict({"big": record}), node_id, "query.echo") for node_id in grid.get_node_ids()]
     echoes = [reply.content["echo"]["big"] for reply in grid.send_and_receive(sent)]
     assert echoes == [10.0, 10.0, 10.0]
     assert "big" in sent[2].content

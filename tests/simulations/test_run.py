@@ -1,5 +1,6 @@
 """The command itself, in processes of its own."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -11,23 +12,18 @@ from typing import Any
 
 import pytest
 
-from simulations.configuration import RunConfig, write_toml
-
-# The removal leaves one bit of the sums wrong, as a bug or a faulty memory might.
-PLANT_A_BIT = """
+from fedsift.contribution import Contribution
 from fedsift.running_sums import RunningSums
-subtract = RunningSums.subtract
-def faulty(sums, contribution):
-    subtract(sums, contribution)
-    sums.level_sum[0] ^= 1
-RunningSums.subtract = faulty
-from simulations.command_line import main
-main()
-"""
+from simulations.configuration import RunConfig, write_toml
+from simulations.ray_grid import WorkerPool
+from simulations.result import proven, run_result
+from simulations.run import federate
+
+COMMAND = [sys.executable, "-c", "from simulations.command_line import main; main()"]
 
 
-def fedsift(*arguments: object, program: str = "from simulations.command_line import main; main()") -> Any:
-    command = [sys.executable, "-c", program, *map(str, arguments)]
+def fedsift(*arguments: object) -> Any:
+    command = [*COMMAND, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
@@ -97,14 +93,26 @@ def test_a_run_is_repeated_from_its_config(first: Path) -> None:
         assert shown in done.stdout
 
 
-def test_a_single_wrong_bit_is_found(config_file: Path) -> None:
-    out = config_file.parent / "planted"
-    done = fedsift("run", config_file, "--leave", "1", "--oracle", "--out", out, program=PLANT_A_BIT)
-    assert done.returncode == 3
-    result = result_of(out)
-    assert result["oracle"]["bit_identical"] is False
+def test_a_single_wrong_bit_is_found(
+    pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The removal leaves one bit of the sums wrong, as a bug or a faulty memory might."""
+    subtract = RunningSums.subtract
+
+    def faulty(sums: RunningSums, contribution: Contribution) -> None:
+        subtract(sums, contribution)
+        sums.level_sum[0] ^= 1
+
+    monkeypatch.setattr(RunningSums, "subtract", faulty)
+    config = dataclasses.replace(tiny_config, leave=("client 2",))
+    never_joined = dataclasses.replace(tiny_config, evaluate=False)
+    outcome = federate(pool, config, range(8), tmp_path)
+    oracle = federate(pool, never_joined, [0, 1, 3, 4, 5, 6, 7], None)
+    result = run_result(config, outcome, oracle, [], {})
+    assert result["removals"][0]["verdict"] == "BIT_EXACT"  # The upload matched; only the oracle sees the rest.
+    assert result["oracle"] == {"state_digest": oracle["state_digest"], "bit_identical": False}
     assert result["oracle"]["state_digest"] != result["state_digest"]
-    assert "NOT the state of such a run" in done.stdout
+    assert not proven(result)
 
 
 def descendants(process_id: int) -> set[int]:
@@ -129,7 +137,7 @@ def test_ctrl_c_ends_cleanly(config_file: Path) -> None:
     out = config_file.parent / "interrupted"
     arguments = ["run", str(config_file), "--steps", "5000", "--out", str(out)]
     process = subprocess.Popen(
-        [sys.executable, "-c", "from simulations.command_line import main; main()", *arguments],
+        [*COMMAND, *arguments],
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,

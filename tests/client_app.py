@@ -1,0 +1,72 @@
+"""The real ClientApp, made hostile, slow or deadly as a node's configuration tells ("way", "delay", "deaths")."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from flwr.app import ConfigRecord, Context, Message, MetricRecord, RecordDict
+from flwr.clientapp import ClientApp
+from flwr.clientapp.typing import ClientAppCallable
+
+from simulations.client_app import app as honest_app
+from strategies.messages import read_float_array
+
+app = ClientApp()
+
+
+def _tamper(reply: Message, way: str) -> None:
+    record = reply.content["client"]
+    assert isinstance(record, ConfigRecord)
+    message_type = reply.metadata.message_type
+    if way == "cut the upload" and "upload" in record:
+        record["upload"] = record["upload"][:-1]  # type: ignore[index]
+    elif way == "flip a bit of the rerun" and message_type == "train.forget":
+        upload = bytearray(record["upload"])  # type: ignore[arg-type]
+        upload[100] ^= 1
+        record["upload"] = bytes(upload)
+    elif way == "claim to be client 0" or (way == "speak for client 0" and message_type != "query"):
+        record["client-id"] = "client 0"
+    elif way == "send text for bytes" and "upload" in record:
+        record["upload"] = "text"
+    elif way == "send nothing" and message_type == "train":
+        del reply.content["client"]
+    elif way == "send a mask of ones" and "mask" in record:
+        record["mask"] = b"\xff" * len(record["mask"])  # type: ignore[arg-type]
+    elif way == "wish nonsense" and message_type == "query":
+        record["wish"] = "nonsense"
+
+
+def _disturb(context: Context) -> None:
+    """Answer late, and kill this worker as often as the file `deaths` has lines left."""
+    time.sleep(float(context.node_config.get("delay", 0.0)))
+    if deaths := str(context.node_config.get("deaths", "")):
+        lines = Path(deaths).read_text(encoding="utf-8").splitlines()
+        if lines:
+            Path(deaths).write_text("\n".join(lines[1:]), encoding="utf-8")
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _handle(message: Message, context: Context) -> Message:
+    way = str(context.node_config.get("way", ""))
+    if message.metadata.message_type == "train":
+        _disturb(context)
+        if way == "fail":
+            raise RuntimeError("disk on fire")
+    reply = honest_app(message, context)
+    _tamper(reply, way)
+    return reply
+
+
+_handler: ClientAppCallable = _handle
+for _register in (app.query(), app.query("mask"), app.train(), app.train("forget"), app.evaluate()):
+    _register(_handler)
+
+
+@app.query("echo")
+def echo(message: Message, context: Context) -> Message:
+    """Answer with the sum of every array it got."""
+    sums = MetricRecord()
+    for name, record in message.content.array_records.items():
+        sums[name] = sum(float(read_float_array(array).sum()) for array in record.values())
+    return Message(RecordDict({"echo": sums}), reply_to=message)

@@ -1,0 +1,18 @@
+from pathlib import Path
+
+import pytest
+
+from fedsift.models import load_layout, load_model
+from fedsift.parameter_layout import hidden_layers
+
+
+@pytest.mark.parametrize("model", ["people", "tiny"])
+def test_the_layout_needs_no_weights(model: str, tiny_model: Path) -> None:
+    location = str(tiny_model) if model == "tiny" else model
+    assert load_layout(location) == hidden_layers(load_model(location)[0])
+
+
+def test_the_embedded_model_is_small() -> None:
+    from fedsift.models import PEOPLE_MODEL
+
+    assert sum(file.stat().st_size for file in PEOPLE_MODEL.iterdir()) < 2_000_000
