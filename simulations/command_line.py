@@ -55,12 +55,14 @@ def run(
 
         from simulations.output_folder import next_run_folder
         from simulations.progress import PhaseBars
-        from simulations.result import print_summary, proven
-        from simulations.run import run as simulate
 
         folder = out or next_run_folder()
         with PhaseBars(Console(stderr=True)) as bars:
+            from simulations.run import run as simulate  # Seconds of imports, under the bar that says so.
+
             result = simulate(settings, folder, bars)
+        from simulations.result import print_summary, proven
+
         if json_:
             typer.echo(json.dumps(result, indent=1))
         else:

@@ -135,7 +135,7 @@ def descendants(process_id: int) -> set[int]:
 
 def test_ctrl_c_ends_cleanly(config_file: Path) -> None:
     out = config_file.parent / "interrupted"
-    arguments = ["run", str(config_file), "--steps", "5000", "--out", str(out)]
+    arguments = ["run", str(config_file), "--steps", "500", "--out", str(out)]
     process = subprocess.Popen(
         [*COMMAND, *arguments],
         stderr=subprocess.PIPE,
