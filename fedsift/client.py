@@ -11,7 +11,7 @@ from fedsift.bit_packing import unpack_mask
 from fedsift.causal_lm import CausalLanguageModelling
 from fedsift.contribution import Contribution, UploadTerms
 from fedsift.errors import BadInput, Refused
-from fedsift.examples import Example
+from fedsift.examples import Example, examples_digest
 from fedsift.flat_model import FlatModel
 from fedsift.localisation import restore_l1
 from fedsift.mask_file import ClientMask
@@ -29,12 +29,14 @@ class Tuned:
         contribution: what is uploaded.
         mask: what the client keeps to be served.
         saturated: entries cut by the highest level of the grid.
+        data_digest: SHA-256 of the examples.
     """
 
     magnitudes: NDArray[np.float32]
     contribution: Contribution
     mask: ClientMask
     saturated: int
+    data_digest: bytes
 
 
 class LocalTrainer:
@@ -74,7 +76,7 @@ class LocalTrainer:
         levels = grid.quantise(magnitudes)
         contribution = Contribution.from_levels(levels, self._terms)
         mask = ClientMask(contribution.packed_mask, int(levels.sum(dtype=np.uint64)) * grid.step)
-        return Tuned(magnitudes, contribution, mask, grid.saturated(magnitudes))
+        return Tuned(magnitudes, contribution, mask, grid.saturated(magnitudes), examples_digest(examples))
 
     def score_magnitudes(self, magnitudes: NDArray[np.float32] | None, examples: Sequence[Example]) -> float:
         """The task's metric with weights M0 + v * magnitudes of shape (n,); with M0 alone for None."""

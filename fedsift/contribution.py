@@ -17,7 +17,8 @@ _MAGIC = b"FSUP"
 _VERSION = 1
 # magic, version, bits, reserved, max_magnitude, threshold, sign seed, n, non-zero entries, layout digest
 _HEADER = struct.Struct("<4sHBBddQQQ32s")
-_SLICE = 1 << 20  # Entries decoded at a time; a multiple of 8, so that each slice of the mask begins on a byte.
+# Entries handled at a time; a multiple of 8, so that each slice of a mask begins on a byte.
+SLICE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -136,8 +137,8 @@ class Contribution:
     def slices(self) -> Iterator[ContributionSlice]:
         """The entries, decoded a slice at a time."""
         used = 0
-        for start in range(0, self.terms.size, _SLICE):
-            size = min(_SLICE, self.terms.size - start)
+        for start in range(0, self.terms.size, SLICE):
+            size = min(SLICE, self.terms.size - start)
             mask = unpack_mask(self.packed_mask[start // 8 : (start + size + 7) // 8], size)
             kept = int(np.count_nonzero(mask))
             if self.terms.grid.bits == 1:

@@ -1,5 +1,8 @@
 """One training or evaluation row, as every data set hands it over."""
 
+import hashlib
+import json
+from collections.abc import Iterable
 from typing import NamedTuple
 
 
@@ -8,3 +11,11 @@ class Example(NamedTuple):
 
     prompt: str
     target: str
+
+
+def examples_digest(examples: Iterable[Example]) -> bytes:
+    """SHA-256 over the rows in their order, as JSON lines (32 bytes): a client's data, as its training saw it."""
+    digest = hashlib.sha256()
+    for example in examples:
+        digest.update(json.dumps([example.prompt, example.target]).encode() + b"\n")
+    return digest.digest()

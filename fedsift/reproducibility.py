@@ -5,8 +5,13 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-# Set before torch is imported: the same bits on all AVX2 processors of one vendor, at no cost.
-VENDOR_PROFILE = {"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2,STRICT"}
+# Environment variables of each profile, set before torch is imported. Measured in docs/reproducibility.md.
+PROFILES: dict[str, dict[str, str]] = {
+    "fast": {},  # whatever the processor offers: the same bits on the same model of processor
+    "vendor": {"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2,STRICT"},  # ... on all AVX2 processors of one vendor
+    "portable": {"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "COMPATIBLE"},  # ... on all AVX2 processors
+}
+DEFAULT_PROFILE = "vendor"
 
 # Libraries whose version can change the bits of a rerun.
 _RECORDED_PACKAGES = ("torch", "transformers", "tokenizers", "numpy")

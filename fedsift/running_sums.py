@@ -10,10 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedsift.contribution import Contribution
+from fedsift.contribution import SLICE, Contribution
 from fedsift.errors import BadInput, Refused
-
-_SLICE = 1 << 20
 
 
 def _narrowest(largest: int) -> np.dtype[Any]:
@@ -64,8 +62,12 @@ class RunningSums:
             self.level_sum[start:stop][mask] -= levels.astype(self.level_sum.dtype)
             self.mask_count[start:stop] -= mask
 
+    def vectors(self) -> tuple[tuple[str, NDArray[Any]], tuple[str, NDArray[Any]]]:
+        """S and C, with the names they go by outside this class."""
+        return ("level sum", self.level_sum), ("mask count", self.mask_count)
+
     def update_hash(self, state: "hashlib._Hash") -> None:
         """Feed S, then C, as little-endian 64-bit integers: the hash does not depend on the width they are kept in."""
         for array in (self.level_sum, self.mask_count):
-            for start in range(0, len(array), _SLICE):
-                state.update(array[start : start + _SLICE].astype("<u8").data)
+            for start in range(0, len(array), SLICE):
+                state.update(array[start : start + SLICE].astype("<u8").data)

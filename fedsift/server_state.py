@@ -1,72 +1,204 @@
-"""The server's whole state: the running sums, the members' digests, and the terms they were made under."""
+"""The server's state: the running sums in memory, everything in the ledger, and the operations that change both."""
 
 import hashlib
 import json
 import struct
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fedsift.bit_packing import packed_size, unpack_mask
 from fedsift.contribution import Contribution, UploadTerms
-from fedsift.errors import Refused
+from fedsift.errors import BadInput, Refused
+from fedsift.ledger import Ledger, Member, Receipt
+from fedsift.linear_checksum import LinearChecksum
 from fedsift.localisation import Localisation
 from fedsift.running_sums import RunningSums
 
+_LEAST_FOLD_BYTES = 1 << 22  # A journal is folded when it outgrows the sums, but not for less than this.
+
 
 @dataclass(frozen=True)
-class Member:
-    """What the server keeps of a member besides the sums.
+class Training:
+    """What a client tells of its training beside the upload.
 
     Attributes:
-        digest: SHA-256 of its upload: what its rerun must reproduce.
-        mask_digest: SHA-256 of its packed mask: it is served under the mask that it was merged with, and no other.
+        data_digest: SHA-256 of its examples.
+        fingerprint: its environment, as a JSON object of strings.
+        steps: optimiser steps.
+        saturated: entries that the highest level cut.
     """
 
-    digest: bytes
-    mask_digest: bytes
+    data_digest: bytes = b""
+    fingerprint: str = "{}"
+    steps: int = 0
+    saturated: int = 0
 
 
 class ServerState:
-    """Merge, remove, serve; every change is all or nothing."""
+    """Merge, remove, serve; every change is all or nothing, in memory and on disk."""
 
-    def __init__(self, terms: UploadTerms, capacity: int) -> None:
-        """An empty state with room for `capacity` members at a time."""
-        self.terms = terms
-        self.sums = RunningSums(terms.size, terms.grid.levels, capacity)
-        self.members: dict[str, Member] = {}
+    def __init__(self, ledger: Ledger) -> None:
+        """Take up the state of a ledger: its sums, and on top of them its journal."""
+        self.ledger = ledger
+        self.terms = ledger.terms
+        self._checksum = LinearChecksum(ledger.checksum_secret, self.terms.size)
+        self._load()
 
-    def merge(self, client_id: str, upload: bytes) -> Member:
-        """Add a client's contribution to the sums and make it a member.
+    @classmethod
+    def create(cls, path: Path | None, terms: UploadTerms, capacity: int, config: str = "") -> "ServerState":
+        """An empty state in a new ledger; in memory for None. The arguments are those of `Ledger.create`.
+
+        The file gets its name when it is whole: after a kill there is a ledger or there is none.
+        """
+        if path is not None and path.exists():
+            raise BadInput(f"ledger {path} exists already")
+        partial = path.with_name(f"{path.name}.partial") if path else None
+        if partial is not None:
+            for leftover in partial.parent.glob(f"{partial.name}*"):
+                leftover.unlink()
+        state = cls(Ledger.create(partial, terms, capacity, config))
+        state.fold()
+        if path is None or partial is None:
+            return state
+        state.ledger.close()
+        partial.replace(path)
+        return cls(Ledger.open(path))
+
+    def _load(self) -> None:
+        self.sums = RunningSums(self.terms.size, self.terms.grid.levels, self.ledger.get("capacity"))
+        self.ledger.read_sums(self.sums)
+        for _, upload in self.ledger.journal():
+            self.sums.add(Contribution.from_bytes(upload, self.terms))
+        self.members = self.ledger.members()
+        self._leaving: dict[str, dict[str, Any]] = {}
+        self._digest_before = ""
+
+    def merge(self, client_id: str, upload: bytes, training: Training | None = None) -> Member:
+        """Add a client's contribution and make it a member.
 
         Raises:
             Refused: it is a member already, the capacity is reached, or the upload is not valid.
         """
+        training = training or Training()
         if client_id in self.members:
             raise Refused(f"client {client_id!r} is a member already; it must be removed before it joins again")
         if len(self.members) >= self.sums.capacity:
             raise Refused(f"the sums have room for {self.sums.capacity} members; one more could overflow them")
         contribution = Contribution.from_bytes(upload, self.terms)
+        levels, mask = self._checksum.of_contribution(contribution)
+        member = Member(
+            digest=hashlib.sha256(upload).digest(),
+            mask_digest=hashlib.sha256(contribution.packed_mask).digest(),
+            level_checksum=levels.to_bytes(8, "little"),
+            mask_checksum=mask.to_bytes(8, "little"),
+            data_digest=training.data_digest,
+            environment=hashlib.sha256(training.fingerprint.encode()).digest(),
+            steps=training.steps,
+            upload_bytes=len(upload),
+            saturated=training.saturated,
+        )
+        with self.ledger.transaction():
+            self.ledger.insert_member(client_id, member, training.fingerprint, upload)
         self.sums.add(contribution)
-        member = Member(hashlib.sha256(upload).digest(), hashlib.sha256(contribution.packed_mask).digest())
         self.members[client_id] = member
+        if not self._leaving and self.ledger.journal_bytes > max(self.sums.nbytes, _LEAST_FOLD_BYTES):
+            self.fold()
         return member
 
-    def remove(self, client_id: str, upload: bytes) -> None:
-        """Subtract a member's contribution, rerun by the member itself, and forget the member.
+    def fold(self) -> None:
+        """Write the sums and empty the journal, in one transaction."""
+        with self.ledger.transaction():
+            self._write_sums()
+
+    def stage_removal(self, client_id: str, upload: bytes, training: Training | None = None) -> None:
+        """Subtract a member's contribution, rerun by the member itself. `commit_removals` makes it last.
 
         Raises:
-            Refused: it is no member, or the rerun is not bit for bit what was merged.
+            Refused: it is no member, or the rerun is not bit for bit what was merged; the message says what differs:
+                the data, else the environment, else only the upload.
         """
+        training = training or Training()
         member = self._member(client_id)
         digest = hashlib.sha256(upload).digest()
         if digest != member.digest:
-            raise Refused(
-                f"the rerun of client {client_id!r} has upload digest {digest.hex()}; {member.digest.hex()} was merged"
-            )
+            raise Refused(self._why_different(client_id, member, digest, training))
+        if not self._leaving:
+            self._digest_before = self.digest().hex()
         self.sums.subtract(Contribution.from_bytes(upload, self.terms))
         del self.members[client_id]
+        self._leaving[client_id] = {
+            "client": client_id,
+            "verdict": "BIT_EXACT",
+            "reason": "",
+            "commitment": commitment(digest),
+            "steps_retrained": training.steps,
+        }
+
+    def commit_removals(self, context: dict[str, Any] | None = None) -> list[Receipt]:
+        """Make all staged removals last, in one transaction that publishes one state; nothing of the members is left.
+
+        Args:
+            context: what each receipt is to tell besides, such as profile and software.
+
+        Returns:
+            A receipt for each, by client id.
+        """
+        if not self._leaving:
+            return []
+        after = {
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "state_before": self._digest_before,
+            "state_after": self.digest().hex(),
+            "members_after": len(self.members),
+            "sign_seed": self.terms.sign_seed,
+            **(context or {}),
+        }
+        try:
+            with self.ledger.transaction():
+                for client_id in self._leaving:
+                    self.ledger.delete_member(client_id)
+                self._write_sums()
+                receipts = [
+                    self.ledger.append_receipt({**self._leaving[client_id], **after})
+                    for client_id in sorted(self._leaving)
+                ]
+        except BaseException:
+            self._load()  # The transaction was rolled back: memory follows the file.
+            raise
+        self.ledger.scrub()
+        self._leaving = {}
+        return receipts
+
+    def remove(self, client_id: str, upload: bytes, training: Training | None = None) -> Receipt:
+        """Remove one member at once: `stage_removal`, then `commit_removals`."""
+        self.stage_removal(client_id, upload, training)
+        return self.commit_removals()[-1]
+
+    def refuse(self, client_id: str, reason: str, context: dict[str, Any] | None = None) -> Receipt:
+        """Write the receipt of a removal that was refused; nothing else changes."""
+        member = self.members.get(client_id)
+        digest = self.digest().hex()
+        with self.ledger.transaction():
+            return self.ledger.append_receipt(
+                {
+                    "client": client_id,
+                    "verdict": "REFUSED",
+                    "reason": reason,
+                    "commitment": commitment(member.digest) if member else "",
+                    "steps_retrained": 0,
+                    "time": datetime.now(UTC).isoformat(timespec="seconds"),
+                    "state_before": digest,
+                    "state_after": digest,
+                    "members_after": len(self.members),
+                    "sign_seed": self.terms.sign_seed,
+                    **(context or {}),
+                }
+            )
 
     def serve(self, client_id: str, packed_mask: bytes, localisation: Localisation) -> NDArray[np.float32]:
         """Magnitudes of shape (k,) for the k entries of a member's mask.
@@ -111,7 +243,46 @@ class ServerState:
         self.sums.update_hash(state)
         return state.digest()
 
+    def checksums(self) -> dict[str, int]:
+        """h(S) and h(C), by the name of the sum."""
+        return {name: self._checksum.of_vector(vector) for name, vector in self.sums.vectors()}
+
+    def _write_sums(self) -> None:
+        self.ledger.write_sums(self.sums)
+        self.ledger.clear_journal()
+        self.ledger.set("seal", json.dumps(seal(self.digest(), self.members)))
+
     def _member(self, client_id: str) -> Member:
         if client_id not in self.members:
             raise Refused(f"client {client_id!r} is not a member")
         return self.members[client_id]
+
+    def _why_different(self, client_id: str, member: Member, digest: bytes, training: Training) -> str:
+        told = f"the rerun of client {client_id!r} differs from what was merged: "
+        if training.data_digest != member.data_digest:
+            now, then = commitment(training.data_digest), commitment(member.data_digest)
+            return f"{told}other data (commitment {now}, then {then})"
+        if hashlib.sha256(training.fingerprint.encode()).digest() != member.environment:
+            here, there = json.loads(training.fingerprint), self.ledger.fingerprint(member.environment)
+            changed = [
+                f"{name} is {here.get(name, '')!r}, then {there.get(name, '')!r}"
+                for name in sorted(here.keys() | there.keys())
+                if here.get(name) != there.get(name)
+            ]
+            return f"{told}same data, another environment ({'; '.join(changed)})"
+        return (
+            f"{told}same data and environment, another upload "
+            f"(commitment {commitment(digest)}, then {commitment(member.digest)})"
+        )
+
+
+def commitment(digest: bytes) -> str:
+    """A hash of a digest, which a receipt may keep: the client can check it, the digest itself is gone."""
+    return hashlib.sha256(b"fedsift commitment" + digest).hexdigest()
+
+
+def seal(state_digest: bytes, members: dict[str, Member]) -> dict[str, Any]:
+    """What is written beside the sums, to hold them and every field of the members' rows against."""
+    rows = [[client_id, *map(str, vars(member).values())] for client_id, member in sorted(members.items())]
+    digest = hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).hexdigest()
+    return {"state_digest": state_digest.hex(), "members": len(members), "members_digest": digest}

@@ -59,14 +59,20 @@ def tune_magnitudes(
 
     Returns:
         u >= 0 in float32, shape (n,).
+
+    Raises:
+        BadInput: the loss is infinite or no number.
     """
     model.load_task_vector(None)
     magnitudes = torch.zeros_like(model.base)
     magnitudes.grad = torch.zeros_like(magnitudes)
     optimizer = torch.optim.Adam([magnitudes], lr=lr, fused=True)
-    for batch in batches:
+    for step, batch in enumerate(batches, start=1):
         model.gradient.zero_()
-        torch.autograd.backward(loss(model.module, batch))
+        value = loss(model.module, batch)
+        if not torch.isfinite(value):
+            raise BadInput(f"the loss is {value.item()} at step {step} of the tuning: try a smaller lr than {lr}")
+        torch.autograd.backward(value)
         torch.mul(model.gradient, signs, out=magnitudes.grad)
         optimizer.step()
         magnitudes.clamp_(min=0)

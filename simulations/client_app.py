@@ -1,5 +1,7 @@
 """The ClientApp: one client's side of every message, the same in simulation and deployment."""
 
+import dataclasses
+import json
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -8,7 +10,7 @@ from flwr.app import ConfigRecord, Context, Message
 from flwr.clientapp import ClientApp
 
 from fedsift.causal_lm import CausalLanguageModelling
-from fedsift.client import LocalTrainer
+from fedsift.client import LocalTrainer, Tuned
 from fedsift.contribution import UploadTerms
 from fedsift.errors import BadInput
 from fedsift.examples import Example
@@ -17,6 +19,7 @@ from fedsift.localisation import Localisation
 from fedsift.mask_file import delete_mask, load_mask, save_mask
 from fedsift.models import load_model
 from fedsift.parameter_layout import hidden_layers
+from fedsift.reproducibility import environment_fingerprint
 from fedsift.tuning import TuningSettings
 from simulations.configuration import RunConfig
 from simulations.data import load_dataset
@@ -24,6 +27,8 @@ from strategies import messages
 from strategies.messages import Wish
 
 app = ClientApp()
+
+MEMBERSHIP = "membership"  # the record in a client's state
 
 
 _dataset = lru_cache(maxsize=1)(load_dataset)
@@ -50,9 +55,9 @@ class _Client:
         self.id = self._dataset.client_ids[int(context.node_config["partition-id"])]
         folder = str(context.node_config.get("mask-folder", ""))
         self.mask_folder = Path(folder) if folder else None
-        if "membership" not in context.state:
-            context.state["membership"] = ConfigRecord({"member": False, "leaving": False})
-        self.membership = context.state.config_records["membership"]
+        if MEMBERSHIP not in context.state:
+            context.state[MEMBERSHIP] = membership()
+        self.membership = context.state.config_records[MEMBERSHIP]
 
     @property
     def examples(self) -> Sequence[Example]:
@@ -62,23 +67,49 @@ class _Client:
         terms, config = messages.read_terms(message.content), self.config
         return _trainer(config.model, config.max_length, terms, config.tuning, config.seed)
 
-    def wish(self) -> Wish:
-        if self.id in self._leavers():
-            if self.membership["member"]:
-                return Wish.LEAVE
-            return Wish.AWAY if self.membership["leaving"] else Wish.JOIN
-        return Wish.STAY if self.membership["member"] else Wish.JOIN
-
-    def _leavers(self) -> tuple[str, ...]:
+    def wish(self, server_round: int) -> Wish:
+        """A client that is to leave in this simulation asks for it in a round after the one in which it joined."""
         leave = self.config.leave
-        return leave if isinstance(leave, tuple) else ()
+        leaver = isinstance(leave, tuple) and self.id in leave
+        if not self.membership["member"]:
+            return Wish.AWAY if leaver and self.membership["removed"] else Wish.JOIN
+        return Wish.LEAVE if leaver and server_round > int(str(self.membership["round"])) else Wish.STAY
+
+    def trained(self, message: Message, tuned: Tuned) -> Message:
+        """The reply to both kinds of training: the upload and what the server keeps beside it."""
+        return messages.client_reply(
+            message,
+            self.id,
+            {
+                "upload": tuned.contribution.to_bytes(),
+                "saturated": tuned.saturated,
+                "steps": self.config.steps,
+                "data-digest": tuned.data_digest,
+                "environment": json.dumps(environment_fingerprint(), sort_keys=True),
+            },
+        )
+
+
+def membership(member: bool = False, server_round: int = 0, removed: bool = False) -> ConfigRecord:
+    """What a client remembers of its own standing; a simulation that goes on from a ledger sets it.
+
+    Args:
+        member: whether it has contributed.
+        server_round: the round in which it did.
+        removed: whether it was a member and left.
+    """
+    return ConfigRecord({"member": member, "round": server_round, "removed": removed})
+
+
+def _round(message: Message) -> int:
+    return int(message.metadata.group_id)
 
 
 @app.query()
 def query(message: Message, context: Context) -> Message:
     """Say who this is and what it wants."""
     client = _Client(context)
-    return messages.client_reply(message, client.id, wish=client.wish().value)
+    return messages.client_reply(message, client.id, {"wish": client.wish(_round(message)).value})
 
 
 @app.train()
@@ -87,25 +118,31 @@ def train(message: Message, context: Context) -> Message:
     client = _Client(context)
     trainer, examples = client.trainer(message), client.examples
     tuned = trainer.tune(client.id, examples)
-    scores = {}
-    if message.content.config_records["config"].get("score"):
-        scores["zero_shot"] = trainer.score_magnitudes(None, examples)
-        scores["local"] = trainer.score_magnitudes(tuned.magnitudes, examples)
     if client.mask_folder is not None:
-        save_mask(client.mask_folder, client.id, tuned.mask)
-    client.membership["member"] = True
-    return messages.client_reply(
-        message, client.id, scores, upload=tuned.contribution.to_bytes(), saturated=tuned.saturated
-    )
+        scores = {}
+        if message.content.config_records["config"].get("score"):
+            scores["zero_shot"] = trainer.score_magnitudes(None, examples)
+            scores["local"] = trainer.score_magnitudes(tuned.magnitudes, examples)
+        save_mask(client.mask_folder, client.id, dataclasses.replace(tuned.mask, scores=scores))
+    context.state[MEMBERSHIP] = membership(member=True, server_round=_round(message))
+    return client.trained(message, tuned)
 
 
 @app.train("forget")
 def forget(message: Message, context: Context) -> Message:
     """Rerun the training that was merged, for the server to check and subtract."""
     client = _Client(context)
-    tuned = client.trainer(message).tune(client.id, client.examples)
-    client.membership["leaving"] = True
-    return messages.client_reply(message, client.id, upload=tuned.contribution.to_bytes(), steps=client.config.steps)
+    return client.trained(message, client.trainer(message).tune(client.id, client.examples))
+
+
+@app.query("removed")
+def removed(message: Message, context: Context) -> Message:
+    """Hear that the removal is done, and forget the mask."""
+    client = _Client(context)
+    context.state[MEMBERSHIP] = membership(removed=True)
+    if client.mask_folder is not None:
+        delete_mask(client.mask_folder, client.id)
+    return messages.client_reply(message, client.id)
 
 
 @app.query("mask")
@@ -114,25 +151,22 @@ def mask(message: Message, context: Context) -> Message:
     client = _Client(context)
     if client.mask_folder is None:
         raise BadInput(f"client {client.id!r} has no mask folder, so it cannot be served")
-    return messages.client_reply(message, client.id, mask=load_mask(client.mask_folder, client.id).packed)
+    return messages.client_reply(message, client.id, {"mask": load_mask(client.mask_folder, client.id).packed})
 
 
 @app.evaluate()
 def evaluate(message: Message, context: Context) -> Message:
-    """Score the merged model, and for a member what it was served. A client that is served nothing forgets its mask."""
+    """Score the merged model, and for a member what it was served; add what it scored when it tuned."""
     client = _Client(context)
     trainer, examples = client.trainer(message), client.examples
     merged = messages.read_float_array(message.content.array_records["merged"]["magnitudes"])
     scores = {"merged": trainer.score_magnitudes(merged, examples)}
     served = message.content.array_records.get("served")
-    if served is None:
-        client.membership["member"] = False
-        if client.mask_folder is not None:
-            delete_mask(client.mask_folder, client.id)
-    elif client.mask_folder is not None:
+    if served is not None and client.mask_folder is not None:
         own_mask = load_mask(client.mask_folder, client.id)
+        scores |= own_mask.scores
         for name, array in served.items():
             magnitudes = messages.read_float_array(array)
             restores_l1 = Localisation(name).restores_l1
             scores[name] = trainer.score_served(magnitudes, own_mask, examples, restores_l1)
-    return messages.client_reply(message, client.id, scores)
+    return messages.client_reply(message, client.id, scores=scores)

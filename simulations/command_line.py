@@ -3,16 +3,23 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
 
-from fedsift.errors import FedsiftError, unknown_name
+from fedsift.errors import BadInput, FedsiftError, Refused, unknown_name
 from fedsift.localisation import LOCALISATIONS
+from fedsift.reproducibility import PROFILES
 from simulations.configuration import PRESETS, RunConfig, read_toml
 
+if TYPE_CHECKING:
+    from simulations.progress import PhaseBars
+
 _INTERRUPTED = 130
+_JSON = typer.Option("--json", help="Print JSON instead of a table.")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -43,24 +50,23 @@ def run(
     preset: Annotated[str | None, typer.Option(help="paper: as published (16 bits, paper localisation).")] = None,
     seed: Annotated[int | None, typer.Option(help="Root of all seeds.")] = None,
     workers: Annotated[int | None, typer.Option(help="Ray actors; 0 for one a core.")] = None,
+    profile: Annotated[str | None, typer.Option(help=f"Reproducibility: {', '.join(PROFILES)}.")] = None,
     out: Annotated[Path | None, typer.Option(help="Output folder, new or empty; default runs/001, 002, ...")] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print result.json instead of the table.")] = False,
+    resume: Annotated[Path | None, typer.Option(help="A run's folder: go on with it after any stop.")] = None,
+    json_: Annotated[bool, _JSON] = False,
 ) -> None:
     """Simulate: merge all clients, remove those who leave, evaluate."""
     options = locals()
     overrides = {name: value for name, value in options.items() if name in RunConfig.__dataclass_fields__}
-    with _told_to_people():
+    folder = resume or out or next_run_folder()
+    with _told_to_people(f"go on with: fedsift run --resume {folder}"):
         settings = _settings(config, preset, overrides)
-        from rich.console import Console
+        if resume and (config or preset or out or any(value is not None for value in overrides.values())):
+            raise BadInput("--resume takes the run's own configuration; give no other option than --json")
+        with _bars() as bars:
+            from simulations import run as simulation  # Seconds of imports, under the bar that says so.
 
-        from simulations.output_folder import next_run_folder
-        from simulations.progress import PhaseBars
-
-        folder = out or next_run_folder()
-        with PhaseBars(Console(stderr=True)) as bars:
-            from simulations.run import run as simulate  # Seconds of imports, under the bar that says so.
-
-            result = simulate(settings, folder, bars)
+            result = simulation.resume(folder, bars) if resume else simulation.run(settings, folder, bars)
         from simulations.result import print_summary, proven
 
         if json_:
@@ -68,7 +74,65 @@ def run(
         else:
             print_summary(Console(), result, folder)
         if not proven(result):
-            raise typer.Exit(3)
+            raise typer.Exit(Refused.exit_code)
+
+
+@app.command()
+def forget(
+    run: Annotated[Path, typer.Argument(help="The run's folder.")],
+    clients: Annotated[list[str], typer.Argument(help="Members that leave, as one batch.")],
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Where a rerun differs, rerun all others.")] = False,
+    json_: Annotated[bool, _JSON] = False,
+) -> None:
+    """Remove clients from a run: only they train again."""
+    with _told_to_people("the state is that of before or of after; the same command goes on"):
+        with _bars() as bars:
+            from simulations.forget import forget as remove
+
+            told = remove(run, clients, rebuild, bars, bars.console.print)
+        from simulations.result import print_removals
+
+        if json_:
+            typer.echo(json.dumps(told, indent=1))
+        else:
+            print_removals(Console(), told, run)
+        last_verdict = {removal["client"]: removal["verdict"] for removal in told["removals"]}
+        if "REFUSED" in last_verdict.values():
+            raise typer.Exit(Refused.exit_code)
+
+
+@app.command()
+def verify(
+    run: Annotated[Path, typer.Argument(help="The run's folder.")],
+    oracle: Annotated[bool, typer.Option("--oracle", help="Also retrain every remaining member and compare.")] = False,
+    certificate: Annotated[Path | None, typer.Option(help="A certificate to check against the ledger.")] = None,
+    json_: Annotated[bool, _JSON] = False,
+) -> None:
+    """Audit a run's ledger."""
+    with _told_to_people("nothing was changed"):
+        with _bars() as bars:
+            from simulations.verify import verify as check
+
+            findings = check(run, oracle, certificate, bars)
+        if json_:
+            typer.echo(json.dumps({finding.check: finding.problems for finding in findings}, indent=1))
+        else:
+            from simulations.result import print_findings
+
+            print_findings(Console(), findings)
+        if any(finding.problems for finding in findings):
+            raise typer.Exit(Refused.exit_code)
+
+
+def _bars() -> "PhaseBars":
+    from simulations.progress import PhaseBars
+
+    return PhaseBars(Console(stderr=True))
+
+
+def next_run_folder(parent: Path = Path("runs")) -> Path:
+    """The first of runs/001, runs/002, ... that does not exist."""
+    return next(folder for number in count(1) if not (folder := parent / f"{number:03d}").exists())
 
 
 def _settings(config: Path | None, preset: str | None, overrides: dict[str, Any]) -> RunConfig:
@@ -97,7 +161,7 @@ def _leave(text: str) -> int | list[str]:
 
 
 @contextmanager
-def _told_to_people() -> Iterator[None]:
+def _told_to_people(if_interrupted: str) -> Iterator[None]:
     """Errors as one line and an exit code, without a traceback."""
     try:
         yield
@@ -105,7 +169,7 @@ def _told_to_people() -> Iterator[None]:
         typer.echo(f"fedsift: {error}", err=True)
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
-        typer.echo("fedsift: interrupted; nothing was written", err=True)
+        typer.echo(f"fedsift: interrupted; {if_interrupted}", err=True)
         raise typer.Exit(_INTERRUPTED) from None
 
 

@@ -14,6 +14,7 @@ import tomli_w
 from fedsift.errors import BadInput, unknown_name
 from fedsift.localisation import Localisation
 from fedsift.quantisation import QuantisationGrid
+from fedsift.reproducibility import DEFAULT_PROFILE, PROFILES
 from fedsift.seeds import derive_seed
 from fedsift.tuning import TuningSettings
 
@@ -37,6 +38,7 @@ class RunConfig:
         bits, max_magnitude, threshold: the grid; max_magnitude 0 means lr * steps, which bounds what Adam moves.
         localise: how a member's model is made from the sums: paper, coordinate, each also with +l1.
         evaluate: whether clients score M0, their own model, and what they are served.
+        profile: how far the bits of a rerun carry: fast, vendor or portable (docs/reproducibility.md).
         seed: the root of all seeds.
         workers: Ray actors; 0 for one a core.
     """
@@ -58,11 +60,14 @@ class RunConfig:
     threshold: float = 0.0
     localise: str = "coordinate"
     evaluate: bool = True
+    profile: str = DEFAULT_PROFILE
     seed: int = 0
     workers: int = 0
 
     def __post_init__(self) -> None:
         _ = self.tuning, self.grid, Localisation(self.localise)
+        if self.profile not in PROFILES:
+            raise unknown_name("profile", self.profile, PROFILES)
         if self.clients < 0:
             raise BadInput(f"clients = {self.clients}: give the number of clients, or 0 for all")
         if isinstance(self.leave, int) and self.leave < 0:

@@ -32,8 +32,9 @@ class PhaseBars:
             TimeRemainingColumn(),
             console=console,
         )
-        self._task = self._bars.add_task("starting workers", total=None)
+        self._task = self._bars.add_task("starting", total=None)
         self._clock = time.perf_counter()
+        self.console = console
 
     def __enter__(self) -> "PhaseBars":
         self._bars.start()

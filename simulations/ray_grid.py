@@ -7,7 +7,7 @@ message do not depend on the number of clients.
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from operator import length_hint
 from typing import Any, Protocol
@@ -19,11 +19,13 @@ from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
 from ray.exceptions import RayActorError
 
-from simulations.worker import Worker
+from fedsift.reproducibility import DEFAULT_PROFILE
+from simulations.worker import start_worker
 
 _IN_FLIGHT_PER_WORKER = 2  # One runs, one waits: a worker is never idle while a reply is being merged.
 _MAX_ATTEMPTS = 3  # A client whose worker died this often is the likely reason.
 _SERVER_NODE_ID = 1
+_FIRST_NODE_ID = 2
 
 
 class WorkerDied(RuntimeError):
@@ -43,9 +45,9 @@ class Progress(Protocol):
 class WorkerPool:
     """Ray actors with their load; shared by all grids of a command."""
 
-    def __init__(self, client_app: str, workers: int) -> None:
-        """Start `workers` actors that import `client_app` ("module:name"). Ray must be initialised."""
-        self._client_app = client_app
+    def __init__(self, client_app: str, workers: int, profile: str = DEFAULT_PROFILE) -> None:
+        """Start `workers` actors that import `client_app` ("module:name") under a profile. Ray must be initialised."""
+        self._client_app, self._profile = client_app, profile
         self._load: dict[Any, int] = {self._start(): 0 for _ in range(workers)}
 
     def __len__(self) -> int:
@@ -81,7 +83,7 @@ class WorkerPool:
             self._load[self._start()] = 0
 
     def _start(self) -> Any:
-        return Worker.remote(self._client_app)  # type: ignore[attr-defined]
+        return start_worker(self._client_app, self._profile)
 
 
 class RayGrid(Grid):
@@ -93,7 +95,7 @@ class RayGrid(Grid):
         node_configs: Sequence[UserConfig],
         run_config: UserConfig,
         progress: Progress | None = None,
-        on_error: Callable[[Message], None] | None = None,
+        states: Mapping[int, RecordDict] | None = None,
     ) -> None:
         """One node for each of `node_configs`; node ids count from 2.
 
@@ -102,13 +104,19 @@ class RayGrid(Grid):
             node_configs: what tells a client which data is its own.
             run_config: the configuration that every client sees.
             progress: is told of every reply.
-            on_error: is called with every error reply before the strategy sees it; may raise.
+            states: what clients remember from before, by their place in `node_configs`.
         """
-        self._pool, self._progress, self._on_error = pool, progress, on_error
+        self._pool, self._progress = pool, progress
         self._run = Run.create_empty(run_id=1)
         self._contexts = {
-            node_id: Context(self._run.run_id, node_id, dict(config), RecordDict(), dict(run_config))
-            for node_id, config in enumerate(node_configs, start=_SERVER_NODE_ID + 1)
+            place + _FIRST_NODE_ID: Context(
+                self._run.run_id,
+                place + _FIRST_NODE_ID,
+                dict(config),
+                (states or {}).get(place) or RecordDict(),
+                dict(run_config),
+            )
+            for place, config in enumerate(node_configs)
         }
         self._broadcast: dict[str, tuple[ArrayRecord, Any]] = {}
         self._pushed: dict[str, Iterator[Message]] = {}
@@ -192,8 +200,6 @@ class RayGrid(Grid):
                 retries.append(message)
                 continue
             self._contexts[context.node_id] = context
-            if reply.has_error() and self._on_error:
-                self._on_error(reply)
             if self._progress:
                 self._progress.advance(announced)
             yield reply

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fedsift.audit import Finding
 from simulations.configuration import RunConfig
 
 # Keys in result.json, and how people know them.
@@ -18,7 +19,7 @@ _SCORES = {
     "sift_masks_paper": "SIFT-Masks as published",
     "sift_masks": "SIFT-Masks",
 }
-_REMOVALS_SHOWN = 10
+_SHOWN = 10  # removals, and failures; the rest is in result.json
 
 
 def run_result(
@@ -32,20 +33,15 @@ def run_result(
     merge, *later = outcome["rounds"]
     final = later[-1] if later else merge
     before, after = _named(merge["scores"], config.localise), _named(final["scores"], config.localise)
-    members = len(merge["joined"])
+    members = merge["members"]
     dense_bytes = 4 * outcome["tuned_parameters"]
     removals = [
         {
-            "client": removal["client_id"],
-            "verdict": removal["verdict"],
-            "reason": removal["reason"],
-            "steps_retrained": removal["steps_retrained"],
-            "state_digest_after": removal["state_digest_after"],
-            "score_before": before.get("sift_masks", {}).get(removal["client_id"]),
-            "score_after": after.get("merged", {}).get(removal["client_id"]),
+            **removal_entry(receipt),
+            "score_before": before.get("sift_masks", {}).get(receipt["client"]),
+            "score_after": after.get("merged", {}).get(receipt["client"]),
         }
-        for record in later
-        for removal in record["removals"]
+        for receipt in outcome["receipts"]
     ]
     return {
         "clients": members,
@@ -60,6 +56,8 @@ def run_result(
         "saturated_share": merge["saturated"] / (members * outcome["tuned_parameters"]),
         "state_digest": outcome["state_digest"],
         "removals": removals,
+        "failures": {client_id: why for record in outcome["rounds"] for client_id, why in record["failures"].items()},
+        "profile": config.profile,
         "oracle": None
         if oracle is None
         else {
@@ -71,10 +69,22 @@ def run_result(
     }
 
 
+def removal_entry(receipt: dict[str, Any]) -> dict[str, Any]:
+    """What result.json tells of a removal, from the body of its receipt."""
+    return {
+        "client": receipt["client"],
+        "receipt": receipt["number"],
+        "verdict": receipt["verdict"],
+        "reason": receipt["reason"],
+        "steps_retrained": receipt["steps_retrained"],
+        "state_digest_after": receipt["state_after"],
+    }
+
+
 def proven(result: dict[str, Any]) -> bool:
-    """Whether every removal was bit-exact and the oracle, where asked for, agrees."""
+    """Whether no removal was refused and the oracle, where asked for, agrees."""
     oracle = result["oracle"]
-    exact = all(removal["verdict"] == "BIT_EXACT" for removal in result["removals"])
+    exact = all(removal["verdict"] != "REFUSED" for removal in result["removals"])
     return exact and (oracle is None or oracle["bit_identical"])
 
 
@@ -105,6 +115,29 @@ def print_summary(console: Console, result: dict[str, Any], out: Path) -> None:
         console.print(Text(line, style=style), soft_wrap=True)
 
 
+def print_removals(console: Console, told: dict[str, Any], run: Path) -> None:
+    """What `fedsift forget` did."""
+    seconds = ", ".join(f"{phase} {value:.1f}" for phase, value in told["seconds"].items())
+    lines = removal_lines(told["removals"])
+    lines += [
+        (f"state    {told['state_digest']}, {told['members']} members", ""),
+        (f"seconds  {seconds}", ""),
+        (f"written  {run / 'certificates'}", ""),
+    ]
+    for line, style in lines:
+        console.print(Text(line, style=style), soft_wrap=True)
+
+
+def print_findings(console: Console, findings: list[Finding]) -> None:
+    """What `fedsift verify` found."""
+    for finding in findings:
+        console.print(
+            Text(f"{finding.check:<12} {'WRONG' if finding.problems else 'ok'}", "red" if finding.problems else "green")
+        )
+        for problem in finding.problems:
+            console.print(Text(f"{'':<12} {problem}"), soft_wrap=True)
+
+
 def _lines(result: dict[str, Any], out: Path) -> list[tuple[str, str]]:
     upload, dense = result["upload_bytes_mean"], result["dense_bytes"]
     seconds = ", ".join(f"{phase} {value:.1f}" for phase, value in result["seconds"].items())
@@ -118,12 +151,11 @@ def _lines(result: dict[str, Any], out: Path) -> list[tuple[str, str]]:
         (f"seconds  {seconds}", ""),
         (f"state    {result['state_digest']}", ""),
     ]
-    for removal in result["removals"][:_REMOVALS_SHOWN]:
-        exact = removal["verdict"] == "BIT_EXACT"
-        told = f"{removal['steps_retrained']} steps retrained" if exact else removal["reason"]
-        lines.append((f"removal  {removal['client']}  {removal['verdict']}  {told}", "green" if exact else "red"))
-    if len(result["removals"]) > _REMOVALS_SHOWN:
-        lines.append((f"removal  ... and {len(result['removals']) - _REMOVALS_SHOWN} more, in result.json", ""))
+    lines += removal_lines(result["removals"])
+    failures = list(result["failures"].items())
+    lines += [(f"failed   {client_id}  {last_line(why)}", "red") for client_id, why in failures[:_SHOWN]]
+    if len(failures) > _SHOWN:
+        lines.append((f"failed   ... and {len(failures) - _SHOWN} more, in result.json", "red"))
     oracle = result["oracle"]
     if oracle is not None:
         same = oracle["bit_identical"]
@@ -132,6 +164,24 @@ def _lines(result: dict[str, Any], out: Path) -> list[tuple[str, str]]:
         lines.append((f"verdict  {verdict}", "bold green" if same else "bold red"))
     lines.append((f"written  {out}", ""))
     return lines
+
+
+def removal_lines(removals: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """A line and its style for each removal, as far as they are shown."""
+    lines = []
+    for removal in removals[:_SHOWN]:
+        exact = removal["verdict"] != "REFUSED"
+        told = f"{removal['steps_retrained']} steps retrained" if exact else removal["reason"]
+        lines.append((f"removal  {removal['client']}  {removal['verdict']}  {told}", "green" if exact else "red"))
+    if len(removals) > _SHOWN:
+        lines.append((f"removal  ... and {len(removals) - _SHOWN} more, in result.json", ""))
+    return lines
+
+
+def last_line(reason: str) -> str:
+    """Stage and last line of a failure: of a traceback, the error itself."""
+    stage, _, told = reason.partition(": ")
+    return f"{stage}: {told.strip().splitlines()[-1]}"
 
 
 def _named(scores: dict[str, dict[str, float]], localise: str) -> dict[str, dict[str, float]]:

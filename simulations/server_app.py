@@ -1,14 +1,18 @@
-"""The ServerApp: rounds of SIFT-Masks over any Grid, from a configuration alone."""
+"""The ServerApp: rounds of SIFT-Masks over any Grid, from a configuration and a ledger."""
 
 import dataclasses
 import json
 import math
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from flwr.app import ArrayRecord, ConfigRecord, Context
 from flwr.serverapp import Grid, ServerApp
 
 from fedsift.contribution import UploadTerms
+from fedsift.errors import BadInput
+from fedsift.ledger import Ledger
 from fedsift.models import load_layout
 from fedsift.server_state import ServerState
 from simulations.configuration import RunConfig
@@ -16,35 +20,60 @@ from strategies.sift_masks import SiftMasks
 
 app = ServerApp()
 
-
-def localisations(config: RunConfig) -> tuple[str, str]:
-    """What members score: the published localisation, and the configured one (which may be the same)."""
-    return "paper", config.localise
+_SOFTWARE = f"fedsift {version('fedsift')}"
 
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
-    """Merge everybody, evaluate; then, if somebody asks to leave, remove and evaluate again.
+    """Run as many rounds as the node configuration says under "rounds": one to merge, a second one for those who leave.
 
-    Leaves in `context.state["outcome"]` a JSON text: the rounds' records, the number of tuned parameters, and the final
-    state digest.
+    The state is in the file that the node configuration names as "ledger", which is made if there is none; without
+    that key, in memory. Leaves in `context.state["outcome"]` a JSON text: the rounds' records, all receipts, the number
+    of tuned parameters, and the final state's digest and members.
     """
     config = RunConfig.from_user_config(context.run_config)
-    layout = load_layout(config.model)
-    terms = UploadTerms(layout.digest, layout.size, config.sign_seed, config.grid)
-    state = ServerState(terms, capacity=len(list(grid.get_node_ids())))
-    strategy = SiftMasks(state, localisations(config), config.evaluate)
+    ledger = str(context.node_config.get("ledger", ""))
+    state = open_state(config, Path(ledger) if ledger else None, capacity=len(list(grid.get_node_ids())))
+    receipt_context: dict[str, str | int] = {"profile": config.profile, "root_seed": config.seed, "software": _SOFTWARE}
+    strategy = SiftMasks(state, ("paper", config.localise), config.evaluate, receipt_context)
     strategy.start(
         grid,
         ArrayRecord(),
-        num_rounds=2 if config.leave else 1,
+        num_rounds=int(context.node_config.get("rounds", 1)),
         timeout=math.inf,
         train_config=ConfigRecord({"score": config.evaluate}),
     )
     outcome: dict[str, Any] = {
-        "tuned_parameters": layout.size,
+        "tuned_parameters": state.terms.size,
         "server_bytes": state.sums.nbytes,
         "state_digest": state.digest().hex(),
+        "member_digests": {client_id: member.digest.hex() for client_id, member in state.members.items()},
+        "receipts": [json.loads(receipt.body) for receipt in state.ledger.receipts()],
         "rounds": [dataclasses.asdict(record) for record in strategy.rounds],
     }
+    state.ledger.close()
     context.state["outcome"] = ConfigRecord({"json": json.dumps(outcome)})
+
+
+# What may differ between the sessions of a run: it does not touch the bits of a contribution.
+_FREE = {"clients", "leave", "oracle", "evaluate", "localise", "workers"}
+
+
+def changed_terms(config: RunConfig, recorded: dict[str, Any]) -> list[str]:
+    """The keys of a configuration that a ledger was not made with."""
+    now = config.to_user_config()
+    return sorted(key for key in now.keys() - _FREE if now[key] != recorded.get(key))
+
+
+def open_state(config: RunConfig, ledger: Path | None, capacity: int) -> ServerState:
+    """The state in a ledger, made new where there is none."""
+    if ledger is not None and ledger.exists():
+        opened = Ledger.open(ledger)
+        changed = changed_terms(config, json.loads(opened.get("config")))
+        if changed:
+            opened.close()
+            raise BadInput(f"{', '.join(changed)} changed since {ledger} was made: put the old values back")
+        return ServerState(opened)
+    layout = load_layout(config.model)
+    terms = UploadTerms(layout.digest, layout.size, config.sign_seed, config.grid)
+    return ServerState.create(ledger, terms, capacity, json.dumps(config.to_user_config()))

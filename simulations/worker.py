@@ -9,17 +9,23 @@ import ray
 from flwr.app import Context, Error, Message
 
 from fedsift.errors import FedsiftError
-from fedsift.reproducibility import VENDOR_PROFILE, environment_fingerprint, make_deterministic
+from fedsift.reproducibility import PROFILES, environment_fingerprint, make_deterministic
 
 # Error codes of a reply. Flower keeps those below 100 for itself.
 CLIENT_INPUT_ERROR = 100
 CLIENT_CRASHED = 101
 
-# torch reads these when it is imported, so they stand in the environment before the actor's process starts.
-WORKER_ENVIRONMENT = {**VENDOR_PROFILE, "TOKENIZERS_PARALLELISM": "false"}
+
+def start_worker(client_app: str, profile: str) -> Any:
+    """A worker for an app ("module:name") under a reproducibility profile.
+
+    torch reads the profile's variables when it is imported, so they stand in the environment before the process starts.
+    """
+    environment = {**PROFILES[profile], "TOKENIZERS_PARALLELISM": "false"}
+    return Worker.options(runtime_env={"env_vars": environment}).remote(client_app)  # type: ignore[attr-defined]
 
 
-@ray.remote(num_cpus=1, runtime_env={"env_vars": WORKER_ENVIRONMENT})
+@ray.remote(num_cpus=1)
 class Worker:
     """Runs one ClientApp for any number of clients."""
 

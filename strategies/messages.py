@@ -3,13 +3,15 @@
 Bulk travels as raw bytes, never as pickles. Types of messages:
 
     query           -> client id, and its wish: join, stay, leave or away
-    train           terms, whether to score -> client id, upload, scores
-    train.forget    terms -> client id, upload (the rerun of a member that leaves)
+    train           terms, whether to score -> client id, upload, what is told of the training
+    train.forget    terms -> the same, from a member that leaves and runs its training again
+    query.removed   -> client id; tells a client that its removal is done
     query.mask      -> client id, its mask
-    evaluate        the merged model, and for a member its served magnitudes -> client id, scores
+    evaluate        terms, the merged model, and for a member its served magnitudes -> client id, scores
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import TypeVar, cast
 
@@ -20,9 +22,18 @@ from numpy.typing import NDArray
 from fedsift.contribution import UploadTerms
 from fedsift.errors import Refused
 from fedsift.quantisation import QuantisationGrid
+from fedsift.server_state import Training
 
-QUERY, TRAIN, FORGET, MASK, EVALUATE = "query", "train", "train.forget", "query.mask", "evaluate"
+QUERY, TRAIN, FORGET, REMOVED, MASK, EVALUATE = (
+    "query",
+    "train",
+    "train.forget",
+    "query.removed",
+    "query.mask",
+    "evaluate",
+)
 
+_LARGEST_FINGERPRINT = 10_000
 _T = TypeVar("_T")
 
 
@@ -84,10 +95,13 @@ def field(record: ConfigRecord, key: str, kind: type[_T]) -> _T:
 
 
 def client_reply(
-    message: Message, client_id: str, scores: dict[str, float] | None = None, **fields: str | bytes | int
+    message: Message,
+    client_id: str,
+    fields: Mapping[str, str | bytes | int] | None = None,
+    scores: dict[str, float] | None = None,
 ) -> Message:
     """A client's answer to `message`."""
-    content = RecordDict({"client": ConfigRecord({"client-id": client_id, **fields})})
+    content = RecordDict({"client": ConfigRecord({"client-id": client_id, **(fields or {})})})
     if scores is not None:
         content["scores"] = MetricRecord(cast(dict[str, int | float | list[int] | list[float]], scores))
     return Message(content, reply_to=message)
@@ -99,6 +113,27 @@ def client_record(reply: Message) -> ConfigRecord:
     if not isinstance(record, ConfigRecord):
         raise Refused("a reply lacks its client record")
     return record
+
+
+def reply_training(record: ConfigRecord) -> Training:
+    """What the client's part of a reply tells of its training."""
+    return Training(
+        data_digest=field(record, "data-digest", bytes),
+        fingerprint=_fingerprint(field(record, "environment", str)),
+        steps=field(record, "steps", int),
+        saturated=field(record, "saturated", int),
+    )
+
+
+def _fingerprint(text: str) -> str:
+    """A fingerprint in canonical form; refused where it is no flat JSON object of a few strings."""
+    try:
+        read = json.loads(text) if len(text) <= _LARGEST_FINGERPRINT else None
+    except ValueError:
+        read = None
+    if not isinstance(read, dict) or not all(isinstance(value, str) for value in read.values()):
+        raise Refused(f"environment is no JSON object of strings in at most {_LARGEST_FINGERPRINT} characters")
+    return json.dumps(read, sort_keys=True)
 
 
 def reply_scores(reply: Message) -> dict[str, float]:

@@ -11,9 +11,11 @@ Each round:
 Replies are decoded one at a time. Of an upload nothing is kept but the sums and two digests; of a mask, nothing.
 """
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from logging import getLogger
+from typing import Any
 
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
@@ -23,29 +25,9 @@ from fedsift.errors import Refused
 from fedsift.localisation import Localisation
 from fedsift.server_state import ServerState
 from strategies import messages
-from strategies.messages import EVALUATE, FORGET, MASK, QUERY, TRAIN, Stream, Wish
+from strategies.messages import EVALUATE, FORGET, MASK, QUERY, REMOVED, TRAIN, Stream, Wish
 
 _LOG = getLogger("flwr")  # Flower's own logger: what a strategy says belongs beside what Flower says.
-
-
-@dataclass(frozen=True)
-class Removal:
-    """One request to leave, and what came of it.
-
-    Attributes:
-        client_id: who asked.
-        verdict: "BIT_EXACT", or "REFUSED" with the state untouched.
-        reason: why it was refused; empty otherwise.
-        steps_retrained: optimiser steps that the removal cost.
-        state_digest_after: digest of the state after all removals of its round. A batch publishes one state only, so
-            that no single contribution can be read off two of them.
-    """
-
-    client_id: str
-    verdict: str
-    reason: str
-    steps_retrained: int
-    state_digest_after: str
 
 
 @dataclass
@@ -54,18 +36,20 @@ class RoundRecord:
 
     Attributes:
         joined: clients merged in this round.
-        removals: requests to leave.
-        failures: node or client -> why it did not take part.
+        receipts: bodies of the receipts written for those who asked to leave.
+        failures: client (or node, where it did not say who it is) -> at what stage it failed, and why.
         scores: client -> score name -> value.
-        upload_bytes: total size of the uploads merged.
-        saturated: entries that the highest level cut, over the uploads merged.
-        state_digest: of the state at the end of the round.
+        members: number of members after merging and removing.
+        upload_bytes: total size of the members' uploads.
+        saturated: entries that the highest level cut, over the members' uploads.
+        state_digest: of the state after merging and removing.
     """
 
     joined: list[str] = field(default_factory=list)
-    removals: list[Removal] = field(default_factory=list)
+    receipts: list[dict[str, Any]] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
+    members: int = 0
     upload_bytes: int = 0
     saturated: int = 0
     state_digest: str = ""
@@ -74,18 +58,26 @@ class RoundRecord:
 class SiftMasks(Strategy):
     """Merge sign-fixed contributions, serve masked models, remove members exactly."""
 
-    def __init__(self, state: ServerState, localisations: Iterable[str], evaluate: bool = True) -> None:
+    def __init__(
+        self,
+        state: ServerState,
+        localisations: Iterable[str],
+        evaluate: bool = True,
+        receipt_context: Mapping[str, str | int] | None = None,
+    ) -> None:
         """Strategy over a server state.
 
         Args:
             state: the sums and members; the strategy alone changes it.
             localisations: which served models each member is to score, by name.
             evaluate: whether rounds end with an evaluation.
+            receipt_context: what receipts are to tell besides, such as profile and software.
         """
         self.state = state
         self.rounds: list[RoundRecord] = []
         self._localisations = tuple(Localisation(name) for name in dict.fromkeys(localisations))
         self._evaluate = evaluate
+        self._receipt_context = dict(receipt_context or {})
         self._clients: dict[int, str] = {}  # node id -> client id, of the nodes that answered this round's query
 
     def summary(self) -> None:
@@ -114,39 +106,39 @@ class SiftMasks(Strategy):
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
         """Merge or remove, one reply at a time; returns the merged model's magnitudes S * step / |T|, shape (n,)."""
         record = self.rounds[-1]
-        verdicts: list[tuple[str, str, int]] = []
+        refused: dict[str, str] = {}
         for reply in replies:
-            client_id = self._clients.get(reply.metadata.src_node_id, str(reply.metadata.src_node_id))
+            client_id = self._name(reply)
             leaving = reply.metadata.message_type == FORGET
-            steps, reason = 0, ""
             try:
                 client = self._client_record(reply)
-                upload = messages.field(client, "upload", bytes)
+                upload, training = messages.field(client, "upload", bytes), messages.reply_training(client)
                 if leaving:
-                    steps = messages.field(client, "steps", int)
-                    self.state.remove(client_id, upload)
+                    self.state.stage_removal(client_id, upload, training)
                 else:
-                    self.state.merge(client_id, upload)
+                    self.state.merge(client_id, upload, training)
                     record.joined.append(client_id)
-                    record.upload_bytes += len(upload)
-                    record.saturated += messages.field(client, "saturated", int)
-                    record.scores[client_id] = messages.reply_scores(reply)
             except Refused as error:
-                reason = self._failed(client_id, error)
-            if leaving:
-                verdicts.append((client_id, reason, steps))
+                self._failed(client_id, "forget" if leaving else "train", error)
+                if leaving:
+                    refused[client_id] = str(error)
+        receipts = self.state.commit_removals(self._receipt_context)
+        receipts += [self.state.refuse(each, refused[each], self._receipt_context) for each in sorted(refused)]
+        record.receipts = [json.loads(receipt.body) for receipt in receipts]
+        self.state.fold()
+        members = self.state.members.values()
+        record.members = len(members)
+        record.upload_bytes = sum(member.upload_bytes for member in members)
+        record.saturated = sum(member.saturated for member in members)
         record.state_digest = self.state.digest().hex()
-        record.removals = [
-            Removal(client_id, "REFUSED" if reason else "BIT_EXACT", reason, steps, record.state_digest)
-            for client_id, reason, steps in sorted(verdicts)
-        ]
-        metrics = MetricRecord({"members": len(self.state.members), "joined": len(record.joined)})
+        metrics = MetricRecord({"members": record.members, "joined": len(record.joined)})
         return messages.merged_record(self.state.merged_magnitudes()), metrics
 
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
-        """Serve every client that answered the query: messages are made one by one while they are sent."""
+        """Tell those who left, and serve all who answered: messages are made one by one while they are sent."""
+        self._tell_removed(server_round, grid)
         if not self._evaluate:
             return []
         return Stream(self._serve(server_round, arrays, grid), len(self._clients))
@@ -155,12 +147,12 @@ class SiftMasks(Strategy):
         """Keep each client's scores and return their means over the clients that have them."""
         record = self.rounds[-1]
         for reply in replies:
-            client_id = self._clients.get(reply.metadata.src_node_id, str(reply.metadata.src_node_id))
+            client_id = self._name(reply)
             try:
                 self._client_record(reply)
-                record.scores.setdefault(client_id, {}).update(messages.reply_scores(reply))
+                record.scores[client_id] = messages.reply_scores(reply)
             except Refused as error:
-                self._failed(client_id, error)
+                self._failed(client_id, EVALUATE, error)
         if not record.scores:
             return None
         return MetricRecord({**mean_scores(record.scores)})
@@ -188,7 +180,7 @@ class SiftMasks(Strategy):
                 if wish not in set(Wish):
                     raise Refused(f"unknown wish {wish!r}")
             except Refused as error:
-                self._failed(str(node_id), error)
+                self._failed(str(node_id), QUERY, error)
                 continue
             claimed.add(client_id)
             self._clients[node_id] = client_id
@@ -206,10 +198,26 @@ class SiftMasks(Strategy):
             raise Refused(f"a reply in the name of client {claimed!r} came from the node of client {known!r}")
         return record
 
-    def _failed(self, client_id: str, error: Refused) -> str:
-        _LOG.warning("client %s: %s", client_id, error)
-        self.rounds[-1].failures[client_id] = str(error)
-        return str(error)
+    def _name(self, reply: Message) -> str:
+        """The client behind a reply, or its node id where it is not known."""
+        return self._clients.get(reply.metadata.src_node_id, str(reply.metadata.src_node_id))
+
+    def _failed(self, client_id: str, stage: str, error: Refused) -> None:
+        reason = f"{stage}: {error}"
+        _LOG.warning("client %s: %s", client_id, reason)
+        self.rounds[-1].failures[client_id] = reason
+
+    def _tell_removed(self, server_round: int, grid: Grid) -> None:
+        removed = {body["client"] for body in self.rounds[-1].receipts if body["verdict"] != "REFUSED"}
+        content = RecordDict()
+        told = [
+            Message(content, dst_node_id=node_id, message_type=REMOVED, group_id=str(server_round))
+            for node_id, client_id in self._clients.items()
+            if client_id in removed
+        ]
+        for reply in grid.send_and_receive(told) if told else ():
+            if reply.has_error():
+                self._failed(self._name(reply), REMOVED, Refused(reply.error.reason))
 
     def _serve(self, server_round: int, merged: ArrayRecord, grid: Grid) -> Iterator[Message]:
         def to(node_id: int, message_type: str, content: RecordDict) -> Message:
@@ -224,7 +232,7 @@ class SiftMasks(Strategy):
                 mask = messages.field(self._client_record(reply), "mask", bytes)
                 served = {each.name: self.state.serve(client_id, mask, each) for each in self._localisations}
             except Refused as error:
-                self._failed(client_id, error)
+                self._failed(client_id, MASK, error)
                 continue
             arrays = ArrayRecord({name: messages.float_array(values) for name, values in served.items()})
             yield to(node_id, EVALUATE, RecordDict({"terms": terms, "merged": merged, "served": arrays}))

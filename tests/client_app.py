@@ -59,8 +59,11 @@ def _handle(message: Message, context: Context) -> Message:
 
 
 _handler: ClientAppCallable = _handle
-for _register in (app.query(), app.query("mask"), app.train(), app.train("forget"), app.evaluate()):
-    _register(_handler)
+for _action in ("default", "mask", "removed"):
+    app.query(_action)(_handler)
+for _action in ("default", "forget"):
+    app.train(_action)(_handler)
+app.evaluate()(_handler)
 
 
 @app.query("echo")

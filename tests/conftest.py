@@ -1,17 +1,23 @@
 """A tiny model and dataset made on the spot, and one Ray session for all tests that need workers."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import ray
 import torch
+from hypothesis import settings
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from simulations.configuration import RunConfig
 from simulations.ray_grid import WorkerPool
+
+# A busy machine is no failure.
+settings.register_profile("fedsift", deadline=None)
+settings.load_profile("fedsift")
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +60,12 @@ def tiny_config(tiny_model: Path, table_file: Path) -> RunConfig:
         steps=3,
         workers=2,
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_signing_key(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test makes or uses the signing key of whoever runs it; processes started by tests inherit this."""
+    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ from flwr.app import ArrayRecord, ConfigRecord, Context, Message, RecordDict, Us
 
 from simulations import server_app
 from simulations.configuration import RunConfig
+from simulations.engine import CLIENT_APP
 from simulations.ray_grid import RayGrid, WorkerDied, WorkerPool, node_configs
-from simulations.run import CLIENT_APP
 from strategies import messages
 
 
@@ -22,7 +22,7 @@ def config(tiny_config: RunConfig) -> RunConfig:
 
 def state_digest(pool: WorkerPool, config: RunConfig, nodes: list[UserConfig]) -> str:
     grid = RayGrid(pool, nodes, config.to_user_config())
-    context = Context(1, 1, {}, RecordDict(), config.to_user_config())
+    context = Context(1, 1, {"rounds": 1}, RecordDict(), config.to_user_config())
     server_app.app(grid, context)
     return str(context.state.config_records["outcome"]["json"]).split('"state_digest": "')[1][:64]
 

@@ -27,7 +27,8 @@ def federate(
     ]
     grid = RayGrid(pool, nodes, config.to_user_config())
     layout = load_layout(config.model)
-    state = ServerState(UploadTerms(layout.digest, layout.size, config.sign_seed, config.grid), clients)
+    terms = UploadTerms(layout.digest, layout.size, config.sign_seed, config.grid)
+    state = ServerState.create(None, terms, clients)
     strategy = SiftMasks(state, ("paper", "coordinate"))
     train_config = ConfigRecord({"score": True})
     strategy.start(grid, ArrayRecord(), num_rounds=2, train_config=train_config)
@@ -40,11 +41,11 @@ def test_merge_serve_remove(pool: WorkerPool, tiny_config: RunConfig, tmp_path: 
     merge, removal = strategy.rounds
     assert sorted(merge.joined) == [f"client {index}" for index in range(CLIENTS)]
     assert set(merge.scores["client 1"]) == {"zero_shot", "local", "merged", "paper", "coordinate"}
-    assert [(each.client_id, each.verdict, each.steps_retrained) for each in removal.removals] == [
+    assert [(each["client"], each["verdict"], each["steps_retrained"]) for each in removal.receipts] == [
         ("client 1", "BIT_EXACT", config.steps)
     ]
     assert set(removal.scores["client 1"]) == {"merged"}
-    assert set(removal.scores["client 0"]) == {"merged", "paper", "coordinate"}
+    assert set(removal.scores["client 0"]) == set(merge.scores["client 0"])
     assert not merge.failures
     assert not removal.failures
     load_mask(tmp_path, "client 0")
@@ -54,7 +55,8 @@ def test_merge_serve_remove(pool: WorkerPool, tiny_config: RunConfig, tmp_path: 
     never_joined = federate(pool, others, tmp_path, {1: "fail"})
     assert sorted(never_joined.rounds[0].joined) == ["client 0", "client 2", "client 3"]
     assert never_joined.state.digest() == strategy.state.digest()
-    assert removal.removals[0].state_digest_after == strategy.state.digest().hex()
+    assert removal.receipts[0]["state_before"] == merge.state_digest
+    assert removal.receipts[0]["state_after"] == removal.state_digest == strategy.state.digest().hex()
 
 
 def test_a_single_member_is_served_its_own_quantised_model(
@@ -101,11 +103,12 @@ def test_a_rerun_that_differs_leaves_the_state_untouched(
     config = dataclasses.replace(tiny_config, leave=("client 1", "client 2"))
     strategy = federate(pool, config, tmp_path, {1: "flip a bit of the rerun"})
     removal = strategy.rounds[1]
-    assert [(each.client_id, each.verdict) for each in removal.removals] == [
-        ("client 1", "REFUSED"),
-        ("client 2", "BIT_EXACT"),
-    ]
-    assert "upload digest" in removal.removals[0].reason
+    assert {each["client"]: each["verdict"] for each in removal.receipts} == {
+        "client 1": "REFUSED",
+        "client 2": "BIT_EXACT",
+    }
+    assert "same data and environment, another upload" in removal.failures["client 1"]
+    assert {each["state_after"] for each in removal.receipts} == {removal.state_digest}
     assert sorted(strategy.state.members) == ["client 0", "client 1", "client 3"]
     load_mask(tmp_path, "client 1")  # Still a member, still served.
     assert "coordinate" in removal.scores["client 1"]
@@ -114,4 +117,4 @@ def test_a_rerun_that_differs_leaves_the_state_untouched(
 def test_a_mask_of_ones_choice_is_not_served(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
     merge = federate(pool, tiny_config, tmp_path, {0: "send a mask of ones"}).rounds[0]
     assert "not merged with" in merge.failures["client 0"]
-    assert "coordinate" not in merge.scores["client 0"]
+    assert "client 0" not in merge.scores

@@ -1,0 +1,87 @@
+"""Runs the ServerApp over simulated clients on Ray."""
+
+import json
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ray
+from flwr.app import Context, RecordDict, UserConfig
+
+from fedsift.ledger import Ledger
+from simulations import server_app
+from simulations.client_app import MEMBERSHIP, membership
+from simulations.configuration import RunConfig
+from simulations.progress import PhaseBars
+from simulations.ray_grid import RayGrid, WorkerPool, node_configs
+
+CLIENT_APP = "simulations.client_app:app"
+
+
+@contextmanager
+def ray_session(workers: int, profile: str) -> Iterator[WorkerPool]:
+    """Ray on this machine with `workers` actors under a profile, stopped at the end whatever happens."""
+    logging.getLogger("flwr").setLevel(logging.ERROR)  # The bars and the table say it better.
+    ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    try:
+        yield WorkerPool(CLIENT_APP, workers, profile)
+    finally:
+        ray.shutdown()
+
+
+def federate(
+    pool: WorkerPool,
+    config: RunConfig,
+    clients: Mapping[str, int],
+    bars: PhaseBars | None = None,
+    ledger: Path | None = None,
+    masks: Path | None = None,
+    rounds: int | None = None,
+) -> dict[str, Any]:
+    """One run of the ServerApp; returns its outcome.
+
+    Args:
+        pool: the workers.
+        config: with `leave` as ids.
+        clients: who takes part, and each one's place in the data set.
+        bars: are told of the progress.
+        ledger: the server's state, made where there is none; in memory for None.
+        masks: where clients keep their masks; None keeps none, and then nobody can be served.
+        rounds: by default two where somebody leaves, else one.
+    """
+    user_config = config.to_user_config()
+    extra = {"mask-folder": str(masks.resolve())} if masks is not None else {}
+    nodes = node_configs(clients.values(), len(clients), extra)
+    grid = RayGrid(pool, nodes, user_config, bars, _remembered(clients, ledger))
+    server_config: UserConfig = {"rounds": rounds or (2 if config.leave else 1)}
+    if ledger is not None:
+        server_config["ledger"] = str(ledger)
+    context = Context(run_id=1, node_id=1, node_config=server_config, state=RecordDict(), run_config=user_config)
+    server_app.app(grid, context)
+    outcome: dict[str, Any] = json.loads(str(context.state.config_records["outcome"]["json"]))
+    return outcome
+
+
+def _remembered(clients: Iterable[str], ledger: Path | None) -> dict[int, RecordDict]:
+    """What clients know of their own standing, by place, when a simulation goes on from a ledger."""
+    if ledger is None or not ledger.exists():
+        return {}
+    opened = Ledger.open(ledger)
+    members = opened.members()
+    removed = {json.loads(receipt.body)["client"] for receipt in opened.receipts() if '"REFUSED"' not in receipt.body}
+    opened.close()
+    states = {}
+    for place, client_id in enumerate(clients):
+        if client_id in members:
+            states[place] = RecordDict({MEMBERSHIP: membership(member=True)})
+        elif client_id in removed:
+            states[place] = RecordDict({MEMBERSHIP: membership(removed=True)})
+    return states
+
+
+def places(client_ids: Sequence[str], chosen: Iterable[str]) -> dict[str, int]:
+    """Each chosen client's place in the data set."""
+    place = {client_id: index for index, client_id in enumerate(client_ids)}
+    return {client_id: place[client_id] for client_id in chosen}

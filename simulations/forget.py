@@ -1,0 +1,164 @@
+"""`fedsift forget`: remove members from a run. Only they train again; a rebuild lets all others do so instead."""
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from fedsift.errors import FedsiftError, Refused, unknown_name
+from fedsift.ledger import Ledger
+from fedsift.server_state import ServerState, commitment
+from simulations.configuration import RunConfig
+from simulations.data import load_dataset
+from simulations.engine import federate, places, ray_session
+from simulations.progress import PhaseBars
+from simulations.result import last_line, removal_entry
+from simulations.run_folder import RunFolder
+
+
+def forget(
+    path: Path, client_ids: Sequence[str], rebuild: bool, bars: PhaseBars, tell: Callable[[str], None]
+) -> dict[str, Any]:
+    """Remove clients from a run, as one batch that publishes one state.
+
+    Args:
+        path: the run's folder.
+        client_ids: members of the run.
+        rebuild: for those whose rerun does not match: let all remaining members train again.
+        bars: progress.
+        tell: is told the price of a rebuild before it starts.
+
+    Returns:
+        `removals` as in result.json, `state_digest`, `members`, and the phases' `seconds`.
+
+    Raises:
+        Refused: one of them is not a member; nothing is changed.
+    """
+    folder, config = RunFolder.open(path)
+    members, _ = _members(folder)
+    leavers = tuple(dict.fromkeys(client_ids))
+    for client_id in leavers:
+        if client_id not in members:
+            raise Refused(f"{unknown_name('member', client_id, members)}; nothing was changed")
+    folder.sweep()
+    dataset_ids = load_dataset(config).client_ids
+    resolved = dataclasses.replace(config, leave=leavers, evaluate=False)
+    with ray_session(min(config.worker_count, len(leavers)), config.profile) as pool:
+        chosen = places(dataset_ids, leavers)
+        outcome = federate(pool, resolved, chosen, bars, folder.ledger, folder.masks(), rounds=1)
+    receipts = outcome["rounds"][0]["receipts"]
+    refused = tuple(receipt["client"] for receipt in receipts if receipt["verdict"] == "REFUSED")
+    if refused and rebuild:
+        receipts += _rebuild(folder, config, dataset_ids, refused, bars, tell)
+    bars.finish()
+    folder.write_certificates()
+    folder.sweep()
+    members, state_digest = _members(folder)
+    _amend_result(folder, receipts, state_digest)
+    return {
+        "removals": [removal_entry(receipt) for receipt in receipts],
+        "state_digest": state_digest,
+        "members": len(members),
+        "seconds": {phase: round(value, 3) for phase, value in bars.seconds.items()},
+    }
+
+
+def _members(folder: RunFolder) -> tuple[dict[str, Any], str]:
+    ledger = Ledger.open(folder.ledger)
+    state = ServerState(ledger)
+    members, digest = dict(state.members), state.digest().hex()
+    ledger.close()
+    return members, digest
+
+
+def _rebuild(
+    folder: RunFolder,
+    config: RunConfig,
+    dataset_ids: Sequence[str],
+    leavers: tuple[str, ...],
+    bars: PhaseBars,
+    tell: Callable[[str], None],
+) -> list[dict[str, Any]]:
+    """A ledger made of the remaining members' reruns takes the old one's place in one step, or nothing changes."""
+    old = Ledger.open(folder.ledger)
+    state = ServerState(old)
+    before, digest_before = dict(state.members), state.digest().hex()
+    remaining = [client_id for client_id in before if client_id not in leavers]
+    tell(
+        f"rebuild: {len(remaining)} members train again, {sum(before[each].steps for each in remaining):,} steps "
+        f"instead of {sum(before[each].steps for each in leavers):,}"
+    )
+    number = len(old.receipts()) + 1
+    new_ledger, new_masks = folder.path / f"ledger-{number}.partial", folder.path / f"masks-{number}"
+    for leftover in folder.path.glob("ledger-*.partial*"):
+        leftover.unlink()
+    new_masks.mkdir(exist_ok=True)
+    ServerState.create(new_ledger, old.terms, old.get("capacity"), old.get("config")).ledger.close()
+    bars.prefix = "rebuild "
+    with ray_session(config.worker_count, config.profile) as pool:
+        alone = dataclasses.replace(config, leave=(), evaluate=False)
+        outcome = federate(pool, alone, places(dataset_ids, remaining), bars, new_ledger, new_masks)
+    failures = outcome["rounds"][0]["failures"]
+    if failures:
+        client_id, why = next(iter(failures.items()))
+        old.close()
+        new_ledger.unlink()
+        raise FedsiftError(
+            f"the rebuild failed and nothing was changed: {len(failures)} members could not train again, "
+            f"the first is {client_id}: {last_line(why)}"
+        )
+    new = Ledger.open(new_ledger)
+    rebuilt = ServerState(new)
+    receipts = []
+    with new.transaction():
+        new.copy_receipts(old)
+        if public_key := old.get("public_key"):
+            new.set("public_key", public_key)
+        new.set("mask_folder", new_masks.name)
+        for client_id in leavers:
+            receipt = new.append_receipt(
+                {
+                    "client": client_id,
+                    "verdict": "REBUILT",
+                    "reason": "all remaining members trained again",
+                    "commitment": commitment(before[client_id].digest),
+                    "steps_retrained": sum(rebuilt.members[each].steps for each in remaining),
+                    "members_retrained": len(remaining),
+                    "members_matching": sum(rebuilt.members[each].digest == before[each].digest for each in remaining),
+                    "time": datetime.now(UTC).isoformat(timespec="seconds"),
+                    "state_before": digest_before,
+                    "state_after": rebuilt.digest().hex(),
+                    "members_after": len(remaining),
+                    "sign_seed": rebuilt.terms.sign_seed,
+                    "profile": config.profile,
+                    "root_seed": config.seed,
+                }
+            )
+            receipts.append(json.loads(receipt.body))
+    new.scrub()
+    new.close()
+    old.close()
+    new_ledger.replace(folder.ledger)
+    return receipts
+
+
+def _amend_result(folder: RunFolder, receipts: list[dict[str, Any]], state_digest: str) -> None:
+    """Bring result.json up to date: no score of a client that left stays in it, and its removal goes by its receipt."""
+    result = folder.read_result()
+    if result is None:
+        return
+    removed = {receipt["client"] for receipt in receipts if receipt["verdict"] != "REFUSED"}
+    for scores in (result["scores"], result["scores_after_removal"] or {}):
+        for score in scores.values():
+            score["per_client"] = {each: value for each, value in score["per_client"].items() if each not in removed}
+    result["failures"] = {each: why for each, why in result["failures"].items() if each not in removed}
+    result["removals"] += [removal_entry(receipt) for receipt in receipts]
+    for entry in result["removals"]:
+        if entry.get("client") in removed:  # Who it was stands in the receipt alone.
+            for name in ("client", "reason", "score_before", "score_after"):
+                entry.pop(name, None)
+    result["state_digest"] = state_digest
+    result["oracle"] = None
+    folder.write_result(result)

@@ -1,0 +1,142 @@
+"""A run's folder: what lies where, and how it comes to be.
+
+config.toml     the configuration
+ledger.sqlite   the server's state
+masks/          one file per member: what the clients keep
+certificates/   one file per receipt
+result.json     at the end of the run
+"""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from fedsift.certificate import certify, default_key_path, load_or_make_key, public_key_of
+from fedsift.errors import BadInput
+from fedsift.ledger import Ledger
+from fedsift.mask_file import mask_path
+from simulations.configuration import RunConfig, read_toml, write_toml
+
+
+class RunFolder:
+    """The files of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.ledger = path / "ledger.sqlite"
+        self.result = path / "result.json"
+
+    @classmethod
+    def create(cls, path: Path, config: RunConfig) -> "RunFolder":
+        """A new folder with its configuration.
+
+        Raises:
+            BadInput: it is not empty, is a file, or cannot be written; nothing is written.
+        """
+        if path.exists() and not path.is_dir():
+            raise BadInput(f"out = {path}: it is a file; give a folder that is new or empty")
+        try:
+            if path.exists() and any(path.iterdir()):
+                raise BadInput(f"out = {path}: the folder is not empty; give one that is new or empty")
+            path.mkdir(parents=True, exist_ok=True)
+            if not os.access(path, os.W_OK):
+                raise PermissionError(13, "Permission denied")
+            write_toml(config, path / "config.toml")
+        except OSError as error:
+            raise BadInput(
+                f"out = {path}: cannot be written ({error.strerror}); give a folder in a place you own"
+            ) from error
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> tuple["RunFolder", RunConfig]:
+        """An existing run and its configuration.
+
+        Raises:
+            BadInput: it is no run folder.
+        """
+        if not (path / "config.toml").is_file():
+            raise BadInput(f"{path} is no run folder: it has no config.toml")
+        return cls(path), RunConfig.from_mapping(read_toml(path / "config.toml"), source=str(path / "config.toml"))
+
+    def discard(self) -> None:
+        """Remove the folder with all that is in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def masks(self) -> Path:
+        """The folder of the members' masks. A rebuild, which replaces them all, makes a new one."""
+        name = "masks"
+        if self.ledger.exists():
+            ledger = Ledger.open(self.ledger)
+            name = str(ledger.get("mask_folder", name))
+            ledger.close()
+        folder = self.path / name
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def sweep(self) -> None:
+        """Delete masks that are no member's, and folders of masks that a rebuild replaced or gave up.
+
+        A process that is killed between a removal and its client's hearing of it leaves such a mask behind.
+        """
+        if not self.ledger.exists():
+            return
+        current = self.masks()
+        ledger = Ledger.open(self.ledger)
+        members = {mask_path(current, client_id) for client_id in ledger.members()}
+        ledger.close()
+        for file in current.iterdir():
+            if file not in members:
+                file.unlink()
+        for folder in self.path.glob("masks*"):
+            if folder != current:
+                shutil.rmtree(folder)
+
+    def write_certificates(self) -> list[Path]:
+        """A signed certificate for each receipt that has none; returns the new ones."""
+        ledger = Ledger.open(self.ledger)
+        written = []
+        try:
+            receipts = ledger.receipts()
+            if not receipts:
+                return []
+            key = load_or_make_key(default_key_path())
+            pinned = ledger.get("public_key")
+            if pinned is None:
+                with ledger.transaction():
+                    ledger.set("public_key", public_key_of(key))
+            elif pinned != public_key_of(key):
+                raise BadInput(
+                    f"this run's certificates are signed with key {pinned[:16]}..., {default_key_path()} is another: "
+                    "bring the key back that the run began with"
+                )
+            folder = self.path / "certificates"
+            folder.mkdir(exist_ok=True)
+            for receipt in receipts:
+                file = folder / f"{receipt.number:04d}.json"
+                if not file.exists():
+                    write_whole(file, json.dumps(certify(receipt, key), indent=1) + "\n")
+                    written.append(file)
+        finally:
+            ledger.close()
+        return written
+
+    def write_result(self, result: dict[str, Any]) -> None:
+        """Write result.json."""
+        write_whole(self.result, json.dumps(result, indent=1) + "\n")
+
+    def read_result(self) -> dict[str, Any] | None:
+        """What result.json holds, None where the run did not come to its end."""
+        if not self.result.exists():
+            return None
+        read: dict[str, Any] = json.loads(self.result.read_text(encoding="utf-8"))
+        return read
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a file so that a reader finds the old one or the new one."""
+    partial = file.with_name(f".{file.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(file)

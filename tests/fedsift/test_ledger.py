@@ -1,0 +1,117 @@
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fedsift.errors import BadInput
+from fedsift.ledger import Ledger
+from fedsift.server_state import ServerState, Training
+from tests.fedsift.kill_ledgers import CLIENTS, NEVER_LEAVE, SIZE, UPLOADS, work
+from tests.fedsift.uploads import terms
+
+
+@pytest.fixture
+def memory_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one: what a killed process wrote is there without waiting for a disk."""
+    if not Path("/dev/shm").is_dir():
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        yield Path(folder)
+
+
+def test_killed_anywhere_it_ends_as_if_undisturbed(memory_disk: Path) -> None:
+    command = [sys.executable, "-m", "tests.fedsift.kill_ledgers", str(memory_disk)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[0]) >= 200
+
+
+def test_a_ledger_at_rest_is_one_file(tmp_path: Path) -> None:
+    work(tmp_path / "ledger.sqlite")
+    assert [file.name for file in tmp_path.iterdir()] == ["ledger.sqlite"]
+    Ledger.open(tmp_path / "ledger.sqlite", read_only=True).close()
+    assert [file.name for file in tmp_path.iterdir()] == ["ledger.sqlite"]
+
+
+def test_reopening_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    state = ServerState.create(path, terms(SIZE), CLIENTS)
+    for client in NEVER_LEAVE[:3]:
+        state.merge(client, UPLOADS[client])
+    again = ServerState(Ledger.open(path))  # The journal is not folded yet.
+    assert again.digest() == state.digest()
+    assert again.members == state.members
+    assert again.terms == state.terms
+
+
+def test_nothing_of_a_removed_client_is_left_in_any_byte(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    state = ServerState.create(path, terms(SIZE), CLIENTS)
+    for client, data in UPLOADS.items():
+        state.merge(client, data, Training(client.encode().ljust(32, b"!"), "{}", 20, 0))
+    member = state.members["client 4"]
+    secrets = [
+        member.digest,
+        member.digest.hex().encode(),
+        member.mask_digest,
+        member.level_checksum,
+        member.mask_checksum,
+        member.data_digest,
+        UPLOADS["client 4"][80:180],  # of its mask
+        UPLOADS["client 4"][-100:],  # of its levels
+    ]
+
+    def found() -> list[bytes]:
+        data = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+        return [secret for secret in secrets if secret in data]
+
+    assert len(found()) == len(secrets) - 1  # All but the hexadecimal digest, which is nowhere.
+    state.remove("client 4", UPLOADS["client 4"])
+    assert found() == []
+    data = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert data.count(b"client 4") == 1  # in its receipt
+    state.ledger.close()
+    assert found() == []
+
+
+def test_other_files_are_no_ledgers(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("not a database", encoding="utf-8")
+    sqlite3.connect(tmp_path / "other.sqlite").execute("CREATE TABLE t (x)")
+    work(tmp_path / "newer.sqlite")
+    connection = sqlite3.connect(tmp_path / "newer.sqlite")
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    for name, message in (
+        ("missing", "there is no ledger"),
+        ("text", "not a ledger"),
+        ("other.sqlite", "not a ledger"),
+        ("newer.sqlite", "format 99, this fedsift reads 1"),
+    ):
+        with pytest.raises(BadInput, match=message):
+            Ledger.open(tmp_path / name)
+    with pytest.raises(BadInput, match="exists already"):
+        ServerState.create(tmp_path / "newer.sqlite", terms(SIZE), 1)
+
+
+def test_a_failing_disk_leaves_memory_and_file_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = ServerState.create(tmp_path / "ledger.sqlite", terms(SIZE), CLIENTS)
+    for client in ("client 1", "client 2"):
+        state.merge(client, UPLOADS[client])
+    digest = state.digest()
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    state.stage_removal("client 1", UPLOADS["client 1"])
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "append_receipt", full)
+        with pytest.raises(sqlite3.OperationalError):
+            state.commit_removals()
+    assert state.digest() == digest
+    assert sorted(state.members) == ["client 1", "client 2"]
+    assert state.remove("client 1", UPLOADS["client 1"]).number == 1
