@@ -38,7 +38,7 @@ def environment_fingerprint() -> dict[str, str]:
     fingerprint |= {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "processor_vendor": _processor_vendor(),
+        "processor": _processor(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "threads": str(torch.get_num_threads()),
         "device": "cpu",
@@ -46,7 +46,12 @@ def environment_fingerprint() -> dict[str, str]:
     return fingerprint
 
 
-def _processor_vendor() -> str:
+def _processor() -> str:
+    """The processor's family as torch sees it; older versions of torch do not tell, Linux then knows the vendor."""
+    import torch
+
+    if hasattr(torch.cpu, "get_capabilities"):
+        return str(torch.cpu.get_capabilities().get("cpu_name", platform.processor()))
     try:
         with Path("/proc/cpuinfo").open(encoding="utf-8") as file:
             vendors = {line.split(":", 1)[1].strip() for line in file if line.startswith("vendor_id")}

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,15 @@ def pool() -> Iterator[WorkerPool]:
     ray.init(num_cpus=16, include_dashboard=False, log_to_driver=False)
     yield WorkerPool("tests.client_app:app", 2)
     ray.shutdown()
+
+
+@pytest.fixture
+def shared_workers(pool: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands that run in this process take these workers instead of starting their own."""
+
+    @contextmanager
+    def session(workers: int, profile: str) -> Iterator[WorkerPool]:
+        yield pool
+
+    for module in ("run", "forget", "verify"):
+        monkeypatch.setattr(f"simulations.{module}.ray_session", session)

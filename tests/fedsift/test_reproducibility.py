@@ -1,55 +1,84 @@
 """The bits of a contribution, from processes of their own."""
 
+import hashlib
+import json
+import os
+import shutil
 import subprocess
 import sys
-from pathlib import Path
+from typing import Any
 
-# Tunes one person; {} is what a careless process does first.
-PROGRAM = """
-{}
-from fedsift.reproducibility import make_deterministic
-make_deterministic()
-from fedsift.causal_lm import CausalLanguageModelling
-from fedsift.client import LocalTrainer
-from fedsift.contribution import UploadTerms
-from fedsift.federated_dataset import PeopleDataset
-from fedsift.flat_model import FlatModel
-from fedsift.models import load_model
-from fedsift.parameter_layout import hidden_layers
-from fedsift.quantisation import QuantisationGrid
-from fedsift.tuning import TuningSettings
+import pytest
 
-module, tokenizer = load_model("people")
-layout = hidden_layers(module)
-terms = UploadTerms(layout.digest, layout.size, 5, QuantisationGrid(8, 0.05))
-task = CausalLanguageModelling(tokenizer, module, 64)
-trainer = LocalTrainer(FlatModel(module, layout), task, terms, TuningSettings(5, 0.01, batch_size=8), root_seed=1)
-people = PeopleDataset(0, 3)
-for other in ("person-0002", "person-0000")[:{}]:
-    trainer.tune(other, people.examples(other))
-print(trainer.tune("person-0001", people.examples("person-0001")).contribution.digest.hex())
+from fedsift.errors import Refused
+from fedsift.reproducibility import PROFILES, environment_fingerprint
+from fedsift.server_state import ServerState, Training
+from tests.fedsift.train_one import CLIENT, terms
+
+CARELESS = """
+import random, numpy, runpy, sys, torch
+torch.set_num_threads(2), torch.manual_seed(9), torch.rand(3), random.seed(3), numpy.random.seed(4)
+sys.argv = ["train_one", "2"]
+runpy.run_module("tests.fedsift.train_one", run_name="__main__")
 """
 
 
-def digest(first: str, others_before: int) -> str:
-    command = [sys.executable, "-c", PROGRAM.format(first, others_before)]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout.strip()
+def train_one(*program: str, profile: str = "vendor", processor: str = "") -> dict[str, Any]:
+    """Upload and environment of one training, by the processor named if it is emulated."""
+    emulator = ["qemu-x86_64", "-cpu", processor] if processor else []
+    program = program or ("-m", "tests.fedsift.train_one")
+    environment = {**os.environ, **PROFILES[profile]}
+    command = [*emulator, os.path.realpath(sys.executable) if emulator else sys.executable, *program]
+    if emulator:  # The emulator starts the interpreter itself, which then does not know of its virtual environment.
+        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1800, env=environment)
+    assert done.returncode == 0, done.stderr[-2000:]
+    read: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return read
 
 
 def test_a_rerun_gives_the_same_bits() -> None:
     """Whatever ran before in the process: other clients, other threads, global generators."""
-    careless = """
-import random, numpy, torch
-torch.set_num_threads(2), torch.manual_seed(9), torch.rand(3), random.seed(3), numpy.random.seed(4)
-"""
-    reference = digest("", others_before=0)
-    assert len(reference) == 64
-    assert digest(careless, others_before=2) == reference
+    assert train_one("-c", CARELESS)["upload"] == train_one()["upload"]
 
 
 def test_the_processor_is_named() -> None:
-    from fedsift.reproducibility import environment_fingerprint
-
     fingerprint = environment_fingerprint()
     assert fingerprint["torch"]
-    assert fingerprint["processor_vendor"] or not Path("/proc/cpuinfo").exists()
+    assert fingerprint["processor"]
+
+
+@pytest.mark.slow
+def test_emulated_processors() -> None:
+    """One digest everywhere under `portable`, one a vendor under `vendor`; a removal elsewhere is refused by name."""
+    if shutil.which("qemu-x86_64") is None:
+        pytest.skip("needs qemu-x86_64 (Debian: qemu-user)")
+    processors = ["", "EPYC-Rome", "Haswell", "Skylake-Client"]
+    found = {
+        profile: {name: train_one(profile=profile, processor=name) for name in processors}
+        for profile in ("vendor", "portable")
+    }
+    for profile, trainings in found.items():
+        for name, training in trainings.items():
+            digest = hashlib.sha256(bytes.fromhex(training["upload"])).hexdigest()[:16]
+            print(f"{profile:<9} {name or 'native':<15} {digest}  {training['environment']['processor']}")
+    assert len({training["upload"] for training in found["portable"].values()}) == 1
+    vendor = {name: training["upload"] for name, training in found["vendor"].items()}
+    assert vendor["Haswell"] == vendor["Skylake-Client"] != vendor["EPYC-Rome"]
+
+    def state_of(training: dict[str, Any]) -> ServerState:
+        state = ServerState.create(None, terms(), 2)
+        state.merge(CLIENT, bytes.fromhex(training["upload"]), told(training))
+        return state
+
+    def told(training: dict[str, Any]) -> Training:
+        return Training(b"d" * 32, json.dumps(training["environment"], sort_keys=True), 5, 0)
+
+    here, elsewhere = found["vendor"]["EPYC-Rome"], found["vendor"]["Haswell"]
+    state = state_of(here)
+    digest = state.digest()
+    with pytest.raises(Refused, match=r"same data, another environment .*processor is 'Intel"):
+        state.stage_removal(CLIENT, bytes.fromhex(elsewhere["upload"]), told(elsewhere))
+    assert state.digest() == digest
+    here, elsewhere = found["portable"]["EPYC-Rome"], found["portable"]["Haswell"]
+    state_of(here).remove(CLIENT, bytes.fromhex(elsewhere["upload"]), told(elsewhere))

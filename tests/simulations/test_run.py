@@ -5,10 +5,8 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,18 +16,7 @@ from simulations.configuration import RunConfig, write_toml
 from simulations.engine import federate
 from simulations.ray_grid import WorkerPool
 from simulations.result import proven, run_result
-
-COMMAND = [sys.executable, "-c", "from simulations.command_line import main; main()"]
-
-
-def fedsift(*arguments: object) -> Any:
-    command = [*COMMAND, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-
-
-def result_of(folder: Path) -> dict[str, Any]:
-    read: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    return read
+from tests.simulations.commands import COMMAND, fedsift, invoke, result_of
 
 
 @pytest.fixture(scope="module")
@@ -82,16 +69,17 @@ def test_only_members_keep_a_mask(first: Path) -> None:
     assert len(list((first / "masks").iterdir())) == 5
 
 
-def test_a_run_is_repeated_from_its_config(first: Path) -> None:
-    """In a process of its own, with another number of workers."""
+def test_a_run_is_repeated_from_its_config(first: Path, shared_workers: None) -> None:
+    """In another process, with another number of workers."""
     again = first.parent / "again"
-    done = fedsift("run", first / "config.toml", "--no-oracle", "--workers", "2", "--out", again)
-    assert done.returncode == 0, done.stderr
+    config = str(first / "config.toml")
+    code, printed, _ = invoke("run", config, "--no-oracle", "--workers", "2", "--out", str(again))
+    assert code == 0
     assert result_of(again)["state_digest"] == result_of(first)["state_digest"]
     assert result_of(again)["scores"] == result_of(first)["scores"]
     assert result_of(again)["oracle"] is None
     for shown in ("zero-shot", "SIFT-Masks as published", "BIT_EXACT", result_of(again)["state_digest"]):
-        assert shown in done.stdout
+        assert shown in printed
 
 
 def test_a_single_wrong_bit_is_found(

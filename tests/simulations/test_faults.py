@@ -1,0 +1,86 @@
+"""What goes wrong in a run: clients that fail, and a process that is killed."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from simulations.configuration import RunConfig, write_toml
+from simulations.engine import federate
+from simulations.ray_grid import WorkerPool
+from simulations.result import run_result
+from tests.simulations.commands import COMMAND, invoke, result_of
+
+EVERYONE = {f"client {index}": index for index in range(8)}
+
+
+def test_a_client_that_cannot_train_is_listed_and_the_others_go_on(
+    pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path
+) -> None:
+    table = tmp_path / "rows.jsonl"
+    rows = Path(tiny_config.dataset).read_text(encoding="utf-8").splitlines()
+    long = {"who": "client 5", "question": "x" * 300, "answer": "never reached"}
+    table.write_text("\n".join([*rows, json.dumps(long)]), encoding="utf-8")
+    config = dataclasses.replace(tiny_config, dataset=str(table), evaluate=False)
+    outcome = federate(pool, config, EVERYONE)
+    assert len(outcome["member_digests"]) == 7
+    failures = run_result(config, outcome, None, [], {})["failures"]
+    assert list(failures) == ["client 5"]
+    assert failures["client 5"].startswith("train: no target token is left")
+
+
+def test_a_loss_that_is_no_number_is_told_with_client_and_stage(
+    shared_workers: None, tiny_config: RunConfig, tmp_path: Path
+) -> None:
+    config = dataclasses.replace(tiny_config, lr=1e38, steps=20, clients=2)
+    write_toml(config, tmp_path / "config.toml")
+    out = tmp_path / "out"
+    code, _, told = invoke("run", str(tmp_path / "config.toml"), "--out", str(out))
+    assert code == 2
+    assert "no client could be merged; client client " in told
+    assert ": train: the loss is nan at step " in told
+    assert not out.exists()
+
+
+def test_a_killed_run_is_resumed(
+    shared_workers: None, tiny_config: RunConfig, tmp_path: Path, pool: WorkerPool
+) -> None:
+    config = dataclasses.replace(tiny_config, steps=200, leave=("client 2", "client 6"))
+    write_toml(config, tmp_path / "config.toml")
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [*COMMAND, "run", str(tmp_path / "config.toml"), "--out", str(out)],
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 90
+    while len(list((out / "masks").glob("*.npz"))) < 3:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (out / "result.json").exists()
+
+    assert invoke("run", "--resume", str(out))[0] == 0
+    result = result_of(out)
+    assert [removal["verdict"] for removal in result["removals"]] == ["BIT_EXACT"] * 2
+    stayed = {each: place for each, place in EVERYONE.items() if each not in config_leavers(config)}
+    alone = dataclasses.replace(config, leave=(), evaluate=False)
+    assert result["state_digest"] == federate(pool, alone, stayed)["state_digest"]
+    assert len(list((out / "masks").iterdir())) == 6
+
+    changed = (out / "config.toml").read_text(encoding="utf-8").replace("steps = 200", "steps = 201")
+    (out / "config.toml").write_text(changed, encoding="utf-8")
+    code, _, told = invoke("run", "--resume", str(out))
+    assert code == 2
+    assert "steps changed since" in told
+    assert (out / "ledger.sqlite").exists()
+
+
+def config_leavers(config: RunConfig) -> tuple[str, ...]:
+    assert isinstance(config.leave, tuple)
+    return config.leave
