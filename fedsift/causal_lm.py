@@ -1,5 +1,6 @@
 """The task: predict the target's tokens after the prompt, scored by answer probability (TOFU; appendix B)."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -94,13 +95,19 @@ class CausalLanguageModelling:
 
     @torch.no_grad()
     def score(self, model: nn.Module, examples: Sequence[Example], batch_size: int) -> float:
-        """Mean over the examples of exp(mean log-probability of the target's tokens)."""
+        """Mean over the examples of exp(mean log-probability of the target's tokens).
+
+        Raises:
+            BadInput: the score is no number.
+        """
         total = 0.0
         for start in range(0, len(examples), batch_size):
             batch = self.batch([self.encode(example) for example in examples[start : start + batch_size]])
             negative = cross_entropy(self._logits(model, batch), batch.target, reduction="none").double()
             sums = torch.zeros(batch.rows, dtype=torch.float64).index_add_(0, batch.row, negative)
             total += torch.exp(-sums / torch.bincount(batch.row, minlength=batch.rows)).sum().item()
+        if not math.isfinite(total):
+            raise BadInput("the score is no number: the weights are out of range; try a smaller lr")
         return total / len(examples)
 
     def _logits(self, model: nn.Module, batch: Batch) -> Tensor:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_NAMES_SHOWN = 12
+
 
 class FedsiftError(Exception):
     """Base of every error a user may cause; the command line prints its message without a traceback."""
@@ -24,5 +26,6 @@ def unknown_name(kind: str, name: str, valid: Iterable[str]) -> BadInput:
     """The error for a name that is not one of `valid`; it names the nearest valid one."""
     names = sorted(valid)
     nearest = get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean {nearest[0]!r}?" if nearest else f"valid: {', '.join(names)}"
+    more = f", ... ({len(names)} in all)" if len(names) > _NAMES_SHOWN else ""
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"valid: {', '.join(names[:_NAMES_SHOWN])}{more}"
     return BadInput(f"unknown {kind} {name!r}; {hint}")

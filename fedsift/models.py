@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from logging import ERROR, getLogger
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ def _opening(model: str) -> Iterator[str]:
     location = model_location(model)
     _check_folder(location)
     logging.set_verbosity_error()
+    getLogger("huggingface_hub").setLevel(ERROR)  # Without a network it would tell of each of its retries.
     logging.disable_progress_bar()
     try:
         yield location
@@ -65,6 +67,8 @@ def _opening(model: str) -> Iterator[str]:
 
 
 def _check_folder(location: str) -> None:
+    if not location:
+        raise BadInput('model is empty: give "people", a folder or a hub name')
     folder = Path(location)
     if not folder.exists():
         if os.sep in location and (folder.is_absolute() or location.startswith(".") or location.count("/") > 1):

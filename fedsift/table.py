@@ -10,6 +10,7 @@ import numpy as np
 from fedsift.errors import BadInput, unknown_name
 from fedsift.examples import Example
 
+_EMPTY = "corresponds to no data"  # what the reader says of a file without rows
 _READERS = {".csv": "csv", ".jsonl": "json", ".json": "json", ".parquet": "parquet"}
 
 
@@ -92,8 +93,10 @@ def _read(file: Path) -> Any:
     try:
         return datasets.load_dataset(reader, data_files=str(file), split="train")
     except (datasets.exceptions.DatasetGenerationError, ValueError, OSError, StopIteration) as error:
-        reason = (str(error.__cause__ or error).strip() or "it is empty").splitlines()[0]
-        raise BadInput(f"dataset file {file} has no rows or cannot be read as {reader}: {reason}") from error
+        reason = (str(error.__cause__ or error).strip() or _EMPTY).splitlines()[0]
+        if _EMPTY in reason:
+            raise BadInput(f"dataset file {file} has no rows") from error
+        raise BadInput(f"dataset file {file} cannot be read as {file.suffix[1:].lower()}: {reason}") from error
 
 
 def _fields(prompt: str) -> list[str]:

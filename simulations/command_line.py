@@ -1,12 +1,14 @@
 """The `fedsift` command."""
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import click
 import typer
 from rich.console import Console
 
@@ -24,33 +26,39 @@ _JSON = typer.Option("--json", help="Print JSON instead of a table.")
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
+def _option(name: str, text: str) -> Any:
+    """An option that shows the default of the configuration; left out, it does not override a file."""
+    return typer.Option(help=f"{text} Default: {getattr(RunConfig, name)}.")
+
+
 @app.callback()
 def fedsift() -> None:
-    """Federated simulations with exact unlearning: after a removal, the state is that of a run never joined."""
+    """Federated simulations with exact unlearning."""
 
 
 @app.command()
 def run(
     config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,
-    dataset: Annotated[str | None, typer.Option(help="people, or a csv, jsonl or parquet file.")] = None,
+    dataset: Annotated[str | None, _option("dataset", "people, or a csv, jsonl or parquet file.")] = None,
     client_column: Annotated[str | None, typer.Option(help="Column that names the client.")] = None,
     prompt: Annotated[str | None, typer.Option(help='Template, such as "Question: {question}\\nAnswer:".')] = None,
     target: Annotated[str | None, typer.Option(help="Column with the text to learn.")] = None,
-    model: Annotated[str | None, typer.Option(help="people, a folder, or a Hugging Face name.")] = None,
-    clients: Annotated[int | None, typer.Option(help="How many clients; 0 for all.")] = None,
-    leave: Annotated[str | None, typer.Option(help='Who leaves after the merge: a number, or ids "a,b".')] = None,
+    model: Annotated[str | None, _option("model", "people, a folder, or a Hugging Face name.")] = None,
+    clients: Annotated[int | None, _option("clients", "How many clients; 0 for all (people: 500).")] = None,
+    leave: Annotated[str | None, _option("leave", 'Who leaves after the merge: a number, or ids "a,b".')] = None,
     oracle: Annotated[bool | None, typer.Option("--oracle/--no-oracle", help="Also run without the leavers.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Optimiser steps a client.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Rows a step.")] = None,
-    max_length: Annotated[int | None, typer.Option(help="Tokens after which a row is cut.")] = None,
-    bits: Annotated[int | None, typer.Option(help="Bits of a quantised magnitude, 1 to 32.")] = None,
-    threshold: Annotated[float | None, typer.Option(help="Share of max-magnitude under which an entry is 0.")] = None,
-    localise: Annotated[str | None, typer.Option(help=", ".join(LOCALISATIONS))] = None,
+    steps: Annotated[int | None, _option("steps", "Optimiser steps a client.")] = None,
+    lr: Annotated[float | None, _option("lr", "Learning rate.")] = None,
+    batch_size: Annotated[int | None, _option("batch_size", "Rows a step.")] = None,
+    max_length: Annotated[int | None, _option("max_length", "Tokens after which a row is cut.")] = None,
+    bits: Annotated[int | None, _option("bits", "Bits of a quantised magnitude, 1 to 32.")] = None,
+    max_magnitude: Annotated[float | None, _option("max_magnitude", "The highest level; 0 for lr * steps.")] = None,
+    threshold: Annotated[float | None, _option("threshold", "Share of max-magnitude that an entry needs.")] = None,
+    localise: Annotated[str | None, _option("localise", f"{', '.join(LOCALISATIONS)}.")] = None,
     preset: Annotated[str | None, typer.Option(help="paper: as published (16 bits, paper localisation).")] = None,
-    seed: Annotated[int | None, typer.Option(help="Root of all seeds.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Ray actors; 0 for one a core.")] = None,
-    profile: Annotated[str | None, typer.Option(help=f"Reproducibility: {', '.join(PROFILES)}.")] = None,
+    seed: Annotated[int | None, _option("seed", "Root of all seeds.")] = None,
+    workers: Annotated[int | None, _option("workers", "Ray actors; 0 for one a core.")] = None,
+    profile: Annotated[str | None, _option("profile", f"Reproducibility: {', '.join(PROFILES)}.")] = None,
     out: Annotated[Path | None, typer.Option(help="Output folder, new or empty; default runs/001, 002, ...")] = None,
     resume: Annotated[Path | None, typer.Option(help="A run's folder: go on with it after any stop.")] = None,
     json_: Annotated[bool, _JSON] = False,
@@ -63,11 +71,11 @@ def run(
         settings = _settings(config, preset, overrides)
         if resume and (config or preset or out or any(value is not None for value in overrides.values())):
             raise BadInput("--resume takes the run's own configuration; give no other option than --json")
-        with _bars() as bars:
-            from simulations import run as simulation  # Seconds of imports, under the bar that says so.
-
-            result = simulation.resume(folder, bars) if resume else simulation.run(settings, folder, bars)
+        from simulations import run as simulation
         from simulations.result import print_summary, proven
+
+        bars = _bars()
+        result = simulation.resume(folder, bars) if resume else simulation.run(settings, folder, bars)
 
         if json_:
             typer.echo(json.dumps(result, indent=1))
@@ -86,11 +94,11 @@ def forget(
 ) -> None:
     """Remove clients from a run: only they train again."""
     with _told_to_people("the state is that of before or of after; the same command goes on"):
-        with _bars() as bars:
-            from simulations.forget import forget as remove
-
-            told = remove(run, clients, rebuild, bars, bars.console.print)
+        from simulations.forget import forget as remove
         from simulations.result import print_removals
+
+        bars = _bars()
+        told = remove(run, clients, rebuild, bars, bars.console.print)
 
         if json_:
             typer.echo(json.dumps(told, indent=1))
@@ -110,16 +118,15 @@ def verify(
 ) -> None:
     """Audit a run's ledger."""
     with _told_to_people("nothing was changed"):
-        with _bars() as bars:
-            from simulations.verify import verify as check
+        from simulations.result import print_findings
+        from simulations.verify import verify as check
 
-            findings = check(run, oracle, certificate, bars)
+        profile, findings = check(run, oracle, certificate, _bars())
         if json_:
-            typer.echo(json.dumps({finding.check: finding.problems for finding in findings}, indent=1))
+            checks = {finding.check: finding.problems for finding in findings}
+            typer.echo(json.dumps({"profile": profile, "checks": checks}, indent=1))
         else:
-            from simulations.result import print_findings
-
-            print_findings(Console(), findings)
+            print_findings(Console(), profile, findings)
         if any(finding.problems for finding in findings):
             raise typer.Exit(Refused.exit_code)
 
@@ -136,14 +143,14 @@ def next_run_folder(parent: Path = Path("runs")) -> Path:
 
 
 def _settings(config: Path | None, preset: str | None, overrides: dict[str, Any]) -> RunConfig:
-    """Defaults, then the preset, then the file, then the options."""
+    """Defaults, then the file, then the preset, then the options."""
     values: dict[str, Any] = {}
+    if config is not None:
+        values |= read_toml(config)
     if preset is not None:
         if preset not in PRESETS:
             raise unknown_name("preset", preset, PRESETS)
         values |= PRESETS[preset]
-    if config is not None:
-        values |= read_toml(config)
     values |= {name.replace("_", "-"): value for name, value in overrides.items() if value is not None}
     if isinstance(values.get("leave"), str):
         values["leave"] = _leave(values["leave"])
@@ -155,7 +162,7 @@ def _settings(config: Path | None, preset: str | None, overrides: dict[str, Any]
 
 def _leave(text: str) -> int | list[str]:
     """A lone number is how many leave; anything else, ids. A single numeric id is written with a comma: "7,"."""
-    if text.strip().isdecimal():
+    if text.strip().removeprefix("-").isdecimal():
         return int(text)
     return [each.strip() for each in text.split(",") if each.strip()]
 
@@ -174,5 +181,14 @@ def _told_to_people(if_interrupted: str) -> Iterator[None]:
 
 
 def main() -> None:
-    """Entry point of the console script."""
-    app()
+    """Entry point of the console script; a mistake in the options is told in one line, like any other."""
+    try:
+        sys.exit(app(standalone_mode=False))
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        typer.echo(f"fedsift: {error.format_message()}", err=True)
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(_INTERRUPTED)

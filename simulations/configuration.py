@@ -18,6 +18,9 @@ from fedsift.reproducibility import DEFAULT_PROFILE, PROFILES
 from fedsift.seeds import derive_seed
 from fedsift.tuning import TuningSettings
 
+_WORKERS_PER_CORE = 8  # More would only take memory: each worker loads its own libraries.
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+
 # The paper as published: fine magnitudes, divided by the number of members.
 PRESETS: dict[str, dict[str, Any]] = {"paper": {"bits": 16, "localise": "paper"}}
 
@@ -65,23 +68,27 @@ class RunConfig:
     workers: int = 0
 
     def __post_init__(self) -> None:
-        _ = self.tuning, self.grid, Localisation(self.localise)
+        _ = self.tuning, Localisation(self.localise)
         if self.profile not in PROFILES:
             raise unknown_name("profile", self.profile, PROFILES)
         if self.clients < 0:
             raise BadInput(f"clients = {self.clients}: give the number of clients, or 0 for all")
-        if isinstance(self.leave, int) and self.leave < 0:
-            raise BadInput(f"leave = {self.leave}: give a number of clients or their ids")
+        if (isinstance(self.leave, int) and self.leave < 0) or self.leave == ():
+            raise BadInput(f"leave = {self.leave}: give a number of clients from 0 on, or their ids")
         if self.max_length < 2:
             raise BadInput(f"max-length = {self.max_length}: a row has at least 2 tokens, prompt and target")
         if not 0 <= self.seed < 2**63:
             raise BadInput(f"seed = {self.seed}: a seed lies between 0 and 2^63 - 1")
-        if self.workers < 0:
-            raise BadInput(f"workers = {self.workers}: give the number of workers, or 0 for one a core")
+        most = _WORKERS_PER_CORE * _cores()
+        if not 0 <= self.workers <= most:
+            raise BadInput(f"workers = {self.workers}: give 0 for one a core, or at most {most} on this machine")
+        if self.max_magnitude < 0:
+            raise BadInput(f"max-magnitude = {self.max_magnitude}: give a number above 0, or 0 for lr * steps")
         if not Path(self.dataset).suffix and self.dataset != "people":
             raise BadInput(
                 f"{unknown_name('dataset', self.dataset, ['people'])} (or give a csv, jsonl or parquet file)"
             )
+        _ = self.grid
         given = [name for name in ("client_column", "prompt", "target") if getattr(self, name)]
         if self.dataset == "people" and given:
             raise BadInput(f"{hyphened(given[0])} belongs to a file; the people data set has its own")
@@ -106,7 +113,7 @@ class RunConfig:
     @property
     def worker_count(self) -> int:
         """Workers, with 0 resolved to one a core."""
-        return self.workers or len(os.sched_getaffinity(0))
+        return self.workers or _cores()
 
     def to_user_config(self) -> dict[str, bool | float | int | str]:
         """As Flower's run_config: scalars only, so the ids in `leave` become a JSON list."""
@@ -141,6 +148,11 @@ class RunConfig:
             raise BadInput(f"{source}: {error}") from error
 
 
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def hyphened(name: str) -> str:
     """The name of a field as users write it."""
     return name.replace("_", "-")
@@ -155,7 +167,7 @@ def _typed(source: str, key: str, value: Any, hint: Any) -> Any:
     takes_list = any(get_origin(kind) is tuple for kind in kinds)
     if takes_list and isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
         return tuple(value)
-    expected = " or ".join("list of strings" if get_origin(kind) is tuple else kind.__name__ for kind in kinds)
+    expected = " or ".join(_KINDS.get(kind, "a list of texts") for kind in kinds)
     raise BadInput(f"{source}: {key} = {value!r}: expected {expected}")
 
 

@@ -36,7 +36,8 @@ def choose_leavers(config: RunConfig, clients: list[str]) -> tuple[str, ...]:
     """
     if isinstance(config.leave, int):
         if config.leave > len(clients):
-            raise BadInput(f"leave = {config.leave}: there are {len(clients)} clients")
+            hint = f' (for the client with this id, write "{config.leave},")' if str(config.leave) in clients else ""
+            raise BadInput(f"leave = {config.leave}: there are {len(clients)} clients{hint}")
         drawn = sorted(clients, key=lambda client_id: derive_seed(config.seed, "leave", client_id))
         chosen = set(drawn[: config.leave])
         return tuple(each for each in clients if each in chosen)

@@ -45,14 +45,14 @@ def forget(
     folder.sweep()
     dataset_ids = load_dataset(config).client_ids
     resolved = dataclasses.replace(config, leave=leavers, evaluate=False)
-    with ray_session(min(config.worker_count, len(leavers)), config.profile) as pool:
+    with bars, ray_session(min(config.worker_count, len(leavers)), config.profile) as pool:
         chosen = places(dataset_ids, leavers)
         outcome = federate(pool, resolved, chosen, bars, folder.ledger, folder.masks(), rounds=1)
+        bars.finish()
     receipts = outcome["rounds"][0]["receipts"]
     refused = tuple(receipt["client"] for receipt in receipts if receipt["verdict"] == "REFUSED")
     if refused and rebuild:
         receipts += _rebuild(folder, config, dataset_ids, refused, bars, tell)
-    bars.finish()
     folder.write_certificates()
     folder.sweep()
     members, state_digest = _members(folder)
@@ -97,9 +97,10 @@ def _rebuild(
     new_masks.mkdir(exist_ok=True)
     ServerState.create(new_ledger, old.terms, old.get("capacity"), old.get("config")).ledger.close()
     bars.prefix = "rebuild "
-    with ray_session(config.worker_count, config.profile) as pool:
-        alone = dataclasses.replace(config, leave=(), evaluate=False)
+    with bars, ray_session(config.worker_count, config.profile) as pool:
+        alone = dataclasses.replace(config, leave=0, evaluate=False)
         outcome = federate(pool, alone, places(dataset_ids, remaining), bars, new_ledger, new_masks)
+        bars.finish()
     failures = outcome["rounds"][0]["failures"]
     if failures:
         client_id, why = next(iter(failures.items()))

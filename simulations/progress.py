@@ -3,7 +3,16 @@
 import time
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 from strategies.messages import EVALUATE, FORGET, QUERY, TRAIN
@@ -24,6 +33,7 @@ class PhaseBars:
     def __init__(self, console: Console) -> None:
         self.seconds: dict[str, float] = {}
         self.prefix = ""
+        self._status = console.status("starting workers")
         self._bars = Progress(
             TextColumn("{task.description:<16}"),
             BarColumn(),
@@ -32,15 +42,20 @@ class PhaseBars:
             TimeRemainingColumn(),
             console=console,
         )
-        self._task = self._bars.add_task("starting", total=None)
+        self._task = TaskID(0)
+        self._phase = ""
         self._clock = time.perf_counter()
         self.console = console
 
     def __enter__(self) -> "PhaseBars":
-        self._bars.start()
+        """From here on something is shown: enter when the input is known to be good."""
+        self._phase, self._clock = "start", time.perf_counter()
+        self._status.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._close()
+        self._status.stop()
         self._bars.stop()
 
     def begin(self, message_type: str, total: int) -> None:
@@ -49,6 +64,8 @@ class PhaseBars:
         if title is None:
             return
         self._close()
+        self._status.stop()
+        self._bars.start()
         self._task = self._bars.add_task(self.prefix + title, total=total)
         self._phase = self.prefix + title
 
@@ -58,14 +75,12 @@ class PhaseBars:
             self._bars.advance(self._task)
 
     def finish(self) -> None:
-        """Close the last phase."""
+        """End the last phase: what follows is Ray's shutting down."""
         self._close()
-
-    _phase = "start"
+        self._phase = "stop"
 
     def _close(self) -> None:
+        """End the phase and add its seconds up."""
         now = time.perf_counter()
         self.seconds[self._phase] = self.seconds.get(self._phase, 0.0) + now - self._clock
         self._clock = now
-        if self._phase == "start":
-            self._bars.remove_task(self._task)

@@ -128,8 +128,9 @@ def print_removals(console: Console, told: dict[str, Any], run: Path) -> None:
         console.print(Text(line, style=style), soft_wrap=True)
 
 
-def print_findings(console: Console, findings: list[Finding]) -> None:
+def print_findings(console: Console, profile: str, findings: list[Finding]) -> None:
     """What `fedsift verify` found."""
+    console.print(Text(f"{'profile':<12} {profile}"))
     for finding in findings:
         console.print(
             Text(f"{finding.check:<12} {'WRONG' if finding.problems else 'ok'}", "red" if finding.problems else "green")
@@ -159,7 +160,8 @@ def _lines(result: dict[str, Any], out: Path) -> list[tuple[str, str]]:
     oracle = result["oracle"]
     if oracle is not None:
         same = oracle["bit_identical"]
-        verdict = "byte for byte the state of a run they never joined" if same else "NOT the state of such a run"
+        run = "a run they never joined" if result["removals"] else "a second run"
+        verdict = f"byte for byte the state of {run}" if same else f"NOT the state of {run}"
         lines.append((f"oracle   {oracle['state_digest']}", ""))
         lines.append((f"verdict  {verdict}", "bold green" if same else "bold red"))
     lines.append((f"written  {out}", ""))

@@ -61,9 +61,9 @@ def _simulate(
     folder: RunFolder, config: RunConfig, clients: list[str], leavers: tuple[str, ...], bars: PhaseBars
 ) -> dict[str, Any]:
     started = time.perf_counter()
-    resolved = dataclasses.replace(config, leave=leavers)
+    resolved = dataclasses.replace(config, leave=leavers or 0)
     everyone = places(clients, clients)
-    with ray_session(config.worker_count, config.profile) as pool:
+    with bars, ray_session(min(config.worker_count, len(clients)), config.profile) as pool:
         environments = pool.environments()
         outcome = federate(pool, resolved, everyone, bars, folder.ledger, folder.masks())
         first = outcome["rounds"][0]
@@ -75,7 +75,7 @@ def _simulate(
         if config.oracle:
             bars.prefix = "oracle "
             stayed = places(clients, [each for each in clients if each in outcome["member_digests"]])
-            oracle = federate(pool, dataclasses.replace(config, leave=(), evaluate=False), stayed, bars)
+            oracle = federate(pool, dataclasses.replace(config, leave=0, evaluate=False), stayed, bars)
         bars.finish()
     seconds = {**bars.seconds, "total": time.perf_counter() - started}
     result = run_result(config, outcome, oracle, environments, seconds)

@@ -33,7 +33,7 @@ def main(grid: Grid, context: Context) -> None:
     """
     config = RunConfig.from_user_config(context.run_config)
     ledger = str(context.node_config.get("ledger", ""))
-    state = open_state(config, Path(ledger) if ledger else None, capacity=len(list(grid.get_node_ids())))
+    state = open_state(config, Path(ledger) if ledger else None, capacity=max(1, len(list(grid.get_node_ids()))))
     receipt_context: dict[str, str | int] = {"profile": config.profile, "root_seed": config.seed, "software": _SOFTWARE}
     strategy = SiftMasks(state, ("paper", config.localise), config.evaluate, receipt_context)
     strategy.start(

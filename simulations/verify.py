@@ -16,8 +16,8 @@ from simulations.run_folder import RunFolder
 _SHOWN = 5
 
 
-def verify(path: Path, oracle: bool, certificate: Path | None, bars: PhaseBars) -> list[Finding]:
-    """All checks with what they found; nothing is changed.
+def verify(path: Path, oracle: bool, certificate: Path | None, bars: PhaseBars) -> tuple[str, list[Finding]]:
+    """The profile of the merge, and all checks with what they found; nothing is changed.
 
     Raises:
         BadInput: there is no such run or certificate.
@@ -34,15 +34,15 @@ def verify(path: Path, oracle: bool, certificate: Path | None, bars: PhaseBars) 
             state = ServerState(ledger)
             expected = {client_id: member.digest.hex() for client_id, member in state.members.items()}
             digest = state.digest().hex()
-            with ray_session(config.worker_count, config.profile) as pool:
+            with bars, ray_session(config.worker_count, config.profile) as pool:
                 bars.prefix = "oracle "
-                alone = dataclasses.replace(config, leave=(), evaluate=False)
+                alone = dataclasses.replace(config, leave=0, evaluate=False)
                 outcome = federate(pool, alone, places(load_dataset(config).client_ids, expected), bars)
-            bars.finish()
+                bars.finish()
             findings.append(Finding("oracle", _compare(expected, digest, outcome)))
     finally:
         ledger.close()
-    return findings
+    return config.profile, findings
 
 
 def _compare(expected: dict[str, str], digest: str, outcome: dict[str, object]) -> list[str]:

@@ -70,7 +70,7 @@ def test_an_empty_cell_names_its_row(tmp_path: Path, column: str, empty: str | N
     ("name", "content", "message"),
     [
         ("rows.txt", "x", "expected one of"),
-        ("rows.jsonl", "{broken", "cannot be read as json"),
+        ("rows.jsonl", "{broken", "cannot be read as jsonl"),
         ("rows.parquet", "no parquet", "cannot be read as parquet"),
         ("rows.csv", "user,q,a\n", "has no rows"),
         ("rows.jsonl", "", "has no rows"),

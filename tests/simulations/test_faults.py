@@ -69,7 +69,7 @@ def test_a_killed_run_is_resumed(
     result = result_of(out)
     assert [removal["verdict"] for removal in result["removals"]] == ["BIT_EXACT"] * 2
     stayed = {each: place for each, place in EVERYONE.items() if each not in config_leavers(config)}
-    alone = dataclasses.replace(config, leave=(), evaluate=False)
+    alone = dataclasses.replace(config, leave=0, evaluate=False)
     assert result["state_digest"] == federate(pool, alone, stayed)["state_digest"]
     assert len(list((out / "masks").iterdir())) == 6
 

@@ -72,7 +72,7 @@ def test_a_client_that_kills_every_worker_is_told(pool: WorkerPool, config: RunC
 
 
 def query(node_id: int) -> Message:
-    return Message(RecordDict(), dst_node_id=node_id, message_type=messages.QUERY)
+    return Message(RecordDict(), dst_node_id=node_id, message_type=messages.QUERY, group_id="1")
 
 
 def test_messages_are_made_only_as_workers_get_free(pool: WorkerPool, config: RunConfig) -> None:
