@@ -25,7 +25,11 @@ def _tamper(reply: Message, way: str) -> None:
         upload = bytearray(record["upload"])  # type: ignore[arg-type]
         upload[100] ^= 1
         record["upload"] = bytes(upload)
-    elif way == "claim to be client 0" or (way == "speak for client 0" and message_type != "query"):
+    elif (
+        way == "claim to be client 0"
+        or (way == "speak for client 0" and message_type != "query")
+        or (way == "remove client 0" and message_type == "train.forget")
+    ):
         record["client-id"] = "client 0"
     elif way == "send text for bytes" and "upload" in record:
         record["upload"] = "text"

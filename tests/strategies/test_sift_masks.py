@@ -114,6 +114,16 @@ def test_a_rerun_that_differs_leaves_the_state_untouched(
     assert "coordinate" in removal.scores["client 1"]
 
 
+def test_a_removal_in_anothers_name_is_refused(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
+    config = dataclasses.replace(tiny_config, leave=("client 2",))
+    strategy = federate(pool, config, tmp_path, {2: "remove client 0"})
+    merge, removal = strategy.rounds
+    assert [(each["client"], each["verdict"]) for each in removal.receipts] == [("client 2", "REFUSED")]
+    assert "in the name of client 'client 0'" in removal.failures["client 2"]
+    assert removal.state_digest == merge.state_digest
+    assert len(strategy.state.members) == CLIENTS
+
+
 def test_a_mask_of_ones_choice_is_not_served(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
     merge = federate(pool, tiny_config, tmp_path, {0: "send a mask of ones"}).rounds[0]
     assert "not merged with" in merge.failures["client 0"]
