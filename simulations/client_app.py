@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from flwr.app import ConfigRecord, Context, Message
+from flwr.app import ConfigRecord, Context, Message, UserConfig
 from flwr.clientapp import ClientApp
 
 from fedsift.causal_lm import CausalLanguageModelling
@@ -44,6 +44,13 @@ def _flat_model(model: str, max_length: int) -> tuple[FlatModel, CausalLanguageM
 def _trainer(model: str, max_length: int, terms: UploadTerms, settings: TuningSettings, root_seed: int) -> LocalTrainer:
     flat_model, task = _flat_model(model, max_length)
     return LocalTrainer(flat_model, task, terms, settings, root_seed)
+
+
+def prepare(run_config: UserConfig) -> None:
+    """Load data and model, so that a worker's start-up is not counted as its first client's time."""
+    config = RunConfig.from_user_config(run_config)
+    _dataset(config)
+    _flat_model(config.model, config.max_length)
 
 
 class _Client:

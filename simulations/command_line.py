@@ -1,6 +1,7 @@
 """The `fedsift` command."""
 
 import json
+import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,7 +77,6 @@ def run(
 
         bars = _bars()
         result = simulation.resume(folder, bars) if resume else simulation.run(settings, folder, bars)
-
         if json_:
             typer.echo(json.dumps(result, indent=1))
         else:
@@ -99,7 +99,6 @@ def forget(
 
         bars = _bars()
         told = remove(run, clients, rebuild, bars, bars.console.print)
-
         if json_:
             typer.echo(json.dumps(told, indent=1))
         else:
@@ -175,6 +174,9 @@ def _told_to_people(if_interrupted: str) -> Iterator[None]:
     except FedsiftError as error:
         typer.echo(f"fedsift: {error}", err=True)
         raise typer.Exit(error.exit_code) from None
+    except (OSError, sqlite3.Error) as error:  # A full disk, a file that somebody took away.
+        typer.echo(f"fedsift: {error}", err=True)
+        raise typer.Exit(1) from None
     except KeyboardInterrupt:
         typer.echo(f"fedsift: interrupted; {if_interrupted}", err=True)
         raise typer.Exit(_INTERRUPTED) from None

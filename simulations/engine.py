@@ -40,7 +40,7 @@ def federate(
     masks: Path | None = None,
     rounds: int | None = None,
 ) -> dict[str, Any]:
-    """One run of the ServerApp; returns its outcome.
+    """One run of the ServerApp; returns its outcome, and the workers' environments.
 
     Args:
         pool: the workers.
@@ -55,13 +55,14 @@ def federate(
     extra = {"mask-folder": str(masks.resolve())} if masks is not None else {}
     nodes = node_configs(clients.values(), len(clients), extra)
     grid = RayGrid(pool, nodes, user_config, bars, _remembered(clients, ledger))
+    environments = pool.prepare(user_config)
     server_config: UserConfig = {"rounds": rounds or (2 if config.leave else 1)}
     if ledger is not None:
         server_config["ledger"] = str(ledger)
     context = Context(run_id=1, node_id=1, node_config=server_config, state=RecordDict(), run_config=user_config)
     server_app.app(grid, context)
     outcome: dict[str, Any] = json.loads(str(context.state.config_records["outcome"]["json"]))
-    return outcome
+    return {**outcome, "environments": environments}
 
 
 def _remembered(clients: Iterable[str], ledger: Path | None) -> dict[int, RecordDict]:

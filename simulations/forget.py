@@ -37,6 +37,18 @@ def forget(
         Refused: one of them is not a member; nothing is changed.
     """
     folder, config = RunFolder.open(path)
+    with folder.locked():
+        return _forget(folder, config, client_ids, rebuild, bars, tell)
+
+
+def _forget(
+    folder: RunFolder,
+    config: RunConfig,
+    client_ids: Sequence[str],
+    rebuild: bool,
+    bars: PhaseBars,
+    tell: Callable[[str], None],
+) -> dict[str, Any]:
     members, _ = _members(folder)
     leavers = tuple(dict.fromkeys(client_ids))
     for client_id in leavers:

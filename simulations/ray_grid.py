@@ -19,6 +19,7 @@ from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
 from ray.exceptions import RayActorError
 
+from fedsift.errors import FedsiftError
 from fedsift.reproducibility import DEFAULT_PROFILE
 from simulations.worker import start_worker
 
@@ -28,8 +29,10 @@ _SERVER_NODE_ID = 1
 _FIRST_NODE_ID = 2
 
 
-class WorkerDied(RuntimeError):
-    """A client's worker died each time it was tried."""
+class WorkerDied(FedsiftError):
+    """A client's worker died each time it was tried; what is merged stays merged."""
+
+    exit_code = 1
 
 
 class Progress(Protocol):
@@ -53,15 +56,10 @@ class WorkerPool:
     def __len__(self) -> int:
         return len(self._load)
 
-    @property
-    def actors(self) -> list[Any]:
-        """The actors now alive."""
-        return list(self._load)
-
-    def environments(self) -> list[dict[str, str]]:
-        """The distinct fingerprints of the workers; waits until each has started."""
+    def prepare(self, run_config: UserConfig) -> list[dict[str, str]]:
+        """Wait until each worker has started and loaded model and data; returns their distinct fingerprints."""
         found: list[dict[str, str]] = []
-        for fingerprint in ray.get([actor.environment.remote() for actor in self._load]):
+        for fingerprint in ray.get([actor.prepare.remote(run_config) for actor in self._load]):
             if fingerprint not in found:
                 found.append(fingerprint)
         return found

@@ -26,7 +26,6 @@ def run_result(
     config: RunConfig,
     outcome: dict[str, Any],
     oracle: dict[str, Any] | None,
-    environments: list[dict[str, str]],
     seconds: dict[str, float],
 ) -> dict[str, Any]:
     """The content of result.json, from the outcomes of the ServerApp."""
@@ -65,7 +64,7 @@ def run_result(
             "bit_identical": oracle["state_digest"] == outcome["state_digest"],
         },
         "seconds": {phase: round(value, 3) for phase, value in seconds.items()},
-        "environment": environments,
+        "environment": outcome["environments"],
     }
 
 

@@ -27,7 +27,8 @@ def run(config: RunConfig, out: Path, bars: PhaseBars) -> dict[str, Any]:
     clients, leavers = _check(config)
     folder = RunFolder.create(out, config)
     try:
-        return _simulate(folder, config, clients, leavers, bars)
+        with folder.locked():
+            return _simulate(folder, config, clients, leavers, bars)
     except BadInput:
         folder.discard()
         raise
@@ -37,8 +38,9 @@ def resume(out: Path, bars: PhaseBars) -> dict[str, Any]:
     """Go on with a run that was stopped at any moment; one that had ended is done again from what is merged."""
     folder, config = RunFolder.open(out)
     clients, leavers = _check(config)
-    folder.sweep()
-    return _simulate(folder, config, clients, leavers, bars)
+    with folder.locked():
+        folder.sweep()
+        return _simulate(folder, config, clients, leavers, bars)
 
 
 def _check(config: RunConfig) -> tuple[list[str], tuple[str, ...]]:
@@ -64,7 +66,6 @@ def _simulate(
     resolved = dataclasses.replace(config, leave=leavers or 0)
     everyone = places(clients, clients)
     with bars, ray_session(min(config.worker_count, len(clients)), config.profile) as pool:
-        environments = pool.environments()
         outcome = federate(pool, resolved, everyone, bars, folder.ledger, folder.masks())
         first = outcome["rounds"][0]
         if not first["members"]:
@@ -78,6 +79,6 @@ def _simulate(
             oracle = federate(pool, dataclasses.replace(config, leave=0, evaluate=False), stayed, bars)
         bars.finish()
     seconds = {**bars.seconds, "total": time.perf_counter() - started}
-    result = run_result(config, outcome, oracle, environments, seconds)
+    result = run_result(config, outcome, oracle, seconds)
     folder.write_result(result)
     return result

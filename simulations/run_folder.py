@@ -7,9 +7,12 @@ certificates/   one file per receipt
 result.json     at the end of the run
 """
 
+import fcntl
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +63,22 @@ class RunFolder:
         if not (path / "config.toml").is_file():
             raise BadInput(f"{path} is no run folder: it has no config.toml")
         return cls(path), RunConfig.from_mapping(read_toml(path / "config.toml"), source=str(path / "config.toml"))
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from changing this run: each holds the sums in memory, and would undo the other's work.
+
+        Raises:
+            BadInput: another process is at work on it.
+        """
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError as error:
+            raise BadInput(f"{self.path}: another fedsift is at work on this run; wait for it to end") from error
+        finally:
+            os.close(descriptor)
 
     def discard(self) -> None:
         """Remove the folder with all that is in it."""

@@ -1,12 +1,11 @@
 """A Ray actor that runs the ClientApp: one message at a time, deterministically."""
 
 import importlib
-import os
 import traceback
 from typing import Any
 
 import ray
-from flwr.app import Context, Error, Message
+from flwr.app import Context, Error, Message, UserConfig
 
 from fedsift.errors import FedsiftError
 from fedsift.reproducibility import PROFILES, environment_fingerprint, make_deterministic
@@ -33,15 +32,13 @@ class Worker:
         """Import the app, given as "module:name": an importable module's caches live as long as the worker."""
         make_deterministic()
         module, name = client_app.split(":")
-        self._app = getattr(importlib.import_module(module), name)
+        self._module = importlib.import_module(module)
+        self._app = getattr(self._module, name)
 
-    def environment(self) -> dict[str, str]:
-        """This worker's fingerprint."""
+    def prepare(self, run_config: UserConfig) -> dict[str, str]:
+        """Load what the app's module loads in its `prepare`, if it has one; returns this worker's fingerprint."""
+        getattr(self._module, "prepare", lambda _: None)(run_config)
         return environment_fingerprint()
-
-    def process_id(self) -> int:
-        """This worker's process, for tests that kill it."""
-        return os.getpid()
 
     def handle(self, message: Message, shared: dict[str, Any], context: Context) -> tuple[Message, Context]:
         """Run the app on a message whose bulky records may lie in Ray's object store; returns reply and context.

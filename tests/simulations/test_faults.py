@@ -27,7 +27,7 @@ def test_a_client_that_cannot_train_is_listed_and_the_others_go_on(
     config = dataclasses.replace(tiny_config, dataset=str(table), evaluate=False)
     outcome = federate(pool, config, EVERYONE)
     assert len(outcome["member_digests"]) == 7
-    failures = run_result(config, outcome, None, [], {})["failures"]
+    failures = run_result(config, outcome, None, {})["failures"]
     assert list(failures) == ["client 5"]
     assert failures["client 5"].startswith("train: no target token is left")
 

@@ -15,6 +15,7 @@ from simulations import engine
 from simulations.configuration import RunConfig, write_toml
 from simulations.engine import federate, places
 from simulations.ray_grid import WorkerPool
+from simulations.run_folder import RunFolder
 from tests.simulations.commands import invoke
 
 
@@ -176,6 +177,18 @@ def test_verify_oracle_finds_data_that_changed(run_folder: tuple[Path, RunConfig
     code, printed, _ = invoke("verify", str(out), "--oracle")
     assert code == 3
     assert "client 'client 2' trains to another contribution now" in printed
+
+
+def test_one_process_at_a_time(run_folder: tuple[Path, RunConfig]) -> None:
+    out, _ = run_folder
+    before = state_of(out)
+    with RunFolder(out).locked():
+        for command in (["forget", str(out), "client 0"], ["run", "--resume", str(out)]):
+            code, _, told = invoke(*command)
+            assert code == 2
+            assert "another fedsift is at work on this run" in told
+    assert state_of(out) == before
+    assert invoke("verify", str(out))[0] == 0
 
 
 def test_what_is_no_run(tmp_path: Path) -> None:
