@@ -59,7 +59,8 @@ class _Client:
     def __init__(self, context: Context) -> None:
         self.config = RunConfig.from_user_config(context.run_config)
         self._dataset = _dataset(self.config)
-        self.id = self._dataset.client_ids[int(context.node_config["partition-id"])]
+        node = context.node_config
+        self.id = str(node.get("client-id") or self._dataset.client_ids[int(node["partition-id"])])
         folder = str(context.node_config.get("mask-folder", ""))
         self.mask_folder = Path(folder) if folder else None
         if MEMBERSHIP not in context.state:
@@ -75,11 +76,11 @@ class _Client:
         return _trainer(config.model, config.max_length, terms, config.tuning, config.seed)
 
     def wish(self, server_round: int) -> Wish:
-        """A client that is to leave in this simulation asks for it in a round after the one in which it joined."""
+        """Who is to leave in this simulation asks for it in a round after that in which it joined; who left is away."""
         leave = self.config.leave
         leaver = isinstance(leave, tuple) and self.id in leave
         if not self.membership["member"]:
-            return Wish.AWAY if leaver and self.membership["removed"] else Wish.JOIN
+            return Wish.AWAY if self.membership["removed"] else Wish.JOIN
         return Wish.LEAVE if leaver and server_round > int(str(self.membership["round"])) else Wish.STAY
 
     def trained(self, message: Message, tuned: Tuned) -> Message:

@@ -109,6 +109,26 @@ def forget(
 
 
 @app.command()
+def join(
+    run: Annotated[Path, typer.Argument(help="The run's folder.")],
+    clients: Annotated[list[str], typer.Argument(help="Clients of the data, new ones or such that left.")],
+    json_: Annotated[bool, _JSON] = False,
+) -> None:
+    """Merge clients into a run: only they train."""
+    with _told_to_people("the same command goes on with those who have not joined"):
+        from simulations.join import join as merge
+        from simulations.result import print_joined
+
+        told = merge(run, clients, _bars())
+        if json_:
+            typer.echo(json.dumps(told, indent=1))
+        else:
+            print_joined(Console(), told)
+        if told["failures"]:
+            raise typer.Exit(Refused.exit_code)
+
+
+@app.command()
 def verify(
     run: Annotated[Path, typer.Argument(help="The run's folder.")],
     oracle: Annotated[bool, typer.Option("--oracle", help="Also retrain every remaining member and compare.")] = False,

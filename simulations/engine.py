@@ -10,6 +10,7 @@ from typing import Any
 import ray
 from flwr.app import Context, RecordDict, UserConfig
 
+from fedsift.errors import BadInput
 from fedsift.ledger import Ledger
 from simulations import server_app
 from simulations.client_app import MEMBERSHIP, membership
@@ -39,6 +40,7 @@ def federate(
     ledger: Path | None = None,
     masks: Path | None = None,
     rounds: int | None = None,
+    returning: bool = False,
 ) -> dict[str, Any]:
     """One run of the ServerApp; returns its outcome, and the workers' environments.
 
@@ -50,11 +52,12 @@ def federate(
         ledger: the server's state, made where there is none; in memory for None.
         masks: where clients keep their masks; None keeps none, and then nobody can be served.
         rounds: by default two where somebody leaves, else one.
+        returning: whether clients that left before join again; else they stay away.
     """
     user_config = config.to_user_config()
     extra = {"mask-folder": str(masks.resolve())} if masks is not None else {}
-    nodes = node_configs(clients.values(), len(clients), extra)
-    grid = RayGrid(pool, nodes, user_config, bars, _remembered(clients, ledger))
+    nodes = node_configs(clients, extra)
+    grid = RayGrid(pool, nodes, user_config, bars, _remembered(clients, ledger, returning))
     environments = pool.prepare(user_config)
     server_config: UserConfig = {"rounds": rounds or (2 if config.leave else 1)}
     if ledger is not None:
@@ -65,7 +68,7 @@ def federate(
     return {**outcome, "environments": environments}
 
 
-def _remembered(clients: Iterable[str], ledger: Path | None) -> dict[int, RecordDict]:
+def _remembered(clients: Iterable[str], ledger: Path | None, returning: bool) -> dict[int, RecordDict]:
     """What clients know of their own standing, by place, when a simulation goes on from a ledger."""
     if ledger is None or not ledger.exists():
         return {}
@@ -77,12 +80,19 @@ def _remembered(clients: Iterable[str], ledger: Path | None) -> dict[int, Record
     for place, client_id in enumerate(clients):
         if client_id in members:
             states[place] = RecordDict({MEMBERSHIP: membership(member=True)})
-        elif client_id in removed:
+        elif client_id in removed and not returning:
             states[place] = RecordDict({MEMBERSHIP: membership(removed=True)})
     return states
 
 
 def places(client_ids: Sequence[str], chosen: Iterable[str]) -> dict[str, int]:
-    """Each chosen client's place in the data set."""
+    """Each chosen client's place in the data set.
+
+    Raises:
+        BadInput: the data set does not have one of them.
+    """
     place = {client_id: index for index, client_id in enumerate(client_ids)}
+    for client_id in (chosen := list(chosen)):
+        if client_id not in place:
+            raise BadInput(f"the data have no client {client_id!r}")
     return {client_id: place[client_id] for client_id in chosen}

@@ -56,12 +56,15 @@ def _forget(
             raise Refused(f"{unknown_name('member', client_id, members)}; nothing was changed")
     folder.sweep()
     dataset_ids = load_dataset(config).client_ids
-    resolved = dataclasses.replace(config, leave=leavers, evaluate=False)
-    with bars, ray_session(min(config.worker_count, len(leavers)), config.profile) as pool:
-        chosen = places(dataset_ids, leavers)
-        outcome = federate(pool, resolved, chosen, bars, folder.ledger, folder.masks(), rounds=1)
-        bars.finish()
-    receipts = outcome["rounds"][0]["receipts"]
+    gone = [client_id for client_id in leavers if client_id not in set(dataset_ids)]
+    receipts = _refuse_gone(folder, gone)
+    chosen = places(dataset_ids, [client_id for client_id in leavers if client_id not in gone])
+    if chosen:
+        resolved = dataclasses.replace(config, leave=tuple(chosen), evaluate=False)
+        with bars, ray_session(min(config.worker_count, len(chosen)), config.profile) as pool:
+            outcome = federate(pool, resolved, chosen, bars, folder.ledger, folder.masks(), rounds=1)
+            bars.finish()
+        receipts += outcome["rounds"][0]["receipts"]
     refused = tuple(receipt["client"] for receipt in receipts if receipt["verdict"] == "REFUSED")
     if refused and rebuild:
         receipts += _rebuild(folder, config, dataset_ids, refused, bars, tell)
@@ -75,6 +78,17 @@ def _forget(
         "members": len(members),
         "seconds": {phase: round(value, 3) for phase, value in bars.seconds.items()},
     }
+
+
+def _refuse_gone(folder: RunFolder, client_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Refuse those who have no data to train on again."""
+    if not client_ids:
+        return []
+    state = ServerState(Ledger.open(folder.ledger))
+    reason = "its data are gone, so it cannot train again; --rebuild lets all others do so instead"
+    receipts = [json.loads(state.refuse(client_id, reason).body) for client_id in client_ids]
+    state.ledger.close()
+    return receipts
 
 
 def _members(folder: RunFolder) -> tuple[dict[str, Any], str]:

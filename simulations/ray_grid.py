@@ -223,6 +223,10 @@ class RayGrid(Grid):
         return reference
 
 
-def node_configs(indices: Iterable[int], total: int, extra: Mapping[str, str]) -> list[UserConfig]:
-    """Flower's usual node configuration for the clients at these positions of the data set."""
-    return [{"partition-id": index, "num-partitions": total, **extra} for index in indices]
+def node_configs(clients: Mapping[str, int], extra: Mapping[str, str] | None = None) -> list[UserConfig]:
+    """Flower's usual node configuration, and the client's own id, for clients with their places in the data set."""
+    total = len(clients)
+    return [
+        {"partition-id": place, "num-partitions": total, "client-id": client_id, **(extra or {})}
+        for client_id, place in clients.items()
+    ]

@@ -89,11 +89,12 @@ def proven(result: dict[str, Any]) -> bool:
 
 def print_summary(console: Console, result: dict[str, Any], out: Path) -> None:
     """The table and the verdicts for a terminal."""
+    again = result["scores_after_removal"] is not None
     leavers = [removal["client"] for removal in result["removals"]]
     table = Table(title=f"mean {result['metric']}, {result['clients']} clients", title_justify="left")
     table.add_column("model", no_wrap=True)
     table.add_column("merge: all", justify="right")
-    if leavers:
+    if again:
         table.add_column("leavers: before", justify="right")
         table.add_column("leavers: after", justify="right")
         table.add_column("the rest: after", justify="right")
@@ -101,7 +102,7 @@ def print_summary(console: Console, result: dict[str, Any], out: Path) -> None:
         if name not in result["scores"]:
             continue
         cells = [title, _score(result["scores"][name]["mean"])]
-        if leavers:
+        if again:
             later = result["scores_after_removal"].get(name, {"per_client": {}})["per_client"]
             cells += [
                 _mean_of(result["scores"][name]["per_client"], leavers),
@@ -123,6 +124,15 @@ def print_removals(console: Console, told: dict[str, Any], run: Path) -> None:
         (f"seconds  {seconds}", ""),
         (f"written  {run / 'certificates'}", ""),
     ]
+    for line, style in lines:
+        console.print(Text(line, style=style), soft_wrap=True)
+
+
+def print_joined(console: Console, told: dict[str, Any]) -> None:
+    """What `fedsift join` did."""
+    lines = [(f"joined   {client_id}", "green") for client_id in told["joined"]]
+    lines += [(f"failed   {client_id}  {last_line(why)}", "red") for client_id, why in told["failures"].items()]
+    lines.append((f"state    {told['state_digest']}, {told['members']} members", ""))
     for line, style in lines:
         console.print(Text(line, style=style), soft_wrap=True)
 

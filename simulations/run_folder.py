@@ -95,6 +95,13 @@ class RunFolder:
         folder.mkdir(exist_ok=True)
         return folder
 
+    def members(self) -> set[str]:
+        """Who is a member now."""
+        ledger = Ledger.open(self.ledger)
+        found = set(ledger.members())
+        ledger.close()
+        return found
+
     def sweep(self) -> None:
         """Delete masks that are no member's, and folders of masks that a rebuild replaced or gave up.
 
@@ -103,9 +110,7 @@ class RunFolder:
         if not self.ledger.exists():
             return
         current = self.masks()
-        ledger = Ledger.open(self.ledger)
-        members = {mask_path(current, client_id) for client_id in ledger.members()}
-        ledger.close()
+        members = {mask_path(current, client_id) for client_id in self.members()}
         for file in current.iterdir():
             if file not in members:
                 file.unlink()

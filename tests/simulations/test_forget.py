@@ -11,7 +11,6 @@ import pytest
 from fedsift.ledger import Ledger
 from fedsift.mask_file import load_mask, mask_path
 from fedsift.server_state import ServerState
-from simulations import engine
 from simulations.configuration import RunConfig, write_toml
 from simulations.engine import federate, places
 from simulations.ray_grid import WorkerPool
@@ -91,14 +90,39 @@ def test_one_and_a_batch(run_folder: tuple[Path, RunConfig], pool: WorkerPool) -
     assert invoke("verify", str(out), "--oracle", "--certificate", str(out / "certificates" / "0001.json"))[0] == 0
 
 
-def test_a_removed_client_may_join_again(run_folder: tuple[Path, RunConfig], pool: WorkerPool) -> None:
-    out, config = run_folder
+def test_a_removed_client_may_join_again(run_folder: tuple[Path, RunConfig]) -> None:
+    out, _ = run_folder
     everyone = state_of(out)
     assert invoke("forget", str(out), "client 3")[0] == 0
-    rejoin = RunConfig(**{**vars(config), "evaluate": False})
-    engine.federate(pool, rejoin, {"client 3": 3}, None, out / "ledger.sqlite", out / "masks")
+    without = state_of(out)
+    assert invoke("run", "--resume", str(out))[0] == 0  # Who left stays away, unless it asks to come back.
+    assert state_of(out) == without
+    code, printed, _ = invoke("join", str(out), "client 3")
+    assert code == 0
+    assert "joined   client 3" in printed
+    assert state_of(out) == everyone
+    load_mask(out / "masks", "client 3")
+    assert invoke("join", str(out), "client 3")[0] == 3
+    assert invoke("join", str(out), "nobody")[0] == 2
     assert state_of(out) == everyone
     assert invoke("verify", str(out))[0] == 0
+
+
+def test_a_client_whose_data_are_gone_is_refused_then_rebuilt(
+    run_folder: tuple[Path, RunConfig], pool: WorkerPool
+) -> None:
+    out, config = run_folder
+    before = state_of(out)
+    expected = never_joined(pool, config, "client 3")
+    table = Path(config.dataset)
+    rows = [line for line in table.read_text(encoding="utf-8").splitlines() if "client 3" not in line]
+    table.write_text("\n".join(rows), encoding="utf-8")
+    code, printed, _ = invoke("forget", str(out), "client 3")
+    assert code == 3
+    assert "client 3  REFUSED  its data are gone" in printed
+    assert state_of(out) == before
+    assert invoke("forget", str(out), "client 3", "--rebuild")[0] == 0
+    assert state_of(out)[0] == expected
 
 
 def test_changed_data_is_refused_then_rebuilt(run_folder: tuple[Path, RunConfig], pool: WorkerPool) -> None:

@@ -14,6 +14,9 @@ from simulations.engine import CLIENT_APP
 from simulations.ray_grid import RayGrid, WorkerDied, WorkerPool, node_configs
 from strategies import messages
 
+EIGHT = {f"client {place}": place for place in range(8)}
+THREE = {f"client {place}": place for place in range(3)}
+
 
 @pytest.fixture(scope="module")
 def config(tiny_config: RunConfig) -> RunConfig:
@@ -29,14 +32,14 @@ def state_digest(pool: WorkerPool, config: RunConfig, nodes: list[UserConfig]) -
 
 @pytest.fixture(scope="module")
 def undisturbed(pool: WorkerPool, config: RunConfig) -> str:
-    return state_digest(pool, config, node_configs(range(8), 8, {}))
+    return state_digest(pool, config, node_configs(EIGHT))
 
 
 @pytest.mark.parametrize("workers", [1, 4])
 def test_the_number_of_workers_leaves_no_trace(
     pool: WorkerPool, config: RunConfig, undisturbed: str, workers: int
 ) -> None:
-    assert state_digest(WorkerPool(CLIENT_APP, workers), config, node_configs(range(8), 8, {})) == undisturbed
+    assert state_digest(WorkerPool(CLIENT_APP, workers), config, node_configs(EIGHT)) == undisturbed
 
 
 def test_the_order_of_replies_leaves_no_trace(pool: WorkerPool, config: RunConfig, undisturbed: str) -> None:
@@ -49,7 +52,7 @@ def test_the_order_of_replies_leaves_no_trace(pool: WorkerPool, config: RunConfi
 
 def test_another_seed_gives_another_state(pool: WorkerPool, config: RunConfig, undisturbed: str) -> None:
     other = dataclasses.replace(config, seed=1)
-    assert state_digest(pool, other, node_configs(range(8), 8, {})) != undisturbed
+    assert state_digest(pool, other, node_configs(EIGHT)) != undisturbed
 
 
 def test_a_dead_worker_is_replaced_and_its_clients_run_again(
@@ -57,7 +60,7 @@ def test_a_dead_worker_is_replaced_and_its_clients_run_again(
 ) -> None:
     deaths = tmp_path / "deaths"
     deaths.write_text("first\nsecond", encoding="utf-8")
-    nodes = node_configs(range(8), 8, {})
+    nodes = node_configs(EIGHT)
     nodes[3]["deaths"] = str(deaths)
     assert state_digest(pool, config, nodes) == undisturbed
     assert deaths.read_text(encoding="utf-8") == ""
@@ -76,7 +79,7 @@ def query(node_id: int) -> Message:
 
 
 def test_messages_are_made_only_as_workers_get_free(pool: WorkerPool, config: RunConfig) -> None:
-    grid = RayGrid(pool, node_configs(range(8), 8, {}), config.to_user_config())
+    grid = RayGrid(pool, node_configs(EIGHT), config.to_user_config())
     made: list[int] = []
 
     def queries() -> Iterator[Message]:
@@ -92,7 +95,7 @@ def test_messages_are_made_only_as_workers_get_free(pool: WorkerPool, config: Ru
 
 
 def test_push_and_pull(pool: WorkerPool, config: RunConfig) -> None:
-    grid = RayGrid(pool, node_configs(range(3), 3, {}), config.to_user_config())
+    grid = RayGrid(pool, node_configs(THREE), config.to_user_config())
     ids = grid.push_messages(query(node_id) for node_id in grid.get_node_ids())
     clients = [messages.client_record(reply)["client-id"] for reply in grid.pull_messages(ids)]
     assert clients == ["client 0", "client 1", "client 2"]
@@ -108,7 +111,7 @@ def test_a_timeout_is_an_error_not_a_partial_answer(pool: WorkerPool, config: Ru
 
 def test_a_broadcast_record_arrives_whole(pool: WorkerPool) -> None:
     """The same object sent to all goes through Ray's object store from the second message on."""
-    grid = RayGrid(pool, node_configs(range(3), 3, {}), {})
+    grid = RayGrid(pool, node_configs(THREE), {})
     record = ArrayRecord({"x": messages.float_array(np.arange(5, dtype=np.float32))})
     sent = [Message(RecordDict({"big": record}), node_id, "query.echo") for node_id in grid.get_node_ids()]
     echoes = [reply.content["echo"]["big"] for reply in grid.send_and_receive(sent)]

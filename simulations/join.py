@@ -1,0 +1,45 @@
+"""`fedsift join`: merge further clients of the data into a run, or clients that left before."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fedsift.errors import Refused
+from simulations.data import load_dataset
+from simulations.engine import federate, places, ray_session
+from simulations.progress import PhaseBars
+from simulations.run_folder import RunFolder
+
+
+def join(path: Path, client_ids: Sequence[str], bars: PhaseBars) -> dict[str, Any]:
+    """Let clients train and join a run as new members.
+
+    Returns:
+        `joined`, `failures` (client -> why), `state_digest` and `members`.
+
+    Raises:
+        Refused: one of them is a member already; nothing is changed.
+    """
+    folder, config = RunFolder.open(path)
+    with folder.locked():
+        members = folder.members()
+        for client_id in client_ids:
+            if client_id in members:
+                raise Refused(f"client {client_id!r} is a member already; nothing was changed")
+        folder.sweep()
+        chosen = places(load_dataset(config).client_ids, dict.fromkeys(client_ids))
+        alone = dataclasses.replace(config, leave=0, evaluate=False)
+        with bars, ray_session(min(config.worker_count, len(chosen)), config.profile) as pool:
+            outcome = federate(pool, alone, chosen, bars, folder.ledger, folder.masks(), returning=True)
+            bars.finish()
+        record = outcome["rounds"][0]
+        result = folder.read_result()
+        if result is not None:
+            folder.write_result({**result, "state_digest": outcome["state_digest"], "oracle": None})
+    return {
+        "joined": sorted(record["joined"]),
+        "failures": record["failures"],
+        "state_digest": outcome["state_digest"],
+        "members": len(outcome["member_digests"]),
+    }
