@@ -3,19 +3,20 @@
 import dataclasses
 import json
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from fedsift.errors import FedsiftError, Refused, unknown_name
+from fedsift.errors import Refused, unknown_name
 from fedsift.ledger import Ledger
-from fedsift.server_state import ServerState, commitment
+from fedsift.server_state import ServerState
 from simulations.configuration import RunConfig
 from simulations.data import load_dataset
 from simulations.engine import federate, places, ray_session
 from simulations.progress import PhaseBars
-from simulations.result import last_line, removal_entry
+from simulations.rebuild import rebuild_without
+from simulations.result import removal_entry
 from simulations.run_folder import RunFolder
+from simulations.server_app import receipt_context
 
 
 def forget(
@@ -57,7 +58,7 @@ def _forget(
     folder.sweep()
     dataset_ids = load_dataset(config).client_ids
     gone = [client_id for client_id in leavers if client_id not in set(dataset_ids)]
-    receipts = _refuse_gone(folder, gone)
+    receipts = _refuse_gone(folder, config, gone)
     chosen = places(dataset_ids, [client_id for client_id in leavers if client_id not in gone])
     if chosen:
         resolved = dataclasses.replace(config, leave=tuple(chosen), evaluate=False)
@@ -67,7 +68,7 @@ def _forget(
         receipts += outcome["rounds"][0]["receipts"]
     refused = tuple(receipt["client"] for receipt in receipts if receipt["verdict"] == "REFUSED")
     if refused and rebuild:
-        receipts += _rebuild(folder, config, dataset_ids, refused, bars, tell)
+        receipts += rebuild_without(folder, config, dataset_ids, refused, bars, tell)
     folder.write_certificates()
     folder.sweep()
     members, state_digest = _members(folder)
@@ -80,13 +81,13 @@ def _forget(
     }
 
 
-def _refuse_gone(folder: RunFolder, client_ids: Sequence[str]) -> list[dict[str, Any]]:
+def _refuse_gone(folder: RunFolder, config: RunConfig, client_ids: Sequence[str]) -> list[dict[str, Any]]:
     """Refuse those who have no data to train on again."""
     if not client_ids:
         return []
     state = ServerState(Ledger.open(folder.ledger))
     reason = "its data are gone, so it cannot train again; --rebuild lets all others do so instead"
-    receipts = [json.loads(state.refuse(client_id, reason).body) for client_id in client_ids]
+    receipts = [json.loads(state.refuse(client_id, reason, receipt_context(config)).body) for client_id in client_ids]
     state.ledger.close()
     return receipts
 
@@ -97,78 +98,6 @@ def _members(folder: RunFolder) -> tuple[dict[str, Any], str]:
     members, digest = dict(state.members), state.digest().hex()
     ledger.close()
     return members, digest
-
-
-def _rebuild(
-    folder: RunFolder,
-    config: RunConfig,
-    dataset_ids: Sequence[str],
-    leavers: tuple[str, ...],
-    bars: PhaseBars,
-    tell: Callable[[str], None],
-) -> list[dict[str, Any]]:
-    """A ledger made of the remaining members' reruns takes the old one's place in one step, or nothing changes."""
-    old = Ledger.open(folder.ledger)
-    state = ServerState(old)
-    before, digest_before = dict(state.members), state.digest().hex()
-    remaining = [client_id for client_id in before if client_id not in leavers]
-    tell(
-        f"rebuild: {len(remaining)} members train again, {sum(before[each].steps for each in remaining):,} steps "
-        f"instead of {sum(before[each].steps for each in leavers):,}"
-    )
-    number = len(old.receipts()) + 1
-    new_ledger, new_masks = folder.path / f"ledger-{number}.partial", folder.path / f"masks-{number}"
-    for leftover in folder.path.glob("ledger-*.partial*"):
-        leftover.unlink()
-    new_masks.mkdir(exist_ok=True)
-    ServerState.create(new_ledger, old.terms, old.get("capacity"), old.get("config")).ledger.close()
-    bars.prefix = "rebuild "
-    with bars, ray_session(config.worker_count, config.profile) as pool:
-        alone = dataclasses.replace(config, leave=0, evaluate=False)
-        outcome = federate(pool, alone, places(dataset_ids, remaining), bars, new_ledger, new_masks)
-        bars.finish()
-    failures = outcome["rounds"][0]["failures"]
-    if failures:
-        client_id, why = next(iter(failures.items()))
-        old.close()
-        new_ledger.unlink()
-        raise FedsiftError(
-            f"the rebuild failed and nothing was changed: {len(failures)} members could not train again, "
-            f"the first is {client_id}: {last_line(why)}"
-        )
-    new = Ledger.open(new_ledger)
-    rebuilt = ServerState(new)
-    receipts = []
-    with new.transaction():
-        new.copy_receipts(old)
-        if public_key := old.get("public_key"):
-            new.set("public_key", public_key)
-        new.set("mask_folder", new_masks.name)
-        for client_id in leavers:
-            receipt = new.append_receipt(
-                {
-                    "client": client_id,
-                    "verdict": "REBUILT",
-                    "reason": "all remaining members trained again",
-                    "commitment": commitment(before[client_id].digest),
-                    "steps_retrained": sum(rebuilt.members[each].steps for each in remaining),
-                    "members_retrained": len(remaining),
-                    "members_matching": sum(rebuilt.members[each].digest == before[each].digest for each in remaining),
-                    "time": datetime.now(UTC).isoformat(timespec="seconds"),
-                    "state_before": digest_before,
-                    "state_after": rebuilt.digest().hex(),
-                    "members_after": len(remaining),
-                    "sign_seed": rebuilt.terms.sign_seed,
-                    "profile": config.profile,
-                    "root_seed": config.seed,
-                }
-            )
-            receipts.append(json.loads(receipt.body))
-    new.scrub()
-    new.close()
-    old.close()
-    new_ledger.replace(folder.ledger)
-    return receipts
 
 
 def _amend_result(folder: RunFolder, receipts: list[dict[str, Any]], state_digest: str) -> None:

@@ -103,7 +103,7 @@ class RunFolder:
         return found
 
     def sweep(self) -> None:
-        """Delete masks that are no member's, and folders of masks that a rebuild replaced or gave up.
+        """Delete masks that are no member's, and what a rebuild replaced or gave up.
 
         A process that is killed between a removal and its client's hearing of it leaves such a mask behind.
         """
@@ -114,6 +114,8 @@ class RunFolder:
         for file in current.iterdir():
             if file not in members:
                 file.unlink()
+        for leftover in self.path.glob("ledger-*.partial*"):
+            leftover.unlink()
         for folder in self.path.glob("masks*"):
             if folder != current:
                 shutil.rmtree(folder)

@@ -34,8 +34,7 @@ def main(grid: Grid, context: Context) -> None:
     config = RunConfig.from_user_config(context.run_config)
     ledger = str(context.node_config.get("ledger", ""))
     state = open_state(config, Path(ledger) if ledger else None, capacity=max(1, len(list(grid.get_node_ids()))))
-    receipt_context: dict[str, str | int] = {"profile": config.profile, "root_seed": config.seed, "software": _SOFTWARE}
-    strategy = SiftMasks(state, ("paper", config.localise), config.evaluate, receipt_context)
+    strategy = SiftMasks(state, ("paper", config.localise), config.evaluate, receipt_context(config))
     strategy.start(
         grid,
         ArrayRecord(),
@@ -63,6 +62,11 @@ def changed_terms(config: RunConfig, recorded: dict[str, Any]) -> list[str]:
     """The keys of a configuration that a ledger was not made with."""
     now = config.to_user_config()
     return sorted(key for key in now.keys() - _FREE if now[key] != recorded.get(key))
+
+
+def receipt_context(config: RunConfig) -> dict[str, str | int]:
+    """What every receipt tells of the run: what a rerun needs, and how far its bits carry."""
+    return {"profile": config.profile, "root_seed": config.seed, "software": _SOFTWARE}
 
 
 def open_state(config: RunConfig, ledger: Path | None, capacity: int) -> ServerState:

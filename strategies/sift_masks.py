@@ -121,7 +121,7 @@ class SiftMasks(Strategy):
             except Refused as error:
                 self._failed(client_id, "forget" if leaving else "train", error)
                 if leaving:
-                    refused[client_id] = str(error)
+                    refused[client_id] = str(error).strip().splitlines()[-1]  # Of a crash, not the whole traceback.
         receipts = self.state.commit_removals(self._receipt_context)
         receipts += [self.state.refuse(each, refused[each], self._receipt_context) for each in sorted(refused)]
         record.receipts = [json.loads(receipt.body) for receipt in receipts]
