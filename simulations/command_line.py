@@ -40,7 +40,7 @@ def fedsift() -> None:
 @app.command()
 def run(
     config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,
-    dataset: Annotated[str | None, _option("dataset", "people, or a csv, jsonl or parquet file.")] = None,
+    dataset: Annotated[str | None, _option("dataset", "people, a csv/jsonl/parquet file, or module:function.")] = None,
     client_column: Annotated[str | None, typer.Option(help="Column that names the client.")] = None,
     prompt: Annotated[str | None, typer.Option(help='Template, such as "Question: {question}\\nAnswer:".')] = None,
     target: Annotated[str | None, typer.Option(help="Column with the text to learn.")] = None,

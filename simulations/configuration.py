@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from fedsift.seeds import derive_seed
 from fedsift.tuning import TuningSettings
 
 _WORKERS_PER_CORE = 8  # More would only take memory: each worker loads its own libraries.
+_PLUGIN = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 
 # The paper as published: fine magnitudes, divided by the number of members.
@@ -30,7 +32,7 @@ class RunConfig:
     """Everything that decides a run. Names are written with hyphens in config.toml and on the command line.
 
     Attributes:
-        dataset: "people" (generated) or a csv, jsonl or parquet file.
+        dataset: "people" (generated), a csv, jsonl or parquet file, or "package.module:function".
         client_column, prompt, target: how a file becomes clients' examples; empty for a built-in data set.
         model: "people" (embedded), a folder in Hugging Face format, or a hub name.
         clients: how many clients, the first of the data set; 0 for all that it has (people: 500).
@@ -84,16 +86,21 @@ class RunConfig:
             raise BadInput(f"workers = {self.workers}: give 0 for one a core, or at most {most} on this machine")
         if self.max_magnitude < 0:
             raise BadInput(f"max-magnitude = {self.max_magnitude}: give a number above 0, or 0 for lr * steps")
-        if not Path(self.dataset).suffix and self.dataset != "people":
-            raise BadInput(
-                f"{unknown_name('dataset', self.dataset, ['people'])} (or give a csv, jsonl or parquet file)"
-            )
         _ = self.grid
         given = [name for name in ("client_column", "prompt", "target") if getattr(self, name)]
-        if self.dataset == "people" and given:
-            raise BadInput(f"{hyphened(given[0])} belongs to a file; the people data set has its own")
-        if self.dataset != "people" and len(given) < 3:
+        if self.dataset == "people" or self.is_plugin:
+            if given:
+                raise BadInput(f"{hyphened(given[0])} belongs to a file; dataset {self.dataset} has its own")
+        elif not Path(self.dataset).suffix:
+            nearest = unknown_name("dataset", self.dataset, ["people"])
+            raise BadInput(f"{nearest} (or give a csv, jsonl or parquet file, or module:function)")
+        elif len(given) < 3:
             raise BadInput("a file needs client-column, prompt and target: whose row it is, and what to learn from it")
+
+    @property
+    def is_plugin(self) -> bool:
+        """Whether the data come from a function of the user's, `package.module:function`."""
+        return bool(_PLUGIN.fullmatch(self.dataset))
 
     @property
     def tuning(self) -> TuningSettings:

@@ -2,6 +2,7 @@
 
 from fedsift.errors import BadInput, unknown_name
 from fedsift.federated_dataset import FederatedDataset, PeopleDataset
+from fedsift.plugin import load_plugin
 from fedsift.seeds import derive_seed
 from fedsift.table import TableDataset
 from simulations.configuration import RunConfig
@@ -13,6 +14,8 @@ def load_dataset(config: RunConfig) -> FederatedDataset:
     """The data set that a configuration names."""
     if config.dataset == "people":
         return PeopleDataset(derive_seed(config.seed, "people"), config.clients or DEFAULT_PEOPLE)
+    if config.is_plugin:
+        return load_plugin(config.dataset)
     return TableDataset(config.dataset, config.client_column, config.prompt, config.target)
 
 

@@ -59,7 +59,7 @@ def test_max_magnitude_follows_lr_and_steps(lr: float, steps: int) -> None:
         ({"leave": []}, "leave = "),
         ({"seed": -1}, "seed = -1"),
         ({"max-length": 1}, "max-length = 1"),
-        ({"prompt": "{q}"}, "prompt belongs to a file"),
+        ({"prompt": "{q}"}, "prompt belongs to a file; dataset people"),
         ({"dataset": "x.csv", "target": "a"}, "needs client-column, prompt and target"),
     ],
 )
