@@ -47,14 +47,12 @@ class CausalLanguageModelling:
     def encode(self, example: Example) -> tuple[list[int], int]:
         """Token ids of a row and the number of target tokens at its end.
 
-        Prompt and target are tokenised apart, so that the border between them does not depend on the text. A row that
-        is too long loses the end of its target.
+        A row that is too long loses the end of its target.
+
+        Raises:
+            BadInput: nothing is left of the target.
         """
-        prompt = self._tokenizer(example.prompt).input_ids
-        eos = self._tokenizer.eos_token_id
-        if prompt and prompt[-1] == eos and len(prompt) > 1:  # Some tokenizers close every text.
-            prompt = prompt[:-1]
-        target = self._tokenizer(example.target, add_special_tokens=False).input_ids
+        prompt, target = self.tokens(example)
         kept = min(len(target), self._max_length - len(prompt))
         if kept < 1 or not prompt:
             raise BadInput(
@@ -62,6 +60,14 @@ class CausalLanguageModelling:
                 f"tokens, the target {len(target)}, max-length is {self._max_length}"
             )
         return prompt + target[:kept], kept
+
+    def tokens(self, example: Example) -> tuple[list[int], list[int]]:
+        """Token ids of prompt and target, tokenised apart: the border between them does not depend on the text."""
+        prompt = self._tokenizer(example.prompt).input_ids
+        eos = self._tokenizer.eos_token_id
+        if prompt and prompt[-1] == eos and len(prompt) > 1:  # Some tokenizers close every text.
+            prompt = prompt[:-1]
+        return prompt, self._tokenizer(example.target, add_special_tokens=False).input_ids
 
     def batch(self, rows: Sequence[tuple[list[int], int]]) -> Batch:
         """Pad encoded rows to one batch. No attention mask is needed: with padding on the right, no token sees it."""

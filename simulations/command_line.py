@@ -86,6 +86,34 @@ def run(
 
 
 @app.command()
+def check_data(
+    dataset: Annotated[str, typer.Argument(help="people, a csv/jsonl/parquet file, or module:function.")],
+    client_column: Annotated[str | None, typer.Option(help="Column that names the client.")] = None,
+    prompt: Annotated[str | None, typer.Option(help='Template, such as "Question: {question}\\nAnswer:".')] = None,
+    target: Annotated[str | None, typer.Option(help="Column with the text to learn.")] = None,
+    model: Annotated[str | None, _option("model", "people, a folder, or a Hugging Face name.")] = None,
+    max_length: Annotated[int | None, _option("max_length", "Tokens after which a row is cut.")] = None,
+    profile: Annotated[str | None, _option("profile", f"Reproducibility: {', '.join(PROFILES)}.")] = None,
+    json_: Annotated[bool, _JSON] = False,
+) -> None:
+    """Show what a data set holds, as the model will see it, and train one client twice."""
+    options = locals()
+    overrides = {name: value for name, value in options.items() if name in RunConfig.__dataclass_fields__}
+    with _told_to_people("nothing was written"):
+        settings = _settings(None, None, overrides)
+        from simulations.check_data import check_data as check
+        from simulations.result import print_data
+
+        told = check(settings, _bars())
+        if json_:
+            typer.echo(json.dumps(told, indent=1))
+        else:
+            print_data(Console(), told)
+        if len(set(told["digests"])) != 1:
+            raise typer.Exit(Refused.exit_code)
+
+
+@app.command()
 def forget(
     run: Annotated[Path, typer.Argument(help="The run's folder.")],
     clients: Annotated[list[str], typer.Argument(help="Members that leave, as one batch.")],

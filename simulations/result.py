@@ -137,6 +137,29 @@ def print_joined(console: Console, told: dict[str, Any]) -> None:
         console.print(Text(line, style=style), soft_wrap=True)
 
 
+def print_data(console: Console, told: dict[str, Any]) -> None:
+    """What `fedsift check-data` found."""
+
+    def spread(values: dict[str, float]) -> str:
+        return f"{values['min']:g} to {values['max']:g}, median {values['median']:g}"
+
+    same = told["digests"][0] == told["digests"][1] != ""
+    lines = [
+        (f"clients  {told['clients']}, the first {told['clients_read']} read", ""),
+        (f"rows     {spread(told['rows'])} a client", ""),
+        (f"tokens   {spread(told['tokens'])} a row", ""),
+        (f"cut      {told['rows_cut']} rows, {told['tokens_cut']} tokens", "yellow" if told["rows_cut"] else ""),
+        (f"targets  {told['different_targets']} different", ""),
+    ]
+    if told["different_targets"] <= len(told["targets"]):
+        lines += [(f"         {share:6.1%}  {target}", "") for target, share in told["targets"].items()]
+    lines += [(f"sample   {each['client']}: {each['prompt']!r} -> {each['target']!r}", "") for each in told["samples"]]
+    verdict = "the same bits twice" if same else "NOT the same bits twice: a removal would be refused"
+    lines.append((f"trained  {verdict}, profile {told['profile']}", "green" if same else "bold red"))
+    for line, style in lines:
+        console.print(Text(line, style=style), soft_wrap=True)
+
+
 def print_findings(console: Console, profile: str, findings: list[Finding]) -> None:
     """What `fedsift verify` found."""
     console.print(Text(f"{'profile':<12} {profile}"))

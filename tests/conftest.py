@@ -85,5 +85,5 @@ def shared_workers(pool: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:
     def session(workers: int, profile: str) -> Iterator[WorkerPool]:
         yield pool
 
-    for module in ("run", "forget", "rebuild", "join", "verify"):
+    for module in ("run", "check_data", "forget", "rebuild", "join", "verify"):
         monkeypatch.setattr(f"simulations.{module}.ray_session", session)

@@ -1,0 +1,47 @@
+import json
+from pathlib import Path
+
+from tests.simulations.commands import invoke
+
+
+def test_what_a_file_holds(shared_workers: None, tiny_model: Path, table_file: Path) -> None:
+    """Eight clients of three rows with nine byte tokens in the prompt and five in the target, of which 12 leave three."""
+    options = [
+        "--client-column",
+        "who",
+        "--prompt",
+        "Q: {question}\\nA:",
+        "--target",
+        "answer",
+        "--model",
+        str(tiny_model),
+    ]
+    code, printed, _ = invoke("check-data", str(table_file), *options, "--max-length", "12", "--json")
+    told = json.loads(printed)
+    assert code == 0
+    assert (told["clients"], told["clients_read"]) == (8, 8)
+    assert told["rows"] == {"min": 3, "median": 3, "max": 3}
+    assert told["tokens"] == {"min": 12, "median": 12, "max": 12}
+    assert (told["rows_cut"], told["tokens_cut"]) == (24, 24 * 2)
+    assert told["different_targets"] == 24
+    assert told["samples"][0] == {"client": "client 0", "prompt": "Q: q0?\nA:", "target": " aa"}
+    assert told["digests"][0] == told["digests"][1] != ""
+    assert told["profile"] == "vendor"
+
+    code, printed, _ = invoke("check-data", str(table_file), *options)
+    assert code == 0
+    assert "cut      0 rows, 0 tokens" in printed
+    assert "trained  the same bits twice, profile vendor" in printed
+
+
+def test_labels_and_mistakes(shared_workers: None, tiny_model: Path, tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("who,text,label\na,x,yes\na,y,no\nb,z,yes\nb,w,yes\n", encoding="utf-8")
+    options = ["--client-column", "who", "--prompt", "{text}", "--target", "label", "--model", str(tiny_model)]
+    code, printed, _ = invoke("check-data", str(file), *options)
+    assert code == 0
+    assert "75.0%  yes" in printed
+    assert "25.0%  no" in printed
+    code, _, told = invoke("check-data", str(tmp_path / "missing.csv"), *options)
+    assert code == 2
+    assert told.endswith("does not exist\n")
