@@ -5,7 +5,7 @@ from tests.simulations.commands import invoke
 
 
 def test_what_a_file_holds(shared_workers: None, tiny_model: Path, table_file: Path) -> None:
-    """Eight clients of three rows with nine byte tokens in the prompt and five in the target, of which 12 leave three."""
+    """Eight clients of three rows: nine byte tokens in the prompt, five in the target, of which 12 leave three."""
     options = [
         "--client-column",
         "who",
