@@ -17,7 +17,7 @@ import json
 import secrets
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -161,9 +161,11 @@ class Ledger:
         return ledger
 
     def close(self) -> None:
-        """Close the file; at rest it is one file, without SQLite's companions."""
+        """Close the file; at rest it is one file, without SQLite's companions, unless somebody else has it open."""
         if not self._read_only:
-            self._connection.execute("PRAGMA journal_mode = DELETE")
+            self._connection.execute("PRAGMA busy_timeout = 0")
+            with suppress(sqlite3.OperationalError):  # Locked: whoever has it open keeps the companions.
+                self._connection.execute("PRAGMA journal_mode = DELETE")
         self._connection.close()
 
     @contextmanager

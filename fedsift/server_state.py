@@ -170,8 +170,8 @@ class ServerState:
         except BaseException:
             self._load()  # The transaction was rolled back: memory follows the file.
             raise
-        self.ledger.scrub()
         self._leaving = {}
+        self.ledger.scrub()
         return receipts
 
     def remove(self, client_id: str, upload: bytes, training: Training | None = None) -> Receipt:

@@ -38,6 +38,19 @@ def test_a_ledger_at_rest_is_one_file(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["ledger.sqlite"]
 
 
+def test_a_ledger_that_somebody_reads_can_be_changed_and_closed(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    work(path)
+    reader = Ledger.open(path, read_only=True)
+    state = ServerState(Ledger.open(path))
+    state.remove("client 2", UPLOADS["client 2"])
+    state.ledger.close()
+    assert "client 2" not in reader.members()
+    reader.close()
+    Ledger.open(path).close()
+    assert [file.name for file in tmp_path.iterdir()] == ["ledger.sqlite"]
+
+
 def test_reopening_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     state = ServerState.create(path, terms(SIZE), CLIENTS)

@@ -52,7 +52,9 @@ def never_joined(pool: WorkerPool, config: RunConfig, *left: str) -> str:
 def test_one_and_a_batch(run_folder: tuple[Path, RunConfig], pool: WorkerPool) -> None:
     out, config = run_folder
     leaver = "client 2"
-    member = ServerState(Ledger.open(out / "ledger.sqlite")).members[leaver]
+    ledger = Ledger.open(out / "ledger.sqlite")
+    member = ledger.members()[leaver]
+    ledger.close()
     packed_mask = load_mask(out / "masks", leaver).packed
     secrets = [
         member.digest,
