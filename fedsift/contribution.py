@@ -1,6 +1,5 @@
 """A client's contribution: its mask and its quantised magnitudes, as the bytes of an upload (docs/upload.md)."""
 
-import hashlib
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -154,8 +153,3 @@ class Contribution:
         for start, mask, kept in self.slices():
             dense[start : start + len(mask)][mask] = kept
         return dense
-
-    @property
-    def digest(self) -> bytes:
-        """SHA-256 of the upload: the client's commitment, 32 bytes."""
-        return hashlib.sha256(self.to_bytes()).digest()

@@ -150,14 +150,7 @@ class ServerState:
         """
         if not self._leaving:
             return []
-        after = {
-            "time": datetime.now(UTC).isoformat(timespec="seconds"),
-            "state_before": self._digest_before,
-            "state_after": self.digest().hex(),
-            "members_after": len(self.members),
-            "sign_seed": self.terms.sign_seed,
-            **(context or {}),
-        }
+        after = {**self.receipt_state(self._digest_before), **(context or {})}
         try:
             with self.ledger.transaction():
                 for client_id in self._leaving:
@@ -182,7 +175,6 @@ class ServerState:
     def refuse(self, client_id: str, reason: str, context: dict[str, Any] | None = None) -> Receipt:
         """Write the receipt of a removal that was refused; nothing else changes."""
         member = self.members.get(client_id)
-        digest = self.digest().hex()
         with self.ledger.transaction():
             return self.ledger.append_receipt(
                 {
@@ -191,14 +183,20 @@ class ServerState:
                     "reason": reason,
                     "commitment": commitment(member.digest) if member else "",
                     "steps_retrained": 0,
-                    "time": datetime.now(UTC).isoformat(timespec="seconds"),
-                    "state_before": digest,
-                    "state_after": digest,
-                    "members_after": len(self.members),
-                    "sign_seed": self.terms.sign_seed,
+                    **self.receipt_state(self.digest().hex()),
                     **(context or {}),
                 }
             )
+
+    def receipt_state(self, digest_before: str) -> dict[str, str | int]:
+        """What every receipt tells of the state, which is now the one after."""
+        return {
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "state_before": digest_before,
+            "state_after": self.digest().hex(),
+            "members_after": len(self.members),
+            "sign_seed": self.terms.sign_seed,
+        }
 
     def serve(self, client_id: str, packed_mask: bytes, localisation: Localisation) -> NDArray[np.float32]:
         """Magnitudes of shape (k,) for the k entries of a member's mask.

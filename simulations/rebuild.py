@@ -3,7 +3,6 @@
 import dataclasses
 import json
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from fedsift.errors import FedsiftError
@@ -85,11 +84,7 @@ def rebuild_without(
                     "steps_retrained": sum(rebuilt.members[each].steps for each in remaining),
                     "members_retrained": len(remaining),
                     "members_matching": sum(rebuilt.members[each].digest == before[each].digest for each in remaining),
-                    "time": datetime.now(UTC).isoformat(timespec="seconds"),
-                    "state_before": digest_before,
-                    "state_after": rebuilt.digest().hex(),
-                    "members_after": len(remaining),
-                    "sign_seed": rebuilt.terms.sign_seed,
+                    **rebuilt.receipt_state(digest_before),
                     **receipt_context(config),
                 }
             )
