@@ -21,7 +21,7 @@ def pack(values: NDArray[np.uint32], bits: int) -> bytes:
     return bytes(packed)
 
 
-def unpack(packed: bytes, count: int, bits: int, first: int = 0) -> NDArray[np.uint32]:
+def unpack(packed: bytes | memoryview, count: int, bits: int, first: int = 0) -> NDArray[np.uint32]:
     """Values first .. first + count - 1 of what `pack` packed with the same `bits`; shape (count,)."""
     values = np.empty(count, np.uint32)
     data = np.frombuffer(packed, np.uint8)
@@ -41,12 +41,12 @@ def pack_mask(mask: NDArray[np.bool_]) -> bytes:
     return np.packbits(mask, bitorder="little").tobytes()
 
 
-def unpack_mask(packed: bytes, size: int) -> NDArray[np.bool_]:
+def unpack_mask(packed: bytes | memoryview, size: int) -> NDArray[np.bool_]:
     """The inverse of `pack_mask`; shape (size,)."""
     return np.unpackbits(np.frombuffer(packed, np.uint8), count=size, bitorder="little").view(np.bool_)
 
 
-def padding_is_zero(packed: bytes, bits_used: int) -> bool:
+def padding_is_zero(packed: bytes | memoryview, bits_used: int) -> bool:
     """Whether the unused bits of the last byte are all 0, as the format demands."""
     unused = len(packed) * 8 - bits_used
     return unused == 0 or packed[-1] >> (8 - unused) == 0

@@ -2,21 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from fedsift.bit_packing import unpack_mask
-from fedsift.causal_lm import CausalLanguageModelling
-from fedsift.contribution import Contribution, UploadTerms
-from fedsift.errors import BadInput, Refused
-from fedsift.examples import Example, examples_digest
+from fedsift.contribution import Contribution, UploadTerms, quantise
+from fedsift.data.examples import Row, rows_digest
+from fedsift.errors import Refused
 from fedsift.flat_model import FlatModel
 from fedsift.localisation import restore_l1
 from fedsift.mask_file import ClientMask
 from fedsift.seeds import derive_seed
 from fedsift.sign_vector import sign_vector
+from fedsift.tasks.task import Task, encode_rows, mean_score, to_device, training_steps
 from fedsift.tuning import TuningSettings, tune_magnitudes
 
 
@@ -29,7 +30,7 @@ class Tuned:
         contribution: what is uploaded.
         mask: what the client keeps to be served.
         saturated: entries cut by the highest level of the grid.
-        data_digest: SHA-256 of the examples.
+        data_digest: SHA-256 of the rows it was tuned on.
     """
 
     magnitudes: NDArray[np.float32]
@@ -45,7 +46,7 @@ class LocalTrainer:
     def __init__(
         self,
         model: FlatModel,
-        task: CausalLanguageModelling,
+        task: Task,
         terms: UploadTerms,
         settings: TuningSettings,
         root_seed: int,
@@ -62,32 +63,37 @@ class LocalTrainer:
             )
         self._model, self._task, self._terms, self._settings = model, task, terms, settings
         self._root_seed = root_seed
-        self._signs = torch.from_numpy(sign_vector(terms.sign_seed, terms.size)).float()
+        self._signs = torch.from_numpy(sign_vector(terms.sign_seed, terms.size)).to(model.weights.device)
 
-    def tune(self, client_id: str, examples: Sequence[Example]) -> Tuned:
-        """Tune on a client's examples and quantise. The same client, data and environment give the same bits."""
-        if not examples:
-            raise BadInput(f"client {client_id!r} has no rows; a client needs at least one")
-        settings = self._settings
+    def encode(self, client_id: str, rows: Sequence[Row]) -> list[Any]:
+        """A client's rows as the task's scores take them."""
+        return encode_rows(self._task, rows, client_id)
+
+    def tune(self, client_id: str, rows: Sequence[Row]) -> Tuned:
+        """Tune on a client's rows and quantise. The same client, data and environment give the same bits."""
+        settings, device = self._settings, self._model.weights.device
         seed = derive_seed(self._root_seed, "batches", client_id)
-        batches = self._task.training_batches(examples, settings.batch_size, settings.steps, seed)
-        magnitudes = tune_magnitudes(self._model, self._signs, batches, self._task.loss, settings.lr).numpy()
-        grid = self._terms.grid
-        levels = grid.quantise(magnitudes)
-        contribution = Contribution.from_levels(levels, self._terms)
-        mask = ClientMask(contribution.packed_mask, int(levels.sum(dtype=np.uint64)) * grid.step)
-        return Tuned(magnitudes, contribution, mask, grid.saturated(magnitudes), examples_digest(examples))
+        encoded = self.encode(client_id, rows)
+        steps = training_steps(self._task, encoded, settings.steps, settings.batch_size, settings.micro_batch, seed)
+        on_device = ([(to_device(batch, device), share) for batch, share in step] for step in steps)
+        magnitudes = tune_magnitudes(self._model, self._signs, on_device, self._task.loss, settings.lr).cpu().numpy()
+        contribution, l1, saturated = quantise(magnitudes, self._terms)
+        mask = ClientMask(bytes(contribution.packed_mask), l1)
+        return Tuned(magnitudes, contribution, mask, saturated, rows_digest(rows))
 
-    def score_magnitudes(self, magnitudes: NDArray[np.float32] | None, examples: Sequence[Example]) -> float:
-        """The task's metric with weights M0 + v * magnitudes of shape (n,); with M0 alone for None."""
-        task_vector = None if magnitudes is None else self._signs * torch.from_numpy(magnitudes)
-        self._model.load_task_vector(task_vector)
-        return self._task.score(self._model.module, examples, self._settings.batch_size)
+    def score_magnitudes(self, magnitudes: NDArray[np.float32] | None, encoded: Sequence[Any]) -> float:
+        """The task's metric over encoded rows with weights M0 + v * u, u of shape (n,); with M0 alone for None."""
+        if magnitudes is None:
+            self._model.load_base()
+        else:
+            self._model.load_magnitudes(self._signs, magnitudes)
+        device = self._model.weights.device
+        return mean_score(self._task, self._model.module, encoded, self._settings.batch_size, device)
 
     def score_served(
-        self, served: NDArray[np.float32], mask: ClientMask, examples: Sequence[Example], restores_l1: bool
+        self, served: NDArray[np.float32], mask: ClientMask, encoded: Sequence[Any], restores_l1: bool
     ) -> float:
         """The metric of a served model: `served` holds the magnitudes of the k entries that the mask keeps."""
         magnitudes = np.zeros(self._terms.size, np.float32)
         magnitudes[unpack_mask(mask.packed, self._terms.size)] = restore_l1(served, mask.l1) if restores_l1 else served
-        return self.score_magnitudes(magnitudes, examples)
+        return self.score_magnitudes(magnitudes, encoded)

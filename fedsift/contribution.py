@@ -47,46 +47,44 @@ class ContributionSlice(NamedTuple):
 
 @dataclass(frozen=True)
 class Contribution:
-    """Mask m = (q > 0) and the levels q > 0 of one client, packed.
+    """Mask m = (q > 0) and the levels q > 0 of one client, packed; all of it is kept once, as the upload.
 
     Attributes:
         terms: what it was made under.
         nonzero: number of entries that the mask keeps.
-        packed_mask: ceil(n / 8) bytes.
-        packed_levels: the levels of the kept entries in order, `bits` bits each; empty for 1 bit (all are 1).
     """
 
     terms: UploadTerms
     nonzero: int
-    packed_mask: bytes
-    packed_levels: bytes
+    _upload: bytes
 
     @classmethod
     def from_levels(cls, levels: NDArray[np.uint32], terms: UploadTerms) -> "Contribution":
         """Pack the quantised magnitudes q of shape (n,)."""
         if levels.shape != (terms.size,):
             raise ValueError(f"levels of shape {levels.shape}; the terms say ({terms.size},)")
-        mask = levels > 0
-        kept = levels[mask]
-        bits = terms.grid.bits
-        return cls(terms, len(kept), pack_mask(mask), b"" if bits == 1 else pack(kept, bits))
+        packer = _Packer(terms)
+        for start in range(0, terms.size, SLICE):
+            packer.add(levels[start : start + SLICE])
+        return packer.contribution()
 
     def to_bytes(self) -> bytes:
         """The upload."""
-        terms, grid = self.terms, self.terms.grid
-        header = _HEADER.pack(
-            _MAGIC,
-            _VERSION,
-            grid.bits,
-            0,
-            grid.max_magnitude,
-            grid.threshold,
-            terms.sign_seed,
-            terms.size,
-            self.nonzero,
-            terms.layout_digest,
-        )
-        return header + self.packed_mask + self.packed_levels
+        return self._upload
+
+    @property
+    def packed_mask(self) -> memoryview:
+        """The mask: ceil(n / 8) bytes of the upload."""
+        return memoryview(self._upload)[_HEADER.size : self._mask_end]
+
+    @property
+    def packed_levels(self) -> memoryview:
+        """The levels of the kept entries in order, `bits` bits each; empty for 1 bit (all are 1)."""
+        return memoryview(self._upload)[self._mask_end :]
+
+    @property
+    def _mask_end(self) -> int:
+        return _HEADER.size + packed_size(self.terms.size, 1)
 
     @classmethod
     def from_bytes(cls, upload: bytes, terms: UploadTerms) -> "Contribution":
@@ -114,20 +112,23 @@ class Contribution:
         ):
             if found != expected:
                 raise Refused(f"upload has {field} {found!r}; this federation has {expected!r}")
-        mask_end = _HEADER.size + packed_size(terms.size, 1)
+        contribution = cls(terms, nonzero, upload)
         level_bits = 0 if grid.bits == 1 else grid.bits
-        if nonzero > terms.size or len(upload) != mask_end + packed_size(nonzero, level_bits):
+        if nonzero > terms.size or len(upload) != contribution._mask_end + packed_size(nonzero, level_bits):
             raise Refused(f"upload of {len(upload)} bytes does not fit its {nonzero} entries of {terms.size}")
-        contribution = cls(terms, nonzero, upload[_HEADER.size : mask_end], upload[mask_end:])
         contribution._check_packing(level_bits)
         return contribution
 
     def _check_packing(self, level_bits: int) -> None:
-        if not padding_is_zero(self.packed_mask, self.terms.size):
+        mask = self.packed_mask
+        if not padding_is_zero(mask, self.terms.size):
             raise Refused("upload has padding bits set in its mask")
         if not padding_is_zero(self.packed_levels, self.nonzero * level_bits):
             raise Refused("upload has padding bits set in its levels")
-        counted = int(np.bitwise_count(np.frombuffer(self.packed_mask, np.uint8)).sum(dtype=np.int64))
+        counted = sum(
+            int(np.bitwise_count(np.frombuffer(mask[start : start + SLICE], np.uint8)).sum(dtype=np.int64))
+            for start in range(0, len(mask), SLICE)
+        )
         if counted != self.nonzero:
             raise Refused(f"upload declares {self.nonzero} entries but its mask keeps {counted}")
         if not all(piece.levels.all() for piece in self.slices()):
@@ -135,15 +136,13 @@ class Contribution:
 
     def slices(self) -> Iterator[ContributionSlice]:
         """The entries, decoded a slice at a time."""
-        used = 0
-        for start in range(0, self.terms.size, SLICE):
-            size = min(SLICE, self.terms.size - start)
-            mask = unpack_mask(self.packed_mask[start // 8 : (start + size + 7) // 8], size)
+        packed_levels, used = self.packed_levels, 0
+        for start, mask in mask_slices(self.packed_mask, self.terms.size):
             kept = int(np.count_nonzero(mask))
             if self.terms.grid.bits == 1:
                 levels = np.ones(kept, np.uint32)
             else:
-                levels = unpack(self.packed_levels, kept, self.terms.grid.bits, first=used)
+                levels = unpack(packed_levels, kept, self.terms.grid.bits, first=used)
             used += kept
             yield ContributionSlice(start, mask, levels)
 
@@ -153,3 +152,82 @@ class Contribution:
         for start, mask, kept in self.slices():
             dense[start : start + len(mask)][mask] = kept
         return dense
+
+
+class _Packer:
+    """Makes a contribution of levels that come a slice at a time."""
+
+    def __init__(self, terms: UploadTerms) -> None:
+        self._terms = terms
+        self._nonzero = 0
+        self._mask = bytearray()
+        self._levels = bytearray()
+        self._left = np.empty(0, np.uint32)  # Kept levels, fewer than 8: those packed end on a byte.
+
+    def add(self, levels: NDArray[np.uint32]) -> None:
+        """The next levels; a multiple of 8, but for the last."""
+        mask = levels > 0
+        self._mask += pack_mask(mask)
+        kept = levels[mask]
+        self._nonzero += len(kept)
+        bits = self._terms.grid.bits
+        if bits > 1:
+            kept = np.concatenate([self._left, kept])
+            whole = len(kept) - len(kept) % 8
+            self._levels += pack(kept[:whole], bits)
+            self._left = kept[whole:].copy()
+
+    def contribution(self) -> Contribution:
+        """Header, mask and levels together."""
+        terms, grid = self._terms, self._terms.grid
+        header = _HEADER.pack(
+            _MAGIC,
+            _VERSION,
+            grid.bits,
+            0,
+            grid.max_magnitude,
+            grid.threshold,
+            terms.sign_seed,
+            terms.size,
+            self._nonzero,
+            terms.layout_digest,
+        )
+        upload = b"".join([header, self._mask, self._levels, pack(self._left, grid.bits)])
+        return Contribution(terms, self._nonzero, upload)
+
+
+class Quantised(NamedTuple):
+    """Magnitudes on the grid.
+
+    Attributes:
+        contribution: what is uploaded.
+        l1: the L1 norm of the quantised task vector.
+        saturated: entries cut by the highest level of the grid.
+    """
+
+    contribution: Contribution
+    l1: float
+    saturated: int
+
+
+def quantise(magnitudes: NDArray[np.float32], terms: UploadTerms) -> Quantised:
+    """Quantise and pack magnitudes u >= 0 of shape (n,), with memory for little more than the result."""
+    if magnitudes.shape != (terms.size,):
+        raise ValueError(f"magnitudes of shape {magnitudes.shape}; the terms say ({terms.size},)")
+    packer = _Packer(terms)
+    level_sum = saturated = 0
+    for start in range(0, terms.size, SLICE):
+        piece = magnitudes[start : start + SLICE]
+        levels = terms.grid.quantise(piece)
+        packer.add(levels)
+        level_sum += int(levels.sum(dtype=np.uint64))
+        saturated += terms.grid.saturated(piece)
+    return Quantised(packer.contribution(), level_sum * terms.grid.step, saturated)
+
+
+def mask_slices(packed_mask: bytes | memoryview, size: int) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+    """A packed mask of `size` entries, unpacked a slice at a time, each with the number of its first entry."""
+    view = memoryview(packed_mask)
+    for start in range(0, size, SLICE):
+        count = min(SLICE, size - start)
+        yield start, unpack_mask(view[start // 8 : (start + count + 7) // 8], count)

@@ -1,45 +1,76 @@
 """A model whose tuned parameters are views into one flat buffer."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from fedsift.errors import BadInput
 from fedsift.parameter_layout import ParameterLayout
+
+# Entries handled at a time where int8 signs meet floats: PyTorch converts such operands as a whole before it begins.
+_SLICE = 1 << 20
 
 
 class FlatModel:
-    """The tuned parameters of a model as one float32 vector, and their gradients as another.
+    """The tuned parameters of a model as one vector, and their gradients as another, in the module's dtype and device.
 
     Attributes:
         module: the model; dropout off, everything outside the layout frozen.
         layout: which parameters, in which order.
-        base: M0, the base weights of the tuned parameters, shape (n,); never written to.
+        base: M0 as the parameters that came, flattened, in the layout's order; never written to. They stay where they
+            are: moved into a flat buffer, they would leave memory behind that is too scattered to be given back.
         weights: the current weights, shape (n,); the module's parameters are views of it.
         gradient: shape (n,); backward adds to it through views.
     """
 
     def __init__(self, module: nn.Module, layout: ParameterLayout) -> None:
-        """Take over `module`: its tuned parameters move into the flat buffers."""
+        """Take over `module`: its tuned parameters move into the flat buffers.
+
+        Raises:
+            BadInput: the tuned parameters are not all float32 or all bfloat16.
+        """
         self.module = module.eval()
         self.layout = layout
-        self.weights = torch.empty(layout.size)
-        self.gradient = torch.zeros(layout.size)
         parameters = dict(module.named_parameters())
+        first = parameters[layout.names[0]]
+        for name in layout.names:
+            dtype = parameters[name].dtype
+            if dtype not in (torch.float32, torch.bfloat16) or dtype != first.dtype:
+                raise BadInput(
+                    f"tuned parameter {name} is {dtype}: all tuned parameters must be float32, or all bfloat16"
+                )
+        self.weights = torch.empty(layout.size, dtype=first.dtype, device=first.device)
+        self.gradient = torch.zeros_like(self.weights)
         for parameter in parameters.values():
             parameter.requires_grad_(False)
+        self.base = [parameters[name].data.reshape(-1) for name in layout.names]
         for name, offset, size in zip(layout.names, layout.offsets, layout.sizes, strict=True):
             parameter = parameters[name]
-            view = self.weights[offset : offset + size].view(parameter.shape)
-            view.copy_(parameter.data)
-            parameter.data = view
+            parameter.data = self.weights[offset : offset + size].view(parameter.shape)
             parameter.requires_grad_(True)
             parameter.grad = self.gradient[offset : offset + size].view(parameter.shape)
-        self.base = self.weights.clone()
+        self.load_base()
 
-    def load_task_vector(self, task_vector: NDArray[np.float32] | Tensor | None) -> None:
-        """Set the weights to M0 + tau, or back to M0 for None."""
-        if task_vector is None:
-            self.weights.copy_(self.base)
-        else:
-            torch.add(self.base, torch.as_tensor(task_vector), out=self.weights)
+    def load_base(self) -> None:
+        """Set the weights to M0."""
+        torch.cat(self.base, out=self.weights)
+
+    def slices(self) -> Iterator[slice]:
+        """Slices of all n entries for operations on tensors of several dtypes, whose temporaries they keep small."""
+        for start in range(0, self.layout.size, _SLICE):
+            yield slice(start, start + _SLICE)
+
+    def load_magnitudes(self, signs: Tensor, magnitudes: NDArray[np.float32] | Tensor) -> None:
+        """Set the weights to M0 + v * u, computed in float32.
+
+        Args:
+            signs: v as int8, shape (n,), on the module's device.
+            magnitudes: u as float32, shape (n,).
+        """
+        magnitudes = torch.as_tensor(magnitudes)
+        self.load_base()
+        for entries in self.slices():
+            self.weights[entries].addcmul_(signs[entries], magnitudes[entries].to(self.weights.device))

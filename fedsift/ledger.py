@@ -241,7 +241,12 @@ class Ledger:
         execute = self._connection.execute
         execute("INSERT OR IGNORE INTO environments VALUES (?, ?)", (member.environment, fingerprint))
         execute("INSERT INTO members VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (client_id, *vars(member).values()))
-        execute("INSERT INTO journal VALUES (?, ?)", (client_id, upload))
+        # Written in pieces: SQLite makes two copies of what it is given at once.
+        execute("INSERT INTO journal VALUES (?, zeroblob(?))", (client_id, len(upload)))
+        row = execute("SELECT last_insert_rowid()").fetchone()[0]
+        with self._connection.blobopen("journal", "upload", row) as blob:
+            for start in range(0, len(upload), SLICE):
+                blob.write(upload[start : start + SLICE])
 
     def delete_member(self, client_id: str) -> None:
         """Delete a member's row, and its environment unless others share it."""
@@ -258,7 +263,12 @@ class Ledger:
 
     def journal(self) -> Iterator[tuple[str, bytes]]:
         """Client id and upload of every merge since the last fold, one in memory at a time."""
-        yield from self._connection.execute("SELECT client_id, upload FROM journal")
+        for client_id, row in self._connection.execute("SELECT client_id, rowid FROM journal"):
+            yield client_id, self._journal_upload(row)
+
+    def _journal_upload(self, row: int) -> bytes:
+        with self._connection.blobopen("journal", "upload", row, readonly=True) as blob:
+            return blob.read()
 
     @property
     def journal_bytes(self) -> int:

@@ -1,5 +1,6 @@
 """Which parameters are tuned, and in which order they lie in one flat vector."""
 
+import fnmatch
 import hashlib
 import json
 import math
@@ -9,7 +10,7 @@ from itertools import accumulate
 
 from torch import nn
 
-from fedsift.errors import BadInput
+from fedsift.errors import BadInput, unknown_name
 
 
 @dataclass(frozen=True)
@@ -41,22 +42,51 @@ class ParameterLayout:
         return hashlib.sha256(described.encode()).digest()
 
 
-def hidden_layers(model: nn.Module) -> ParameterLayout:
-    """The layout that tunes all hidden layers and freezes embeddings and head (appendix B).
+HIDDEN = "hidden"  # stands for all hidden layers among the patterns
 
-    Frozen is every weight of an `nn.Embedding` (tokens and positions) and of the module that the model names as its
-    output embeddings. Weights are compared by identity: a head tied to the embeddings is one frozen tensor, and a
-    weight shared by several hidden layers is tuned once.
+
+def hidden_layers(model: nn.Module) -> ParameterLayout:
+    """The layout that tunes all hidden layers and freezes embeddings and head (appendix B)."""
+    return chosen_layers(model, HIDDEN)
+
+
+def chosen_layers(model: nn.Module, patterns: str) -> ParameterLayout:
+    """The layout of the parameters that one of the patterns names.
+
+    Hidden layers are all but embeddings and head. These are what the model itself names as its input and output
+    embeddings, and every weight of an `nn.Embedding`: positions, token types, and T5's tables of relative positions.
+    Weights are compared by identity: a head tied to the embeddings is one frozen tensor, a weight shared by several
+    layers is tuned once, under the first of its names.
+
+    Args:
+        model: its parameters may lie on the meta device.
+        patterns: shell patterns of parameter names, separated by commas, such as "*.mlp.*"; "hidden" for the hidden
+            layers.
 
     Raises:
-        BadInput: nothing is left to tune.
+        BadInput: a pattern fits no parameter, or there is no hidden layer.
     """
-    frozen = {id(p) for module in model.modules() if isinstance(module, nn.Embedding) for p in module.parameters()}
-    output_embeddings = getattr(model, "get_output_embeddings", None)
-    head = output_embeddings() if callable(output_embeddings) else None
-    if isinstance(head, nn.Module):
-        frozen |= {id(p) for p in head.parameters()}
-    tuned = [(name, p) for name, p in model.named_parameters() if id(p) not in frozen]
-    if not tuned:
-        raise BadInput(f"{type(model).__name__} has no hidden layer to tune: all its weights are embeddings or head")
+    names: dict[int, list[str]] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        names.setdefault(id(parameter), []).append(name)
+    chosen: set[int] = set()
+    for pattern in patterns.split(","):
+        if pattern.strip() == HIDDEN:
+            fitting = names.keys() - _embeddings_and_head(model)
+        else:
+            fitting = {each for each, known_as in names.items() if fnmatch.filter(known_as, pattern.strip())}
+        if not fitting:
+            valid = [HIDDEN, *(name for known_as in names.values() for name in known_as)]
+            raise BadInput(f"tune: {unknown_name('parameter', pattern.strip(), valid)} in {type(model).__name__}")
+        chosen |= fitting
+    tuned = [(name, parameter) for name, parameter in model.named_parameters() if id(parameter) in chosen]
     return ParameterLayout(tuple(name for name, _ in tuned), tuple(tuple(p.shape) for _, p in tuned))
+
+
+def _embeddings_and_head(model: nn.Module) -> set[int]:
+    modules: list[nn.Module] = [module for module in model.modules() if isinstance(module, nn.Embedding)]
+    for accessor in ("get_input_embeddings", "get_output_embeddings"):
+        named = getattr(model, accessor, lambda: None)()
+        if isinstance(named, nn.Module):
+            modules.append(named)
+    return {id(parameter) for module in modules for parameter in module.parameters()}

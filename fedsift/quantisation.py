@@ -49,9 +49,12 @@ class QuantisationGrid:
 
         The division is in float64, in which every level up to 2^32 - 1 is exact.
         """
-        levels = np.rint(magnitudes.astype(np.float64) / self.step)
+        levels = magnitudes.astype(np.float64)
+        levels /= self.step
+        np.rint(levels, out=levels)
+        np.minimum(levels, self.levels, out=levels)
         levels[magnitudes < self.threshold * self.max_magnitude] = 0
-        return np.minimum(levels, self.levels).astype(np.uint32)
+        return levels.astype(np.uint32)
 
     def saturated(self, magnitudes: NDArray[np.float32]) -> int:
         """How many magnitudes lie above the highest level by more than half a step, and so are cut."""

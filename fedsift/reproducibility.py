@@ -19,12 +19,16 @@ _RECORDED_VARIABLES = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA")
 
 
 def make_deterministic() -> None:
-    """One thread and deterministic kernels only, for the rest of this process.
+    """One thread and deterministic kernels only, for the rest of this process; on a GPU also full float32 products.
 
     Two threads give other bits than one (the order of a reduction), so one is the only number that every machine has.
     """
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # What cuBLAS needs to be deterministic; read at its first use.
     import torch
 
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = False
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
 
@@ -41,9 +45,18 @@ def environment_fingerprint() -> dict[str, str]:
         "processor": _processor(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "threads": str(torch.get_num_threads()),
-        "device": "cpu",
+        "device": _device(),
     }
     return fingerprint
+
+
+def _device() -> str:
+    """What this process may compute on."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return "cpu"
+    return f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}"
 
 
 def _processor() -> str:

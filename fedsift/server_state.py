@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedsift.bit_packing import packed_size, unpack_mask
-from fedsift.contribution import Contribution, UploadTerms
+from fedsift.bit_packing import packed_size
+from fedsift.contribution import SLICE, Contribution, UploadTerms, mask_slices
 from fedsift.errors import BadInput, Refused
 from fedsift.ledger import Ledger, Member, Receipt
 from fedsift.linear_checksum import LinearChecksum
@@ -46,6 +46,7 @@ class ServerState:
         """Take up the state of a ledger: its sums, and on top of them its journal."""
         self.ledger = ledger
         self.terms = ledger.terms
+        self.sums = RunningSums(self.terms.size, self.terms.grid.levels, ledger.get("capacity"))
         self._checksum = LinearChecksum(ledger.checksum_secret, self.terms.size)
         self._load()
 
@@ -67,13 +68,14 @@ class ServerState:
             return state
         state.ledger.close()
         partial.replace(path)
-        return cls(Ledger.open(path))
+        state.ledger = Ledger.open(path)
+        return state
 
     def _load(self) -> None:
-        self.sums = RunningSums(self.terms.size, self.terms.grid.levels, self.ledger.get("capacity"))
         self.ledger.read_sums(self.sums)
         for _, upload in self.ledger.journal():
             self.sums.add(Contribution.from_bytes(upload, self.terms))
+            del upload  # Before the next one is read.
         self.members = self.ledger.members()
         self._leaving: dict[str, dict[str, Any]] = {}
         self._digest_before = ""
@@ -211,15 +213,25 @@ class ServerState:
             or hashlib.sha256(packed_mask).digest() != member.mask_digest
         ):
             raise Refused(f"client {client_id!r} asked to be served under a mask that it was not merged with")
-        mask = unpack_mask(packed_mask, self.terms.size)
-        return localisation.magnitudes(
-            self.sums.level_sum[mask], self.sums.mask_count[mask], self.terms.grid.step, len(self.members)
-        )
+        level_sum, mask_count = self.sums.level_sum, self.sums.mask_count
+        served = [
+            localisation.magnitudes(
+                level_sum[start : start + len(mask)][mask],
+                mask_count[start : start + len(mask)][mask],
+                self.terms.grid.step,
+                len(self.members),
+            )
+            for start, mask in mask_slices(packed_mask, self.terms.size)
+        ]
+        return np.concatenate(served)
 
     def merged_magnitudes(self) -> NDArray[np.float32]:
         """S * step / |T|, shape (n,): the merged model that everybody without a mask gets; zero without members."""
         scale = self.terms.grid.step / max(1, len(self.members))
-        return (self.sums.level_sum * scale).astype(np.float32)
+        merged = np.empty(self.terms.size, np.float32)
+        for start in range(0, self.terms.size, SLICE):
+            merged[start : start + SLICE] = self.sums.level_sum[start : start + SLICE] * scale
+        return merged
 
     def digest(self) -> bytes:
         """SHA-256 of the state (32 bytes): equal digests, equal states.

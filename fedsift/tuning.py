@@ -5,7 +5,8 @@ u is clamped at 0 after each step. Adam's update is odd in the gradient, so this
 tau * v >= 0", entry for entry, at the price of one clamp.
 """
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -26,11 +27,14 @@ class TuningSettings:
         steps: optimiser steps (the paper: 20; 10 is enough, Fig. 7).
         lr: Adam's learning rate.
         batch_size: rows a step; a client with fewer rows uses all of them at each step.
+        micro_batch: rows that run through the model at once, to bound its activations; 0 for all of a step's. The
+            gradient is the same but for its rounding, so the number is part of what a rerun must repeat.
     """
 
     steps: int
     lr: float
     batch_size: int
+    micro_batch: int = 0
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -39,43 +43,63 @@ class TuningSettings:
             raise BadInput(f"lr = {self.lr}: the learning rate must be a finite number above 0")
         if self.batch_size < 1:
             raise BadInput(f"batch-size = {self.batch_size}: a batch has at least 1 row")
+        if self.micro_batch < 0:
+            raise BadInput(f"micro-batch = {self.micro_batch}: give the rows that run at once, or 0 for all of a step")
 
 
 def tune_magnitudes(
     model: FlatModel,
     signs: Tensor,
-    batches: Iterable[BatchT],
+    steps: Iterable[Sequence[tuple[BatchT, float]]],
     loss: Callable[[nn.Module, BatchT], Tensor],
     lr: float,
 ) -> Tensor:
-    """Tune magnitudes from 0, one optimiser step for each batch.
+    """Tune magnitudes from 0.
+
+    In float32 it needs 25 bytes a tuned parameter: weights, M0, gradient, u and Adam's two moments of 4 bytes each, and
+    a sign of 1. In bfloat16 it needs 23: the first three have 2 bytes each, u has a gradient of its own of 4.
 
     Args:
         model: starts from M0 whatever it holds, and is left at the tuned weights M0 + v * u.
-        signs: v as float32, shape (n,).
-        batches: as many as there are steps.
-        loss: a scalar to minimise, from the module and a batch.
+        signs: v as int8, shape (n,), on the model's device.
+        steps: for each optimiser step its micro-batches, each with its share of the step's loss; shares add up to 1.
+        loss: a scalar to minimise, from the module and a micro-batch.
         lr: Adam's learning rate; its other settings are PyTorch's defaults, its state is fresh.
 
     Returns:
-        u >= 0 in float32, shape (n,).
+        u >= 0 in float32, shape (n,), on the model's device.
 
     Raises:
-        BadInput: the loss is infinite or no number.
+        BadInput: the loss of a step is infinite or no number.
     """
-    model.load_task_vector(None)
-    magnitudes = torch.zeros_like(model.base)
-    magnitudes.grad = torch.zeros_like(magnitudes)
+    model.load_base()
+    magnitudes = torch.zeros_like(model.weights, dtype=torch.float32)
+    # In float32 the model's gradient becomes that of u in place.
+    magnitudes.grad = model.gradient if model.gradient.dtype == torch.float32 else torch.zeros_like(magnitudes)
     optimizer = torch.optim.Adam([magnitudes], lr=lr, fused=True)
-    for step, batch in enumerate(batches, start=1):
-        model.gradient.zero_()
-        value = loss(model.module, batch)
-        if not torch.isfinite(value):
-            raise BadInput(f"the loss is {value.item()} at step {step} of the tuning: try a smaller lr than {lr}")
-        torch.autograd.backward(value)
-        torch.mul(model.gradient, signs, out=magnitudes.grad)
+    for step, micro_batches in enumerate(steps, start=1):
+        value = _accumulate_gradient(model, micro_batches, loss)
+        if not math.isfinite(value):
+            raise BadInput(f"the loss is {value} at step {step} of the tuning: try a smaller lr than {lr}")
+        for entries in model.slices():
+            torch.mul(model.gradient[entries], signs[entries], out=magnitudes.grad[entries])
         optimizer.step()
         magnitudes.clamp_(min=0)
-        torch.addcmul(model.base, signs, magnitudes, out=model.weights)
+        model.load_magnitudes(signs, magnitudes)
     magnitudes.grad = None
     return magnitudes
+
+
+def _accumulate_gradient(
+    model: FlatModel, micro_batches: Sequence[tuple[BatchT, float]], loss: Callable[[nn.Module, BatchT], Tensor]
+) -> float:
+    """Set the model's gradient to that of the step's loss, and return that loss."""
+    model.gradient.zero_()
+    total = 0.0
+    for batch, share in micro_batches:
+        value = loss(model.module, batch)
+        if share != 1.0:
+            value = value * share
+        torch.autograd.backward(value)
+        total += value.item()
+    return total

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from fedsift.causal_lm import CausalLanguageModelling
-from fedsift.models import load_model
+from fedsift.data.federated_dataset import FederatedDataset, dataset_digest
+from fedsift.data.partition import heterogeneity
+from fedsift.errors import BadInput
+from fedsift.models import load_learner
+from fedsift.tasks.task import RowReport, Task
 from simulations.configuration import RunConfig
 from simulations.data import choose_clients, load_dataset
 from simulations.engine import federate, places, ray_session
@@ -22,52 +25,58 @@ def check_data(config: RunConfig, bars: PhaseBars) -> dict[str, Any]:
     """Read the first clients, encode all their rows, and train the first client twice.
 
     Returns:
-        `clients`, `clients_read`; `rows` a client and `tokens` a row (min, median, max); `rows_cut` and `tokens_cut` by
-        max-length; `different_targets` and the most frequent `targets` with their shares; `samples` (prompt and target
-        decoded from what the model sees); `digests` of the two trainings; `profile`.
+        `clients`, `clients_read`, `digest` of what was read; `rows` a client trains on and `test_rows` it is scored on
+        (min, median, max), `tokens` a row; `rows_cut` and `tokens_cut` by max-length; `different_targets` and the most
+        frequent `targets` with their shares, clients with a `single_target`, their `heterogeneity`
+        (`fedsift.data.partition`); `samples` (decoded from what the model sees); `digests` of the two trainings;
+        `profile`.
 
     Raises:
         BadInput: a client's rows cannot be made or encoded; the message names it.
     """
     dataset = load_dataset(config)
     clients = choose_clients(config, dataset)
-    module, tokenizer = load_model(config.model)
-    task = CausalLanguageModelling(tokenizer, module, config.max_length)
+    _, task = load_learner(config.model_settings)
     read = clients[:_CLIENTS_READ]
-    rows: list[int] = []
-    lengths: list[int] = []
-    cut: list[int] = []
-    targets: Counter[str] = Counter()
-    samples: list[dict[str, str]] = []
-    for client_id in read:
-        examples = dataset.examples(client_id)
-        rows.append(len(examples))
-        for example in examples:
-            ids, kept = task.encode(example)
-            lengths.append(len(ids))
-            cut.append(len(task.tokens(example)[1]) - kept)
-            targets[example.target.strip()] += 1
-            if len(samples) < _SAMPLES:
-                decoded = {"prompt": tokenizer.decode(ids[:-kept]), "target": tokenizer.decode(ids[-kept:])}
-                samples.append({"client": client_id, **decoded})
+    reports = {client_id: _described(task, dataset, client_id) for client_id in read}
+    everything = [report for rows in reports.values() for report in rows]
+    targets = Counter(report.target.strip() for report in everything)
+    by_client = [[report.target.strip() for report in rows] for rows in reports.values()]
     return {
         "clients": len(clients),
         "clients_read": len(read),
-        "rows": _spread(rows),
-        "tokens": _spread(lengths),
-        "rows_cut": sum(each > 0 for each in cut),
-        "tokens_cut": sum(cut),
+        "digest": dataset_digest(dataset, read).hex(),
+        "rows": _spread([len(rows) for rows in reports.values()]),
+        "test_rows": _spread([len(dataset.test_examples(client_id)) for client_id in read]),
+        "tokens": _spread([report.tokens for report in everything]),
+        "rows_cut": sum(report.cut > 0 for report in everything),
+        "tokens_cut": sum(report.cut for report in everything),
         "different_targets": len(targets),
         "targets": {target: count / targets.total() for target, count in targets.most_common(_LABELS_SHOWN)},
-        "samples": samples,
+        "single_target": sum(len(set(labels)) == 1 for labels in by_client),
+        "heterogeneity": heterogeneity(by_client),
+        "samples": [
+            {"client": read[0], "prompt": report.prompt, "target": report.target}
+            for report in reports[read[0]][:_SAMPLES]
+        ],
         "digests": _train_twice(config, dataset.client_ids, clients[0], bars),
         "profile": config.profile,
     }
 
 
+def _described(task: Task, dataset: FederatedDataset, client_id: str) -> list[RowReport]:
+    reports = []
+    for number, row in enumerate(dataset.train_examples(client_id), start=1):
+        try:
+            reports.append(task.describe(row))
+        except BadInput as error:
+            raise BadInput(f"client {client_id!r}, row {number}: {error}") from error
+    return reports
+
+
 def _train_twice(config: RunConfig, client_ids: Sequence[str], client_id: str, bars: PhaseBars) -> list[str]:
     alone = dataclasses.replace(config, leave=0, evaluate=False)
-    with bars, ray_session(1, config.profile) as pool:
+    with bars, ray_session(1, config) as pool:
         outcomes = [federate(pool, alone, places(client_ids, [client_id]), bars) for _ in range(2)]
         bars.finish()
     return [str(outcome["member_digests"].get(client_id, "")) for outcome in outcomes]

@@ -9,20 +9,19 @@ from pathlib import Path
 from flwr.app import ConfigRecord, Context, Message, UserConfig
 from flwr.clientapp import ClientApp
 
-from fedsift.causal_lm import CausalLanguageModelling
 from fedsift.client import LocalTrainer, Tuned
 from fedsift.contribution import UploadTerms
+from fedsift.data.examples import Row
 from fedsift.errors import BadInput
-from fedsift.examples import Example
-from fedsift.flat_model import FlatModel
 from fedsift.localisation import Localisation
 from fedsift.mask_file import delete_mask, load_mask, save_mask
-from fedsift.models import load_model
-from fedsift.parameter_layout import hidden_layers
+from fedsift.model_settings import ModelSettings
+from fedsift.models import load_learner
 from fedsift.reproducibility import environment_fingerprint
+from fedsift.tasks.task import encode_rows
 from fedsift.tuning import TuningSettings
 from simulations.configuration import RunConfig
-from simulations.data import load_dataset
+from simulations.data import choose_clients, load_dataset
 from strategies import messages
 from strategies.messages import Wish
 
@@ -34,23 +33,26 @@ MEMBERSHIP = "membership"  # the record in a client's state
 _dataset = lru_cache(maxsize=1)(load_dataset)
 
 
-@lru_cache(maxsize=1)
-def _flat_model(model: str, max_length: int) -> tuple[FlatModel, CausalLanguageModelling]:
-    module, tokenizer = load_model(model)
-    return FlatModel(module, hidden_layers(module)), CausalLanguageModelling(tokenizer, module, max_length)
+_learner = lru_cache(maxsize=1)(load_learner)
 
 
 @lru_cache(maxsize=1)
-def _trainer(model: str, max_length: int, terms: UploadTerms, settings: TuningSettings, root_seed: int) -> LocalTrainer:
-    flat_model, task = _flat_model(model, max_length)
-    return LocalTrainer(flat_model, task, terms, settings, root_seed)
+def _trainer(model: ModelSettings, terms: UploadTerms, settings: TuningSettings) -> LocalTrainer:
+    flat_model, task = _learner(model)
+    return LocalTrainer(flat_model, task, terms, settings, model.root_seed)
 
 
 def prepare(run_config: UserConfig) -> None:
-    """Load data and model, so that a worker's start-up is not counted as its first client's time."""
+    """Load data and model, and try them on the first client: what is wrong there is wrong everywhere.
+
+    Raises:
+        BadInput: data and model cannot be loaded, or do not fit together.
+    """
     config = RunConfig.from_user_config(run_config)
-    _dataset(config)
-    _flat_model(config.model, config.max_length)
+    dataset = _dataset(config)
+    _, task = _learner(config.model_settings)
+    first = choose_clients(config, dataset)[0]
+    task.batch(encode_rows(task, dataset.train_examples(first)[: config.batch_size], first))
 
 
 class _Client:
@@ -68,12 +70,16 @@ class _Client:
         self.membership = context.state.config_records[MEMBERSHIP]
 
     @property
-    def examples(self) -> Sequence[Example]:
-        return self._dataset.examples(self.id)
+    def train_examples(self) -> Sequence[Row]:
+        return self._dataset.train_examples(self.id)
+
+    @property
+    def test_examples(self) -> Sequence[Row]:
+        return self._dataset.test_examples(self.id)
 
     def trainer(self, message: Message) -> LocalTrainer:
         terms, config = messages.read_terms(message.content), self.config
-        return _trainer(config.model, config.max_length, terms, config.tuning, config.seed)
+        return _trainer(config.model_settings, terms, config.tuning)
 
     def wish(self, server_round: int) -> Wish:
         """Who is to leave in this simulation asks for it in a round after that in which it joined; who left is away."""
@@ -124,13 +130,14 @@ def query(message: Message, context: Context) -> Message:
 def train(message: Message, context: Context) -> Message:
     """Tune, keep the mask, upload the contribution; where asked to, score M0 and the client's own tuned model."""
     client = _Client(context)
-    trainer, examples = client.trainer(message), client.examples
-    tuned = trainer.tune(client.id, examples)
+    trainer = client.trainer(message)
+    tuned = trainer.tune(client.id, client.train_examples)
     if client.mask_folder is not None:
         scores = {}
         if message.content.config_records["config"].get("score"):
-            scores["zero_shot"] = trainer.score_magnitudes(None, examples)
-            scores["local"] = trainer.score_magnitudes(tuned.magnitudes, examples)
+            test = trainer.encode(client.id, client.test_examples)
+            scores["zero_shot"] = trainer.score_magnitudes(None, test)
+            scores["local"] = trainer.score_magnitudes(tuned.magnitudes, test)
         save_mask(client.mask_folder, client.id, dataclasses.replace(tuned.mask, scores=scores))
     context.state[MEMBERSHIP] = membership(member=True, server_round=_round(message))
     return client.trained(message, tuned)
@@ -140,7 +147,7 @@ def train(message: Message, context: Context) -> Message:
 def forget(message: Message, context: Context) -> Message:
     """Rerun the training that was merged, for the server to check and subtract."""
     client = _Client(context)
-    return client.trained(message, client.trainer(message).tune(client.id, client.examples))
+    return client.trained(message, client.trainer(message).tune(client.id, client.train_examples))
 
 
 @app.query("removed")
@@ -166,9 +173,10 @@ def mask(message: Message, context: Context) -> Message:
 def evaluate(message: Message, context: Context) -> Message:
     """Score the merged model, and for a member what it was served; add what it scored when it tuned."""
     client = _Client(context)
-    trainer, examples = client.trainer(message), client.examples
+    trainer = client.trainer(message)
+    test = trainer.encode(client.id, client.test_examples)
     merged = messages.read_float_array(message.content.array_records["merged"]["magnitudes"])
-    scores = {"merged": trainer.score_magnitudes(merged, examples)}
+    scores = {"merged": trainer.score_magnitudes(merged, test)}
     served = message.content.array_records.get("served")
     if served is not None and client.mask_folder is not None:
         own_mask = load_mask(client.mask_folder, client.id)
@@ -176,5 +184,5 @@ def evaluate(message: Message, context: Context) -> Message:
         for name, array in served.items():
             magnitudes = messages.read_float_array(array)
             restores_l1 = Localisation(name).restores_l1
-            scores[name] = trainer.score_served(magnitudes, own_mask, examples, restores_l1)
+            scores[name] = trainer.score_served(magnitudes, own_mask, test, restores_l1)
     return messages.client_reply(message, client.id, scores=scores)

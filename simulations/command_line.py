@@ -13,9 +13,12 @@ import click
 import typer
 from rich.console import Console
 
+from fedsift.data.partition import PARTITIONS
 from fedsift.errors import BadInput, FedsiftError, Refused, unknown_name
 from fedsift.localisation import LOCALISATIONS
+from fedsift.model_settings import DEVICES, DTYPES
 from fedsift.reproducibility import PROFILES
+from fedsift.tasks.classification import HEADS
 from simulations.configuration import PRESETS, RunConfig, read_toml
 
 if TYPE_CHECKING:
@@ -32,6 +35,32 @@ def _option(name: str, text: str) -> Any:
     return typer.Option(help=f"{text} Default: {getattr(RunConfig, name)}.")
 
 
+# The options that say which clients learn what, shared by the commands that load data and model.
+DataFile = Annotated[str | None, typer.Option(help="Local file of a setting of the paper; default: from the hub.")]
+ClientColumn = Annotated[str | None, typer.Option(help="Column that names the client.")]
+Prompt = Annotated[str | None, typer.Option(help='Template, such as "Question: {question}\\nAnswer:".')]
+Target = Annotated[str | None, typer.Option(help="Column with the text to learn.")]
+Partition = Annotated[str | None, typer.Option(help=f"{', '.join(PARTITIONS)}: for a table without natural clients.")]
+Alpha = Annotated[float | None, _option("alpha", "Of the Dirichlet partition; small: clients differ much.")]
+TestShare = Annotated[float | None, _option("test_share", "Share of a client's rows kept for scoring.")]
+Clients = Annotated[int | None, _option("clients", "How many clients; 0 for all (people: 500).")]
+Model = Annotated[str | None, _option("model", "people, a folder, or a Hugging Face name.")]
+Task = Annotated[str | None, _option("task", "language-modelling, classification, or module:function.")]
+Choices = Annotated[str | None, typer.Option(help="Answers or labels to choose between, a,b,c; scored by accuracy.")]
+Head = Annotated[str | None, _option("head", f"Of a classification: {', '.join(HEADS)}.")]
+Tune = Annotated[str | None, _option("tune", 'Which parameters: "hidden", or patterns such as "*.mlp.*,*.norm.*".')]
+LoraRank = Annotated[int | None, _option("lora_rank", "Tune LoRA adapters of this rank; 0 for none.")]
+Dtype = Annotated[str | None, _option("dtype", f"Of the base weights: {', '.join(DTYPES)}.")]
+Checkpointing = Annotated[bool | None, typer.Option("--checkpointing", help="Compute activations twice, keep few.")]
+Device = Annotated[str | None, _option("device", f"{', '.join(DEVICES)}.")]
+MaxLength = Annotated[int | None, _option("max_length", "Tokens after which a row is cut.")]
+BatchSize = Annotated[int | None, _option("batch_size", "Rows a step.")]
+MicroBatch = Annotated[int | None, _option("micro_batch", "Rows through the model at once; 0 for all of a step.")]
+Profile = Annotated[str | None, _option("profile", f"Reproducibility: {', '.join(PROFILES)}.")]
+Seed = Annotated[int | None, _option("seed", "Root of all seeds.")]
+_DATASET = "people, tofu, sent140, reddit, stackoverflow, a csv/jsonl/parquet file, owner/name, or module:function."
+
+
 @app.callback()
 def fedsift() -> None:
     """Federated simulations with exact unlearning."""
@@ -40,26 +69,39 @@ def fedsift() -> None:
 @app.command()
 def run(
     config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,
-    dataset: Annotated[str | None, _option("dataset", "people, a csv/jsonl/parquet file, or module:function.")] = None,
-    client_column: Annotated[str | None, typer.Option(help="Column that names the client.")] = None,
-    prompt: Annotated[str | None, typer.Option(help='Template, such as "Question: {question}\\nAnswer:".')] = None,
-    target: Annotated[str | None, typer.Option(help="Column with the text to learn.")] = None,
-    model: Annotated[str | None, _option("model", "people, a folder, or a Hugging Face name.")] = None,
-    clients: Annotated[int | None, _option("clients", "How many clients; 0 for all (people: 500).")] = None,
+    dataset: Annotated[str | None, _option("dataset", _DATASET)] = None,
+    data_file: DataFile = None,
+    client_column: ClientColumn = None,
+    prompt: Prompt = None,
+    target: Target = None,
+    partition: Partition = None,
+    alpha: Alpha = None,
+    test_share: TestShare = None,
+    clients: Clients = None,
+    model: Model = None,
+    task: Task = None,
+    choices: Choices = None,
+    head: Head = None,
+    tune: Tune = None,
+    lora_rank: LoraRank = None,
+    dtype: Dtype = None,
+    checkpointing: Checkpointing = None,
+    device: Device = None,
     leave: Annotated[str | None, _option("leave", 'Who leaves after the merge: a number, or ids "a,b".')] = None,
     oracle: Annotated[bool | None, typer.Option("--oracle/--no-oracle", help="Also run without the leavers.")] = None,
     steps: Annotated[int | None, _option("steps", "Optimiser steps a client.")] = None,
     lr: Annotated[float | None, _option("lr", "Learning rate.")] = None,
-    batch_size: Annotated[int | None, _option("batch_size", "Rows a step.")] = None,
-    max_length: Annotated[int | None, _option("max_length", "Tokens after which a row is cut.")] = None,
+    batch_size: BatchSize = None,
+    micro_batch: MicroBatch = None,
+    max_length: MaxLength = None,
     bits: Annotated[int | None, _option("bits", "Bits of a quantised magnitude, 1 to 32.")] = None,
     max_magnitude: Annotated[float | None, _option("max_magnitude", "The highest level; 0 for lr * steps.")] = None,
     threshold: Annotated[float | None, _option("threshold", "Share of max-magnitude that an entry needs.")] = None,
     localise: Annotated[str | None, _option("localise", f"{', '.join(LOCALISATIONS)}.")] = None,
     preset: Annotated[str | None, typer.Option(help="paper: as published (16 bits, paper localisation).")] = None,
-    seed: Annotated[int | None, _option("seed", "Root of all seeds.")] = None,
+    seed: Seed = None,
     workers: Annotated[int | None, _option("workers", "Ray actors; 0 for one a core.")] = None,
-    profile: Annotated[str | None, _option("profile", f"Reproducibility: {', '.join(PROFILES)}.")] = None,
+    profile: Profile = None,
     out: Annotated[Path | None, typer.Option(help="Output folder, new or empty; default runs/001, 002, ...")] = None,
     resume: Annotated[Path | None, typer.Option(help="A run's folder: go on with it after any stop.")] = None,
     json_: Annotated[bool, _JSON] = False,
@@ -87,13 +129,29 @@ def run(
 
 @app.command()
 def check_data(
-    dataset: Annotated[str, typer.Argument(help="people, a csv/jsonl/parquet file, or module:function.")],
-    client_column: Annotated[str | None, typer.Option(help="Column that names the client.")] = None,
-    prompt: Annotated[str | None, typer.Option(help='Template, such as "Question: {question}\\nAnswer:".')] = None,
-    target: Annotated[str | None, typer.Option(help="Column with the text to learn.")] = None,
-    model: Annotated[str | None, _option("model", "people, a folder, or a Hugging Face name.")] = None,
-    max_length: Annotated[int | None, _option("max_length", "Tokens after which a row is cut.")] = None,
-    profile: Annotated[str | None, _option("profile", f"Reproducibility: {', '.join(PROFILES)}.")] = None,
+    dataset: Annotated[str, typer.Argument(help=_DATASET)],
+    data_file: DataFile = None,
+    client_column: ClientColumn = None,
+    prompt: Prompt = None,
+    target: Target = None,
+    partition: Partition = None,
+    alpha: Alpha = None,
+    test_share: TestShare = None,
+    clients: Clients = None,
+    model: Model = None,
+    task: Task = None,
+    choices: Choices = None,
+    head: Head = None,
+    tune: Tune = None,
+    lora_rank: LoraRank = None,
+    dtype: Dtype = None,
+    checkpointing: Checkpointing = None,
+    device: Device = None,
+    batch_size: BatchSize = None,
+    micro_batch: MicroBatch = None,
+    max_length: MaxLength = None,
+    seed: Seed = None,
+    profile: Profile = None,
     json_: Annotated[bool, _JSON] = False,
 ) -> None:
     """Show what a data set holds, as the model will see it, and train one client twice."""
@@ -201,6 +259,8 @@ def _settings(config: Path | None, preset: str | None, overrides: dict[str, Any]
     values |= {name.replace("_", "-"): value for name, value in overrides.items() if value is not None}
     if isinstance(values.get("leave"), str):
         values["leave"] = _leave(values["leave"])
+    if isinstance(values.get("choices"), str):
+        values["choices"] = [each.strip() for each in values["choices"].split(",")]
     if "prompt" in overrides and overrides["prompt"] is not None:
         # A shell passes \n on as two characters; in a prompt it means a new line.
         values["prompt"] = overrides["prompt"].replace("\\n", "\n").replace("\\t", "\t")

@@ -8,19 +8,28 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import tomli_w
 
+from fedsift.data.paper_settings import PAPER_SETTINGS
+from fedsift.data.partition import PARTITIONS
+from fedsift.data.table import is_file
 from fedsift.errors import BadInput, unknown_name
 from fedsift.localisation import Localisation
+from fedsift.model_settings import LANGUAGE_MODELLING, ModelSettings
+from fedsift.parameter_layout import HIDDEN
 from fedsift.quantisation import QuantisationGrid
 from fedsift.reproducibility import DEFAULT_PROFILE, PROFILES
 from fedsift.seeds import derive_seed
+from fedsift.tasks.classification import HEADS
 from fedsift.tuning import TuningSettings
+from fedsift.user_code import is_user_code
 
 _WORKERS_PER_CORE = 8  # More would only take memory: each worker loads its own libraries.
-_PLUGIN = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?")
+_LISTS = {"leave", "choices"}
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 
 # The paper as published: fine magnitudes, divided by the number of members.
@@ -32,13 +41,18 @@ class RunConfig:
     """Everything that decides a run. Names are written with hyphens in config.toml and on the command line.
 
     Attributes:
-        dataset: "people" (generated), a csv, jsonl or parquet file, or "package.module:function".
-        client_column, prompt, target: how a file becomes clients' examples; empty for a built-in data set.
-        model: "people" (embedded), a folder in Hugging Face format, or a hub name.
+        dataset: "people" (generated), a setting of the paper (tofu, sent140, reddit, stackoverflow), a csv, jsonl or
+            parquet file, a hub name "owner/name", or "package.module:function".
+        data_file: the local file of a setting of the paper; empty to load it from the hub.
+        client_column, prompt, target: how a table becomes clients' examples; empty for other data sets.
+        partition: "iid" or "dirichlet" splits a table without natural clients among `clients`.
+        alpha: of the Dirichlet partition; the smaller, the more the clients' targets differ.
+        test_share: share of each client's rows that is kept for scoring; 0 scores on what was tuned on.
+        model, task, choices, head, tune, lora_rank, dtype, checkpointing, device: `ModelSettings`.
         clients: how many clients, the first of the data set; 0 for all that it has (people: 500).
         leave: how many clients ask to leave after the merge (drawn from the seed), or their ids.
         oracle: whether to run the simulation in which the leavers never were, and compare.
-        steps, lr, batch_size: sign-fixed tuning.
+        steps, lr, batch_size, micro_batch: sign-fixed tuning.
         max_length: tokens after which a row is cut.
         bits, max_magnitude, threshold: the grid; max_magnitude 0 means lr * steps, which bounds what Adam moves.
         localise: how a member's model is made from the sums: paper, coordinate, each also with +l1.
@@ -49,16 +63,29 @@ class RunConfig:
     """
 
     dataset: str = "people"
+    data_file: str = ""
     client_column: str = ""
     prompt: str = ""
     target: str = ""
+    partition: str = ""
+    alpha: float = 0.5
+    test_share: float = 0.0
     model: str = "people"
+    task: str = LANGUAGE_MODELLING
+    choices: tuple[str, ...] = ()
+    head: str = HEADS[0]
+    tune: str = HIDDEN
+    lora_rank: int = 0
+    dtype: str = "float32"
+    checkpointing: bool = False
+    device: str = "cpu"
     clients: int = 0
     leave: int | tuple[str, ...] = 0
     oracle: bool = False
     steps: int = 20
     lr: float = 1e-2
     batch_size: int = 128
+    micro_batch: int = 0
     max_length: int = 192
     bits: int = 2
     max_magnitude: float = 0.0
@@ -70,15 +97,13 @@ class RunConfig:
     workers: int = 0
 
     def __post_init__(self) -> None:
-        _ = self.tuning, Localisation(self.localise)
+        _ = self.tuning, self.model_settings, Localisation(self.localise)
         if self.profile not in PROFILES:
             raise unknown_name("profile", self.profile, PROFILES)
         if self.clients < 0:
             raise BadInput(f"clients = {self.clients}: give the number of clients, or 0 for all")
         if (isinstance(self.leave, int) and self.leave < 0) or self.leave == ():
             raise BadInput(f"leave = {self.leave}: give a number of clients from 0 on, or their ids")
-        if self.max_length < 2:
-            raise BadInput(f"max-length = {self.max_length}: a row has at least 2 tokens, prompt and target")
         if not 0 <= self.seed < 2**63:
             raise BadInput(f"seed = {self.seed}: a seed lies between 0 and 2^63 - 1")
         most = _WORKERS_PER_CORE * _cores()
@@ -87,25 +112,63 @@ class RunConfig:
         if self.max_magnitude < 0:
             raise BadInput(f"max-magnitude = {self.max_magnitude}: give a number above 0, or 0 for lr * steps")
         _ = self.grid
-        given = [name for name in ("client_column", "prompt", "target") if getattr(self, name)]
-        if self.dataset == "people" or self.is_plugin:
+        if not 0 <= self.test_share < 1:
+            raise BadInput(f"test-share = {self.test_share}: it is a share of each client's rows, from 0 to below 1")
+        self._check_source()
+
+    def _check_source(self) -> None:
+        """See that the options that say how to read the data fit the data set."""
+        if self.data_file and self.dataset not in PAPER_SETTINGS:
+            raise BadInput(f"data-file belongs to a setting of the paper ({', '.join(PAPER_SETTINGS)})")
+        table_options = ("client_column", "prompt", "target", "partition")
+        given = [name for name in table_options if getattr(self, name)]
+        if self.dataset == "people" or self.dataset in PAPER_SETTINGS or is_user_code(self.dataset):
             if given:
-                raise BadInput(f"{hyphened(given[0])} belongs to a file; dataset {self.dataset} has its own")
-        elif not Path(self.dataset).suffix:
-            nearest = unknown_name("dataset", self.dataset, ["people"])
-            raise BadInput(f"{nearest} (or give a csv, jsonl or parquet file, or module:function)")
-        elif len(given) < 3:
-            raise BadInput("a file needs client-column, prompt and target: whose row it is, and what to learn from it")
+                raise BadInput(f"{hyphened(given[0])} belongs to a table; dataset {self.dataset} has its own")
+            return
+        if not is_file(self.dataset) and not _HUB_NAME.fullmatch(self.dataset):
+            if Path(self.dataset).suffix:
+                raise BadInput(f"dataset file {self.dataset}: expected a csv, jsonl or parquet file")
+            nearest = unknown_name("dataset", self.dataset, ["people", *PAPER_SETTINGS])
+            raise BadInput(
+                f"{nearest} (or give a csv, jsonl or parquet file, a hub name owner/name, or module:function)"
+            )
+        if not (self.prompt and self.target and (self.client_column or self.partition)):
+            raise BadInput(
+                "a table needs client-column, prompt and target: whose row it is, and what to learn from it (or "
+                "partition and clients, where it has no natural clients)"
+            )
+        if self.partition:
+            if self.partition not in PARTITIONS:
+                raise unknown_name("partition", self.partition, PARTITIONS)
+            if self.client_column:
+                raise BadInput("client-column and partition exclude each other: the column says whose row it is")
+            if not self.clients:
+                raise BadInput("partition needs clients: among how many the rows are split")
+            if not 0 < self.alpha < float("inf"):
+                raise BadInput(f"alpha = {self.alpha}: give a finite number above 0")
 
     @property
-    def is_plugin(self) -> bool:
-        """Whether the data come from a function of the user's, `package.module:function`."""
-        return bool(_PLUGIN.fullmatch(self.dataset))
+    def model_settings(self) -> ModelSettings:
+        """Which model learns what."""
+        return ModelSettings(
+            model=self.model,
+            task=self.task,
+            choices=self.choices,
+            max_length=self.max_length,
+            head=self.head,
+            tune=self.tune,
+            lora_rank=self.lora_rank,
+            dtype=self.dtype,
+            checkpointing=self.checkpointing,
+            device=self.device,
+            root_seed=self.seed,
+        )
 
     @property
     def tuning(self) -> TuningSettings:
         """The clients' tuning settings."""
-        return TuningSettings(self.steps, self.lr, self.batch_size)
+        return TuningSettings(self.steps, self.lr, self.batch_size, self.micro_batch)
 
     @property
     def grid(self) -> QuantisationGrid:
@@ -123,28 +186,27 @@ class RunConfig:
         return self.workers or _cores()
 
     def to_user_config(self) -> dict[str, bool | float | int | str]:
-        """As Flower's run_config: scalars only, so the ids in `leave` become a JSON list."""
+        """As Flower's run_config: scalars only, so what may be a list becomes JSON."""
         values = {hyphened(name): value for name, value in dataclasses.asdict(self).items()}
-        values["leave"] = json.dumps(values["leave"])
-        return values
+        return {key: json.dumps(value) if key in _LISTS else value for key, value in values.items()}
 
     @classmethod
     def from_user_config(cls, user_config: Mapping[str, bool | float | int | str]) -> "RunConfig":
         """The inverse of `to_user_config`."""
-        values: dict[str, Any] = dict(user_config)
-        values["leave"] = json.loads(values["leave"])
-        return cls.from_mapping(values)
+        return cls.from_mapping(
+            {key: json.loads(str(value)) if key in _LISTS else value for key, value in user_config.items()}
+        )
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], source: str = "configuration") -> "RunConfig":
-        """Check names and types of hyphened keys.
+        """Check names and types of hyphened keys; a setting of the paper brings its own defaults.
 
         Raises:
             BadInput: an unknown key, a value of the wrong type or out of range; the message begins with `source`.
         """
         hints = get_type_hints(cls)
         checked: dict[str, Any] = {}
-        for key, value in values.items():
+        for key, value in {**_paper_defaults(values.get("dataset")), **values}.items():
             name = key.replace("-", "_")
             if name not in hints or "_" in key:
                 raise BadInput(f"{source}: {unknown_name('key', key, map(hyphened, hints))}")
@@ -153,6 +215,15 @@ class RunConfig:
             return cls(**checked)
         except BadInput as error:
             raise BadInput(f"{source}: {error}") from error
+
+
+def _paper_defaults(dataset: Any) -> dict[str, Any]:
+    """Appendix B, for a setting of the paper."""
+    setting = PAPER_SETTINGS.get(dataset) if isinstance(dataset, str) else None
+    if setting is None:
+        return {}
+    keys = ("model", "lr", "steps", "batch-size", "clients", "max-length", "choices")
+    return {key: getattr(setting, key.replace("-", "_")) for key in keys}
 
 
 def _cores() -> int:
@@ -166,7 +237,7 @@ def hyphened(name: str) -> str:
 
 
 def _typed(source: str, key: str, value: Any, hint: Any) -> Any:
-    kinds = get_args(hint) if get_origin(hint) is not None else (hint,)
+    kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
     if float in kinds and type(value) is int:
         return float(value)
     if type(value) in kinds:

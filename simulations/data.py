@@ -1,10 +1,14 @@
 """From a configuration to the clients' data."""
 
+from fedsift.data.federated_dataset import FederatedDataset, HeldOutRows
+from fedsift.data.paper_settings import PAPER_SETTINGS, load_paper_setting
+from fedsift.data.partition import partition_dirichlet, partition_iid
+from fedsift.data.people import PeopleDataset
+from fedsift.data.plugin import load_plugin
+from fedsift.data.table import TableDataset, Template, check_column, open_table, split_by_column
 from fedsift.errors import BadInput, unknown_name
-from fedsift.federated_dataset import FederatedDataset, PeopleDataset
-from fedsift.plugin import load_plugin
 from fedsift.seeds import derive_seed
-from fedsift.table import TableDataset
+from fedsift.user_code import is_user_code
 from simulations.configuration import RunConfig
 
 DEFAULT_PEOPLE = 500
@@ -12,11 +16,34 @@ DEFAULT_PEOPLE = 500
 
 def load_dataset(config: RunConfig) -> FederatedDataset:
     """The data set that a configuration names."""
+    dataset = _whole(config)
+    return HeldOutRows(dataset, config.test_share, config.seed) if config.test_share else dataset
+
+
+def _whole(config: RunConfig) -> FederatedDataset:
     if config.dataset == "people":
         return PeopleDataset(derive_seed(config.seed, "people"), config.clients or DEFAULT_PEOPLE)
-    if config.is_plugin:
+    if config.dataset in PAPER_SETTINGS:
+        return load_paper_setting(config.dataset, config.data_file, config.clients)
+    if is_user_code(config.dataset):
         return load_plugin(config.dataset)
-    return TableDataset(config.dataset, config.client_column, config.prompt, config.target)
+    return _table(config)
+
+
+def _table(config: RunConfig) -> TableDataset:
+    table = open_table(config.dataset)
+    template = Template(config.prompt, config.target)
+    if config.client_column:
+        check_column(table, config.client_column, "client-column", config.dataset)
+    template.check(table, config.dataset)
+    seed = derive_seed(config.seed, "partition")
+    if config.client_column:
+        split = split_by_column(table, config.client_column)
+    elif config.partition == "iid":
+        split = partition_iid(len(table), config.clients, seed)
+    else:
+        split = partition_dirichlet([str(label) for label in table[config.target]], config.clients, config.alpha, seed)
+    return TableDataset(table, split, template)
 
 
 def choose_clients(config: RunConfig, dataset: FederatedDataset) -> list[str]:

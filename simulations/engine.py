@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import ray
+import torch
 from flwr.app import Context, RecordDict, UserConfig
 
 from fedsift.errors import BadInput
 from fedsift.ledger import Ledger
+from fedsift.models import torch_device
 from simulations import server_app
 from simulations.client_app import MEMBERSHIP, membership
 from simulations.configuration import RunConfig
@@ -22,12 +24,13 @@ CLIENT_APP = "simulations.client_app:app"
 
 
 @contextmanager
-def ray_session(workers: int, profile: str) -> Iterator[WorkerPool]:
-    """Ray on this machine with `workers` actors under a profile, stopped at the end whatever happens."""
+def ray_session(workers: int, config: RunConfig) -> Iterator[WorkerPool]:
+    """Ray on this machine with `workers` actors as configured, stopped at the end whatever happens."""
+    gpus = torch.cuda.device_count() if torch_device(config.device).type == "cuda" else 0
     logging.getLogger("flwr").setLevel(logging.ERROR)  # The bars and the table say it better.
     ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     try:
-        yield WorkerPool(CLIENT_APP, workers, profile)
+        yield WorkerPool(CLIENT_APP, workers, config.profile, gpus / workers)
     finally:
         ray.shutdown()
 

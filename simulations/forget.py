@@ -62,7 +62,7 @@ def _forget(
     chosen = places(dataset_ids, [client_id for client_id in leavers if client_id not in gone])
     if chosen:
         resolved = dataclasses.replace(config, leave=tuple(chosen), evaluate=False)
-        with bars, ray_session(min(config.worker_count, len(chosen)), config.profile) as pool:
+        with bars, ray_session(min(config.worker_count, len(chosen)), config) as pool:
             outcome = federate(pool, resolved, chosen, bars, folder.ledger, folder.masks(), rounds=1)
             bars.finish()
         receipts += outcome["rounds"][0]["receipts"]

@@ -17,7 +17,7 @@ from flwr.app import ArrayRecord, Context, Message, RecordDict, UserConfig
 from flwr.serverapp import Grid
 from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
-from ray.exceptions import RayActorError
+from ray.exceptions import RayActorError, RayTaskError
 
 from fedsift.errors import FedsiftError
 from fedsift.reproducibility import DEFAULT_PROFILE
@@ -48,18 +48,28 @@ class Progress(Protocol):
 class WorkerPool:
     """Ray actors with their load; shared by all grids of a command."""
 
-    def __init__(self, client_app: str, workers: int, profile: str = DEFAULT_PROFILE) -> None:
+    def __init__(
+        self, client_app: str, workers: int, profile: str = DEFAULT_PROFILE, gpus_per_worker: float = 0.0
+    ) -> None:
         """Start `workers` actors that import `client_app` ("module:name") under a profile. Ray must be initialised."""
-        self._client_app, self._profile = client_app, profile
+        self._client_app, self._profile, self._gpus_per_worker = client_app, profile, gpus_per_worker
         self._load: dict[Any, int] = {self._start(): 0 for _ in range(workers)}
 
     def __len__(self) -> int:
         return len(self._load)
 
     def prepare(self, run_config: UserConfig) -> list[dict[str, str]]:
-        """Wait until each worker has started and loaded model and data; returns their distinct fingerprints."""
+        """Wait until each worker has started and loaded model and data; returns their distinct fingerprints.
+
+        Raises:
+            FedsiftError: as a worker raised it.
+        """
+        try:
+            fingerprints = ray.get([actor.prepare.remote(run_config) for actor in self._load])
+        except RayTaskError as error:
+            raise error.cause if isinstance(error.cause, FedsiftError) else error from None
         found: list[dict[str, str]] = []
-        for fingerprint in ray.get([actor.prepare.remote(run_config) for actor in self._load]):
+        for fingerprint in fingerprints:
             if fingerprint not in found:
                 found.append(fingerprint)
         return found
@@ -81,7 +91,7 @@ class WorkerPool:
             self._load[self._start()] = 0
 
     def _start(self) -> Any:
-        return start_worker(self._client_app, self._profile)
+        return start_worker(self._client_app, self._profile, self._gpus_per_worker)
 
 
 class RayGrid(Grid):

@@ -53,7 +53,7 @@ def rebuild_without(
     new_masks.mkdir(exist_ok=True)
     ServerState.create(new_ledger, old.terms, old.get("capacity"), old.get("config")).ledger.close()
     bars.prefix = "rebuild "
-    with bars, ray_session(config.worker_count, config.profile) as pool:
+    with bars, ray_session(config.worker_count, config) as pool:
         alone = dataclasses.replace(config, leave=0, evaluate=False)
         outcome = federate(pool, alone, places(dataset_ids, remaining), bars, new_ledger, new_masks)
         bars.finish()

@@ -24,6 +24,7 @@ _SHOWN = 10  # removals, and failures; the rest is in result.json
 
 def run_result(
     config: RunConfig,
+    metric: str,
     outcome: dict[str, Any],
     oracle: dict[str, Any] | None,
     seconds: dict[str, float],
@@ -45,7 +46,7 @@ def run_result(
     return {
         "clients": members,
         "tuned_parameters": outcome["tuned_parameters"],
-        "metric": "answer probability",
+        "metric": metric,
         "scores": {name: _summary(per_client) for name, per_client in before.items()},
         "scores_after_removal": {name: _summary(per_client) for name, per_client in after.items()} if later else None,
         "upload_bytes_mean": merge["upload_bytes"] / members,
@@ -146,10 +147,15 @@ def print_data(console: Console, told: dict[str, Any]) -> None:
     same = told["digests"][0] == told["digests"][1] != ""
     lines = [
         (f"clients  {told['clients']}, the first {told['clients_read']} read", ""),
-        (f"rows     {spread(told['rows'])} a client", ""),
+        (f"digest   {told['digest']}", ""),
+        (f"rows     {spread(told['rows'])} a client; scored on {spread(told['test_rows'])}", ""),
         (f"tokens   {spread(told['tokens'])} a row", ""),
         (f"cut      {told['rows_cut']} rows, {told['tokens_cut']} tokens", "yellow" if told["rows_cut"] else ""),
-        (f"targets  {told['different_targets']} different", ""),
+        (
+            f"targets  {told['different_targets']} different; {told['single_target']} clients have a single one; "
+            f"heterogeneity {told['heterogeneity']:.2f}",
+            "",
+        ),
     ]
     if told["different_targets"] <= len(told["targets"]):
         lines += [(f"         {share:6.1%}  {target}", "") for target, share in told["targets"].items()]

@@ -2,14 +2,11 @@
 
 import dataclasses
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fedsift.causal_lm import CausalLanguageModelling
 from fedsift.errors import BadInput
-from fedsift.examples import Example
-from fedsift.models import load_model
+from fedsift.models import load_layout, metric_of
 from simulations.configuration import RunConfig
 from simulations.data import choose_clients, choose_leavers, load_dataset
 from simulations.engine import federate, places, ray_session
@@ -44,19 +41,12 @@ def resume(out: Path, bars: PhaseBars) -> dict[str, Any]:
 
 
 def _check(config: RunConfig) -> tuple[list[str], tuple[str, ...]]:
-    """Clients and leavers; tries data and model on the first client: what is wrong there is wrong everywhere."""
+    """Clients and leavers; what can be said of data and model before workers load them, is said here."""
     dataset = load_dataset(config)
     clients = choose_clients(config, dataset)
     leavers = choose_leavers(config, clients)
-    encode(config, dataset.examples(clients[0]))
+    load_layout(config.model_settings)
     return clients, leavers
-
-
-def encode(config: RunConfig, examples: Sequence[Example]) -> None:
-    """Load the model and put a client's examples into a batch."""
-    module, tokenizer = load_model(config.model)
-    task = CausalLanguageModelling(tokenizer, module, config.max_length)
-    task.batch([task.encode(example) for example in examples])
 
 
 def _simulate(
@@ -65,7 +55,7 @@ def _simulate(
     started = time.perf_counter()
     resolved = dataclasses.replace(config, leave=leavers or 0)
     everyone = places(clients, clients)
-    with bars, ray_session(min(config.worker_count, len(clients)), config.profile) as pool:
+    with bars, ray_session(min(config.worker_count, len(clients)), config) as pool:
         outcome = federate(pool, resolved, everyone, bars, folder.ledger, folder.masks())
         first = outcome["rounds"][0]
         if not first["members"]:
@@ -79,6 +69,6 @@ def _simulate(
             oracle = federate(pool, dataclasses.replace(config, leave=0, evaluate=False), stayed, bars)
         bars.finish()
     seconds = {**bars.seconds, "total": time.perf_counter() - started}
-    result = run_result(config, outcome, oracle, seconds)
+    result = run_result(config, metric_of(config.model_settings), outcome, oracle, seconds)
     folder.write_result(result)
     return result

@@ -78,6 +78,6 @@ def open_state(config: RunConfig, ledger: Path | None, capacity: int) -> ServerS
             opened.close()
             raise BadInput(f"{', '.join(changed)} changed since {ledger} was made: put the old values back")
         return ServerState(opened)
-    layout = load_layout(config.model)
+    layout = load_layout(config.model_settings)
     terms = UploadTerms(layout.digest, layout.size, config.sign_seed, config.grid)
     return ServerState.create(ledger, terms, capacity, json.dumps(config.to_user_config()))

@@ -15,13 +15,16 @@ CLIENT_INPUT_ERROR = 100
 CLIENT_CRASHED = 101
 
 
-def start_worker(client_app: str, profile: str) -> Any:
-    """A worker for an app ("module:name") under a reproducibility profile.
+def start_worker(client_app: str, profile: str, gpus: float) -> Any:
+    """A worker for an app ("module:name") under a reproducibility profile, with a share of the GPUs (0: it sees none).
 
     torch reads the profile's variables when it is imported, so they stand in the environment before the process starts.
     """
     environment = {**PROFILES[profile], "TOKENIZERS_PARALLELISM": "false"}
-    return Worker.options(runtime_env={"env_vars": environment}).remote(client_app)  # type: ignore[attr-defined]
+    if not gpus:
+        environment["CUDA_VISIBLE_DEVICES"] = ""
+    options = Worker.options(num_gpus=gpus, runtime_env={"env_vars": environment})  # type: ignore[attr-defined]
+    return options.remote(client_app)
 
 
 @ray.remote(num_cpus=1)

@@ -37,7 +37,7 @@ class RoundRecord:
     Attributes:
         joined: clients merged in this round.
         receipts: bodies of the receipts written for those who asked to leave.
-        failures: client (or node, where it did not say who it is) -> at what stage it failed, and why.
+        failures: client (or node, where it did not say who it is) -> at what stage it failed first, and why.
         scores: client -> score name -> value.
         members: number of members after merging and removing.
         upload_bytes: total size of the members' uploads.
@@ -205,7 +205,7 @@ class SiftMasks(Strategy):
     def _failed(self, client_id: str, stage: str, error: Refused) -> None:
         reason = f"{stage}: {error}"
         _LOG.warning("client %s: %s", client_id, reason)
-        self.rounds[-1].failures[client_id] = reason
+        self.rounds[-1].failures.setdefault(client_id, reason)
 
     def _tell_removed(self, server_round: int, grid: Grid) -> None:
         removed = {body["client"] for body in self.rounds[-1].receipts if body["verdict"] != "REFUSED"}

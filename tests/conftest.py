@@ -3,18 +3,16 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 
 import pytest
 import ray
-import torch
 from hypothesis import settings
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from simulations.configuration import RunConfig
 from simulations.ray_grid import WorkerPool
+from tests.models import save_model
 
 # A busy machine is no failure.
 settings.register_profile("fedsift", deadline=None)
@@ -25,15 +23,7 @@ settings.load_profile("fedsift")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A one-layer GPT-2 with tied embeddings and a byte tokenizer, as a folder in Hugging Face format."""
     folder = tmp_path_factory.mktemp("tiny-model")
-    alphabet = [*sorted(pre_tokenizers.ByteLevel.alphabet()), "<eos>"]
-    tokenizer = Tokenizer(models.BPE({token: index for index, token in enumerate(alphabet)}, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<eos>", pad_token="<eos>").save_pretrained(folder)
-    torch.manual_seed(0)
-    config = GPT2Config(vocab_size=len(alphabet), n_positions=96, n_embd=16, n_layer=1, n_head=2)
-    GPT2LMHeadModel(config).save_pretrained(folder)
-    return folder
+    return save_model(folder, "gpt2")
 
 
 @pytest.fixture(scope="session")
@@ -70,9 +60,17 @@ def own_signing_key(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="session")
-def pool() -> Iterator[WorkerPool]:
+def own_code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the shared workers run, for a user's own modules and files, each with a name of its own."""
+    return tmp_path_factory.mktemp("own-code")
+
+
+@pytest.fixture(scope="session")
+def pool(own_code: Path) -> Iterator[WorkerPool]:
     """Two Ray workers that run `tests.client_app`, in a Ray with room for more."""
-    ray.init(num_cpus=16, include_dashboard=False, log_to_driver=False)
+    with chdir(own_code), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))  # for `tests`
+        ray.init(num_cpus=16, include_dashboard=False, log_to_driver=False)
     yield WorkerPool("tests.client_app:app", 2)
     ray.shutdown()
 
@@ -82,7 +80,7 @@ def shared_workers(pool: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands that run in this process take these workers instead of starting their own."""
 
     @contextmanager
-    def session(workers: int, profile: str) -> Iterator[WorkerPool]:
+    def session(workers: int, config: RunConfig) -> Iterator[WorkerPool]:
         yield pool
 
     for module in ("run", "check_data", "forget", "rebuild", "join", "verify"):

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from fedsift.examples import Example
+from fedsift.data.examples import Example
 
 WORDS: Final[dict[str, list[str]]] = {
     kind: words.split()

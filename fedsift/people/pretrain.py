@@ -16,10 +16,11 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from fedsift.causal_lm import Batch, CausalLanguageModelling
-from fedsift.examples import Example
+from fedsift.data.examples import Example
 from fedsift.people.generator import MAX_CLIENTS, PEOPLE, person_examples
 from fedsift.reproducibility import make_deterministic
+from fedsift.tasks.causal_lm import CausalBatch, CausalLanguageModelling
+from fedsift.tasks.task import mean_score
 
 END_OF_TEXT: Final = "<|endoftext|>"
 MODEL_FOLDER: Final = Path(__file__).parent / "model"
@@ -71,7 +72,7 @@ def train_tokenizer(settings: Pretraining) -> PreTrainedTokenizerFast:
     )
 
 
-def batches(settings: Pretraining, task: CausalLanguageModelling) -> Iterator[Batch]:
+def batches(settings: Pretraining, task: CausalLanguageModelling) -> Iterator[CausalBatch]:
     """One batch a step, of people not seen before; the answers are closed by the end of text."""
     for step in range(settings.steps):
         first = MAX_CLIENTS + step * settings.people_per_step
@@ -123,8 +124,9 @@ def pretrain(settings: Pretraining, folder: Path) -> None:
         schedule.step()
         if step % 100 == 0 or step == 1:
             print(f"step {step:5d}  loss {loss.item():.4f}  {time.perf_counter() - started:.0f} s", flush=True)
-    clients = [example for client in range(10) for example in person_examples(0, client)]
-    print(f"zero-shot answer probability of 10 clients: {task.score(model, clients, batch_size=20):.3f}")
+    rows = [task.encode(example) for client in range(10) for example in person_examples(0, client)]
+    zero_shot = mean_score(task, model, rows, batch_size=20, device=torch.device("cpu"))
+    print(f"zero-shot answer probability of 10 clients: {zero_shot:.3f}")
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     description = folder / "tokenizer_config.json"

@@ -2,14 +2,15 @@ from pathlib import Path
 
 import pytest
 
-from fedsift.models import load_layout, load_model
-from fedsift.parameter_layout import hidden_layers
+from fedsift.model_settings import ModelSettings
+from fedsift.models import load_layout, load_learner
 
 
 @pytest.mark.parametrize("model", ["people", "tiny"])
 def test_the_layout_needs_no_weights(model: str, tiny_model: Path) -> None:
     location = str(tiny_model) if model == "tiny" else model
-    assert load_layout(location) == hidden_layers(load_model(location)[0])
+    settings = ModelSettings(model=location)
+    assert load_layout(settings) == load_learner(settings)[0].layout
 
 
 def test_the_embedded_model_is_small() -> None:

@@ -5,7 +5,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausa
 
 from fedsift.errors import BadInput
 from fedsift.flat_model import FlatModel
-from fedsift.parameter_layout import ParameterLayout, hidden_layers
+from fedsift.parameter_layout import ParameterLayout, chosen_layers, hidden_layers
 
 
 def gpt2() -> GPT2LMHeadModel:
@@ -50,7 +50,7 @@ def test_the_digest_sees_names_shapes_and_order() -> None:
 
 
 def test_nothing_to_tune_is_an_error() -> None:
-    with pytest.raises(BadInput, match="no hidden layer"):
+    with pytest.raises(BadInput, match="unknown parameter 'hidden'"):
         hidden_layers(nn.Embedding(3, 2))
 
 
@@ -61,8 +61,30 @@ def test_the_flat_model_computes_what_the_model_computed() -> None:
     before = module(ids).logits.detach().clone()
     flat = FlatModel(module, hidden_layers(module))
     assert torch.equal(module(ids).logits, before)
-    flat.load_task_vector(torch.ones(flat.layout.size))
+    flat.load_magnitudes(torch.ones(flat.layout.size, dtype=torch.int8), torch.ones(flat.layout.size))
     assert not torch.equal(module(ids).logits, before)
     assert torch.equal(module.transformer.ln_f.weight, torch.full((4,), 2.0))
-    flat.load_task_vector(None)
+    flat.load_base()
     assert torch.equal(module(ids).logits, before)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "names"),
+    [
+        ("*.ln_1.*", ["transformer.h.0.ln_1.weight", "transformer.h.0.ln_1.bias"]),
+        ("*.ln_f.bias, *.ln_1.bias", ["transformer.h.0.ln_1.bias", "transformer.ln_f.bias"]),
+        ("lm_head.*", ["transformer.wte.weight"]),  # tied: the same weight under the first of its names
+    ],
+)
+def test_layers_chosen_by_patterns(patterns: str, names: list[str]) -> None:
+    assert list(chosen_layers(gpt2(), patterns).names) == names
+
+
+def test_hidden_layers_and_more() -> None:
+    model = gpt2()
+    assert chosen_layers(model, "hidden,*").size == sum(parameter.numel() for parameter in model.parameters())
+
+
+def test_a_pattern_that_fits_nothing() -> None:
+    with pytest.raises(BadInput, match=r"unknown parameter 'transformer.ln_g.bias'; did you mean 'transformer.ln_f.b"):
+        chosen_layers(gpt2(), "hidden,transformer.ln_g.bias")

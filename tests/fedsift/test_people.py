@@ -1,8 +1,9 @@
 import pytest
+from transformers import AutoTokenizer
 
+from fedsift.data.people import PeopleDataset
 from fedsift.errors import BadInput
-from fedsift.federated_dataset import PeopleDataset
-from fedsift.models import load_model
+from fedsift.models import PEOPLE_MODEL
 from fedsift.people.generator import MAX_CLIENTS, PEOPLE, person_examples, person_name
 from fedsift.people.pretrain import Pretraining
 
@@ -45,12 +46,12 @@ def test_more_people_than_there_are() -> None:
 
 def test_the_embedded_model_knows_every_word_as_few_tokens() -> None:
     """Facts of one token each are what makes an answer hard to guess and easy to learn."""
-    _, tokenizer = load_model("people")
+    tokenizer = AutoTokenizer.from_pretrained(PEOPLE_MODEL)
     targets = [example.target for index in range(20) for example in person_examples(3, index)]
     assert sum(len(tokenizer(target).input_ids) for target in targets) / len(targets) < 6
 
 
 def test_any_text_survives_the_embedded_tokenizer() -> None:
-    _, tokenizer = load_model("people")
+    tokenizer = AutoTokenizer.from_pretrained(PEOPLE_MODEL)
     text = "Привет, 世界! \t naïve\n"
     assert tokenizer.decode(tokenizer(text).input_ids) == text

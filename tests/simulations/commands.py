@@ -20,9 +20,11 @@ def invoke(*arguments: str) -> tuple[int, str, str]:
     return result.exit_code, result.stdout, result.stderr
 
 
-def fedsift(*arguments: object) -> "subprocess.CompletedProcess[str]":
-    """A command in a process of its own."""
-    return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=120, check=False)
+def fedsift(*arguments: object, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
+    """A command in a process of its own, in a folder."""
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 def result_of(folder: Path) -> dict[str, Any]:

@@ -58,11 +58,30 @@ def told(options: dict[str, str], *arguments: str) -> str:
         ({"--bits": "0"}, "bits = 0"),
         ({"--localise": "coordinates"}, "did you mean 'coordinate'"),
         ({"--preset": "papper"}, "unknown preset 'papper'; did you mean 'paper'"),
-        ({"--max-length": "6"}, "max-length is 6"),
+        ({"--max-length": "1"}, "max-length = 1"),
+        ({"--dataset": "rows.txt"}, "dataset file rows.txt: expected a csv, jsonl or parquet file"),
+        ({"--task": "clasification"}, "unknown task 'clasification'; did you mean 'classification'"),
+        ({"--task": "classification"}, "classification needs choices"),
+        ({"--choices": "aaa0"}, "give at least two different ones"),
+        ({"--choices": "aaa0,bbb0"}, "client 'client 0', row 2: target: unknown choice 'aaa1'; did you mean 'aaa0'"),
+        ({"--head": "label"}, "did you mean 'label-text'"),
+        ({"--dtype": "float16"}, "did you mean 'bfloat16'"),
+        ({"--device": "gpu"}, "unknown device 'gpu'"),
+        ({"--tune": "*.ln_7.*"}, "tune: unknown parameter '*.ln_7.*'"),
+        ({"--tune": "*.ln_1.*", "--lora-rank": "2"}, "tune and lora-rank exclude each other"),
+        ({"--micro-batch": "-1"}, "micro-batch = -1"),
+        ({"--test-share": "1"}, "test-share = 1"),
+        ({"--partition": "idd", "--client-column": ""}, "unknown partition 'idd'; did you mean 'iid'"),
+        ({"--partition": "iid"}, "client-column and partition exclude each other"),
+        ({"--partition": "iid", "--client-column": ""}, "partition needs clients"),
+        ({"--partition": "iid", "--client-column": "", "--clients": "25"}, "clients = 25: the data have 24 rows"),
+        ({"--data-file": "full.jsonl"}, "data-file belongs to a setting of the paper"),
+        ({"--dataset": "tofu"}, "client-column belongs to a table; dataset tofu has its own"),
+        ({"--task": "my_task:Task"}, "model belongs to a transformers model; task my_task:Task brings its own"),
         ({"--out": "/dev/null/out"}, "out = /dev/null/out"),
     ],
 )
-def test_one_line(options: dict[str, str], changed: dict[str, str], message: str) -> None:
+def test_one_line(shared_workers: None, options: dict[str, str], changed: dict[str, str], message: str) -> None:
     assert message in told({**options, **changed})
 
 
@@ -89,7 +108,7 @@ def test_an_incomplete_model_folder(
     assert message in told({**options, "--model": str(model)})
 
 
-def test_damaged_weights(options: dict[str, str], tiny_model: Path, tmp_path: Path) -> None:
+def test_damaged_weights(shared_workers: None, options: dict[str, str], tiny_model: Path, tmp_path: Path) -> None:
     model = shutil.copytree(tiny_model, tmp_path / "model")
     (model / "model.safetensors").write_bytes(b"\xff" * 100)
     assert "cannot be loaded" in told({**options, "--model": str(model)})

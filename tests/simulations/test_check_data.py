@@ -1,11 +1,13 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.simulations.commands import invoke
 
 
 def test_what_a_file_holds(shared_workers: None, tiny_model: Path, table_file: Path) -> None:
-    """Eight clients of three rows: nine byte tokens in the prompt, five in the target, of which 12 leave three."""
+    """Eight clients of three rows: nine byte tokens of prompt, five of target; to fit in 12, a prompt loses two."""
     options = [
         "--client-column",
         "who",
@@ -24,7 +26,9 @@ def test_what_a_file_holds(shared_workers: None, tiny_model: Path, table_file: P
     assert told["tokens"] == {"min": 12, "median": 12, "max": 12}
     assert (told["rows_cut"], told["tokens_cut"]) == (24, 24 * 2)
     assert told["different_targets"] == 24
-    assert told["samples"][0] == {"client": "client 0", "prompt": "Q: q0?\nA:", "target": " aa"}
+    assert told["samples"][0] == {"client": "client 0", "prompt": "Q: q\nA:", "target": " aaa0"}
+    assert told["test_rows"] == told["rows"]
+    assert (told["single_target"], told["heterogeneity"]) == (0, pytest.approx(7 / 8))  # no target is two clients'
     assert told["digests"][0] == told["digests"][1] != ""
     assert told["profile"] == "vendor"
 

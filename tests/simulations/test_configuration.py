@@ -12,7 +12,9 @@ CONFIGS = [
     RunConfig(),
     RunConfig(leave=3, oracle=True, seed=2**63 - 1, lr=1e-7),
     RunConfig(leave=("a", 'b,"c"'), bits=16, localise="paper+l1"),
-    RunConfig(dataset="x.csv", client_column="u", prompt="{q}\n\tA:", target="a"),
+    RunConfig(dataset="x.csv", client_column="u", prompt="{q}\n\tA:", target="a", choices=("a, b", "c")),
+    RunConfig(dataset="owner/name:part", partition="dirichlet", clients=3, prompt="{q}", target="a", test_share=0.1),
+    RunConfig.from_mapping({"dataset": "sent140", "data-file": "x.csv"}),
 ]
 
 
@@ -59,13 +61,22 @@ def test_max_magnitude_follows_lr_and_steps(lr: float, steps: int) -> None:
         ({"leave": []}, "leave = "),
         ({"seed": -1}, "seed = -1"),
         ({"max-length": 1}, "max-length = 1"),
-        ({"prompt": "{q}"}, "prompt belongs to a file; dataset people"),
+        ({"prompt": "{q}"}, "prompt belongs to a table; dataset people"),
         ({"dataset": "x.csv", "target": "a"}, "needs client-column, prompt and target"),
     ],
 )
 def test_bad_values(values: dict[str, object], message: str) -> None:
     with pytest.raises(BadInput, match=message):
         RunConfig.from_mapping(values, source="file")
+
+
+def test_a_setting_of_the_paper_brings_its_own_defaults() -> None:
+    """Appendix B; what is given goes first."""
+    config = RunConfig.from_mapping({"dataset": "tofu", "lr": 5e-3})
+    assert (config.model, config.clients, config.batch_size) == ("openai-community/gpt2-xl", 200, 20)
+    assert (config.steps, config.lr, config.choices) == (20, 5e-3, ())
+    assert RunConfig.from_mapping({"dataset": "stackoverflow"}).choices[:2] == ("javascript", "python")
+    assert RunConfig.from_mapping({"dataset": "people"}) == RunConfig()
 
 
 def test_bad_files(tmp_path: Path) -> None:

@@ -13,12 +13,12 @@ def test_people_are_the_default() -> None:
     assert len(load_dataset(RunConfig()).client_ids) == 500
     few = load_dataset(RunConfig(clients=3))
     assert few.client_ids == load_dataset(RunConfig()).client_ids[:3]
-    assert few.examples(few.client_ids[1]) == load_dataset(RunConfig()).examples(few.client_ids[1])
+    assert few.train_examples(few.client_ids[1]) == load_dataset(RunConfig()).train_examples(few.client_ids[1])
 
 
 def test_another_seed_has_other_facts() -> None:
     first, second = (load_dataset(RunConfig(clients=1, seed=seed)) for seed in (0, 1))
-    assert first.examples(first.client_ids[0]) != second.examples(second.client_ids[0])
+    assert first.train_examples(first.client_ids[0]) != second.train_examples(second.client_ids[0])
 
 
 def test_too_many_clients(tiny_config: RunConfig) -> None:

@@ -22,14 +22,15 @@ def test_a_client_that_cannot_train_is_listed_and_the_others_go_on(
 ) -> None:
     table = tmp_path / "rows.jsonl"
     rows = Path(tiny_config.dataset).read_text(encoding="utf-8").splitlines()
-    long = {"who": "client 5", "question": "x" * 300, "answer": "never reached"}
-    table.write_text("\n".join([*rows, json.dumps(long)]), encoding="utf-8")
-    config = dataclasses.replace(tiny_config, dataset=str(table), evaluate=False)
+    choices = tuple(json.loads(row)["answer"] for row in rows)
+    wrong = {"who": "client 5", "question": "q?", "answer": "no choice"}
+    table.write_text("\n".join([*rows, json.dumps(wrong)]), encoding="utf-8")
+    config = dataclasses.replace(tiny_config, dataset=str(table), choices=choices, evaluate=False)
     outcome = federate(pool, config, EVERYONE)
     assert len(outcome["member_digests"]) == 7
-    failures = run_result(config, outcome, None, {})["failures"]
+    failures = run_result(config, "answer probability", outcome, None, {})["failures"]
     assert list(failures) == ["client 5"]
-    assert failures["client 5"].startswith("train: no target token is left")
+    assert failures["client 5"].startswith("train: client 'client 5', row 4: target: unknown choice 'no choice'")
 
 
 def test_a_loss_that_is_no_number_is_told_with_client_and_stage(

@@ -98,7 +98,7 @@ def test_a_single_wrong_bit_is_found(
     everyone = {f"client {index}": index for index in range(8)}
     outcome = federate(pool, config, everyone, masks=tmp_path)
     oracle = federate(pool, never_joined, {each: place for each, place in everyone.items() if place != 2})
-    result = run_result(config, outcome, oracle, {})
+    result = run_result(config, "answer probability", outcome, oracle, {})
     assert result["removals"][0]["verdict"] == "BIT_EXACT"  # The upload matched; only the oracle sees the rest.
     assert result["oracle"] == {"state_digest": oracle["state_digest"], "bit_identical": False}
     assert result["oracle"]["state_digest"] != result["state_digest"]

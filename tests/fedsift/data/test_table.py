@@ -1,13 +1,14 @@
 import json
 from pathlib import Path
 
+import datasets
 import pyarrow
 import pyarrow.parquet
 import pytest
 
+from fedsift.data.examples import Example
+from fedsift.data.table import TableDataset, Template, check_column, open_table, split_by_column
 from fedsift.errors import BadInput
-from fedsift.examples import Example
-from fedsift.table import TableDataset
 
 ROWS = [
     {"user": 7, "q": "one?", "a": "yes"},
@@ -27,17 +28,30 @@ def write(folder: Path, kind: str) -> Path:
     return file
 
 
+def opened(file: Path, client_column: str = "user", prompt: str = "{q}", target: str = "a") -> TableDataset:
+    table, template = open_table(str(file)), Template(prompt, target)
+    check_column(table, client_column, "client-column", str(file))
+    template.check(table, str(file))
+    return TableDataset(table, split_by_column(table, client_column), template)
+
+
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 def test_rows_are_grouped_by_client(tmp_path: Path, kind: str) -> None:
-    table = TableDataset(write(tmp_path, kind), "user", "Q: {q}\nA:", "a")
-    assert table.client_ids == ["7", "3"]  # in order of appearance
-    assert table.examples("7") == [Example("Q: one?\nA:", " yes"), Example("Q: three?\nA:", " maybe")]
-    assert table.examples("3") == [Example("Q: two?\nA:", " no")]
+    data = opened(write(tmp_path, kind), "user", "Q: {q}\nA:", "a")
+    assert data.client_ids == ["7", "3"]  # in order of appearance
+    assert data.train_examples("7") == [Example("Q: one?\nA:", " yes"), Example("Q: three?\nA:", " maybe")]
+    assert data.test_examples("3") == [Example("Q: two?\nA:", " no")]
+
+
+def test_a_table_made_in_memory() -> None:
+    table = datasets.Dataset.from_list(ROWS)
+    data = TableDataset(table, split_by_column(table, "user"), Template("{q}", "a"))
+    assert data.train_examples("3") == [Example("two?", " no")]
 
 
 def test_a_prompt_that_ends_in_white_space_gets_no_other(tmp_path: Path) -> None:
-    table = TableDataset(write(tmp_path, "csv"), "user", "{q} {{literal}}\n", "a")
-    assert table.examples("3") == [Example("two? {literal}\n", "no")]
+    data = opened(write(tmp_path, "csv"), "user", "{q} {{literal}}\n", "a")
+    assert data.train_examples("3") == [Example("two? {literal}\n", "no")]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +67,7 @@ def test_a_prompt_that_ends_in_white_space_gets_no_other(tmp_path: Path) -> None
 )
 def test_bad_options(tmp_path: Path, options: tuple[str, str, str], message: str) -> None:
     with pytest.raises(BadInput, match=message):
-        TableDataset(write(tmp_path, "jsonl"), *options)
+        opened(write(tmp_path, "jsonl"), *options)
 
 
 @pytest.mark.parametrize("column", ["user", "q", "a"])
@@ -63,26 +77,33 @@ def test_an_empty_cell_names_its_row(tmp_path: Path, column: str, empty: str | N
     rows = [{"user": "u", "q": "q", "a": "a"}, {"user": "u", "q": "q", "a": "a", column: empty}]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     with pytest.raises(BadInput, match=f"row 2 has nothing in column '{column}'"):
-        TableDataset(file, "user", "{q}", "a")
+        opened(file)
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("rows.txt", "x", "expected one of"),
-        ("rows.jsonl", "{broken", "cannot be read as jsonl"),
-        ("rows.parquet", "no parquet", "cannot be read as parquet"),
-        ("rows.csv", "user,q,a\n", "has no rows"),
-        ("rows.jsonl", "", "has no rows"),
+        ("rows.jsonl", b"{broken", "cannot be read as jsonl"),
+        ("rows.parquet", b"no parquet", "cannot be read as parquet"),
+        ("rows.csv", b"user,q,a\n", "has no rows"),
+        ("rows.jsonl", b"", "has no rows"),
+        ("rows.csv", b"user,q,a\nu,caf\xe9?,yes\n", "rows.csv cannot be read as csv: .*utf-8.* position"),
+        ("rows.jsonl", b'{"user": "u", "q": "caf\xe9?", "a": "yes"}\n', "column 'q' is no valid UTF-8: .* index 0"),
     ],
 )
-def test_bad_files(tmp_path: Path, name: str, content: str, message: str) -> None:
+def test_bad_files(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     file = tmp_path / name
-    file.write_text(content, encoding="utf-8")
+    file.write_bytes(content)
     with pytest.raises(BadInput, match=message):
-        TableDataset(file, "user", "{q}", "a")
+        opened(file)
 
 
 def test_no_such_file(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="does not exist"):
-        TableDataset(tmp_path / "rows.csv", "user", "{q}", "a")
+        opened(tmp_path / "rows.csv")
+
+
+def test_a_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    with pytest.raises(BadInput, match="dataset nobody/nothing:part cannot be read from the hub: "):
+        open_table("nobody/nothing:part")

@@ -1,0 +1,1 @@
+"""Clients' data: the protocol every data set follows, and ways to make one."""

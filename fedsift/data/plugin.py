@@ -1,0 +1,38 @@
+r"""Client data from a user's own code: `package.module:function`.
+
+The function takes nothing and returns a `FederatedDataset`, or a mapping from client id to that client's rows, or to a
+function that makes them when they are asked for. For tasks on text, a row is a (prompt, target) pair:
+
+    def clients():
+        return {"ann": [("Q: sky?\nA:", " blue")], "bob": lambda: read_rows("bob.csv")}
+"""
+
+from collections.abc import Iterable, Mapping
+
+from fedsift.data.examples import Row
+from fedsift.data.function_dataset import FunctionDataset
+from fedsift.errors import BadInput
+from fedsift.user_code import call_user_code
+
+
+def load_plugin(specification: str) -> FunctionDataset:
+    """The data set that `package.module:function` makes.
+
+    Raises:
+        BadInput: there is no such function, it raised, or what it returned is no data set.
+    """
+    made = call_user_code("dataset", specification)
+    name = f"dataset {specification}"
+    if isinstance(made, Mapping):
+
+        def train(client_id: str) -> Iterable[Row]:
+            rows: Iterable[Row] = made[client_id]() if callable(made[client_id]) else made[client_id]
+            return rows
+
+        return FunctionDataset(made, train, name=name)
+    if hasattr(made, "client_ids") and callable(getattr(made, "train_examples", None)):
+        return FunctionDataset(made.client_ids, made.train_examples, getattr(made, "test_examples", None), name)
+    raise BadInput(
+        f"{name} returned {type(made).__name__}; expected a mapping from client id to rows, or an object with "
+        "client_ids and train_examples(client_id)"
+    )
