@@ -30,7 +30,7 @@ class ModelSettings:
         root_seed: drawn weights (a random head, adapters, a custom model's) derive from it.
     """
 
-    model: str
+    model: str = "people"
     task: str = LANGUAGE_MODELLING
     choices: tuple[str, ...] = ()
     max_length: int = 192

@@ -56,9 +56,10 @@ def check_data(config: RunConfig, bars: PhaseBars) -> dict[str, Any]:
         "single_target": sum(len(set(labels)) == 1 for labels in by_client),
         "heterogeneity": heterogeneity(by_client),
         "samples": [
-            {"client": read[0], "prompt": report.prompt, "target": report.target}
-            for report in reports[read[0]][:_SAMPLES]
-        ],
+            {"client": client_id, "prompt": report.prompt, "target": report.target}
+            for client_id, rows in reports.items()
+            for report in rows
+        ][:_SAMPLES],
         "digests": _train_twice(config, dataset.client_ids, clients[0], bars),
         "profile": config.profile,
     }

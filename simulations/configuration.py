@@ -18,12 +18,10 @@ from fedsift.data.partition import PARTITIONS
 from fedsift.data.table import is_file
 from fedsift.errors import BadInput, unknown_name
 from fedsift.localisation import Localisation
-from fedsift.model_settings import LANGUAGE_MODELLING, ModelSettings
-from fedsift.parameter_layout import HIDDEN
+from fedsift.model_settings import ModelSettings
 from fedsift.quantisation import QuantisationGrid
 from fedsift.reproducibility import DEFAULT_PROFILE, PROFILES
 from fedsift.seeds import derive_seed
-from fedsift.tasks.classification import HEADS
 from fedsift.tuning import TuningSettings
 from fedsift.user_code import is_user_code
 
@@ -70,23 +68,23 @@ class RunConfig:
     partition: str = ""
     alpha: float = 0.5
     test_share: float = 0.0
-    model: str = "people"
-    task: str = LANGUAGE_MODELLING
-    choices: tuple[str, ...] = ()
-    head: str = HEADS[0]
-    tune: str = HIDDEN
-    lora_rank: int = 0
-    dtype: str = "float32"
-    checkpointing: bool = False
-    device: str = "cpu"
+    model: str = ModelSettings.model
+    task: str = ModelSettings.task
+    choices: tuple[str, ...] = ModelSettings.choices
+    head: str = ModelSettings.head
+    tune: str = ModelSettings.tune
+    lora_rank: int = ModelSettings.lora_rank
+    dtype: str = ModelSettings.dtype
+    checkpointing: bool = ModelSettings.checkpointing
+    device: str = ModelSettings.device
     clients: int = 0
     leave: int | tuple[str, ...] = 0
     oracle: bool = False
     steps: int = 20
     lr: float = 1e-2
     batch_size: int = 128
-    micro_batch: int = 0
-    max_length: int = 192
+    micro_batch: int = TuningSettings.micro_batch
+    max_length: int = ModelSettings.max_length
     bits: int = 2
     max_magnitude: float = 0.0
     threshold: float = 0.0

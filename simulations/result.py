@@ -142,7 +142,9 @@ def print_data(console: Console, told: dict[str, Any]) -> None:
     """What `fedsift check-data` found."""
 
     def spread(values: dict[str, float]) -> str:
-        return f"{values['min']:g} to {values['max']:g}, median {values['median']:g}"
+        if values["min"] == values["max"]:
+            return f"{values['min']:g}"
+        return f"{values['min']:g} to {values['max']:g}, median {values['median']:g},"
 
     same = told["digests"][0] == told["digests"][1] != ""
     lines = [
@@ -152,7 +154,7 @@ def print_data(console: Console, told: dict[str, Any]) -> None:
         (f"tokens   {spread(told['tokens'])} a row", ""),
         (f"cut      {told['rows_cut']} rows, {told['tokens_cut']} tokens", "yellow" if told["rows_cut"] else ""),
         (
-            f"targets  {told['different_targets']} different; {told['single_target']} clients have a single one; "
+            f"targets  {told['different_targets']} different; {told['single_target']} clients with a single one; "
             f"heterogeneity {told['heterogeneity']:.2f}",
             "",
         ),

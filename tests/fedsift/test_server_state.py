@@ -3,6 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fedsift import contribution as contribution_module
+from fedsift import ledger, server_state
 from fedsift.bit_packing import pack_mask
 from fedsift.errors import Refused
 from fedsift.localisation import Localisation
@@ -91,6 +93,27 @@ def test_serving_by_hand() -> None:
     np.testing.assert_allclose(merged.serve("client 0", mask, Localisation("paper")), [1 * step / 2, 3 * step / 2])
     np.testing.assert_allclose(merged.serve("client 0", mask, Localisation("coordinate")), [1 * step, 1.5 * step])
     np.testing.assert_allclose(merged.merged_magnitudes(), [step / 2, step, 1.5 * step, 0.0])
+
+
+@given(data=st.data(), size=st.integers(1, 40))
+def test_slices_change_nothing_that_is_served(data: st.DataObject, size: int) -> None:
+    """In slices of eight entries, against the formulas of `localisation` over whole vectors."""
+    members = [data.draw(level_lists(size, 2)) for _ in range(3)]
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (contribution_module, ledger, server_state):
+            patch.setattr(module, "SLICE", 8)
+        made = ServerState.create(None, terms(size), capacity=3)
+        for index, levels in enumerate(members):
+            made.merge(f"client {index}", upload(levels))
+        served = made.serve("client 0", contribution(members[0]).packed_mask, Localisation("coordinate"))
+        merged = made.merged_magnitudes()
+        journal = [data for _, data in made.ledger.journal()]
+    level_sum, mask_count = np.sum(members, axis=0), np.sum(np.array(members) > 0, axis=0)
+    mask = np.array(members[0]) > 0
+    step = 0.5 / 3
+    assert np.array_equal(served, (level_sum[mask] * step / mask_count[mask]).astype(np.float32))
+    assert np.array_equal(merged, (level_sum * (step / 3)).astype(np.float32))
+    assert journal == [upload(levels) for levels in members]
 
 
 @pytest.mark.parametrize("mask", [pack_mask(np.ones(4, np.bool_)), b"", b"\x05\x00"])

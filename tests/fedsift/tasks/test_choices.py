@@ -1,5 +1,6 @@
-"""Accuracy by likelihood, against each choice run alone through the whole model."""
+"""Language modelling and accuracy by likelihood, against each choice run alone through the whole model."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from fedsift.errors import BadInput
 from fedsift.model_settings import ModelSettings
 from fedsift.models import load_learner
 from fedsift.tasks.task import mean_score
-from tests.models import EOS, save_model
+from tests.models import ALPHABET, EOS, save_model
 
 CHOICES = ("no", "nope", "yes")  # one is the beginning of another
 ROWS = [(f"question {number}?", f" {CHOICES[number % 3]}") for number in range(7)]
@@ -20,8 +21,8 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return save_model(tmp_path_factory.mktemp(request.param), request.param)
 
 
-def alone(folder: Path, prompt: str, choice: str) -> float:
-    """Log-probability of a choice and the end after it, token by token, unpadded, by the model's own forward."""
+def alone(folder: Path, prompt: str, choice: str, ends: bool = True) -> float:
+    """Log-probability of a choice, and of the end after it, token by token, unpadded, by the model's own forward."""
     flat, _ = load_learner(ModelSettings(model=str(folder)))
     if "t5" in folder.name:
         ids = torch.tensor([[*_bytes(prompt), EOS]])
@@ -30,12 +31,11 @@ def alone(folder: Path, prompt: str, choice: str) -> float:
     else:
         before, target = _bytes(prompt), [*_bytes(f" {choice}"), EOS]
         logits = flat.module(torch.tensor([before + target])).logits[0, len(before) - 1 : -1]
+    target = target if ends else target[:-1]
     return sum(logits.log_softmax(-1)[i, token].item() for i, token in enumerate(target))
 
 
 def _bytes(text: str) -> list[int]:
-    from tests.models import ALPHABET
-
     return [ALPHABET.index("Ġ" if character == " " else character) for character in text]
 
 
@@ -52,6 +52,18 @@ def test_the_likeliest_choice_counts(folder: Path) -> None:
     for batch_size in (1, 3, 7):
         found = mean_score(task, flat.module, encoded, batch_size, torch.device("cpu"))
         assert found == pytest.approx(sum(expected) / len(expected))
+
+
+def test_free_answers_are_scored_by_their_probability(folder: Path) -> None:
+    """Per token; a decoder's target has its end, a causal model's has not."""
+    flat, task = load_learner(ModelSettings(model=str(folder)))
+    encoded = [task.encode(row) for row in ROWS[:3]]
+    with torch.no_grad():
+        found = task.scores(flat.module, task.score_batch(encoded)).tolist()
+        expected = [alone(folder, prompt, target.strip(), ends="t5" in folder.name) for prompt, target in ROWS[:3]]
+    lengths = map(task.terms, encoded)
+    assert found == pytest.approx([math.exp(each / n) for each, n in zip(expected, lengths, strict=True)], rel=1e-5)
+    assert task.metric == "answer probability"
 
 
 def test_tuning_is_on_the_right_choice(folder: Path) -> None:
