@@ -19,43 +19,33 @@ from typing import Any
 
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
-from flwr.serverapp.strategy import Strategy
 
 from fedsift.errors import Refused
 from fedsift.localisation import Localisation
 from fedsift.server_state import ServerState
 from strategies import messages
-from strategies.messages import EVALUATE, FORGET, MASK, QUERY, REMOVED, TRAIN, Stream, Wish
+from strategies.client_rounds import ClientRounds, RoundRecord
+from strategies.messages import EVALUATE, FORGET, MASK, REMOVED, TRAIN, Stream, Wish
 
 _LOG = getLogger("flwr")  # Flower's own logger: what a strategy says belongs beside what Flower says.
 
 
 @dataclass
-class RoundRecord:
+class SiftRecord(RoundRecord):
     """What a round did.
 
     Attributes:
-        joined: clients merged in this round.
         receipts: bodies of the receipts written for those who asked to leave.
-        failures: client (or node, where it did not say who it is) -> at what stage it failed first, and why.
-        scores: client -> score name -> value.
-        members: number of members after merging and removing.
         upload_bytes: total size of the members' uploads.
         saturated: entries that the highest level cut, over the members' uploads.
-        state_digest: of the state after merging and removing.
     """
 
-    joined: list[str] = field(default_factory=list)
     receipts: list[dict[str, Any]] = field(default_factory=list)
-    failures: dict[str, str] = field(default_factory=dict)
-    scores: dict[str, dict[str, float]] = field(default_factory=dict)
-    members: int = 0
     upload_bytes: int = 0
     saturated: int = 0
-    state_digest: str = ""
 
 
-class SiftMasks(Strategy):
+class SiftMasks(ClientRounds[SiftRecord]):
     """Merge sign-fixed contributions, serve masked models, remove members exactly."""
 
     def __init__(
@@ -73,12 +63,11 @@ class SiftMasks(Strategy):
             evaluate: whether rounds end with an evaluation.
             receipt_context: what receipts are to tell besides, such as profile and software.
         """
+        super().__init__()
         self.state = state
-        self.rounds: list[RoundRecord] = []
         self._localisations = tuple(Localisation(name) for name in dict.fromkeys(localisations))
         self._evaluate = evaluate
         self._receipt_context = dict(receipt_context or {})
-        self._clients: dict[int, str] = {}  # node id -> client id, of the nodes that answered this round's query
 
     def summary(self) -> None:
         """Log the configuration."""
@@ -91,8 +80,8 @@ class SiftMasks(Strategy):
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
         """Ask every node what it wants, then address those who join and those who leave."""
-        self.rounds.append(RoundRecord())
-        wishes = self._query(server_round, grid)
+        self.rounds.append(SiftRecord())
+        wishes = self.query(server_round, grid)
         content = RecordDict({"terms": messages.terms_record(self.state.terms), "config": config})
         types = {Wish.JOIN: TRAIN, Wish.LEAVE: FORGET}
         return [
@@ -108,10 +97,10 @@ class SiftMasks(Strategy):
         record = self.rounds[-1]
         refused: dict[str, str] = {}
         for reply in replies:
-            client_id = self._name(reply)
+            client_id = self.name(reply)
             leaving = reply.metadata.message_type == FORGET
             try:
-                client = self._client_record(reply)
+                client = self.client_record(reply)
                 upload, training = messages.field(client, "upload", bytes), messages.reply_training(client)
                 if leaving:
                     self.state.stage_removal(client_id, upload, training)
@@ -119,7 +108,7 @@ class SiftMasks(Strategy):
                     self.state.merge(client_id, upload, training)
                     record.joined.append(client_id)
             except Refused as error:
-                self._failed(client_id, "forget" if leaving else "train", error)
+                self.failed(client_id, "forget" if leaving else "train", error)
                 if leaving:
                     refused[client_id] = str(error).strip().splitlines()[-1]  # Of a crash, not the whole traceback.
         receipts = self.state.commit_removals(self._receipt_context)
@@ -141,111 +130,38 @@ class SiftMasks(Strategy):
         self._tell_removed(server_round, grid)
         if not self._evaluate:
             return []
-        return Stream(self._serve(server_round, arrays, grid), len(self._clients))
-
-    def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
-        """Keep each client's scores and return their means over the clients that have them."""
-        record = self.rounds[-1]
-        for reply in replies:
-            client_id = self._name(reply)
-            try:
-                self._client_record(reply)
-                record.scores[client_id] = messages.reply_scores(reply)
-            except Refused as error:
-                self._failed(client_id, EVALUATE, error)
-        if not record.scores:
-            return None
-        return MetricRecord({**mean_scores(record.scores)})
-
-    def _query(self, server_round: int, grid: Grid) -> dict[int, Wish]:
-        """Every node's wish. A client id belongs to the first node that claims it in a round."""
-        self._clients = {}
-        claimed: set[str] = set()
-        wishes: dict[int, Wish] = {}
-        content = RecordDict()
-        queries = [
-            Message(content, dst_node_id=node_id, message_type=QUERY, group_id=str(server_round))
-            for node_id in grid.get_node_ids()
-        ]
-        for reply in grid.send_and_receive(queries):
-            node_id = reply.metadata.src_node_id
-            try:
-                if reply.has_error():
-                    raise Refused(reply.error.reason)
-                client = messages.client_record(reply)
-                client_id = messages.field(client, "client-id", str)
-                wish = messages.field(client, "wish", str)
-                if client_id in claimed:
-                    raise Refused(f"another node claims to be client {client_id!r}")
-                if wish not in set(Wish):
-                    raise Refused(f"unknown wish {wish!r}")
-            except Refused as error:
-                self._failed(str(node_id), QUERY, error)
-                continue
-            claimed.add(client_id)
-            self._clients[node_id] = client_id
-            wishes[node_id] = Wish(wish)
-        return wishes
-
-    def _client_record(self, reply: Message) -> ConfigRecord:
-        """The client's part of a reply; refuses an error and a reply in another client's name."""
-        if reply.has_error():
-            raise Refused(reply.error.reason)
-        record = messages.client_record(reply)
-        known = self._clients.get(reply.metadata.src_node_id)
-        claimed = messages.field(record, "client-id", str)
-        if claimed != known:
-            raise Refused(f"a reply in the name of client {claimed!r} came from the node of client {known!r}")
-        return record
-
-    def _name(self, reply: Message) -> str:
-        """The client behind a reply, or its node id where it is not known."""
-        return self._clients.get(reply.metadata.src_node_id, str(reply.metadata.src_node_id))
-
-    def _failed(self, client_id: str, stage: str, error: Refused) -> None:
-        reason = f"{stage}: {error}"
-        _LOG.warning("client %s: %s", client_id, reason)
-        self.rounds[-1].failures.setdefault(client_id, reason)
+        return Stream(self._serve(server_round, arrays, grid), len(self.clients))
 
     def _tell_removed(self, server_round: int, grid: Grid) -> None:
         removed = {body["client"] for body in self.rounds[-1].receipts if body["verdict"] != "REFUSED"}
         content = RecordDict()
         told = [
             Message(content, dst_node_id=node_id, message_type=REMOVED, group_id=str(server_round))
-            for node_id, client_id in self._clients.items()
+            for node_id, client_id in self.clients.items()
             if client_id in removed
         ]
         for reply in grid.send_and_receive(told) if told else ():
             if reply.has_error():
-                self._failed(self._name(reply), REMOVED, Refused(reply.error.reason))
+                self.failed(self.name(reply), REMOVED, Refused(reply.error.reason))
 
     def _serve(self, server_round: int, merged: ArrayRecord, grid: Grid) -> Iterator[Message]:
         def to(node_id: int, message_type: str, content: RecordDict) -> Message:
             return Message(content, dst_node_id=node_id, message_type=message_type, group_id=str(server_round))
 
         nothing, terms = RecordDict(), messages.terms_record(self.state.terms)
-        members = [node_id for node_id, client_id in self._clients.items() if client_id in self.state.members]
+        members = [node_id for node_id, client_id in self.clients.items() if client_id in self.state.members]
         for reply in grid.send_and_receive([to(node_id, MASK, nothing) for node_id in members]):
             node_id = reply.metadata.src_node_id
-            client_id = self._clients[node_id]
+            client_id = self.clients[node_id]
             try:
-                mask = messages.field(self._client_record(reply), "mask", bytes)
+                mask = messages.field(self.client_record(reply), "mask", bytes)
                 served = {each.name: self.state.serve(client_id, mask, each) for each in self._localisations}
             except Refused as error:
-                self._failed(client_id, MASK, error)
+                self.failed(client_id, MASK, error)
                 continue
             arrays = ArrayRecord({name: messages.float_array(values) for name, values in served.items()})
             yield to(node_id, EVALUATE, RecordDict({"terms": terms, "merged": merged, "served": arrays}))
         without_mask = RecordDict({"terms": terms, "merged": merged})
-        for node_id, client_id in self._clients.items():
+        for node_id, client_id in self.clients.items():
             if client_id not in self.state.members:
                 yield to(node_id, EVALUATE, without_mask)
-
-
-def mean_scores(scores: dict[str, dict[str, float]]) -> dict[str, float]:
-    """The mean of every score over the clients that have it, summed in the order of their ids."""
-    values: dict[str, list[float]] = {}
-    for client_id in sorted(scores):
-        for name, value in scores[client_id].items():
-            values.setdefault(name, []).append(value)
-    return {name: sum(each) / len(each) for name, each in values.items()}
