@@ -58,6 +58,17 @@ class FlatModel:
         """Set the weights to M0."""
         torch.cat(self.base, out=self.weights)
 
+    def load_task_vector(self, task_vector: NDArray[np.float32] | Tensor) -> None:
+        """Set the weights to M0 + tau, tau in float32 of shape (n,)."""
+        task_vector = torch.as_tensor(task_vector)
+        self.load_base()
+        for entries in self.slices():
+            self.weights[entries] += task_vector[entries].to(self.weights.device)
+
+    def task_vector(self) -> Tensor:
+        """The weights less M0, in float32 on the CPU, shape (n,)."""
+        return (self.weights - torch.cat(self.base)).float().cpu()
+
     def slices(self) -> Iterator[slice]:
         """Slices of all n entries for operations on tensors of several dtypes, whose temporaries they keep small."""
         for start in range(0, self.layout.size, _SLICE):

@@ -1,13 +1,12 @@
 """What a client remembers between rounds, one small file each: its mask, its L1 norm, its own scores."""
 
-import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
 
 import numpy as np
 
+from fedsift.client_file import client_file
 from fedsift.errors import BadInput
 
 
@@ -27,9 +26,8 @@ class ClientMask:
 
 
 def mask_path(folder: Path, client_id: str) -> Path:
-    """The file of a client: readable, and unique whatever characters the id holds and however the disk treats case."""
-    digest = hashlib.sha256(client_id.encode()).hexdigest()[:16]
-    return folder / f"{quote(client_id, safe='')[:100]}-{digest}.npz"
+    """The file of a client."""
+    return client_file(folder, client_id, ".npz")
 
 
 def save_mask(folder: Path, client_id: str, mask: ClientMask) -> None:

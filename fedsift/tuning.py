@@ -78,7 +78,7 @@ def tune_magnitudes(
     magnitudes.grad = model.gradient if model.gradient.dtype == torch.float32 else torch.zeros_like(magnitudes)
     optimizer = torch.optim.Adam([magnitudes], lr=lr, fused=True)
     for step, micro_batches in enumerate(steps, start=1):
-        value = _accumulate_gradient(model, micro_batches, loss)
+        value = accumulate_gradient(model, micro_batches, loss)
         if not math.isfinite(value):
             raise BadInput(f"the loss is {value} at step {step} of the tuning: try a smaller lr than {lr}")
         for entries in model.slices():
@@ -90,10 +90,10 @@ def tune_magnitudes(
     return magnitudes
 
 
-def _accumulate_gradient(
+def accumulate_gradient(
     model: FlatModel, micro_batches: Sequence[tuple[BatchT, float]], loss: Callable[[nn.Module, BatchT], Tensor]
 ) -> float:
-    """Set the model's gradient to that of the step's loss, and return that loss."""
+    """Set the model's gradient to that of a step's loss, and return that loss; arguments as for `tune_magnitudes`."""
     model.gradient.zero_()
     total = 0.0
     for batch, share in micro_batches:

@@ -57,6 +57,10 @@ MaxLength = Annotated[int | None, _option("max_length", "Tokens after which a ro
 BatchSize = Annotated[int | None, _option("batch_size", "Rows a step.")]
 MicroBatch = Annotated[int | None, _option("micro_batch", "Rows through the model at once; 0 for all of a step.")]
 Profile = Annotated[str | None, _option("profile", f"Reproducibility: {', '.join(PROFILES)}.")]
+Leave = Annotated[str | None, _option("leave", 'Who leaves after the merge: a number, or ids "a,b".')]
+Steps = Annotated[int | None, _option("steps", "Optimiser steps a client.")]
+Lr = Annotated[float | None, _option("lr", "Learning rate.")]
+Workers = Annotated[int | None, _option("workers", "Ray actors; 0 for one a core.")]
 Seed = Annotated[int | None, _option("seed", "Root of all seeds.")]
 _DATASET = "people, tofu, sent140, reddit, stackoverflow, a csv/jsonl/parquet file, owner/name, or module:function."
 
@@ -87,10 +91,10 @@ def run(
     dtype: Dtype = None,
     checkpointing: Checkpointing = None,
     device: Device = None,
-    leave: Annotated[str | None, _option("leave", 'Who leaves after the merge: a number, or ids "a,b".')] = None,
+    leave: Leave = None,
     oracle: Annotated[bool | None, typer.Option("--oracle/--no-oracle", help="Also run without the leavers.")] = None,
-    steps: Annotated[int | None, _option("steps", "Optimiser steps a client.")] = None,
-    lr: Annotated[float | None, _option("lr", "Learning rate.")] = None,
+    steps: Steps = None,
+    lr: Lr = None,
     batch_size: BatchSize = None,
     micro_batch: MicroBatch = None,
     max_length: MaxLength = None,
@@ -100,7 +104,7 @@ def run(
     localise: Annotated[str | None, _option("localise", f"{', '.join(LOCALISATIONS)}.")] = None,
     preset: Annotated[str | None, typer.Option(help="paper: as published (16 bits, paper localisation).")] = None,
     seed: Seed = None,
-    workers: Annotated[int | None, _option("workers", "Ray actors; 0 for one a core.")] = None,
+    workers: Workers = None,
     profile: Profile = None,
     out: Annotated[Path | None, typer.Option(help="Output folder, new or empty; default runs/001, 002, ...")] = None,
     resume: Annotated[Path | None, typer.Option(help="A run's folder: go on with it after any stop.")] = None,
@@ -234,6 +238,65 @@ def verify(
             print_findings(Console(), profile, findings)
         if any(finding.problems for finding in findings):
             raise typer.Exit(Refused.exit_code)
+
+
+@app.command()
+def methods(json_: Annotated[bool, _JSON] = False) -> None:
+    """The table of methods: paper, exact or not, what a removal costs, what is stored."""
+    from simulations.comparison_table import methods_table
+    from strategies.registry import METHODS
+
+    if json_:
+        keys = ("name", "title", "paper", "exact", "cost_formula", "storage_formula")
+        typer.echo(json.dumps([{key: getattr(method, key) for key in keys} for method in METHODS.values()], indent=1))
+    else:
+        Console().print(methods_table())
+
+
+@app.command()
+def compare(
+    config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,
+    methods: Annotated[str | None, typer.Option(help="Names a,b,c of `fedsift methods`; default: all.")] = None,
+    held_out: Annotated[
+        int, typer.Option(help="Further clients that never join, and score what they are served.")
+    ] = 10,
+    dataset: Annotated[str | None, _option("dataset", _DATASET)] = None,
+    data_file: DataFile = None,
+    client_column: ClientColumn = None,
+    prompt: Prompt = None,
+    target: Target = None,
+    choices: Choices = None,
+    test_share: TestShare = None,
+    clients: Clients = None,
+    leave: Leave = None,
+    model: Model = None,
+    steps: Steps = None,
+    lr: Lr = None,
+    max_length: MaxLength = None,
+    seed: Seed = None,
+    workers: Workers = None,
+    out: Annotated[Path | None, typer.Option(help="Output folder, new; default runs/001, 002, ...")] = None,
+    json_: Annotated[bool, _JSON] = False,
+) -> None:
+    """Play merge and removals with several methods on the same clients."""
+    options = locals()
+    overrides = {name: value for name, value in options.items() if name in RunConfig.__dataclass_fields__}
+    folder = out or next_run_folder()
+    with _told_to_people(f"what is there so far is in {folder}"):
+        settings = _settings(config, None, overrides)
+        from simulations.compare import compare as play
+        from simulations.comparison_table import comparison_table, write_comparison
+        from strategies.registry import METHODS
+
+        names = [name.strip() for name in methods.split(",")] if methods else list(METHODS)
+        told = play(settings, names, held_out, folder, _bars())
+        write_comparison(told, folder)
+        if json_:
+            typer.echo(json.dumps(told, indent=1))
+        else:
+            console = Console()
+            console.print(comparison_table(told))
+            console.print(f"written  {folder}")
 
 
 def _bars() -> "PhaseBars":

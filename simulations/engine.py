@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from fedsift.errors import BadInput
 from fedsift.ledger import Ledger
 from fedsift.models import torch_device
 from simulations import server_app
-from simulations.client_app import MEMBERSHIP, membership
+from simulations.client import MEMBERSHIP, membership
 from simulations.configuration import RunConfig
 from simulations.progress import PhaseBars
 from simulations.ray_grid import RayGrid, WorkerPool, node_configs
@@ -44,6 +44,7 @@ def federate(
     masks: Path | None = None,
     rounds: int | None = None,
     returning: bool = False,
+    held_out: Container[str] = (),
 ) -> dict[str, Any]:
     """One run of the ServerApp; returns its outcome, and the workers' environments.
 
@@ -56,10 +57,11 @@ def federate(
         masks: where clients keep their masks; None keeps none, and then nobody can be served.
         rounds: by default two where somebody leaves, else one.
         returning: whether clients that left before join again; else they stay away.
+        held_out: clients that never join, and only score the merged model.
     """
     user_config = config.to_user_config()
     extra = {"mask-folder": str(masks.resolve())} if masks is not None else {}
-    nodes = node_configs(clients, extra)
+    nodes = node_configs(clients, extra, held_out)
     grid = RayGrid(pool, nodes, user_config, bars, _remembered(clients, ledger, returning))
     environments = pool.prepare(user_config)
     server_config: UserConfig = {"rounds": rounds or (2 if config.leave else 1)}

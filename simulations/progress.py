@@ -1,6 +1,8 @@
 """One progress bar per phase, with clients/s and time left, and the seconds that each phase took."""
 
+import signal
 import time
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -15,10 +17,17 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from strategies.messages import EVALUATE, FORGET, QUERY, TRAIN
+from strategies.messages import EVALUATE, EVALUATE_SERVED, FINE_TUNE, FORGET, QUERY, TRAIN
 
 # The mask request is part of evaluation: it has no bar of its own.
-_TITLES = {QUERY: "query", TRAIN: "train", FORGET: "forget", EVALUATE: "evaluate"}
+_TITLES = {
+    QUERY: "query",
+    TRAIN: "train",
+    FINE_TUNE: "fine-tune",
+    FORGET: "forget",
+    EVALUATE: "evaluate",
+    EVALUATE_SERVED: "evaluate",
+}
 
 
 class _ClientsPerSecond(ProgressColumn):
@@ -45,15 +54,19 @@ class PhaseBars:
         self._task = TaskID(0)
         self._phase = ""
         self._clock = time.perf_counter()
+        self._interrupted = False
+        self._restored: Any = None
         self.console = console
 
     def __enter__(self) -> "PhaseBars":
         """From here on something is shown: enter when the input is known to be good."""
         self._phase, self._clock = "start", time.perf_counter()
+        self._restored = signal.signal(signal.SIGINT, self._interrupt)
         self._status.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._restored)
         self._close()
         self._status.stop()
         self._bars.stop()
@@ -71,6 +84,8 @@ class PhaseBars:
 
     def advance(self, message_type: str) -> None:
         """Count a reply."""
+        if self._interrupted:
+            raise KeyboardInterrupt
         if message_type in _TITLES:
             self._bars.advance(self._task)
 
@@ -78,6 +93,11 @@ class PhaseBars:
         """End the last phase: what follows is Ray's shutting down."""
         self._close()
         self._phase = "stop"
+
+    def _interrupt(self, *_: object) -> None:
+        """Ctrl-C. Raised while Python cleans up an object it would be ignored, so the next reply raises it again."""
+        self._interrupted = True
+        raise KeyboardInterrupt
 
     def _close(self) -> None:
         """End the phase and add its seconds up."""

@@ -7,7 +7,7 @@ message do not depend on the number of clients.
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from operator import length_hint
 from typing import Any, Protocol
@@ -233,10 +233,16 @@ class RayGrid(Grid):
         return reference
 
 
-def node_configs(clients: Mapping[str, int], extra: Mapping[str, str] | None = None) -> list[UserConfig]:
-    """Flower's usual node configuration, and the client's own id, for clients with their places in the data set."""
+def node_configs(
+    clients: Mapping[str, int], extra: Mapping[str, str] | None = None, held_out: Container[str] = ()
+) -> list[UserConfig]:
+    """Flower's usual node configuration, and the client's own id, for clients with their places in the data set.
+
+    Those in `held_out` never join; they only score.
+    """
     total = len(clients)
-    return [
-        {"partition-id": place, "num-partitions": total, "client-id": client_id, **(extra or {})}
-        for client_id, place in clients.items()
-    ]
+    nodes: list[UserConfig] = []
+    for client_id, place in clients.items():
+        node: UserConfig = {"partition-id": place, "num-partitions": total, "client-id": client_id, **(extra or {})}
+        nodes.append({**node, "held-out": True} if client_id in held_out else node)
+    return nodes

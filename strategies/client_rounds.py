@@ -1,6 +1,6 @@
 """Rounds over clients that are known by their own id: what the strategies of this floor share."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from logging import getLogger
 from typing import Generic, TypeVar
@@ -11,7 +11,7 @@ from flwr.serverapp.strategy import Strategy
 
 from fedsift.errors import Refused
 from strategies import messages
-from strategies.messages import EVALUATE, QUERY, Wish
+from strategies.messages import EVALUATE, QUERY, REMOVED, Wish
 
 _LOG = getLogger("flwr")  # Flower's own logger: what a strategy says belongs beside what Flower says.
 
@@ -93,6 +93,18 @@ class ClientRounds(Strategy, Generic[RecordT]):
             self.clients[node_id] = client_id
             wishes[node_id] = Wish(wish)
         return wishes
+
+    def tell_removed(self, server_round: int, removed: Container[str], grid: Grid) -> None:
+        """Tell clients that their removal is done."""
+        content = RecordDict()
+        told = [
+            Message(content, dst_node_id=node_id, message_type=REMOVED, group_id=str(server_round))
+            for node_id, client_id in self.clients.items()
+            if client_id in removed
+        ]
+        for reply in grid.send_and_receive(told) if told else ():
+            if reply.has_error():
+                self.failed(self.name(reply), REMOVED, Refused(reply.error.reason))
 
     def client_record(self, reply: Message) -> ConfigRecord:
         """The client's part of a reply; refuses an error and a reply in another client's name."""

@@ -8,6 +8,11 @@ Bulk travels as raw bytes, never as pickles. Types of messages:
     query.removed   -> client id; tells a client that its removal is done
     query.mask      -> client id, its mask
     evaluate        terms, the merged model, and for a member its served magnitudes -> client id, scores
+
+and for the methods that SIFT-Masks is compared with:
+
+    train.fine_tune -> client id, its task vector by plain fine-tuning
+    evaluate.served the method, what it shares with all, whether the client is a member -> client id, scores
 """
 
 import json
@@ -24,14 +29,9 @@ from fedsift.errors import Refused
 from fedsift.quantisation import QuantisationGrid
 from fedsift.server_state import Training
 
-QUERY, TRAIN, FORGET, REMOVED, MASK, EVALUATE = (
-    "query",
-    "train",
-    "train.forget",
-    "query.removed",
-    "query.mask",
-    "evaluate",
-)
+QUERY, REMOVED, MASK = "query", "query.removed", "query.mask"
+TRAIN, FORGET, FINE_TUNE = "train", "train.forget", "train.fine_tune"
+EVALUATE, EVALUATE_SERVED = "evaluate", "evaluate.served"
 
 _LARGEST_FINGERPRINT = 10_000
 _T = TypeVar("_T")
@@ -99,11 +99,14 @@ def client_reply(
     client_id: str,
     fields: Mapping[str, str | bytes | int] | None = None,
     scores: dict[str, float] | None = None,
+    task_vector: NDArray[np.float32] | None = None,
 ) -> Message:
     """A client's answer to `message`."""
     content = RecordDict({"client": ConfigRecord({"client-id": client_id, **(fields or {})})})
     if scores is not None:
         content["scores"] = MetricRecord(cast(dict[str, int | float | list[int] | list[float]], scores))
+    if task_vector is not None:
+        content["task-vector"] = ArrayRecord({"values": float_array(task_vector)})
     return Message(content, reply_to=message)
 
 
@@ -142,6 +145,18 @@ def reply_scores(reply: Message) -> dict[str, float]:
     if not isinstance(record, MetricRecord):
         return {}
     return {name: float(value) for name, value in record.items() if isinstance(value, int | float)}
+
+
+def reply_task_vector(reply: Message, size: int) -> NDArray[np.float32]:
+    """The task vector of shape (n,) that came with a reply."""
+    record = reply.content.get("task-vector")
+    values = record.get("values") if isinstance(record, ArrayRecord) else None
+    if values is None:
+        raise Refused("a reply lacks its task vector")
+    task_vector = read_float_array(values)
+    if task_vector.shape != (size,):
+        raise Refused(f"task vector of shape {task_vector.shape}; this federation has ({size},)")
+    return task_vector
 
 
 def float_array(values: NDArray[np.float32]) -> Array:

@@ -25,7 +25,7 @@ from fedsift.localisation import Localisation
 from fedsift.server_state import ServerState
 from strategies import messages
 from strategies.client_rounds import ClientRounds, RoundRecord
-from strategies.messages import EVALUATE, FORGET, MASK, REMOVED, TRAIN, Stream, Wish
+from strategies.messages import EVALUATE, FORGET, MASK, TRAIN, Stream, Wish
 
 _LOG = getLogger("flwr")  # Flower's own logger: what a strategy says belongs beside what Flower says.
 
@@ -127,22 +127,12 @@ class SiftMasks(ClientRounds[SiftRecord]):
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
         """Tell those who left, and serve all who answered: messages are made one by one while they are sent."""
-        self._tell_removed(server_round, grid)
+        receipts = self.rounds[-1].receipts
+        removed = {body["client"] for body in receipts if body["verdict"] != "REFUSED"}
+        self.tell_removed(server_round, removed, grid)
         if not self._evaluate:
             return []
         return Stream(self._serve(server_round, arrays, grid), len(self.clients))
-
-    def _tell_removed(self, server_round: int, grid: Grid) -> None:
-        removed = {body["client"] for body in self.rounds[-1].receipts if body["verdict"] != "REFUSED"}
-        content = RecordDict()
-        told = [
-            Message(content, dst_node_id=node_id, message_type=REMOVED, group_id=str(server_round))
-            for node_id, client_id in self.clients.items()
-            if client_id in removed
-        ]
-        for reply in grid.send_and_receive(told) if told else ():
-            if reply.has_error():
-                self.failed(self.name(reply), REMOVED, Refused(reply.error.reason))
 
     def _serve(self, server_round: int, merged: ArrayRecord, grid: Grid) -> Iterator[Message]:
         def to(node_id: int, message_type: str, content: RecordDict) -> Message:

@@ -1,0 +1,130 @@
+"""A client within the ClientApp: who it is, its data and model, and what it remembers between messages."""
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from flwr.app import ConfigRecord, Context, Message, UserConfig
+
+from fedsift.client import LocalTrainer, Tuned
+from fedsift.contribution import UploadTerms
+from fedsift.data.examples import Row
+from fedsift.fine_tuning import FineTuner
+from fedsift.model_settings import ModelSettings
+from fedsift.models import load_learner
+from fedsift.reproducibility import environment_fingerprint
+from fedsift.tasks.task import encode_rows
+from fedsift.tuning import TuningSettings
+from simulations.configuration import RunConfig
+from simulations.data import choose_clients, load_dataset
+from strategies import messages
+from strategies.messages import Wish
+
+MEMBERSHIP = "membership"  # the record in a client's state
+
+
+_dataset = lru_cache(maxsize=1)(load_dataset)
+
+
+_learner = lru_cache(maxsize=1)(load_learner)
+
+
+@lru_cache(maxsize=1)
+def _trainer(model: ModelSettings, terms: UploadTerms, settings: TuningSettings) -> LocalTrainer:
+    flat_model, task = _learner(model)
+    return LocalTrainer(flat_model, task, terms, settings, model.root_seed)
+
+
+@lru_cache(maxsize=1)
+def _fine_tuner(model: ModelSettings, settings: TuningSettings) -> FineTuner:
+    flat_model, task = _learner(model)
+    return FineTuner(flat_model, task, settings, model.root_seed)
+
+
+def prepare(run_config: UserConfig) -> None:
+    """Load data and model, and try them on the first client: what is wrong there is wrong everywhere.
+
+    Raises:
+        BadInput: data and model cannot be loaded, or do not fit together.
+    """
+    config = RunConfig.from_user_config(run_config)
+    dataset = _dataset(config)
+    _, task = _learner(config.model_settings)
+    first = choose_clients(config, dataset)[0]
+    task.batch(encode_rows(task, dataset.train_examples(first)[: config.batch_size], first))
+
+
+class Client:
+    """A client for the length of one message: who it is, its data, and what it remembers between messages."""
+
+    def __init__(self, context: Context) -> None:
+        self.config = RunConfig.from_user_config(context.run_config)
+        self._dataset = _dataset(self.config)
+        node = context.node_config
+        self.id = str(node.get("client-id") or self._dataset.client_ids[int(node["partition-id"])])
+        folder = str(node.get("mask-folder", ""))
+        self.mask_folder = Path(folder) if folder else None
+        self.vector_folder = Path(str(node.get("vector-folder", "")))
+        self._leave_round = int(node.get("leave-round", 0))
+        self._is_held_out = bool(node.get("held-out", False))
+        if MEMBERSHIP not in context.state:
+            context.state[MEMBERSHIP] = membership()
+        self.membership = context.state.config_records[MEMBERSHIP]
+
+    @property
+    def train_examples(self) -> Sequence[Row]:
+        """What it tunes on."""
+        return self._dataset.train_examples(self.id)
+
+    @property
+    def test_examples(self) -> Sequence[Row]:
+        """What its scores are measured on."""
+        return self._dataset.test_examples(self.id)
+
+    def trainer(self, message: Message) -> LocalTrainer:
+        """Sign-fixed tuning under the terms that a message brings."""
+        terms, config = messages.read_terms(message.content), self.config
+        return _trainer(config.model_settings, terms, config.tuning)
+
+    @property
+    def fine_tuner(self) -> FineTuner:
+        """Plain fine-tuning, for the methods to compare with."""
+        return _fine_tuner(self.config.model_settings, self.config.tuning)
+
+    def wish(self, server_round: int) -> Wish:
+        """Who is to leave in this simulation asks for it in a round after that in which it joined; who left is away.
+
+        The node may say in which round at the earliest; a client held out never joins.
+        """
+        leave = self.config.leave
+        leaver = isinstance(leave, tuple) and self.id in leave
+        if not self.membership["member"]:
+            return Wish.AWAY if self.membership["removed"] or self._is_held_out else Wish.JOIN
+        first = max(int(str(self.membership["round"])) + 1, self._leave_round)
+        return Wish.LEAVE if leaver and server_round >= first else Wish.STAY
+
+    def trained(self, message: Message, tuned: Tuned) -> Message:
+        """The reply to both kinds of training: the upload and what the server keeps beside it."""
+        return messages.client_reply(
+            message,
+            self.id,
+            {
+                "upload": tuned.contribution.to_bytes(),
+                "saturated": tuned.saturated,
+                "steps": self.config.steps,
+                "data-digest": tuned.data_digest,
+                "environment": json.dumps(environment_fingerprint(), sort_keys=True),
+            },
+        )
+
+
+def membership(member: bool = False, server_round: int = 0, removed: bool = False) -> ConfigRecord:
+    """What a client remembers of its own standing; a simulation that goes on from a ledger sets it.
+
+    Args:
+        member: whether it has contributed.
+        server_round: the round in which it did.
+        removed: whether it was a member and left.
+    """
+    return ConfigRecord({"member": member, "round": server_round, "removed": removed})

@@ -1,0 +1,35 @@
+"""EMR-merging: elect, mask, rescale (Huang et al. 2024, arXiv 2405.17461)."""
+
+from collections.abc import Mapping, Sequence
+
+from fedsift.merging.emr import Emr, served
+from strategies.merged_fine_tunings import MergedFineTunings, Vector
+from strategies.method import Method, everybody_else, model_and_masks
+
+
+class EmrMerging(MergedFineTunings):
+    """A member is served the unified vector where its own agrees in sign, rescaled to its own size."""
+
+    method = Method(
+        "emr",
+        "EMR-merging",
+        "Huang et al. 2024, arXiv 2405.17461",
+        True,
+        everybody_else,
+        "T",
+        model_and_masks,
+        "M (1 + T/32)",
+    )
+
+    def new_merger(self) -> Emr:
+        """The sum, and the largest entries of either sign."""
+        return Emr(self.size)
+
+    def shared(self) -> dict[str, Vector]:
+        """The unified vector."""
+        return {"unified": self.merger.merged()}
+
+    @staticmethod
+    def serve(own: Vector | None, shared: Mapping[str, Vector], sizes: Sequence[int], **chosen: float) -> Vector:
+        """The unified vector; for a member masked and rescaled."""
+        return shared["unified"] if own is None else served(own, shared["unified"], sizes)

@@ -1,0 +1,22 @@
+"""All methods, by name."""
+
+from strategies.emr_merging import EmrMerging
+from strategies.fine_tune_merge import FineTuneMerge
+from strategies.merged_fine_tunings import MergedFineTunings
+from strategies.method import Method, model, model_and_masks, one
+from strategies.tall_masks import TallMasks
+from strategies.ties import TiesMerging
+
+SIFT_MASKS, SIFT_MERGE = "sift-masks", "sift-merge"
+_SIFT_PAPER = "Kuo et al. 2025, arXiv 2504.04626"
+
+# Methods over plain fine-tunings.
+STRATEGIES: dict[str, type[MergedFineTunings]] = {
+    strategy.method.name: strategy for strategy in (FineTuneMerge, TiesMerging, TallMasks, EmrMerging)
+}
+
+METHODS: dict[str, Method] = {
+    SIFT_MASKS: Method(SIFT_MASKS, "SIFT-Masks", _SIFT_PAPER, True, one, "1", model_and_masks, "M (1 + T/32)"),
+    SIFT_MERGE: Method(SIFT_MERGE, "SIFT + Merge", _SIFT_PAPER, True, one, "1", model, "M"),
+    **{name: strategy.method for name, strategy in STRATEGIES.items()},
+}
