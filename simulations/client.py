@@ -77,6 +77,10 @@ class Client:
         """What it tunes on."""
         return self._dataset.train_examples(self.id)
 
+    def train_examples_of(self, client_id: str) -> Sequence[Row]:
+        """What another client tunes on, for methods that pool data."""
+        return self._dataset.train_examples(client_id)
+
     @property
     def test_examples(self) -> Sequence[Row]:
         """What its scores are measured on."""

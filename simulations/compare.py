@@ -59,7 +59,7 @@ def compare(config: RunConfig, names: Sequence[str], held_out: int, out: Path, b
         if {SIFT_MASKS, SIFT_MERGE} & set(names):
             masks, merged = arena.sift_masks()
             rows += [row for row in (masks, merged) if row["name"] in names]
-        rows += [arena.merged_fine_tunings(name) for name in names if name in STRATEGIES]
+        rows += [arena.compared(name) for name in names if name in STRATEGIES]
         bars.finish()
     rows.sort(key=lambda row: list(METHODS).index(row["name"]))
     return {
@@ -118,8 +118,8 @@ class _Arena:
             both.append(row)
         return both[0], both[1]
 
-    def merged_fine_tunings(self, name: str) -> dict[str, Any]:
-        """A method over plain fine-tunings."""
+    def compared(self, name: str) -> dict[str, Any]:
+        """Any other method."""
         self.bars.prefix = f"{METHODS[name].title} "
         started = time.perf_counter()
         last = 1 + len(self.leavers)

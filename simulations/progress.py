@@ -17,13 +17,14 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from strategies.messages import EVALUATE, EVALUATE_SERVED, FINE_TUNE, FORGET, QUERY, TRAIN
+from strategies.messages import EVALUATE, EVALUATE_SERVED, FINE_TUNE, FORGET, POOLED, QUERY, TRAIN
 
 # The mask request is part of evaluation: it has no bar of its own.
 _TITLES = {
     QUERY: "query",
     TRAIN: "train",
     FINE_TUNE: "fine-tune",
+    POOLED: "pooled",
     FORGET: "forget",
     EVALUATE: "evaluate",
     EVALUATE_SERVED: "evaluate",

@@ -11,7 +11,7 @@ from flwr.serverapp.strategy import Strategy
 
 from fedsift.errors import Refused
 from strategies import messages
-from strategies.messages import EVALUATE, QUERY, REMOVED, Wish
+from strategies.messages import EVALUATE, QUERY, Wish
 
 _LOG = getLogger("flwr")  # Flower's own logger: what a strategy says belongs beside what Flower says.
 
@@ -94,17 +94,17 @@ class ClientRounds(Strategy, Generic[RecordT]):
             wishes[node_id] = Wish(wish)
         return wishes
 
-    def tell_removed(self, server_round: int, removed: Container[str], grid: Grid) -> None:
-        """Tell clients that their removal is done."""
+    def tell(self, message_type: str, server_round: int, clients: Container[str], grid: Grid) -> None:
+        """Tell clients that they have joined, or that their removal is done."""
         content = RecordDict()
         told = [
-            Message(content, dst_node_id=node_id, message_type=REMOVED, group_id=str(server_round))
+            Message(content, dst_node_id=node_id, message_type=message_type, group_id=str(server_round))
             for node_id, client_id in self.clients.items()
-            if client_id in removed
+            if client_id in clients
         ]
         for reply in grid.send_and_receive(told) if told else ():
             if reply.has_error():
-                self.failed(self.name(reply), REMOVED, Refused(reply.error.reason))
+                self.failed(self.name(reply), message_type, Refused(reply.error.reason))
 
     def client_record(self, reply: Message) -> ConfigRecord:
         """The client's part of a reply; refuses an error and a reply in another client's name."""

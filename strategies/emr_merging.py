@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from fedsift.merging.emr import Emr, served
-from strategies.merged_fine_tunings import MergedFineTunings, Vector
+from strategies.compared_method import Vector
+from strategies.merged_fine_tunings import MergedFineTunings
 from strategies.method import Method, everybody_else, model_and_masks
 
 
@@ -30,6 +31,6 @@ class EmrMerging(MergedFineTunings):
         return {"unified": self.merger.merged()}
 
     @staticmethod
-    def serve(own: Vector | None, shared: Mapping[str, Vector], sizes: Sequence[int], **chosen: float) -> Vector:
+    def serve(own: Vector | None, shared: Mapping[str, Vector], sizes: Sequence[int], **terms: float) -> list[Vector]:
         """The unified vector; for a member masked and rescaled."""
-        return shared["unified"] if own is None else served(own, shared["unified"], sizes)
+        return [shared["unified"] if own is None else served(own, shared["unified"], sizes)]

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from fedsift.merging.fine_tune_merge import Mean
-from strategies.merged_fine_tunings import MergedFineTunings, Vector
+from strategies.compared_method import Vector
+from strategies.merged_fine_tunings import MergedFineTunings
 from strategies.method import Method, model, one
 
 
@@ -22,6 +23,6 @@ class FineTuneMerge(MergedFineTunings):
         return {"merged": self.merger.merged()}
 
     @staticmethod
-    def serve(own: Vector | None, shared: Mapping[str, Vector], sizes: Sequence[int], **chosen: float) -> Vector:
+    def serve(own: Vector | None, shared: Mapping[str, Vector], sizes: Sequence[int], **terms: float) -> list[Vector]:
         """The mean."""
-        return shared["merged"]
+        return [shared["merged"]]

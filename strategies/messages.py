@@ -12,11 +12,13 @@ Bulk travels as raw bytes, never as pickles. Types of messages:
 and for the methods that SIFT-Masks is compared with:
 
     train.fine_tune -> client id, its task vector by plain fine-tuning
+    query.joined    -> client id; tells a client that its data have been trained on
+    train.pooled    clients by slices, a task vector to start from -> client id, a task vector for each slice
     evaluate.served the method, what it shares with all, whether the client is a member -> client id, scores
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import TypeVar, cast
 
@@ -29,8 +31,8 @@ from fedsift.errors import Refused
 from fedsift.quantisation import QuantisationGrid
 from fedsift.server_state import Training
 
-QUERY, REMOVED, MASK = "query", "query.removed", "query.mask"
-TRAIN, FORGET, FINE_TUNE = "train", "train.forget", "train.fine_tune"
+QUERY, JOINED, REMOVED, MASK = "query", "query.joined", "query.removed", "query.mask"
+TRAIN, FORGET, FINE_TUNE, POOLED = "train", "train.forget", "train.fine_tune", "train.pooled"
 EVALUATE, EVALUATE_SERVED = "evaluate", "evaluate.served"
 
 _LARGEST_FINGERPRINT = 10_000
@@ -99,14 +101,14 @@ def client_reply(
     client_id: str,
     fields: Mapping[str, str | bytes | int] | None = None,
     scores: dict[str, float] | None = None,
-    task_vector: NDArray[np.float32] | None = None,
+    task_vectors: Sequence[NDArray[np.float32]] = (),
 ) -> Message:
     """A client's answer to `message`."""
     content = RecordDict({"client": ConfigRecord({"client-id": client_id, **(fields or {})})})
     if scores is not None:
         content["scores"] = MetricRecord(cast(dict[str, int | float | list[int] | list[float]], scores))
-    if task_vector is not None:
-        content["task-vector"] = ArrayRecord({"values": float_array(task_vector)})
+    if task_vectors:
+        content["task-vectors"] = ArrayRecord({str(i): float_array(each) for i, each in enumerate(task_vectors)})
     return Message(content, reply_to=message)
 
 
@@ -147,16 +149,16 @@ def reply_scores(reply: Message) -> dict[str, float]:
     return {name: float(value) for name, value in record.items() if isinstance(value, int | float)}
 
 
-def reply_task_vector(reply: Message, size: int) -> NDArray[np.float32]:
-    """The task vector of shape (n,) that came with a reply."""
-    record = reply.content.get("task-vector")
-    values = record.get("values") if isinstance(record, ArrayRecord) else None
-    if values is None:
-        raise Refused("a reply lacks its task vector")
-    task_vector = read_float_array(values)
-    if task_vector.shape != (size,):
-        raise Refused(f"task vector of shape {task_vector.shape}; this federation has ({size},)")
-    return task_vector
+def reply_task_vectors(reply: Message, size: int) -> list[NDArray[np.float32]]:
+    """The task vectors of shape (n,) that came with a reply, at least one."""
+    record = reply.content.get("task-vectors")
+    if not isinstance(record, ArrayRecord) or not record:
+        raise Refused("a reply lacks its task vectors")
+    task_vectors = [read_float_array(record[key]) for key in sorted(record, key=int)]
+    for task_vector in task_vectors:
+        if task_vector.shape != (size,):
+            raise Refused(f"task vector of shape {task_vector.shape}; this federation has ({size},)")
+    return task_vectors
 
 
 def float_array(values: NDArray[np.float32]) -> Array:

@@ -18,6 +18,11 @@ def everybody_else(members: int) -> int:
     return members - 1
 
 
+def others_of_shard(shards: int) -> Cost:
+    """The others of the leaver's shard train again: (T - 1) / S of them, in the mean."""
+    return lambda members: -(-(members - 1) // shards)
+
+
 @dataclass(frozen=True)
 class Method:
     """A row of the registry.
@@ -50,6 +55,11 @@ class Method:
 def model(parameters: int, members: int) -> int:  # noqa: ARG001
     """M: one model in float32."""
     return 4 * parameters
+
+
+def models(number: int) -> Callable[[int, int], int]:
+    """M times a number: shards, or their checkpoints."""
+    return lambda parameters, _: 4 * parameters * number
 
 
 def model_and_masks(parameters: int, members: int) -> int:

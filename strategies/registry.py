@@ -1,18 +1,29 @@
 """All methods, by name."""
 
+from strategies.central_ft import CentralFineTuning, ClusteredCentralFineTuning
+from strategies.compared_method import ComparedMethod
 from strategies.emr_merging import EmrMerging
 from strategies.fine_tune_merge import FineTuneMerge
-from strategies.merged_fine_tunings import MergedFineTunings
 from strategies.method import Method, model, model_and_masks, one
+from strategies.sisa import Sisa
 from strategies.tall_masks import TallMasks
 from strategies.ties import TiesMerging
 
 SIFT_MASKS, SIFT_MERGE = "sift-masks", "sift-merge"
 _SIFT_PAPER = "Kuo et al. 2025, arXiv 2504.04626"
 
-# Methods over plain fine-tunings.
-STRATEGIES: dict[str, type[MergedFineTunings]] = {
-    strategy.method.name: strategy for strategy in (FineTuneMerge, TiesMerging, TallMasks, EmrMerging)
+# The methods that SIFT-Masks is compared with.
+STRATEGIES: dict[str, type[ComparedMethod]] = {
+    strategy.method.name: strategy
+    for strategy in (
+        FineTuneMerge,
+        TiesMerging,
+        TallMasks,
+        EmrMerging,
+        CentralFineTuning,
+        ClusteredCentralFineTuning,
+        Sisa,
+    )
 }
 
 METHODS: dict[str, Method] = {

@@ -25,7 +25,7 @@ from fedsift.localisation import Localisation
 from fedsift.server_state import ServerState
 from strategies import messages
 from strategies.client_rounds import ClientRounds, RoundRecord
-from strategies.messages import EVALUATE, FORGET, MASK, TRAIN, Stream, Wish
+from strategies.messages import EVALUATE, FORGET, MASK, REMOVED, TRAIN, Stream, Wish
 
 _LOG = getLogger("flwr")  # Flower's own logger: what a strategy says belongs beside what Flower says.
 
@@ -129,7 +129,7 @@ class SiftMasks(ClientRounds[SiftRecord]):
         """Tell those who left, and serve all who answered: messages are made one by one while they are sent."""
         receipts = self.rounds[-1].receipts
         removed = {body["client"] for body in receipts if body["verdict"] != "REFUSED"}
-        self.tell_removed(server_round, removed, grid)
+        self.tell(REMOVED, server_round, removed, grid)
         if not self._evaluate:
             return []
         return Stream(self._serve(server_round, arrays, grid), len(self.clients))

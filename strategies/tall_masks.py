@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from fedsift.merging.fine_tune_merge import Mean
 from fedsift.merging.tall_masks import DENSITIES, SCALES, lambda_of_density, served, tall_mask
-from strategies.merged_fine_tunings import MergedFineTunings, Vector
+from strategies.compared_method import Vector
+from strategies.merged_fine_tunings import MergedFineTunings
 from strategies.method import Method, everybody_else, model_and_masks
 
 
@@ -35,9 +36,9 @@ class TallMasks(MergedFineTunings):
         return {"merged": self.merger.merged(), "total": self.merger.total()}
 
     @staticmethod
-    def serve(own: Vector | None, shared: Mapping[str, Vector], sizes: Sequence[int], **chosen: float) -> Vector:
+    def serve(own: Vector | None, shared: Mapping[str, Vector], sizes: Sequence[int], **terms: float) -> list[Vector]:
         """The mean; for a member under its mask, times alpha."""
         if own is None:
-            return shared["merged"]
-        threshold = lambda_of_density(own, shared["total"], chosen["density"])
-        return served(shared["merged"], tall_mask(own, shared["total"], threshold), chosen["alpha"])
+            return [shared["merged"]]
+        threshold = lambda_of_density(own, shared["total"], terms["density"])
+        return [served(shared["merged"], tall_mask(own, shared["total"], threshold), terms["alpha"])]

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from fedsift.merging.ties import SCALES, Ties
-from strategies.merged_fine_tunings import MergedFineTunings, Vector
+from strategies.compared_method import Vector
+from strategies.merged_fine_tunings import MergedFineTunings
 from strategies.method import Method, everybody_else, model
 
 
@@ -24,6 +25,6 @@ class TiesMerging(MergedFineTunings):
         return {"merged": self.merger.merged()}
 
     @staticmethod
-    def serve(own: Vector | None, shared: Mapping[str, Vector], sizes: Sequence[int], **chosen: float) -> Vector:
+    def serve(own: Vector | None, shared: Mapping[str, Vector], sizes: Sequence[int], **terms: float) -> list[Vector]:
         """The merged vector times lambda."""
-        return shared["merged"] * np.float32(chosen["scale"])
+        return [shared["merged"] * np.float32(terms["scale"])]

@@ -5,7 +5,7 @@
 | `fine_tune_merge` | FT + Merge, the mean               | exact: subtract the leaver's task vector               |
 | `ties`            | TIES-merging                       | merge the others anew                                  |
 | `tall_masks`      | TALL-masks                         | the sum is exact, but each mask depends on it          |
-| `consensus_count` | consensus merging, over TALL-masks | merge the others anew: the same holds of what it counts|
+| `consensus_count` | consensus merging, over TALL-masks | merge the others anew: it counts those masks           |
 | `emr`             | EMR-merging                        | merge the others anew: a maximum has no inverse        |
 | `negation`        | task negation, NegMerge, MSA       | approximate                                            |
 

@@ -38,7 +38,7 @@ class Ties:
         members: number of task vectors merged.
     """
 
-    def __init__(self, size: int, density: float = DENSITY) -> None:
+    def __init__(self, size: int, *, density: float = DENSITY) -> None:
         """No members, for task vectors of `size` entries.
 
         Raises:

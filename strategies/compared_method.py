@@ -1,0 +1,123 @@
+"""What all methods share that SIFT-Masks is compared with: they are served, scored, and asked what a removal cost."""
+
+import json
+from abc import abstractmethod
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
+from flwr.serverapp import Grid
+from numpy.typing import NDArray
+
+from strategies import messages
+from strategies.client_rounds import ClientRounds, RoundRecord, mean_scores
+from strategies.messages import EVALUATE_SERVED, REMOVED, Stream
+from strategies.method import Method
+
+Vector = NDArray[np.float32]
+_VALIDATION_CLIENTS = 5  # that choose the hyper-parameters
+
+
+@dataclass
+class ComparedRecord(RoundRecord):
+    """What a round did.
+
+    Attributes:
+        left: clients removed in this round.
+        trainings: clients that trained for the removals of this round.
+        steps: optimiser steps of these.
+        validation_scorings: models scored to choose hyper-parameters.
+    """
+
+    left: list[str] = field(default_factory=list)
+    trainings: int = 0
+    steps: int = 0
+    validation_scorings: int = 0
+
+
+class ComparedMethod(ClientRounds[ComparedRecord]):
+    """A method of the registry; a subclass says how it trains, what it keeps, and how a client is served."""
+
+    method: ClassVar[Method]
+    candidates: ClassVar[Sequence[Mapping[str, float]]] = ({},)  # hyper-parameters of `serve` to choose from
+
+    def __init__(self, size: int, evaluated: Container[int]) -> None:
+        """Begin without members.
+
+        Args:
+            size: n, the number of tuned parameters.
+            evaluated: the rounds that end with an evaluation.
+        """
+        super().__init__()
+        self.size = size
+        self.members: set[str] = set()
+        self.chosen: Mapping[str, float] = self.candidates[0]
+        self._evaluated = evaluated
+
+    @abstractmethod
+    def digest(self) -> str:
+        """SHA-256 of the state, as hexadecimal digits: the same for any order of arrival."""
+
+    @abstractmethod
+    def shared(self) -> dict[str, Vector]:
+        """What the server sends to everybody to be served from."""
+
+    def own_terms(self, client_id: str) -> dict[str, float]:
+        """What `serve` is told of one client beside the hyper-parameters."""
+        return {}
+
+    @staticmethod
+    @abstractmethod
+    def serve(own: Vector | None, shared: Mapping[str, Vector], sizes: Sequence[int], **terms: float) -> list[Vector]:
+        """The task vectors that a client is served; run by the client, which alone has its own.
+
+        Args:
+            own: the member's own task vector, shape (n,); None for who is no member, or where nobody has one.
+            shared: what the server sends.
+            sizes: entries of each tuned parameter, in their order.
+            **terms: hyper-parameters, one of the `candidates`, and the client's `own_terms`.
+
+        Returns:
+            One; or several, over whose scores the mean is taken.
+        """
+
+    def summary(self) -> None:
+        """Nothing to say before the first round."""
+
+    def configure_evaluate(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """Tell those who left; choose hyper-parameters in the first evaluation; serve all who answered."""
+        self.tell(REMOVED, server_round, self.rounds[-1].left, grid)
+        if server_round not in self._evaluated or not self.members:
+            return []
+        shared = ArrayRecord({name: messages.float_array(vector) for name, vector in self.shared().items()})
+        if len(self.candidates) > 1 and self.chosen is self.candidates[0]:
+            self._choose(server_round, shared, grid)
+        return Stream(self._serve(self.clients, [self.chosen], server_round, shared), len(self.clients))
+
+    def _choose(self, server_round: int, shared: ArrayRecord, grid: Grid) -> None:
+        """The candidate with the highest mean score on the validation clients, the first members by id."""
+        validation = sorted(self.members)[:_VALIDATION_CLIENTS]
+        nodes = [node for node, client_id in self.clients.items() if client_id in validation]
+        scores: dict[str, dict[str, float]] = {}
+        for reply in grid.send_and_receive(self._serve(nodes, self.candidates, server_round, shared)):
+            if not reply.has_error():
+                scores[self.name(reply)] = messages.reply_scores(reply)
+        means = mean_scores(scores)
+        best = max(range(len(self.candidates)), key=lambda place: means.get(f"served {place}", 0.0))
+        self.chosen = self.candidates[best]
+        self.rounds[-1].validation_scorings = len(nodes) * len(self.candidates)
+
+    def _serve(
+        self, nodes: Iterable[int], candidates: Sequence[Mapping[str, float]], server_round: int, shared: ArrayRecord
+    ) -> Iterator[Message]:
+        for node in nodes:
+            client_id = self.clients[node]
+            chosen = json.dumps([{**each, **self.own_terms(client_id)} for each in candidates])
+            member = client_id in self.members
+            config = ConfigRecord({"method": self.method.name, "member": member, "candidates": chosen})
+            content = RecordDict({"shared": shared, "config": config})
+            yield Message(content, dst_node_id=node, message_type=EVALUATE_SERVED, group_id=str(server_round))
