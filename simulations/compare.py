@@ -44,6 +44,8 @@ def compare(config: RunConfig, names: Sequence[str], held_out: int, out: Path, b
             raise unknown_name("method", name, METHODS)
     if config.leave == 0:
         raise BadInput("leave = 0: a comparison needs somebody who leaves; give a number or ids")
+    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+        raise BadInput(f"out = {out}: a comparison needs a folder that is new or empty")
     available = load_dataset(
         dataclasses.replace(config, clients=config.clients and config.clients + held_out)
     ).client_ids
