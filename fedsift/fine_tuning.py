@@ -1,6 +1,5 @@
 """Plain fine-tuning, which the methods that SIFT-Masks is compared with build on: Adam on all tuned weights."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from fedsift.errors import BadInput
 from fedsift.flat_model import FlatModel
 from fedsift.seeds import derive_seed
 from fedsift.tasks.task import Task, encode_rows, mean_score, to_device, training_steps
-from fedsift.tuning import TuningSettings, accumulate_gradient
+from fedsift.tuning import TuningSettings, accumulate_gradient, check_loss
 
 
 class FineTuner:
@@ -72,8 +71,7 @@ class FineTuner:
         for number, step in enumerate(batches, start=1):
             on_device = [(to_device(batch, weights.device), share) for batch, share in step]
             value = accumulate_gradient(model, on_device, self._task.loss)
-            if not math.isfinite(value):
-                raise BadInput(f"the loss is {value} at step {number} of the fine-tuning: try a smaller lr")
+            check_loss(value, number, lr or settings.lr)
             optimizer.step()
         return model.task_vector().numpy()
 

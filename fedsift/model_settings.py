@@ -53,6 +53,8 @@ class ModelSettings:
         ):
             if value not in valid:
                 raise unknown_name(kind, value, valid)
+        if self.head != HEADS[0] and self.task != CLASSIFICATION:
+            raise BadInput(f"head belongs to --task {CLASSIFICATION}; task {self.task} has none to choose")
         if self.max_length < 2:
             raise BadInput(f"max-length = {self.max_length}: a row has at least 2 tokens, prompt and target")
         if self.lora_rank < 0:

@@ -22,6 +22,7 @@ from fedsift.seeds import derive_seed
 from fedsift.tasks.causal_lm import CausalLanguageModelling
 from fedsift.tasks.choices import Choices
 from fedsift.tasks.classification import Classification, TextClassifier
+from fedsift.tasks.own_task import OwnTask
 from fedsift.tasks.seq2seq import Seq2SeqLanguageModelling
 from fedsift.tasks.task import CustomTask, Task
 from fedsift.user_code import call_user_code
@@ -37,8 +38,8 @@ def load_learner(settings: ModelSettings) -> tuple[FlatModel, Task]:
     """
     device = torch_device(settings.device)
     if settings.is_custom:
-        custom = _custom_task(settings)
-        module: Any = _custom_model(custom, settings)
+        custom = _own_task(settings)
+        module: Any = custom.model(derive_seed(settings.root_seed, "model"))
         return FlatModel(module.to(device), chosen_layers(module, settings.tune)), custom
     with _opening(settings.model) as location:
         module = _build(settings, location, with_weights=True).to(device)
@@ -59,7 +60,7 @@ def load_layout(settings: ModelSettings) -> ParameterLayout:
         BadInput: there is no such model or task, or a pattern fits no parameter.
     """
     if settings.is_custom:
-        return chosen_layers(_custom_model(_custom_task(settings), settings), settings.tune)
+        return chosen_layers(_own_task(settings).model(derive_seed(settings.root_seed, "model")), settings.tune)
     with _opening(settings.model) as location, torch.device("meta"):
         return _layout(_build(settings, location, with_weights=False), settings)
 
@@ -118,22 +119,14 @@ def _task(settings: ModelSettings, tokenizer: Any, module: Any) -> Task:
     return Choices(modelling, settings.choices) if settings.choices else modelling
 
 
-def _custom_task(settings: ModelSettings) -> CustomTask:
+def _own_task(settings: ModelSettings) -> OwnTask:
     task = call_user_code("task", settings.task)
     if not isinstance(task, CustomTask):
         raise BadInput(
             f"task {settings.task} returned {type(task).__name__}; expected a fedsift.tasks.task.CustomTask, which has "
             "model(), batch(rows), loss(model, batch) and scores(model, batch)"
         )
-    return task
-
-
-def _custom_model(task: CustomTask, settings: ModelSettings) -> nn.Module:
-    torch.manual_seed(derive_seed(settings.root_seed, "model"))
-    model = task.model()
-    if not isinstance(model, nn.Module):
-        raise BadInput(f"task {settings.task}: model() returned {type(model).__name__}; expected a torch.nn.Module")
-    return model
+    return OwnTask(task, settings.task)
 
 
 def torch_device(device: str) -> torch.device:
@@ -151,7 +144,7 @@ def torch_device(device: str) -> torch.device:
 def metric_of(settings: ModelSettings) -> str:
     """What the task's scores are called; nothing is loaded for it."""
     if settings.is_custom:
-        return _custom_task(settings).metric
+        return _own_task(settings).metric
     if settings.choices:
         return Choices.metric
     return CausalLanguageModelling.metric

@@ -79,8 +79,7 @@ def tune_magnitudes(
     optimizer = torch.optim.Adam([magnitudes], lr=lr, fused=True)
     for step, micro_batches in enumerate(steps, start=1):
         value = accumulate_gradient(model, micro_batches, loss)
-        if not math.isfinite(value):
-            raise BadInput(f"the loss is {value} at step {step} of the tuning: try a smaller lr than {lr}")
+        check_loss(value, step, lr)
         for entries in model.slices():
             torch.mul(model.gradient[entries], signs[entries], out=magnitudes.grad[entries])
         optimizer.step()
@@ -88,6 +87,21 @@ def tune_magnitudes(
         model.load_magnitudes(signs, magnitudes)
     magnitudes.grad = None
     return magnitudes
+
+
+def check_loss(value: float, step: int, lr: float) -> None:
+    """See that the loss of a step, counted from 1, is a number.
+
+    Raises:
+        BadInput: it is infinite or no number; at the first step the learning rate cannot be why.
+    """
+    if not math.isfinite(value):
+        why = (
+            f"try a smaller lr than {lr}"
+            if step > 1
+            else "nothing has been tuned yet, so look at the data and the loss"
+        )
+        raise BadInput(f"the loss is {value} at step {step} of the tuning: {why}")
 
 
 def accumulate_gradient(

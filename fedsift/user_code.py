@@ -52,6 +52,7 @@ def told_as_bad_input(what: str) -> Iterator[None]:
         raise
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
-        raise BadInput(
-            f"{what}: {type(error).__name__}: {error} ({Path(place.filename).name}, line {place.lineno})"
-        ) from error
+        where = f"{Path(place.filename).name}, line {place.lineno}"
+        if place.filename.startswith("<frozen"):  # Python's own import
+            where = "looked for in the current folder and in what is installed"
+        raise BadInput(f"{what}: {type(error).__name__}: {' '.join(str(error).split())} ({where})") from error

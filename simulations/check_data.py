@@ -28,8 +28,8 @@ def check_data(config: RunConfig, bars: PhaseBars) -> dict[str, Any]:
         `clients`, `clients_read`, `digest` of what was read; `rows` a client trains on and `test_rows` it is scored on
         (min, median, max), `tokens` a row; `rows_cut` and `tokens_cut` by max-length; `different_targets` and the most
         frequent `targets` with their shares, clients with a `single_target`, their `heterogeneity`
-        (`fedsift.data.partition`); `samples` (decoded from what the model sees); `digests` of the two trainings;
-        `profile`.
+        (`fedsift.data.partition`), none of these for a task without texts; `samples` (decoded from what the model
+        sees); `digests` of the two trainings; `profile`.
 
     Raises:
         BadInput: a client's rows cannot be made or encoded; the message names it.
@@ -40,8 +40,8 @@ def check_data(config: RunConfig, bars: PhaseBars) -> dict[str, Any]:
     read = clients[:_CLIENTS_READ]
     reports = {client_id: _described(task, dataset, client_id) for client_id in read}
     everything = [report for rows in reports.values() for report in rows]
-    targets = Counter(report.target.strip() for report in everything)
-    by_client = [[report.target.strip() for report in rows] for rows in reports.values()]
+    by_client = [[report.target.strip() for report in rows if report.target] for rows in reports.values()]
+    targets = Counter(target for labels in by_client for target in labels)
     return {
         "clients": len(clients),
         "clients_read": len(read),
@@ -54,7 +54,7 @@ def check_data(config: RunConfig, bars: PhaseBars) -> dict[str, Any]:
         "different_targets": len(targets),
         "targets": {target: count / targets.total() for target, count in targets.most_common(_LABELS_SHOWN)},
         "single_target": sum(len(set(labels)) == 1 for labels in by_client),
-        "heterogeneity": heterogeneity(by_client),
+        "heterogeneity": heterogeneity(by_client) if targets else None,
         "samples": [
             {"client": client_id, "prompt": report.prompt, "target": report.target}
             for client_id, rows in reports.items()

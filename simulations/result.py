@@ -144,24 +144,29 @@ def print_data(console: Console, told: dict[str, Any]) -> None:
     def spread(values: dict[str, float]) -> str:
         if values["min"] == values["max"]:
             return f"{values['min']:g}"
-        return f"{values['min']:g} to {values['max']:g}, median {values['median']:g},"
+        return f"{values['min']:g} to {values['max']:g} (median {values['median']:g})"
 
     same = told["digests"][0] == told["digests"][1] != ""
     lines = [
         (f"clients  {told['clients']}, the first {told['clients_read']} read", ""),
         (f"digest   {told['digest']}", ""),
         (f"rows     {spread(told['rows'])} a client; scored on {spread(told['test_rows'])}", ""),
-        (f"tokens   {spread(told['tokens'])} a row", ""),
-        (f"cut      {told['rows_cut']} rows, {told['tokens_cut']} tokens", "yellow" if told["rows_cut"] else ""),
-        (
-            f"targets  {told['different_targets']} different; {told['single_target']} clients with a single one; "
-            f"heterogeneity {told['heterogeneity']:.2f}",
-            "",
-        ),
     ]
+    if told["targets"]:
+        lines += [
+            (f"tokens   {spread(told['tokens'])} a row", ""),
+            (f"cut      {told['rows_cut']} rows, {told['tokens_cut']} tokens", "yellow" if told["rows_cut"] else ""),
+            (
+                f"targets  {told['different_targets']} different; {told['single_target']} clients with a single one; "
+                f"heterogeneity {told['heterogeneity']:.2f}",
+                "",
+            ),
+        ]
     if told["different_targets"] <= len(told["targets"]):
         lines += [(f"         {share:6.1%}  {target}", "") for target, share in told["targets"].items()]
-    lines += [(f"sample   {each['client']}: {each['prompt']!r} -> {each['target']!r}", "") for each in told["samples"]]
+    for each in told["samples"]:
+        target = f" -> {each['target']!r}" if each["target"] else ""
+        lines.append((f"sample   {each['client']}: {each['prompt']!r}{target}", ""))
     verdict = "the same bits twice" if same else "NOT the same bits twice: a removal would be refused"
     lines.append((f"trained  {verdict}, profile {told['profile']}", "green" if same else "bold red"))
     for line, style in lines:

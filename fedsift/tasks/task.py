@@ -136,8 +136,11 @@ def mean_score(task: Task, model: nn.Module, encoded: Sequence[Any], batch_size:
     """
     total = 0.0
     for start in range(0, len(encoded), batch_size):
-        batch = to_device(task.score_batch(encoded[start : start + batch_size]), device)
-        total += task.scores(model, batch).double().sum().item()
+        rows = encoded[start : start + batch_size]
+        scores = task.scores(model, to_device(task.score_batch(rows), device))
+        if len(scores) != len(rows):
+            raise BadInput(f"{len(scores)} scores for {len(rows)} rows; expected one number a row")
+        total += scores.double().sum().item()
     if not math.isfinite(total):
         raise BadInput("the score is no number: the weights are out of range; try a smaller lr")
     return total / len(encoded)

@@ -65,6 +65,7 @@ def told(options: dict[str, str], *arguments: str) -> str:
         ({"--choices": "aaa0"}, "give at least two different ones"),
         ({"--choices": "aaa0,bbb0"}, "client 'client 0', row 2: target: unknown choice 'aaa1'; did you mean 'aaa0'"),
         ({"--head": "label"}, "did you mean 'label-text'"),
+        ({"--head": "label-text"}, "head belongs to --task classification"),
         ({"--dtype": "float16"}, "did you mean 'bfloat16'"),
         ({"--device": "gpu"}, "unknown device 'gpu'"),
         ({"--tune": "*.ln_7.*"}, "tune: unknown parameter '*.ln_7.*'"),

@@ -28,6 +28,15 @@ class Line(CustomTask):
     def loss(self, model, batch): return (model(batch[:, :1]) - batch[:, 1:]).square().mean()
     def scores(self, model, batch): return -(model(batch[:, :1]) - batch[:, 1:]).abs()[:, 0]
 
+class BatchRaises(Line):
+    def batch(self, rows): raise KeyError("no column")
+class Late(Line):
+    def scores(self, model, batch): return super().scores(model, batch).mean()
+class Vector(Line):
+    def loss(self, model, batch): return super().scores(model, batch)
+class NoNumber(Line):
+    def loss(self, model, batch): return super().loss(model, batch) * float("nan")
+
 class NoModel(Line):
     def model(self): return "a model"
 
@@ -83,6 +92,34 @@ def test_the_first_client_is_tried_by_the_workers(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        ("BatchRaises", "task own_tasks:BatchRaises: batch: KeyError: 'no column' (own_tasks.py, line 24)"),
+        (
+            "Late",
+            "task own_tasks:Late: scores returned a tensor of shape (); expected a tensor of shape (rows,), one a row",
+        ),
+        ("Vector", "task own_tasks:Vector: loss returned a tensor of shape (4,); expected a tensor with one number"),
+        (
+            "NoNumber",
+            "the loss is nan at step 1 of the tuning: nothing has been tuned yet, so look at the data and the",
+        ),
+    ],
+)
+def test_what_goes_wrong_in_a_task_is_told_as_its_own(
+    shared_workers: None, own_code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str, message: str
+) -> None:
+    monkeypatch.chdir(own_code)
+    (own_code / "own_tasks.py").write_text(CODE, encoding="utf-8")
+    options = ["--dataset", "own_tasks:points", "--task", f"own_tasks:{task}", "--steps", "2"]
+    code, _, told = invoke("run", *options, "--out", str(tmp_path / "out"))
+    assert code == 2
+    assert message in told.splitlines()[-1]
+    assert "Traceback" not in told
+    assert not (tmp_path / "out").exists()
+
+
 def test_bad_clients_are_listed_and_the_others_go_on(
     shared_workers: None, own_code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,7 +135,7 @@ def test_bad_clients_are_listed_and_the_others_go_on(
     }
     assert failures == {
         "no rows": "client 'no rows' has no rows; a client needs at least one",
-        "raising": "client 'raising': ZeroDivisionError: division by zero (all_mine.py, line 32)",
+        "raising": "client 'raising': ZeroDivisionError: division by zero (all_mine.py, line 41)",
         "number": "client 'number', row 2: ('p', 3) is no pair (prompt, target) of texts that are not empty",
         "surrogate": "client 'surrogate', row 1: ('p\\ud800', ' t') is no valid Unicode at character 2; "
         'decode the source as UTF-8, with errors="replace" if need be',
