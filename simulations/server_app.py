@@ -59,9 +59,9 @@ _FREE = {"clients", "leave", "oracle", "evaluate", "localise", "workers"}
 
 
 def changed_terms(config: RunConfig, recorded: dict[str, Any]) -> list[str]:
-    """The keys of a configuration that a ledger was not made with."""
-    now = config.to_user_config()
-    return sorted(key for key in now.keys() - _FREE if now[key] != recorded.get(key))
+    """The keys of a configuration that a ledger was not made with; one that it does not know had its default."""
+    now, made_with = config.to_user_config(), RunConfig().to_user_config() | recorded
+    return sorted(key for key in now.keys() - _FREE if now[key] != made_with[key])
 
 
 def receipt_context(config: RunConfig) -> dict[str, str | int]:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from fedsift.errors import BadInput
 from simulations.configuration import RunConfig, read_toml, write_toml
+from simulations.server_app import changed_terms
 
 CONFIGS = [
     RunConfig(),
@@ -77,6 +78,13 @@ def test_a_setting_of_the_paper_brings_its_own_defaults() -> None:
     assert (config.steps, config.lr, config.choices) == (20, 5e-3, ())
     assert RunConfig.from_mapping({"dataset": "stackoverflow"}).choices[:2] == ("javascript", "python")
     assert RunConfig.from_mapping({"dataset": "people"}) == RunConfig()
+
+
+def test_a_ledger_may_be_older_than_an_option() -> None:
+    recorded = RunConfig(steps=5).to_user_config()
+    del recorded["lora-rank"]
+    assert changed_terms(RunConfig(steps=5, clients=3), recorded) == []
+    assert changed_terms(RunConfig(steps=6, lora_rank=2), recorded) == ["lora-rank", "steps"]
 
 
 def test_bad_files(tmp_path: Path) -> None:
