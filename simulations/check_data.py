@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from fedsift.data.federated_dataset import FederatedDataset, dataset_digest
+from fedsift.data.federated_dataset import dataset_digest
 from fedsift.data.partition import heterogeneity
-from fedsift.errors import BadInput
 from fedsift.models import load_learner
-from fedsift.tasks.task import RowReport, Task
+from fedsift.tasks.task import each_row
 from simulations.configuration import RunConfig
 from simulations.data import choose_clients, load_dataset
 from simulations.engine import federate, places, ray_session
@@ -38,7 +37,7 @@ def check_data(config: RunConfig, bars: PhaseBars) -> dict[str, Any]:
     clients = choose_clients(config, dataset)
     _, task = load_learner(config.model_settings)
     read = clients[:_CLIENTS_READ]
-    reports = {client_id: _described(task, dataset, client_id) for client_id in read}
+    reports = {client_id: each_row(task.describe, dataset.train_examples(client_id), client_id) for client_id in read}
     everything = [report for rows in reports.values() for report in rows]
     by_client = [[report.target.strip() for report in rows if report.target] for rows in reports.values()]
     targets = Counter(target for labels in by_client for target in labels)
@@ -63,16 +62,6 @@ def check_data(config: RunConfig, bars: PhaseBars) -> dict[str, Any]:
         "digests": _train_twice(config, dataset.client_ids, clients[0], bars),
         "profile": config.profile,
     }
-
-
-def _described(task: Task, dataset: FederatedDataset, client_id: str) -> list[RowReport]:
-    reports = []
-    for number, row in enumerate(dataset.train_examples(client_id), start=1):
-        try:
-            reports.append(task.describe(row))
-        except BadInput as error:
-            raise BadInput(f"client {client_id!r}, row {number}: {error}") from error
-    return reports
 
 
 def _train_twice(config: RunConfig, client_ids: Sequence[str], client_id: str, bars: PhaseBars) -> list[str]:

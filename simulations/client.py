@@ -123,6 +123,11 @@ class Client:
         )
 
 
+def round_of(message: Message) -> int:
+    """The server's round, which it sends as the group."""
+    return int(message.metadata.group_id)
+
+
 def membership(member: bool = False, server_round: int = 0, removed: bool = False) -> ConfigRecord:
     """What a client remembers of its own standing; a simulation that goes on from a ledger sets it.
 

@@ -8,18 +8,13 @@ from flwr.clientapp import ClientApp
 from fedsift.errors import BadInput
 from fedsift.localisation import Localisation
 from fedsift.mask_file import delete_mask, load_mask, save_mask
-from simulations.client import MEMBERSHIP, Client, membership
+from simulations.client import MEMBERSHIP, Client, membership, round_of
 from simulations.client import prepare as prepare  # workers look for it beside the app
 from simulations.compared_client import add_handlers
 from strategies import messages
 
 app = ClientApp()
 add_handlers(app)
-
-
-def round_of(message: Message) -> int:
-    """The server's round, which it sends as the group."""
-    return int(message.metadata.group_id)
 
 
 @app.query()

@@ -13,13 +13,39 @@ import click
 import typer
 from rich.console import Console
 
-from fedsift.data.partition import PARTITIONS
 from fedsift.errors import BadInput, FedsiftError, Refused, unknown_name
 from fedsift.localisation import LOCALISATIONS
-from fedsift.model_settings import DEVICES, DTYPES
-from fedsift.reproducibility import PROFILES
-from fedsift.tasks.classification import HEADS
 from simulations.configuration import PRESETS, RunConfig, read_toml
+from simulations.options import (
+    DATASET,
+    Alpha,
+    BatchSize,
+    Checkpointing,
+    Choices,
+    ClientColumn,
+    Clients,
+    DataFile,
+    Device,
+    Dtype,
+    Head,
+    Leave,
+    LoraRank,
+    Lr,
+    MaxLength,
+    MicroBatch,
+    Model,
+    Partition,
+    Profile,
+    Prompt,
+    Seed,
+    Steps,
+    Target,
+    Task,
+    TestShare,
+    Tune,
+    Workers,
+    option,
+)
 
 if TYPE_CHECKING:
     from simulations.progress import PhaseBars
@@ -30,41 +56,6 @@ _JSON = typer.Option("--json", help="Print JSON instead of a table.")
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
-def _option(name: str, text: str) -> Any:
-    """An option that shows the default of the configuration; left out, it does not override a file."""
-    return typer.Option(help=f"{text} Default: {getattr(RunConfig, name)}.")
-
-
-# The options that say which clients learn what, shared by the commands that load data and model.
-DataFile = Annotated[str | None, typer.Option(help="Local file of a setting of the paper; default: from the hub.")]
-ClientColumn = Annotated[str | None, typer.Option(help="Column that names the client.")]
-Prompt = Annotated[str | None, typer.Option(help='Template, such as "Question: {question}\\nAnswer:".')]
-Target = Annotated[str | None, typer.Option(help="Column with the text to learn.")]
-Partition = Annotated[str | None, typer.Option(help=f"{', '.join(PARTITIONS)}: for a table without natural clients.")]
-Alpha = Annotated[float | None, _option("alpha", "Of the Dirichlet partition; small: clients differ much.")]
-TestShare = Annotated[float | None, _option("test_share", "Share of a client's rows kept for scoring.")]
-Clients = Annotated[int | None, _option("clients", "How many clients; 0 for all (people: 500).")]
-Model = Annotated[str | None, _option("model", "people, a folder, or a Hugging Face name.")]
-Task = Annotated[str | None, _option("task", "language-modelling, classification, or module:function.")]
-Choices = Annotated[str | None, typer.Option(help="Answers or labels to choose between, a,b,c; scored by accuracy.")]
-Head = Annotated[str | None, _option("head", f"Of a classification: {', '.join(HEADS)}.")]
-Tune = Annotated[str | None, _option("tune", 'Which parameters: "hidden", or patterns such as "*.mlp.*,*.norm.*".')]
-LoraRank = Annotated[int | None, _option("lora_rank", "Tune LoRA adapters of this rank; 0 for none.")]
-Dtype = Annotated[str | None, _option("dtype", f"Of the base weights: {', '.join(DTYPES)}.")]
-Checkpointing = Annotated[bool | None, typer.Option("--checkpointing", help="Compute activations twice, keep few.")]
-Device = Annotated[str | None, _option("device", f"{', '.join(DEVICES)}.")]
-MaxLength = Annotated[int | None, _option("max_length", "Tokens after which a row is cut.")]
-BatchSize = Annotated[int | None, _option("batch_size", "Rows a step.")]
-MicroBatch = Annotated[int | None, _option("micro_batch", "Rows through the model at once; 0 for all of a step.")]
-Profile = Annotated[str | None, _option("profile", f"Reproducibility: {', '.join(PROFILES)}.")]
-Leave = Annotated[str | None, _option("leave", 'Who leaves after the merge: a number, or ids "a,b".')]
-Steps = Annotated[int | None, _option("steps", "Optimiser steps a client.")]
-Lr = Annotated[float | None, _option("lr", "Learning rate.")]
-Workers = Annotated[int | None, _option("workers", "Ray actors; 0 for one a core.")]
-Seed = Annotated[int | None, _option("seed", "Root of all seeds.")]
-_DATASET = "people, tofu, sent140, reddit, stackoverflow, a csv/jsonl/parquet file, owner/name, or module:function."
-
-
 @app.callback()
 def fedsift() -> None:
     """Federated simulations with exact unlearning."""
@@ -73,7 +64,7 @@ def fedsift() -> None:
 @app.command()
 def run(
     config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,
-    dataset: Annotated[str | None, _option("dataset", _DATASET)] = None,
+    dataset: Annotated[str | None, option("dataset", DATASET)] = None,
     data_file: DataFile = None,
     client_column: ClientColumn = None,
     prompt: Prompt = None,
@@ -98,10 +89,10 @@ def run(
     batch_size: BatchSize = None,
     micro_batch: MicroBatch = None,
     max_length: MaxLength = None,
-    bits: Annotated[int | None, _option("bits", "Bits of a quantised magnitude, 1 to 32.")] = None,
-    max_magnitude: Annotated[float | None, _option("max_magnitude", "The highest level; 0 for lr * steps.")] = None,
-    threshold: Annotated[float | None, _option("threshold", "Share of max-magnitude that an entry needs.")] = None,
-    localise: Annotated[str | None, _option("localise", f"{', '.join(LOCALISATIONS)}.")] = None,
+    bits: Annotated[int | None, option("bits", "Bits of a quantised magnitude, 1 to 32.")] = None,
+    max_magnitude: Annotated[float | None, option("max_magnitude", "The highest level; 0 for lr * steps.")] = None,
+    threshold: Annotated[float | None, option("threshold", "Share of max-magnitude that an entry needs.")] = None,
+    localise: Annotated[str | None, option("localise", f"{', '.join(LOCALISATIONS)}.")] = None,
     preset: Annotated[str | None, typer.Option(help="paper: as published (16 bits, paper localisation).")] = None,
     seed: Seed = None,
     workers: Workers = None,
@@ -133,7 +124,7 @@ def run(
 
 @app.command()
 def check_data(
-    dataset: Annotated[str, typer.Argument(help=_DATASET)],
+    dataset: Annotated[str, typer.Argument(help=DATASET)],
     data_file: DataFile = None,
     client_column: ClientColumn = None,
     prompt: Prompt = None,
@@ -260,7 +251,7 @@ def compare(
     held_out: Annotated[
         int, typer.Option(help="Further clients that never join, and score what they are served.")
     ] = 10,
-    dataset: Annotated[str | None, _option("dataset", _DATASET)] = None,
+    dataset: Annotated[str | None, option("dataset", DATASET)] = None,
     data_file: DataFile = None,
     client_column: ClientColumn = None,
     prompt: Prompt = None,

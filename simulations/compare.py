@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from simulations.data import choose_clients, choose_leavers, load_dataset
 from simulations.engine import federate, places, ray_session
 from simulations.progress import PhaseBars
 from simulations.ray_grid import RayGrid, WorkerPool, node_configs
+from simulations.result import last_line
 from strategies.client_rounds import mean_scores
 from strategies.registry import METHODS, SIFT_MASKS, SIFT_MERGE, STRATEGIES
 
@@ -46,18 +47,16 @@ def compare(config: RunConfig, names: Sequence[str], held_out: int, out: Path, b
         raise BadInput("leave = 0: a comparison needs somebody who leaves; give a number or ids")
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise BadInput(f"out = {out}: a comparison needs a folder that is new or empty")
-    available = load_dataset(
-        dataclasses.replace(config, clients=config.clients and config.clients + held_out)
-    ).client_ids
-    members = choose_clients(config, load_dataset(config))
-    others = [client_id for client_id in available if client_id not in set(members)][:held_out]
+    dataset = load_dataset(dataclasses.replace(config, clients=config.clients and config.clients + held_out))
+    members = choose_clients(config, dataset)
+    others = list(dataset.client_ids[len(members) : len(members) + held_out])
     everyone = dataclasses.replace(config, clients=len(members) + len(others))
     leavers = choose_leavers(config, members)
     size = load_layout(config.model_settings).size
     rows = []
     with bars, ray_session(min(config.worker_count, len(members)), config) as pool:
         pool.prepare(everyone.to_user_config())  # A method's seconds are its own, not the workers' start-up.
-        arena = _Arena(pool, everyone, members, others, leavers, size, out, bars)
+        arena = _Arena(pool, everyone, dataset.client_ids, members, others, leavers, size, out, bars)
         if {SIFT_MASKS, SIFT_MERGE} & set(names):
             masks, merged = arena.sift_masks()
             rows += [row for row in (masks, merged) if row["name"] in names]
@@ -80,6 +79,7 @@ class _Arena:
 
     pool: WorkerPool
     config: RunConfig
+    client_ids: Sequence[str]
     members: Sequence[str]
     others: Sequence[str]
     leavers: tuple[str, ...]
@@ -104,6 +104,7 @@ class _Arena:
         alone = dataclasses.replace(self.config, leave=0, evaluate=False)
         never_joined = federate(self.pool, alone, self._places(self._stayers), self.bars)
         merge, removal = outcome["rounds"]
+        _check(SIFT_MASKS, [merge["failures"], removal["failures"], never_joined["rounds"][0]["failures"]])
         steps = [receipt["steps_retrained"] for receipt in outcome["receipts"]]
         both = []
         for name, score in ((SIFT_MASKS, self.config.localise), (SIFT_MERGE, "merged")):
@@ -131,10 +132,7 @@ class _Arena:
         never_joined = STRATEGIES[name](self.size, evaluated=())
         never_joined.start(self._grid(self._stayers, ()), ArrayRecord(), num_rounds=1, timeout=math.inf)
         merge, *removals = strategy.rounds
-        failures = {client: why for record in strategy.rounds for client, why in record.failures.items()}
-        if failures:
-            client_id, why = next(iter(failures.items()))
-            raise BadInput(f"{name}: client {client_id}: {why.strip().splitlines()[-1]}")
+        _check(name, [record.failures for record in (*strategy.rounds, *never_joined.rounds)])
         return self._row(name, merge.scores, removals[-1].scores, "served 0", "served 0") | {
             "state_digest": strategy.digest(),
             "exact_in_bits": strategy.digest() == never_joined.digest(),
@@ -178,4 +176,10 @@ class _Arena:
         return RayGrid(self.pool, nodes, user_config, self.bars)
 
     def _places(self, clients: Sequence[str]) -> dict[str, int]:
-        return places(load_dataset(self.config).client_ids, clients)
+        return places(self.client_ids, clients)
+
+
+def _check(name: str, failures: Sequence[Mapping[str, str]]) -> None:
+    """A comparison is of the same clients, so none may fail."""
+    for client_id, why in (each for record in failures for each in record.items()):
+        raise BadInput(f"{name}: client {client_id}: {last_line(why)}")

@@ -9,14 +9,14 @@ from flwr.clientapp import ClientApp
 from numpy.typing import NDArray
 
 from fedsift.client_file import load_task_vector, save_task_vector
-from simulations.client import MEMBERSHIP, Client, membership
+from simulations.client import MEMBERSHIP, Client, membership, round_of
 from strategies import messages
 from strategies.pooled_training import stage_steps
 from strategies.registry import STRATEGIES
 
 
 def add_handlers(app: ClientApp) -> None:
-    """Let an app answer `train.fine_tune` and `evaluate.served`."""
+    """Let an app answer the messages of these methods."""
     app.query("joined")(joined)
     app.train("fine_tune")(fine_tune)
     app.train("pooled")(train_pooled)
@@ -26,7 +26,7 @@ def add_handlers(app: ClientApp) -> None:
 def joined(message: Message, context: Context) -> Message:
     """Hear that its data have been trained on in a pool."""
     client = Client(context)
-    context.state[MEMBERSHIP] = membership(member=True, server_round=int(message.metadata.group_id))
+    context.state[MEMBERSHIP] = membership(member=True, server_round=round_of(message))
     return messages.client_reply(message, client.id)
 
 
@@ -39,7 +39,7 @@ def fine_tune(message: Message, context: Context) -> Message:
         task_vector = tuner.fine_tune(client.id, tuner.encode(client.id, client.train_examples))
         save_task_vector(client.vector_folder, client.id, task_vector)
     if not client.membership["member"]:
-        context.state[MEMBERSHIP] = membership(member=True, server_round=int(message.metadata.group_id))
+        context.state[MEMBERSHIP] = membership(member=True, server_round=round_of(message))
     return messages.client_reply(message, client.id, {"steps": client.config.steps}, task_vectors=[task_vector])
 
 

@@ -53,7 +53,7 @@ class ComparedMethod(ClientRounds[ComparedRecord]):
         super().__init__()
         self.size = size
         self.members: set[str] = set()
-        self.chosen: Mapping[str, float] = self.candidates[0]
+        self.chosen: Mapping[str, float] = {}
         self._evaluated = evaluated
 
     @abstractmethod
@@ -94,7 +94,7 @@ class ComparedMethod(ClientRounds[ComparedRecord]):
         if server_round not in self._evaluated or not self.members:
             return []
         shared = ArrayRecord({name: messages.float_array(vector) for name, vector in self.shared().items()})
-        if len(self.candidates) > 1 and self.chosen is self.candidates[0]:
+        if len(self.candidates) > 1 and not self.chosen:
             self._choose(server_round, shared, grid)
         return Stream(self._serve(self.clients, [self.chosen], server_round, shared), len(self.clients))
 

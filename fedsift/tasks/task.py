@@ -5,8 +5,8 @@ A task of one's own is a class with `model`, `batch`, `loss` and `scores` (docs/
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from fedsift.data.examples import Row, shown
 from fedsift.errors import BadInput
 from fedsift.seeds import random_order
+
+T = TypeVar("T")
 
 
 class RowReport(NamedTuple):
@@ -85,13 +87,18 @@ def encode_rows(task: Task, rows: Sequence[Row], client_id: str) -> list[Any]:
     """
     if not rows:
         raise BadInput(f"client {client_id!r} has no rows; a client needs at least one")
-    encoded = []
+    return each_row(task.encode, rows, client_id)
+
+
+def each_row(function: Callable[[Row], T], rows: Sequence[Row], client_id: str) -> list[T]:
+    """What a function makes of each row of a client; a row that it cannot take is told with client and number."""
+    made = []
     for number, row in enumerate(rows, start=1):
         try:
-            encoded.append(task.encode(row))
+            made.append(function(row))
         except BadInput as error:
             raise BadInput(f"client {client_id!r}, row {number}: {error}") from error
-    return encoded
+    return made
 
 
 def training_steps(

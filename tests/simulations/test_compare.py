@@ -48,7 +48,7 @@ def test_trainings_are_counted(told: dict[str, Any]) -> None:
     for row in told["methods"]:
         formula = METHODS[row["name"]].cost_formula
         if formula == "T/S":
-            assert [found <= all_others for found, all_others in zip(row["trainings"], [4, 3], strict=True)]
+            assert all(found <= others for found, others in zip(row["trainings"], [4, 3], strict=True))
             assert sum(row["steps"]) <= 3 * (4 + 3)
         else:
             assert row["trainings"] == expected[formula], row["name"]
