@@ -75,6 +75,33 @@ class FineTuner:
             optimizer.step()
         return model.task_vector().numpy()
 
+    def embed(self, encoded: Sequence[Any]) -> NDArray[np.float32]:
+        """What the last tuned layer puts out under M0, in the mean over rows and positions; shape (d,).
+
+        In a language model whose final norm is tuned, that is the mean last hidden state.
+
+        Raises:
+            BadInput: the layer is not called as a module of its own.
+        """
+        self._model.load_base()
+        path = self.layout.names[-1].rpartition(".")[0]
+        means: list[torch.Tensor] = []
+
+        def keep(_module: torch.nn.Module, _inputs: Any, output: Any) -> None:
+            means.append(output.double().flatten(0, -2).mean(dim=0).cpu())
+
+        hook = self._model.module.get_submodule(path).register_forward_hook(keep)
+        try:
+            with torch.no_grad():
+                for row in encoded:  # one at a time: no padding
+                    batch = to_device(self._task.batch([row]), self._model.weights.device)
+                    self._task.loss(self._model.module, batch)
+        finally:
+            hook.remove()
+        if not means:
+            raise BadInput(f"layer {path} is tuned but never called, so it has no hidden states to compare clients by")
+        return torch.stack(means).mean(dim=0).float().numpy()
+
     def score(self, task_vector: NDArray[np.float32] | None, encoded: Sequence[Any]) -> float:
         """The task's metric over encoded rows with weights M0 + tau; with M0 alone for None."""
         if task_vector is None:

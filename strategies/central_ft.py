@@ -1,12 +1,10 @@
 """Central FT: one model on the pooled data of all members, and its clustered form with a model for each cluster."""
 
-from collections.abc import Mapping, Sequence
-
-from strategies.compared_method import Vector
+from strategies.clusters import CLUSTERS
+from strategies.compared_method import Recipient, Vector
 from strategies.method import Method, everybody_else, model, models, others_of_shard
 from strategies.pooled_training import PooledTraining
 
-CLUSTERS = 5
 _PAPER = "baseline of arXiv 2504.04626"
 
 
@@ -16,15 +14,15 @@ class CentralFineTuning(PooledTraining):
     method = Method("central-ft", "Central FT", _PAPER, True, everybody_else, "T", model, "M")
 
     @staticmethod
-    def serve(own: Vector | None, shared: Mapping[str, Vector], sizes: Sequence[int], **terms: float) -> list[Vector]:
+    def serve(recipient: Recipient, **terms: float) -> list[Vector]:
         """The one model."""
-        return [shared["0"]]
+        return [recipient.shared["0"]]
 
 
 class ClusteredCentralFineTuning(PooledTraining):
     """A member is served its cluster's model; others are scored by all, and the mean is taken."""
 
-    pools = CLUSTERS
+    number = CLUSTERS
     method = Method(
         "clustered-central-ft",
         "clustered Central FT",
@@ -37,6 +35,7 @@ class ClusteredCentralFineTuning(PooledTraining):
     )
 
     @staticmethod
-    def serve(own: Vector | None, shared: Mapping[str, Vector], sizes: Sequence[int], **terms: float) -> list[Vector]:
+    def serve(recipient: Recipient, **terms: float) -> list[Vector]:
         """The cluster's model, or all of them."""
+        shared = recipient.shared
         return [shared[str(int(terms["pool"]))]] if "pool" in terms else list(shared.values())

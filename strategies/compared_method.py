@@ -2,7 +2,7 @@
 
 import json
 from abc import abstractmethod
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -11,13 +11,14 @@ from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
 from flwr.serverapp import Grid
 from numpy.typing import NDArray
 
+from fedsift.errors import Refused
 from strategies import messages
 from strategies.client_rounds import ClientRounds, RoundRecord, mean_scores
 from strategies.messages import EVALUATE_SERVED, REMOVED, Stream
 from strategies.method import Method
 
 Vector = NDArray[np.float32]
-_VALIDATION_CLIENTS = 5  # that choose the hyper-parameters
+VALIDATION_CLIENTS = 5  # that choose the hyper-parameters
 
 
 @dataclass
@@ -37,24 +38,47 @@ class ComparedRecord(RoundRecord):
     validation_scorings: int = 0
 
 
+@dataclass(frozen=True)
+class Recipient:
+    """A client that is being served, on its own side.
+
+    Attributes:
+        own: a member's own task vector, shape (n,); None for who is no member, or where nobody has one.
+        shared: what the server sends to everybody.
+        sizes: entries of each tuned parameter, in their order.
+        score: the mean score of one of `shared`, by its name, on the rows that the client tunes on.
+    """
+
+    own: Vector | None
+    shared: Mapping[str, Vector]
+    sizes: Sequence[int]
+    score: Callable[[str], float]
+
+
 class ComparedMethod(ClientRounds[ComparedRecord]):
     """A method of the registry; a subclass says how it trains, what it keeps, and how a client is served."""
 
     method: ClassVar[Method]
     candidates: ClassVar[Sequence[Mapping[str, float]]] = ({},)  # hyper-parameters of `serve` to choose from
 
-    def __init__(self, size: int, evaluated: Container[int]) -> None:
+    def __init__(self, size: int, evaluated: Container[int], chosen: Mapping[str, float] | None = None) -> None:
         """Begin without members.
 
         Args:
             size: n, the number of tuned parameters.
             evaluated: the rounds that end with an evaluation.
+            chosen: one of the `candidates`; without it the first evaluation chooses.
         """
         super().__init__()
         self.size = size
         self.members: set[str] = set()
-        self.chosen: Mapping[str, float] = {}
+        self.chosen: Mapping[str, float] = chosen or {}
         self._evaluated = evaluated
+
+    @property
+    def hyper_parameters(self) -> Mapping[str, float]:
+        """Those that a search found."""
+        return self.chosen
 
     @abstractmethod
     def digest(self) -> str:
@@ -70,18 +94,19 @@ class ComparedMethod(ClientRounds[ComparedRecord]):
 
     @staticmethod
     @abstractmethod
-    def serve(own: Vector | None, shared: Mapping[str, Vector], sizes: Sequence[int], **terms: float) -> list[Vector]:
+    def serve(recipient: Recipient, **terms: float) -> list[Vector]:
         """The task vectors that a client is served; run by the client, which alone has its own.
 
         Args:
-            own: the member's own task vector, shape (n,); None for who is no member, or where nobody has one.
-            shared: what the server sends.
-            sizes: entries of each tuned parameter, in their order.
+            recipient: the client.
             **terms: hyper-parameters, one of the `candidates`, and the client's `own_terms`.
 
         Returns:
-            One; or several, over whose scores the mean is taken.
+            One, of shape (n,); or several, over whose scores the mean is taken.
         """
+
+    def settle(self) -> None:
+        """Drop what was kept only for candidates that were not chosen."""
 
     def summary(self) -> None:
         """Nothing to say before the first round."""
@@ -93,27 +118,49 @@ class ComparedMethod(ClientRounds[ComparedRecord]):
         self.tell(REMOVED, server_round, self.rounds[-1].left, grid)
         if server_round not in self._evaluated or not self.members:
             return []
-        shared = ArrayRecord({name: messages.float_array(vector) for name, vector in self.shared().items()})
         if len(self.candidates) > 1 and not self.chosen:
-            self._choose(server_round, shared, grid)
-        return Stream(self._serve(self.clients, [self.chosen], server_round, shared), len(self.clients))
+            self._choose(server_round, grid)
+        serving = self.serving(self.clients, [self.chosen], server_round, self.shared())
+        return Stream(serving, len(self.clients))
 
-    def _choose(self, server_round: int, shared: ArrayRecord, grid: Grid) -> None:
-        """The candidate with the highest mean score on the validation clients, the first members by id."""
-        validation = sorted(self.members)[:_VALIDATION_CLIENTS]
-        nodes = [node for node, client_id in self.clients.items() if client_id in validation]
-        scores: dict[str, dict[str, float]] = {}
-        for reply in grid.send_and_receive(self._serve(nodes, self.candidates, server_round, shared)):
-            if not reply.has_error():
-                scores[self.name(reply)] = messages.reply_scores(reply)
-        means = mean_scores(scores)
+    def _choose(self, server_round: int, grid: Grid) -> None:
+        """The candidate with the highest mean score on the validation clients."""
+        validation = self.validation_clients()
+        serving = self.serving(self.nodes_of(validation), self.candidates, server_round, self.shared())
+        means = mean_scores(self.candidate_scores(serving, grid))
         best = max(range(len(self.candidates)), key=lambda place: means.get(f"served {place}", 0.0))
         self.chosen = self.candidates[best]
-        self.rounds[-1].validation_scorings = len(nodes) * len(self.candidates)
+        self.rounds[-1].validation_scorings += len(validation) * len(self.candidates)
+        self.settle()
 
-    def _serve(
-        self, nodes: Iterable[int], candidates: Sequence[Mapping[str, float]], server_round: int, shared: ArrayRecord
+    def validation_clients(self) -> list[str]:
+        """The first members by id, of those who answered."""
+        return sorted(self.members & set(self.clients.values()))[:VALIDATION_CLIENTS]
+
+    def nodes_of(self, clients: Container[str]) -> list[int]:
+        """The nodes of clients, of those who answered."""
+        return [node for node, client_id in self.clients.items() if client_id in clients]
+
+    def candidate_scores(self, serving: Iterable[Message], grid: Grid) -> dict[str, dict[str, float]]:
+        """Client -> "served 0", "served 1", ... -> score."""
+        scores: dict[str, dict[str, float]] = {}
+        for reply in grid.send_and_receive(serving):
+            try:
+                self.client_record(reply)
+                scores[self.name(reply)] = messages.reply_scores(reply)
+            except Refused as error:
+                self.failed(self.name(reply), EVALUATE_SERVED, error)
+        return scores
+
+    def serving(
+        self,
+        nodes: Iterable[int],
+        candidates: Sequence[Mapping[str, float]],
+        server_round: int,
+        vectors: Mapping[str, Vector],
     ) -> Iterator[Message]:
+        """Messages that have clients score what they are served with each candidate, made while they are sent."""
+        shared = ArrayRecord({name: messages.float_array(vector) for name, vector in vectors.items()})
         for node in nodes:
             client_id = self.clients[node]
             chosen = json.dumps([{**each, **self.own_terms(client_id)} for each in candidates])

@@ -1,9 +1,7 @@
 """EMR-merging: elect, mask, rescale (Huang et al. 2024, arXiv 2405.17461)."""
 
-from collections.abc import Mapping, Sequence
-
 from fedsift.merging.emr import Emr, served
-from strategies.compared_method import Vector
+from strategies.compared_method import Recipient, Vector
 from strategies.merged_fine_tunings import MergedFineTunings
 from strategies.method import Method, everybody_else, model_and_masks
 
@@ -31,6 +29,7 @@ class EmrMerging(MergedFineTunings):
         return {"unified": self.merger.merged()}
 
     @staticmethod
-    def serve(own: Vector | None, shared: Mapping[str, Vector], sizes: Sequence[int], **terms: float) -> list[Vector]:
+    def serve(recipient: Recipient, **terms: float) -> list[Vector]:
         """The unified vector; for a member masked and rescaled."""
-        return [shared["unified"] if own is None else served(own, shared["unified"], sizes)]
+        unified = recipient.shared["unified"]
+        return [unified if recipient.own is None else served(recipient.own, unified, recipient.sizes)]

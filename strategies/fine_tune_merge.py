@@ -1,17 +1,18 @@
 """FT + Merge: the mean of the members' task vectors (task arithmetic, Ilharco et al. 2023, arXiv 2212.04089)."""
 
-from collections.abc import Mapping, Sequence
-
 from fedsift.merging.fine_tune_merge import Mean
-from strategies.compared_method import Vector
+from strategies.clusters import CLUSTERS, random_cluster
+from strategies.compared_method import Recipient, Vector
 from strategies.merged_fine_tunings import MergedFineTunings
-from strategies.method import Method, model, one
+from strategies.method import Method, model, models, one
+
+_PAPER = "Ilharco et al. 2023, arXiv 2212.04089"
 
 
 class FineTuneMerge(MergedFineTunings):
     """Everybody is served the mean; a leaver trains again and is subtracted from the sum."""
 
-    method = Method("ft-merge", "FT + Merge", "Ilharco et al. 2023, arXiv 2212.04089", True, one, "1", model, "M")
+    method = Method("ft-merge", "FT + Merge", _PAPER, True, one, "1", model, "M")
     subtracts = True
 
     def new_merger(self) -> Mean:
@@ -19,10 +20,22 @@ class FineTuneMerge(MergedFineTunings):
         return Mean(self.size)
 
     def shared(self) -> dict[str, Vector]:
-        """The mean."""
-        return {"merged": self.merger.merged()}
+        """The mean of each cluster that has members, by its number."""
+        return {str(place): each.merged() for place, each in enumerate(self.mergers) if each.members}
+
+    def own_terms(self, client_id: str) -> dict[str, float]:
+        """A member's cluster; nothing for others."""
+        return {"cluster": random_cluster(client_id, self.clusters)} if client_id in self.members else {}
 
     @staticmethod
-    def serve(own: Vector | None, shared: Mapping[str, Vector], sizes: Sequence[int], **terms: float) -> list[Vector]:
-        """The mean."""
-        return [shared["merged"]]
+    def serve(recipient: Recipient, **terms: float) -> list[Vector]:
+        """A member's cluster's mean; others are scored by all clusters' means, over which the mean is taken."""
+        shared = recipient.shared
+        return [shared[str(int(terms["cluster"]))]] if "cluster" in terms else list(shared.values())
+
+
+class ClusteredFineTuneMerge(FineTuneMerge):
+    """The same within each of a few random clusters."""
+
+    clusters = CLUSTERS
+    method = Method("clustered-ft-merge", "clustered FT + Merge", _PAPER, True, one, "1", models(CLUSTERS), "M S")

@@ -5,8 +5,9 @@ dropped; for those who leave, either they train again and are subtracted, or all
 as the method needs.
 """
 
+import hashlib
 from abc import abstractmethod
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, ClassVar, Protocol
 
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
@@ -14,6 +15,7 @@ from flwr.serverapp import Grid
 
 from fedsift.errors import Refused
 from strategies import messages
+from strategies.clusters import random_cluster
 from strategies.compared_method import ComparedMethod, ComparedRecord, Vector
 from strategies.messages import FINE_TUNE, Wish
 
@@ -32,11 +34,12 @@ class MergedFineTunings(ComparedMethod):
     """A method over plain fine-tunings; a subclass says how to merge and how to serve."""
 
     subtracts: ClassVar[bool] = False
+    clusters: ClassVar[int] = 1  # random ones, each with a merge of its own
 
-    def __init__(self, size: int, evaluated: Container[int]) -> None:
+    def __init__(self, size: int, evaluated: Container[int], chosen: Mapping[str, float] | None = None) -> None:
         """Begin without members; arguments as of `ComparedMethod`."""
-        super().__init__(size, evaluated)
-        self.merger: Any = self.new_merger()
+        super().__init__(size, evaluated, chosen)
+        self.mergers: list[Any] = self._new_mergers()
         self._leaving: set[str] = set()
         self._joining: set[str] = set()
 
@@ -44,10 +47,17 @@ class MergedFineTunings(ComparedMethod):
     def new_merger(self) -> Merger:
         """An empty state of the server."""
 
+    @property
+    def merger(self) -> Any:
+        """The merge of a method without clusters."""
+        return self.mergers[0]
+
+    def _new_mergers(self) -> list[Merger]:
+        return [self.new_merger() for _ in range(self.clusters)]
+
     def digest(self) -> str:
-        """Of the merger's state."""
-        digest: bytes = self.merger.digest()
-        return digest.hex()
+        """Of the mergers' states."""
+        return hashlib.sha256(b"".join(merger.digest() for merger in self.mergers)).hexdigest()
 
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
@@ -62,7 +72,7 @@ class MergedFineTunings(ComparedMethod):
             training |= self._leaving
         elif self._leaving:
             training |= self.members - self._leaving
-            self.merger, self.members = self.new_merger(), set()
+            self.mergers, self.members = self._new_mergers(), set()
         return [
             Message(RecordDict(), dst_node_id=node, message_type=FINE_TUNE, group_id=str(server_round))
             for node, client_id in self.clients.items()
@@ -82,11 +92,12 @@ class MergedFineTunings(ComparedMethod):
             except Refused as error:
                 self.failed(client_id, FINE_TUNE, error)
                 continue
+            merger = self.mergers[random_cluster(client_id, self.clusters)]
             if client_id in self._leaving:
-                self.merger.subtract(task_vector)
+                merger.subtract(task_vector)
                 self.members.remove(client_id)
             else:
-                self.merger.add(task_vector)
+                merger.add(task_vector)
                 self.members.add(client_id)
             if client_id in self._joining:
                 record.joined.append(client_id)

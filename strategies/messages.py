@@ -14,6 +14,8 @@ and for the methods that SIFT-Masks is compared with:
     train.fine_tune -> client id, its task vector by plain fine-tuning
     query.joined    -> client id; tells a client that its data have been trained on
     train.pooled    clients by slices, a task vector to start from -> client id, a task vector for each slice
+    train.embed     -> client id, its mean hidden state
+    query.tall_masks the sum of task vectors, densities -> client id, a mask for each density
     evaluate.served the method, what it shares with all, whether the client is a member -> client id, scores
 """
 
@@ -33,6 +35,7 @@ from fedsift.server_state import Training
 
 QUERY, JOINED, REMOVED, MASK = "query", "query.joined", "query.removed", "query.mask"
 TRAIN, FORGET, FINE_TUNE, POOLED = "train", "train.forget", "train.fine_tune", "train.pooled"
+EMBED, TALL_MASKS = "train.embed", "query.tall_masks"
 EVALUATE, EVALUATE_SERVED = "evaluate", "evaluate.served"
 
 _LARGEST_FINGERPRINT = 10_000
@@ -149,14 +152,14 @@ def reply_scores(reply: Message) -> dict[str, float]:
     return {name: float(value) for name, value in record.items() if isinstance(value, int | float)}
 
 
-def reply_task_vectors(reply: Message, size: int) -> list[NDArray[np.float32]]:
-    """The task vectors of shape (n,) that came with a reply, at least one."""
+def reply_task_vectors(reply: Message, size: int | None = None) -> list[NDArray[np.float32]]:
+    """The task vectors of shape (size,) that came with a reply, at least one; of any shape for None."""
     record = reply.content.get("task-vectors")
     if not isinstance(record, ArrayRecord) or not record:
         raise Refused("a reply lacks its task vectors")
     task_vectors = [read_float_array(record[key]) for key in sorted(record, key=int)]
     for task_vector in task_vectors:
-        if task_vector.shape != (size,):
+        if size is not None and task_vector.shape != (size,):
             raise Refused(f"task vector of shape {task_vector.shape}; this federation has ({size},)")
     return task_vectors
 

@@ -18,6 +18,11 @@ def everybody_else(members: int) -> int:
     return members - 1
 
 
+def several(trainings: int) -> Cost:
+    """A fixed number, whatever the number of members."""
+    return lambda members: trainings if members > 1 else 0
+
+
 def others_of_shard(shards: int) -> Cost:
     """The others of the leaver's shard train again: (T - 1) / S of them, in the mean."""
     return lambda members: -(-(members - 1) // shards)

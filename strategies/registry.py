@@ -1,12 +1,17 @@
 """All methods, by name."""
 
+from strategies.apa import Apa
 from strategies.central_ft import CentralFineTuning, ClusteredCentralFineTuning
 from strategies.compared_method import ComparedMethod
+from strategies.consensus_tall_masks import ConsensusTallMasks
 from strategies.emr_merging import EmrMerging
-from strategies.fine_tune_merge import FineTuneMerge
+from strategies.fine_tune_merge import ClusteredFineTuneMerge, FineTuneMerge
 from strategies.method import Method, model, model_and_masks, one
+from strategies.msa import Msa
+from strategies.negmerge import NegMerge
 from strategies.sisa import Sisa
 from strategies.tall_masks import TallMasks
+from strategies.task_negation import TaskNegation
 from strategies.ties import TiesMerging
 
 SIFT_MASKS, SIFT_MERGE = "sift-masks", "sift-merge"
@@ -17,12 +22,18 @@ STRATEGIES: dict[str, type[ComparedMethod]] = {
     strategy.method.name: strategy
     for strategy in (
         FineTuneMerge,
+        ClusteredFineTuneMerge,
         TiesMerging,
         TallMasks,
+        ConsensusTallMasks,
         EmrMerging,
         CentralFineTuning,
         ClusteredCentralFineTuning,
         Sisa,
+        Apa,
+        TaskNegation,
+        NegMerge,
+        Msa,
     )
 }
 

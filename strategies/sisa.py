@@ -1,12 +1,11 @@
 """SISA: sharded, isolated, sliced, aggregated training (Bourtoule et al. 2021, arXiv 1912.03817)."""
 
-from collections.abc import Mapping, Sequence
-
-from strategies.compared_method import Vector
+from strategies.clusters import CLUSTERS
+from strategies.compared_method import Recipient, Vector
 from strategies.method import Method, models, others_of_shard
 from strategies.pooled_training import PooledTraining
 
-SHARDS, SLICES = 5, 4
+SLICES = 4
 
 
 class Sisa(PooledTraining):
@@ -16,19 +15,19 @@ class Sisa(PooledTraining):
     random, below what a vote would have.
     """
 
-    pools, slices = SHARDS, SLICES
+    number, slices = CLUSTERS, SLICES
     method = Method(
         "sisa",
         "SISA",
         "Bourtoule et al. 2021, arXiv 1912.03817",
         True,
-        others_of_shard(SHARDS),
+        others_of_shard(CLUSTERS),
         "T/S",
-        models(SHARDS * SLICES),
+        models(CLUSTERS * SLICES),
         "M S R",
     )
 
     @staticmethod
-    def serve(own: Vector | None, shared: Mapping[str, Vector], sizes: Sequence[int], **terms: float) -> list[Vector]:
+    def serve(recipient: Recipient, **terms: float) -> list[Vector]:
         """All shards' models."""
-        return list(shared.values())
+        return list(recipient.shared.values())

@@ -1,10 +1,8 @@
 """TALL-masks (Wang et al. 2024, arXiv 2405.07813)."""
 
-from collections.abc import Mapping, Sequence
-
 from fedsift.merging.fine_tune_merge import Mean
 from fedsift.merging.tall_masks import DENSITIES, SCALES, lambda_of_density, served, tall_mask
-from strategies.compared_method import Vector
+from strategies.compared_method import Recipient, Vector
 from strategies.merged_fine_tunings import MergedFineTunings
 from strategies.method import Method, everybody_else, model_and_masks
 
@@ -36,8 +34,9 @@ class TallMasks(MergedFineTunings):
         return {"merged": self.merger.merged(), "total": self.merger.total()}
 
     @staticmethod
-    def serve(own: Vector | None, shared: Mapping[str, Vector], sizes: Sequence[int], **terms: float) -> list[Vector]:
+    def serve(recipient: Recipient, **terms: float) -> list[Vector]:
         """The mean; for a member under its mask, times alpha."""
+        own, shared = recipient.own, recipient.shared
         if own is None:
             return [shared["merged"]]
         threshold = lambda_of_density(own, shared["total"], terms["density"])

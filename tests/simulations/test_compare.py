@@ -39,20 +39,35 @@ def told(pool: WorkerPool, tiny_config: RunConfig, tmp_path_factory: pytest.Temp
 def test_every_exact_method_ends_as_if_never_joined(told: dict[str, Any]) -> None:
     rows = {row["name"]: row for row in told["methods"]}
     assert list(rows) == list(METHODS)
-    assert all(row["exact_in_bits"] for row in rows.values() if row["exact"])
+    for row in rows.values():
+        if row["exact"]:
+            assert (row["exact_in_bits"], row["differing_entries"], row["distance_left"]) == (True, 0, 0), row["name"]
+
+
+def test_approximate_methods_are_told_apart(told: dict[str, Any]) -> None:
+    """Central FT on five clients and on three are different models; subtracting does not make the one the other."""
+    rows = [row for row in told["methods"] if not row["exact"]]
+    assert [row["name"] for row in rows] == ["task-negation", "negmerge", "msa"]
+    for row in rows:
+        assert not row["exact_in_bits"]
+        assert row["differing_entries"] > 0.5
+        assert row["distance_left"] > 0.1
+    scalings = [row["validation_scorings"] for row in rows]
+    assert scalings == [21 * (5 + 4), 21 * (5 + 4), 7 * (5 + 4)]  # a leaver and four members, then three
 
 
 def test_trainings_are_counted(told: dict[str, Any]) -> None:
-    """Of five, then four members: one training each, or all four and then all three others, or these in their shard."""
-    expected = {"1": [1, 1], "T": [4, 3]}
+    """Of five, then four members: the leaver, or all four and then all three others, or these in their shard."""
+    expected = {"1": [1, 1], "T": [4, 3], "5": [5, 5], "6": [1 + 4, 1 + 3]}  # no more control clients than members
     for row in told["methods"]:
         formula = METHODS[row["name"]].cost_formula
-        if formula == "T/S":
+        if formula == "T/S" or row["name"] == "apa":
             assert all(found <= others for found, others in zip(row["trainings"], [4, 3], strict=True))
             assert sum(row["steps"]) <= 3 * (4 + 3)
         else:
             assert row["trainings"] == expected[formula], row["name"]
             assert row["steps"] == [3 * each for each in row["trainings"]]
+        if formula in ("1", "T"):
             assert row["trainings_of_all_removals"] == {"1": 4, "T": 4 + 3 + 2 + 1}[formula]
 
 
@@ -66,7 +81,9 @@ def test_scores_are_there_for_all(told: dict[str, Any]) -> None:
     by_name = {row["name"]: row for row in told["methods"]}
     assert by_name["tall-masks"]["hyper_parameters"].keys() == {"density", "alpha"}
     assert by_name["tall-masks"]["validation_scorings"] == 5 * 25
-    assert by_name["ties"]["validation_scorings"] == 5 * 18
+    assert by_name["ties"]["validation_scorings"] == 5 * 4 * 18
+    assert by_name["consensus-tall-masks"]["validation_scorings"] == 5 * 25
+    assert by_name["apa"]["validation_scorings"] == 5 * 3
     assert by_name["emr"]["validation_scorings"] == 0
 
 
@@ -81,7 +98,7 @@ def test_ft_merge_is_the_mean_of_the_clients_own_vectors(
         {f"client {number}": number for number in (0, 2, 4)}, {"vector-folder": str(told["out"] / "vectors")}
     )
     strategy.start(RayGrid(pool, nodes, tiny_config.to_user_config()), ArrayRecord(), num_rounds=1)
-    np.testing.assert_allclose(strategy.shared()["merged"], expected, rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(strategy.shared()["0"], expected, rtol=1e-5, atol=1e-9)
     rows = {row["name"]: row for row in told["methods"]}
     assert strategy.digest() == rows["ft-merge"]["state_digest"]
 
@@ -97,7 +114,7 @@ def test_table_1() -> None:
     assert found["sift-masks"] == found["ft-merge"] == (1, 499)
     assert found["central-ft"] == (499, 124_750)
     assert found["sisa"][0] == found["clustered-central-ft"][0] == 100  # 499/S
-    assert found["ties"] == found["tall-masks"] == found["emr"] == (499, 124_750)
+    assert found["ties"] == found["tall-masks"] == found["emr"] == found["apa"] == (499, 124_750)
     storage = {name: method.storage(1600, 320) for name, method in METHODS.items()}
     assert storage["sift-masks"] == storage["emr"] == 6400 + 320 * 200  # M (1 + T/32) = 11 M
     assert storage["ft-merge"] == storage["ties"] == 6400
