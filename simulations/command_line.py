@@ -14,38 +14,8 @@ import typer
 from rich.console import Console
 
 from fedsift.errors import BadInput, FedsiftError, Refused, unknown_name
-from fedsift.localisation import LOCALISATIONS
 from simulations.configuration import PRESETS, RunConfig, read_toml
-from simulations.options import (
-    DATASET,
-    Alpha,
-    BatchSize,
-    Checkpointing,
-    Choices,
-    ClientColumn,
-    Clients,
-    DataFile,
-    Device,
-    Dtype,
-    Head,
-    Leave,
-    LoraRank,
-    Lr,
-    MaxLength,
-    MicroBatch,
-    Model,
-    Partition,
-    Profile,
-    Prompt,
-    Seed,
-    Steps,
-    Target,
-    Task,
-    TestShare,
-    Tune,
-    Workers,
-    option,
-)
+from simulations.options import DATA, DATASETS, GRID, MACHINE, MODEL, REMOVAL, TUNING, takes
 
 if TYPE_CHECKING:
     from simulations.progress import PhaseBars
@@ -62,48 +32,16 @@ def fedsift() -> None:
 
 
 @app.command()
+@takes(*DATA, *MODEL, *REMOVAL, *TUNING, *GRID, *MACHINE)
 def run(
+    overrides: dict[str, Any],
     config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,
-    dataset: Annotated[str | None, option("dataset", DATASET)] = None,
-    data_file: DataFile = None,
-    client_column: ClientColumn = None,
-    prompt: Prompt = None,
-    target: Target = None,
-    partition: Partition = None,
-    alpha: Alpha = None,
-    test_share: TestShare = None,
-    clients: Clients = None,
-    model: Model = None,
-    task: Task = None,
-    choices: Choices = None,
-    head: Head = None,
-    tune: Tune = None,
-    lora_rank: LoraRank = None,
-    dtype: Dtype = None,
-    checkpointing: Checkpointing = None,
-    device: Device = None,
-    leave: Leave = None,
-    oracle: Annotated[bool | None, typer.Option("--oracle/--no-oracle", help="Also run without the leavers.")] = None,
-    steps: Steps = None,
-    lr: Lr = None,
-    batch_size: BatchSize = None,
-    micro_batch: MicroBatch = None,
-    max_length: MaxLength = None,
-    bits: Annotated[int | None, option("bits", "Bits of a quantised magnitude, 1 to 32.")] = None,
-    max_magnitude: Annotated[float | None, option("max_magnitude", "The highest level; 0 for lr * steps.")] = None,
-    threshold: Annotated[float | None, option("threshold", "Share of max-magnitude that an entry needs.")] = None,
-    localise: Annotated[str | None, option("localise", f"{', '.join(LOCALISATIONS)}.")] = None,
     preset: Annotated[str | None, typer.Option(help="paper: as published (16 bits, paper localisation).")] = None,
-    seed: Seed = None,
-    workers: Workers = None,
-    profile: Profile = None,
     out: Annotated[Path | None, typer.Option(help="Output folder, new or empty; default runs/001, 002, ...")] = None,
     resume: Annotated[Path | None, typer.Option(help="A run's folder: go on with it after any stop.")] = None,
     json_: Annotated[bool, _JSON] = False,
 ) -> None:
     """Simulate: merge all clients, remove those who leave, evaluate."""
-    options = locals()
-    overrides = {name: value for name, value in options.items() if name in RunConfig.__dataclass_fields__}
     folder = resume or out or next_run_folder()
     with _told_to_people(f"go on with: fedsift run --resume {folder}"):
         settings = _settings(config, preset, overrides)
@@ -123,37 +61,15 @@ def run(
 
 
 @app.command()
+@takes(*DATA[1:], *MODEL, *TUNING, *MACHINE)
 def check_data(
-    dataset: Annotated[str, typer.Argument(help=DATASET)],
-    data_file: DataFile = None,
-    client_column: ClientColumn = None,
-    prompt: Prompt = None,
-    target: Target = None,
-    partition: Partition = None,
-    alpha: Alpha = None,
-    test_share: TestShare = None,
-    clients: Clients = None,
-    model: Model = None,
-    task: Task = None,
-    choices: Choices = None,
-    head: Head = None,
-    tune: Tune = None,
-    lora_rank: LoraRank = None,
-    dtype: Dtype = None,
-    checkpointing: Checkpointing = None,
-    device: Device = None,
-    batch_size: BatchSize = None,
-    micro_batch: MicroBatch = None,
-    max_length: MaxLength = None,
-    seed: Seed = None,
-    profile: Profile = None,
+    overrides: dict[str, Any],
+    dataset: Annotated[str, typer.Argument(help=DATASETS)],
     json_: Annotated[bool, _JSON] = False,
 ) -> None:
     """Show what a data set holds, as the model will see it, and train one client twice."""
-    options = locals()
-    overrides = {name: value for name, value in options.items() if name in RunConfig.__dataclass_fields__}
     with _told_to_people("nothing was written"):
-        settings = _settings(None, None, overrides)
+        settings = _settings(None, None, {"dataset": dataset, **overrides})
         from simulations.check_data import check_data as check
         from simulations.result import print_data
 
@@ -245,33 +161,18 @@ def methods(json_: Annotated[bool, _JSON] = False) -> None:
 
 
 @app.command()
+@takes(*DATA, *MODEL, "leave", *TUNING, *GRID, *MACHINE)
 def compare(
+    overrides: dict[str, Any],
     config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,
     methods: Annotated[str | None, typer.Option(help="Names a,b,c of `fedsift methods`; default: all.")] = None,
     held_out: Annotated[
         int, typer.Option(help="Further clients that never join, and score what they are served.")
     ] = 10,
-    dataset: Annotated[str | None, option("dataset", DATASET)] = None,
-    data_file: DataFile = None,
-    client_column: ClientColumn = None,
-    prompt: Prompt = None,
-    target: Target = None,
-    choices: Choices = None,
-    test_share: TestShare = None,
-    clients: Clients = None,
-    leave: Leave = None,
-    model: Model = None,
-    steps: Steps = None,
-    lr: Lr = None,
-    max_length: MaxLength = None,
-    seed: Seed = None,
-    workers: Workers = None,
     out: Annotated[Path | None, typer.Option(help="Output folder, new; default runs/001, 002, ...")] = None,
     json_: Annotated[bool, _JSON] = False,
 ) -> None:
     """Play merge and removals with several methods on the same clients."""
-    options = locals()
-    overrides = {name: value for name, value in options.items() if name in RunConfig.__dataclass_fields__}
     folder = out or next_run_folder()
     with _told_to_people(f"what is there so far is in {folder}"):
         settings = _settings(config, None, overrides)

@@ -1,45 +1,104 @@
-"""Options that several commands share: which clients learn what, and how."""
+"""Options that several commands share: every key of the configuration that is given on the command line."""
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from functools import wraps
+from inspect import Parameter, Signature, signature
+from typing import Annotated, Any, get_args
 
 import typer
+from typer.models import ArgumentInfo
 
 from fedsift.data.partition import PARTITIONS
+from fedsift.localisation import LOCALISATIONS
 from fedsift.model_settings import DEVICES, DTYPES
 from fedsift.reproducibility import PROFILES
 from fedsift.tasks.classification import HEADS
 from simulations.configuration import RunConfig
 
+DATASETS = "people, tofu, sent140, reddit, stackoverflow, a csv/jsonl/parquet file, owner/name, or module:function."
 
-def option(name: str, text: str) -> Any:
+
+def _option(name: str, text: str) -> Any:
     """An option that shows the default of the configuration; left out, it does not override a file."""
     return typer.Option(help=f"{text} Default: {getattr(RunConfig, name)}.")
 
 
-DataFile = Annotated[str | None, typer.Option(help="Local file of a setting of the paper; default: from the hub.")]
-ClientColumn = Annotated[str | None, typer.Option(help="Column that names the client.")]
-Prompt = Annotated[str | None, typer.Option(help='Template, such as "Question: {question}\\nAnswer:".')]
-Target = Annotated[str | None, typer.Option(help="Column with the text to learn.")]
-Partition = Annotated[str | None, typer.Option(help=f"{', '.join(PARTITIONS)}: for a table without natural clients.")]
-Alpha = Annotated[float | None, option("alpha", "Of the Dirichlet partition; small: clients differ much.")]
-TestShare = Annotated[float | None, option("test_share", "Share of a client's rows kept for scoring.")]
-Clients = Annotated[int | None, option("clients", "How many clients; 0 for all (people: 500).")]
-Model = Annotated[str | None, option("model", "people, a folder, or a Hugging Face name.")]
-Task = Annotated[str | None, option("task", "language-modelling, classification, or module:function.")]
-Choices = Annotated[str | None, typer.Option(help="Answers or labels to choose between, a,b,c; scored by accuracy.")]
-Head = Annotated[str | None, option("head", f"Of a classification: {', '.join(HEADS)}.")]
-Tune = Annotated[str | None, option("tune", 'Which parameters: "hidden", or patterns such as "*.mlp.*,*.norm.*".')]
-LoraRank = Annotated[int | None, option("lora_rank", "Tune LoRA adapters of this rank; 0 for none.")]
-Dtype = Annotated[str | None, option("dtype", f"Of the base weights: {', '.join(DTYPES)}.")]
-Checkpointing = Annotated[bool | None, typer.Option("--checkpointing", help="Compute activations twice, keep few.")]
-Device = Annotated[str | None, option("device", f"{', '.join(DEVICES)}.")]
-MaxLength = Annotated[int | None, option("max_length", "Tokens after which a row is cut.")]
-BatchSize = Annotated[int | None, option("batch_size", "Rows a step.")]
-MicroBatch = Annotated[int | None, option("micro_batch", "Rows through the model at once; 0 for all of a step.")]
-Profile = Annotated[str | None, option("profile", f"Reproducibility: {', '.join(PROFILES)}.")]
-Leave = Annotated[str | None, option("leave", 'Who leaves after the merge: a number, or ids "a,b".')]
-Steps = Annotated[int | None, option("steps", "Optimiser steps a client.")]
-Lr = Annotated[float | None, option("lr", "Learning rate.")]
-Workers = Annotated[int | None, option("workers", "Ray actors; 0 for one a core.")]
-Seed = Annotated[int | None, option("seed", "Root of all seeds.")]
-DATASET = "people, tofu, sent140, reddit, stackoverflow, a csv/jsonl/parquet file, owner/name, or module:function."
+_OPTIONS: dict[str, Any] = {
+    "dataset": Annotated[str | None, _option("dataset", DATASETS)],
+    "data_file": Annotated[
+        str | None, typer.Option(help="Local file of a setting of the paper; default: from the hub.")
+    ],
+    "client_column": Annotated[str | None, typer.Option(help="Column that names the client.")],
+    "prompt": Annotated[str | None, typer.Option(help='Template, such as "Question: {question}\\nAnswer:".')],
+    "target": Annotated[str | None, typer.Option(help="Column with the text to learn.")],
+    "partition": Annotated[
+        str | None, typer.Option(help=f"{', '.join(PARTITIONS)}: for a table without natural clients.")
+    ],
+    "alpha": Annotated[float | None, _option("alpha", "Of the Dirichlet partition; small: clients differ much.")],
+    "test_share": Annotated[float | None, _option("test_share", "Share of a client's rows kept for scoring.")],
+    "clients": Annotated[int | None, _option("clients", "How many clients; 0 for all (people: 500).")],
+    "model": Annotated[str | None, _option("model", "people, a folder, or a Hugging Face name.")],
+    "task": Annotated[str | None, _option("task", "language-modelling, classification, or module:function.")],
+    "choices": Annotated[
+        str | None, typer.Option(help="Answers or labels to choose between, a,b,c; scored by accuracy.")
+    ],
+    "head": Annotated[str | None, _option("head", f"Of a classification: {', '.join(HEADS)}.")],
+    "tune": Annotated[
+        str | None, _option("tune", 'Which parameters: "hidden", or patterns such as "*.mlp.*,*.norm.*".')
+    ],
+    "lora_rank": Annotated[int | None, _option("lora_rank", "Tune LoRA adapters of this rank; 0 for none.")],
+    "dtype": Annotated[str | None, _option("dtype", f"Of the base weights: {', '.join(DTYPES)}.")],
+    "checkpointing": Annotated[
+        bool | None, typer.Option("--checkpointing", help="Compute activations twice, keep few.")
+    ],
+    "device": Annotated[str | None, _option("device", f"{', '.join(DEVICES)}.")],
+    "steps": Annotated[int | None, _option("steps", "Optimiser steps a client.")],
+    "lr": Annotated[float | None, _option("lr", "Learning rate.")],
+    "batch_size": Annotated[int | None, _option("batch_size", "Rows a step.")],
+    "micro_batch": Annotated[
+        int | None, _option("micro_batch", "Rows through the model at once; 0 for all of a step.")
+    ],
+    "max_length": Annotated[int | None, _option("max_length", "Tokens after which a row is cut.")],
+    "bits": Annotated[int | None, _option("bits", "Bits of a quantised magnitude, 1 to 32.")],
+    "max_magnitude": Annotated[float | None, _option("max_magnitude", "The highest level; 0 for lr * steps.")],
+    "threshold": Annotated[float | None, _option("threshold", "Share of max-magnitude that an entry needs.")],
+    "localise": Annotated[str | None, _option("localise", f"{', '.join(LOCALISATIONS)}.")],
+    "seed": Annotated[int | None, _option("seed", "Root of all seeds.")],
+    "workers": Annotated[int | None, _option("workers", "Ray actors; 0 for one a core.")],
+    "profile": Annotated[str | None, _option("profile", f"Reproducibility: {', '.join(PROFILES)}.")],
+    "leave": Annotated[str | None, _option("leave", 'Who leaves after the merge: a number, or ids "a,b".')],
+    "oracle": Annotated[bool | None, typer.Option("--oracle/--no-oracle", help="Also run without the leavers.")],
+}
+
+# Groups of them, as arguments of `takes`.
+DATA = ("dataset", "data_file", "client_column", "prompt", "target", "partition", "alpha", "test_share", "clients")
+MODEL = ("model", "task", "choices", "head", "tune", "lora_rank", "dtype", "checkpointing", "device")
+TUNING = ("steps", "lr", "batch_size", "micro_batch", "max_length")
+GRID = ("bits", "max_magnitude", "threshold", "localise")
+MACHINE = ("seed", "workers", "profile")
+REMOVAL = ("leave", "oracle")
+
+
+def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command these options, after its own arguments and before its own options.
+
+    The command gets them as one mapping, `overrides`, from their names to what was given, None for what was not.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = [each for each in signature(command, eval_str=True).parameters.values() if each.name != "overrides"]
+        shared = [Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=_OPTIONS[name]) for name in names]
+        arguments = [each for each in own if any(isinstance(part, ArgumentInfo) for part in get_args(each.annotation))]
+        options = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in own if each not in arguments]
+
+        @wraps(command)
+        def with_options(**given: Any) -> None:
+            overrides = {name: given.pop(name) for name in names}
+            command(**given, overrides=overrides)
+
+        parameters = [*arguments, *shared, *options]
+        with_options.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+        with_options.__annotations__ = {each.name: each.annotation for each in parameters}
+        return with_options
+
+    return decorate

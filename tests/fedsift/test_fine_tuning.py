@@ -42,6 +42,22 @@ def test_it_is_adam_on_the_hidden_layers(tiny_model: Path) -> None:
     assert np.array_equal(found, fine_tuner.fine_tune("ann", fine_tuner.encode("ann", ROWS)))
 
 
+def test_it_embeds_by_the_mean_last_hidden_state(tiny_model: Path) -> None:
+    """Against the hidden states that transformers gives out, row by row, after a tuning that must leave no trace."""
+    fine_tuner = tuner(tiny_model)
+    encoded = fine_tuner.encode("ann", ROWS)
+    fine_tuner.fine_tune("ann", encoded)
+    found = fine_tuner.embed(encoded)
+    plain = AutoModelForCausalLM.from_pretrained(tiny_model).eval()
+    _, task = load_learner(ModelSettings(model=str(tiny_model)))
+    means = []
+    for row in ROWS:
+        inputs = task.batch([task.encode(row)]).input_ids
+        with torch.no_grad():
+            means.append(plain(inputs, output_hidden_states=True).hidden_states[-1][0].mean(dim=0))
+    np.testing.assert_allclose(found, torch.stack(means).mean(dim=0).numpy(), rtol=1e-4, atol=1e-6)
+
+
 def test_it_goes_on_from_a_task_vector(tiny_model: Path) -> None:
     """One step from where the first ended, with Adam's state fresh: an entry moves by lr."""
     fine_tuner = tuner(tiny_model)
