@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from fedsift.bit_packing import unpack_mask
 from fedsift.contribution import Contribution, UploadTerms, quantise
@@ -40,6 +41,25 @@ class Tuned:
     data_digest: bytes
 
 
+def tune_sign_fixed(
+    model: FlatModel, task: Task, signs: Tensor, encoded: Sequence[Any], settings: TuningSettings, seed: int
+) -> NDArray[np.float32]:
+    """Magnitudes u >= 0 of a sign-fixed tuning on encoded rows, shape (n,).
+
+    Args:
+        model: M0, on some device.
+        task: of the rows.
+        signs: the sign vector, int8 of shape (n,), on the model's device.
+        encoded: what to tune on.
+        settings: steps, learning rate, rows a step.
+        seed: of the order of the rows.
+    """
+    device = model.weights.device
+    steps = training_steps(task, encoded, settings.steps, settings.batch_size, settings.micro_batch, seed)
+    on_device = ([(to_device(batch, device), share) for batch, share in step] for step in steps)
+    return tune_magnitudes(model, signs, on_device, task.loss, settings.lr).cpu().numpy()
+
+
 class LocalTrainer:
     """A base model and a task under the server's terms; one serves any number of clients, one after the other."""
 
@@ -71,12 +91,9 @@ class LocalTrainer:
 
     def tune(self, client_id: str, rows: Sequence[Row]) -> Tuned:
         """Tune on a client's rows and quantise. The same client, data and environment give the same bits."""
-        settings, device = self._settings, self._model.weights.device
-        seed = derive_seed(self._root_seed, "batches", client_id)
         encoded = self.encode(client_id, rows)
-        steps = training_steps(self._task, encoded, settings.steps, settings.batch_size, settings.micro_batch, seed)
-        on_device = ([(to_device(batch, device), share) for batch, share in step] for step in steps)
-        magnitudes = tune_magnitudes(self._model, self._signs, on_device, self._task.loss, settings.lr).cpu().numpy()
+        seed = derive_seed(self._root_seed, "batches", client_id)
+        magnitudes = tune_sign_fixed(self._model, self._task, self._signs, encoded, self._settings, seed)
         contribution, l1, saturated = quantise(magnitudes, self._terms)
         mask = ClientMask(bytes(contribution.packed_mask), l1)
         return Tuned(magnitudes, contribution, mask, saturated, rows_digest(rows))
