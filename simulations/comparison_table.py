@@ -49,10 +49,20 @@ def comparison_table(told: dict[str, Any]) -> Table:
             f"{row['trainings_of_all_removals']:,}",
             f"{row['storage_bytes'] / 2**20:,.1f} MiB",
             f"{row['seconds']:.1f}",
-            "yes" if row["exact_in_bits"] else "no",
+            _sameness(row),
         )
-    table.caption = "removals in client trainings; same bits: the state after them is that of never having joined"
+    table.caption = (
+        "removals in client trainings; same bits: the state after them is that of never having joined (if not: the "
+        "share of entries that differ, and how much of the distance from before the removals is left)"
+    )
     return table
+
+
+def _sameness(row: dict[str, Any]) -> str:
+    if row["exact_in_bits"]:
+        return "yes"
+    differing, left = row["differing_entries"], row["distance_left"]
+    return "no" if differing is None else f"no: {differing:.0%}" + ("" if left is None else f", {left:.2f}")
 
 
 def write_comparison(told: dict[str, Any], out: Path) -> None:
