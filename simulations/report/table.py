@@ -1,0 +1,190 @@
+"""A table, and how it is written: values as they are for CSV, formatted for LaTeX and the page."""
+
+import csv
+import io
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+_LONGEST_TABULAR = 40  # rows; more of them go over several pages, as a longtable
+_NEGATIVE = re.compile(r"-\d[\d,.]*$")
+_DIGEST_SHOWN = 16  # of 64; the rest is in the CSV
+_LONGEST_REASON = 300  # characters; the rest is in the CSV
+
+
+class Interval(NamedTuple):
+    """An estimate and its confidence interval: three columns in CSV, one cell for people."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column.
+
+    Attributes:
+        key: its name in CSV.
+        title: for people.
+        kind: how its values are shown, a key of `_SHOWN`.
+    """
+
+    key: str
+    title: str
+    kind: str = "text"
+
+    @property
+    def numeric(self) -> bool:
+        """Whether its cells are set to the right."""
+        return self.kind in ("quantity", "score", "change", "times", "interval", "recovery")
+
+    def shown(self, value: Any) -> str:
+        """A value for people, in one line."""
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            return _NONE.get(self.kind, "-")
+        return _SHOWN[self.kind](value)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; each row has as many values as there are columns.
+
+    Attributes:
+        name: of its files.
+        title: for people.
+        columns, rows: what it holds.
+    """
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: list[tuple[Any, ...]]
+
+    def column(self, key: str) -> list[Any]:
+        """The values of a column."""
+        place = [column.key for column in self.columns].index(key)
+        return [row[place] for row in self.rows]
+
+    def cells(self) -> list[list[str]]:
+        """All values for people."""
+        return [[column.shown(value) for column, value in zip(self.columns, row, strict=True)] for row in self.rows]
+
+    def to_csv(self) -> str:
+        """Values as they are, nothing where there is none; an interval's ends are columns of their own."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        header: list[str] = []
+        for column in self.columns:
+            ends = [f"{column.key}_low", f"{column.key}_high"] if column.kind == "interval" else []
+            header += [column.key, *ends]
+        writer.writerow(header)
+        for row in self.rows:
+            values: list[Any] = []
+            for column, value in zip(self.columns, row, strict=True):
+                values += (
+                    (value or [None] * 3)
+                    if column.kind == "interval"
+                    else [_plain(value) if isinstance(value, list) else value]
+                )
+            writer.writerow(values)
+        return out.getvalue()
+
+    def to_latex(self) -> str:
+        """A tabular with booktabs' rules, or a longtable."""
+        long = len(self.rows) > _LONGEST_TABULAR
+        kind = "longtable" if long else "tabular"
+        packages = r"\usepackage{booktabs,longtable}" if long else r"\usepackage{booktabs}"
+        alignment = "".join("r" if column.numeric else "l" for column in self.columns)
+        header = _latex_row([column.title for column in self.columns])
+        lines = [f"% {packages}", rf"\begin{{{kind}}}{{{alignment}}}", r"\toprule", header, r"\midrule"]
+        lines += [r"\endhead"] if long else []
+        lines += [_latex_row(row) for row in self.cells()]
+        lines += [r"\bottomrule", rf"\end{{{kind}}}"]
+        return "\n".join(lines) + "\n"
+
+
+def human_bytes(value: float) -> str:
+    """Bytes with a unit."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:,.0f} {unit}" if unit == "bytes" or value >= 100 else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:,.1f} TB"
+
+
+def human_change(value: float) -> str:
+    """A difference with its sign, to three places."""
+    rounded = round(value, 3)
+    return f"{rounded:+.3f}" if rounded else "0.000"
+
+
+def last_line(text: str) -> str:
+    """The last line of a text that is not empty (of a traceback, the error itself), cut where it is long."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    last = lines[-1] if lines else ""
+    return last if len(last) <= _LONGEST_REASON else f"{last[:_LONGEST_REASON]}..."
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def _quantity(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
+
+
+_SHOWN: dict[str, Callable[[Any], str]] = {
+    "text": lambda value: " ".join(_plain(value).split()),
+    "reason": last_line,
+    "code": lambda value: _plain(value).replace("\n", "\\n"),
+    "path": _plain,
+    "digest": lambda value: f"{value[:_DIGEST_SHOWN]}...",
+    "answer": _plain,
+    "check": _plain,
+    "quantity": _quantity,
+    "recovery": _quantity,
+    "score": lambda value: f"{value:.3f}",
+    "change": human_change,
+    "times": lambda value: f"{value:,.1f}",
+    "interval": lambda value: f"{value.value:.3f} ({value.low:.3f} to {value.high:.3f})",
+}
+_NONE = {"check": "not run", "recovery": "not recovered", "reason": ""}
+
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        '"': r"\char34{}",
+        "'": r"\textquotesingle{}",
+        "`": r"\textasciigrave{}",
+        # After the end of a row these would be its options.
+        "[": "{[}",
+        "]": "{]}",
+        "*": "{*}",
+        "-": "-{}",  # no ligature
+        "\ufffd": "?",
+        **{special: f"\\{special}" for special in "&%$#_"},
+    }
+)
+
+
+def _latex_row(cells: list[str]) -> str:
+    return " & ".join(_latex(cell) for cell in cells) + r" \\"
+
+
+def _latex(cell: str) -> str:
+    minus = r"$-$" if _NEGATIVE.match(cell) else ""
+    return minus + cell[bool(minus) :].translate(_LATEX)
