@@ -177,12 +177,11 @@ def compare(
     with _told_to_people(f"what is there so far is in {folder}"):
         settings = _settings(config, None, overrides)
         from simulations.compare import compare as play
-        from simulations.comparison_table import comparison_table, write_comparison
+        from simulations.comparison_table import comparison_table
         from strategies.registry import METHODS
 
         names = [name.strip() for name in methods.split(",")] if methods else list(METHODS)
         told = play(settings, names, held_out, folder, _bars())
-        write_comparison(told, folder)
         if json_:
             typer.echo(json.dumps(told, indent=1))
         else:

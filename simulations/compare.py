@@ -9,6 +9,7 @@ from typing import Any
 from fedsift.errors import BadInput, unknown_name
 from fedsift.models import load_layout, metric_of
 from simulations.arena import Arena
+from simulations.comparison_table import write_comparison
 from simulations.configuration import RunConfig
 from simulations.data import choose_clients, choose_leavers, load_dataset
 from simulations.engine import ray_session
@@ -17,7 +18,7 @@ from strategies.registry import METHODS, SIFT_MASKS, SIFT_MERGE, STRATEGIES
 
 
 def compare(config: RunConfig, names: Sequence[str], held_out: int, out: Path, bars: PhaseBars) -> dict[str, Any]:
-    """Play merge and removals with each method.
+    """Play merge and removals with each method, and write `write_comparison`'s files into `out`.
 
     Clients, seeds and settings are the same for all. A plain fine-tuning, of a client or of the same pool, is computed
     once and kept in `out`/vectors; what a method would train again for a removal is counted all the same. The runs
@@ -27,7 +28,7 @@ def compare(config: RunConfig, names: Sequence[str], held_out: int, out: Path, b
         config: of the runs; its leavers leave one after the other, with SIFT-Masks as one batch.
         names: of the methods.
         held_out: how many further clients of the data never join; they score the merged model.
-        out: a folder for the clients' files.
+        out: a folder for the results and the clients' files.
         bars: are told of the progress.
 
     Returns:
@@ -49,22 +50,23 @@ def compare(config: RunConfig, names: Sequence[str], held_out: int, out: Path, b
     everyone = dataclasses.replace(config, clients=len(members) + len(others))
     leavers = choose_leavers(config, members)
     size = load_layout(config.model_settings).size
-    rows = []
-    with bars, ray_session(min(config.worker_count, len(members)), config) as pool:
-        pool.prepare(everyone.to_user_config())  # A method's seconds are its own, not the workers' start-up.
-        arena = Arena(pool, everyone, dataset.client_ids, members, others, leavers, size, out, bars)
-        if {SIFT_MASKS, SIFT_MERGE} & set(names):
-            masks, merged = arena.sift_masks()
-            rows += [row for row in (masks, merged) if row["name"] in names]
-        rows += [arena.compared(name) for name in names if name in STRATEGIES]
-        bars.finish()
-    shutil.rmtree(out / "never-joined", ignore_errors=True)
-    rows.sort(key=lambda row: list(METHODS).index(row["name"]))
-    return {
+    told: dict[str, Any] = {
         "clients": len(members),
         "held_out": len(others),
         "leavers": list(leavers),
         "metric": metric_of(config.model_settings),
         "tuned_parameters": size,
-        "methods": rows,
+        "methods": [],
     }
+    with bars, ray_session(min(config.worker_count, len(members)), config) as pool:
+        pool.prepare(everyone.to_user_config())  # A method's seconds are its own, not the workers' start-up.
+        arena = Arena(pool, everyone, dataset.client_ids, members, others, leavers, size, out, bars)
+        if {SIFT_MASKS, SIFT_MERGE} & set(names):
+            told["methods"] += [row for row in arena.sift_masks() if row["name"] in names]
+        for name in [name for name in METHODS if name in STRATEGIES and name in names]:
+            told["methods"].append(arena.compared(name))
+            write_comparison(told, out)  # What is there so far: who stops a long comparison keeps its rows.
+        bars.finish()
+    shutil.rmtree(out / "never-joined", ignore_errors=True)
+    write_comparison(told, out)
+    return told

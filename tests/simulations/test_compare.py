@@ -15,7 +15,6 @@ from rich.console import Console
 from fedsift.client_file import load_task_vector
 from fedsift.errors import BadInput
 from simulations.compare import compare
-from simulations.comparison_table import write_comparison
 from simulations.configuration import RunConfig
 from simulations.progress import PhaseBars
 from simulations.ray_grid import RayGrid, WorkerPool, node_configs
@@ -32,7 +31,6 @@ def told(pool: WorkerPool, tiny_config: RunConfig, tmp_path_factory: pytest.Temp
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("simulations.compare.ray_session", lambda *_: nullcontext(pool))
         told = compare(config, list(METHODS), 2, out, PhaseBars(Console(quiet=True)))
-    write_comparison(told, out)
     return {**told, "out": out}
 
 
