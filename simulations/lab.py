@@ -5,27 +5,35 @@ merging is arithmetic on these files, and only scores go through the workers.
 """
 
 import dataclasses
+import hashlib
+import json
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import ray
 import torch
 from flwr.app import UserConfig
 from numpy.typing import NDArray
+from ray.exceptions import RayTaskError
 
 from fedsift.client import tune_sign_fixed
 from fedsift.client_file import load_task_vector, save_task_vector
+from fedsift.data.examples import Row
+from fedsift.errors import FedsiftError
 from fedsift.fine_tuning import FineTuner
 from fedsift.models import load_layout, load_learner
 from fedsift.quantisation import QuantisationGrid
 from fedsift.reproducibility import PROFILES, make_deterministic
 from fedsift.seeds import derive_seed
 from fedsift.sign_vector import sign_vector
-from fedsift.tasks.task import encode_rows
+from fedsift.tasks.causal_lm import CausalLanguageModelling
+from fedsift.tasks.seq2seq import Seq2SeqLanguageModelling
+from fedsift.tasks.task import encode_rows, to_device
 from simulations.configuration import RunConfig
 from simulations.data import choose_clients, load_dataset
 from simulations.progress import PhaseBars
@@ -35,18 +43,37 @@ Vector = NDArray[np.float32]  # a task vector, or magnitudes; shape (n,)
 _IN_FLIGHT_PER_WORKER = 2
 
 
+class FineTuning(NamedTuple):
+    """A plain fine-tuning on rows of whatever clients.
+
+    Attributes:
+        name: from which the order of the rows derives.
+        rows: what to tune on.
+        steps: how many.
+        start: the task vector to start from, shape (n,); M0 for None.
+        lr_factor: of the configuration's learning rate.
+    """
+
+    name: str
+    rows: Sequence[Row]
+    steps: int
+    start: Vector | None = None
+    lr_factor: float = 1.0
+
+
 class Lab:
     """Clients of a configuration, their trainings in a folder, and workers to run them.
 
     Attributes:
         clients: ids, in the order of the data.
+        layout: of the tuned parameters.
         size: n, the number of tuned parameters.
         signs: the run's sign vector, int8 of shape (n,).
         grid: the run's quantisation grid.
     """
 
     def __init__(self, config: RunConfig, folder: Path, bars: PhaseBars) -> None:
-        """Start no worker yet: `with` does.
+        """Start no worker yet: they start with the first call, within `with`.
 
         Args:
             config: which clients learn what, and how.
@@ -58,21 +85,30 @@ class Lab:
         """
         self.config, self._folder, self._bars = config, folder, bars
         self.clients = choose_clients(config, load_dataset(config))
-        self.size = load_layout(config.model_settings).size
+        self.layout = load_layout(config.model_settings)
+        self.size = self.layout.size
         self.signs = sign_vector(config.sign_seed, self.size)
         self.grid: QuantisationGrid = config.grid
         self._workers: list[Any] = []
         self._started_ray = False
 
     def __enter__(self) -> "Lab":
-        number = min(self.config.worker_count, len(self.clients))
         self._started_ray = not ray.is_initialized()
         if self._started_ray:
-            ray.init(num_cpus=number, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+            ray.init(num_cpus=self._number, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        return self
+
+    @property
+    def _number(self) -> int:
+        return min(self.config.worker_count, len(self.clients))
+
+    def _running(self) -> list[Any]:
+        if self._workers:
+            return self._workers
         environment = {**PROFILES[self.config.profile], "TOKENIZERS_PARALLELISM": "false", "CUDA_VISIBLE_DEVICES": ""}
         options = _Worker.options(runtime_env={"env_vars": environment})  # type: ignore[attr-defined]
-        self._workers = [options.remote(self.config.to_user_config()) for _ in range(number)]
-        return self
+        self._workers = [options.remote(self.config.to_user_config()) for _ in range(self._number)]
+        return self._workers
 
     def __exit__(self, *_: object) -> None:
         self._workers = []
@@ -82,10 +118,15 @@ class Lab:
     def fine_tuned(self, clients: Sequence[str], steps: int = 0) -> Callable[[str], Vector]:
         """Plain fine-tunings; returns the way to a client's task vector. `steps`: the configuration's for 0."""
         steps = steps or self.config.steps
-        return self._trained(clients, f"fine-tuned-{steps}", "fine_tune", steps)
+        return self._trained(f"fine-tuned-{steps}", "fine_tune", dict.fromkeys(clients, (steps,)))
 
     def sign_fixed(
-        self, clients: Sequence[str], steps: int = 0, signs: NDArray[np.int8] | None = None, name: str = ""
+        self,
+        clients: Sequence[str],
+        steps: int = 0,
+        signs: NDArray[np.int8] | None = None,
+        name: str = "",
+        noise: float = 0.0,
     ) -> Callable[[str], Vector]:
         """Sign-fixed tunings; returns the way to a client's magnitudes u >= 0 as tuned, before quantisation.
 
@@ -93,16 +134,53 @@ class Lab:
             clients: who tunes.
             steps: the configuration's for 0.
             signs: another sign vector than the run's.
-            name: of that one; files are kept under it.
+            name: of what is not the run's; files are kept under it.
+            noise: standard deviation of normal noise that is planted in M0 for the tuning.
         """
         steps = steps or self.config.steps
         kept = f"sign-fixed-{steps}{name and '-'}{name}"
-        return self._trained(clients, kept, "sign_fixed", steps, ray.put(self.signs if signs is None else signs))
+        arguments = steps, ray.put(self.signs if signs is None else signs), noise
+        return self._trained(kept, "sign_fixed", dict.fromkeys(clients, arguments))
 
     def pooled(self, clients: Sequence[str], steps: int) -> Vector:
         """The task vector of one training on the data of several clients."""
-        (vector,) = (result for _, result in self._map("pooled", [("pool", (list(clients), steps))], POOLED))
-        return np.asarray(vector, np.float32)
+        return self.pools([(clients, steps)])[0]
+
+    def pools(self, trainings: Sequence[tuple[Sequence[str], int]]) -> list[Vector]:
+        """Task vectors of several such trainings, each on clients of its own with its own steps, side by side."""
+        calls = {_name_of_pool(*training): (list(training[0]), training[1]) for training in trainings}
+        vector = self._trained("pooled", "pooled", calls, POOLED)
+        return [vector(_name_of_pool(*training)) for training in trainings]
+
+    def add_clients(self, rows: Mapping[str, Sequence[Row]]) -> None:
+        """Let the workers know more clients than the data set has; `clients` stays as it is.
+
+        Args:
+            rows: by id, what they tune on and are scored on. Trainings are kept by id: another client's is not free.
+        """
+        held = ray.put(dict(rows))
+        ray.get([worker.add_clients.remote(held) for worker in self._running()])
+
+    def tuned(self, requests: Iterable[tuple[str, FineTuning]], total: int = 0) -> Iterator[tuple[str, Vector]]:
+        """Task vectors of fine-tunings, relative to M0, under their names in `requests`, as they get done.
+
+        Args:
+            requests: made one by one while workers get free.
+            total: how many, for the progress bar; 0 for none.
+        """
+        return self._map("tune", ((name, (each,)) for name, each in requests), POOLED, total)
+
+    def example_losses(
+        self, requests: Iterable[tuple[str, Vector | None, Sequence[Row]]], total: int = 0
+    ) -> dict[str, NDArray[np.float64]]:
+        """Name -> the loss of each row under M0 + tau, under M0 alone for None; shape (rows,).
+
+        Args:
+            requests: name, task vector and rows; made one by one while workers get free.
+            total: how many, for the progress bar; 0 for none.
+        """
+        calls = ((name, (vector, rows)) for name, vector, rows in requests)
+        return dict(self._map("example_losses", calls, EVALUATE, total))
 
     def scores(
         self, requests: Iterable[tuple[str, Mapping[str, Vector | None]]], total: int
@@ -116,18 +194,22 @@ class Lab:
         calls = ((client_id, (client_id, dict(vectors))) for client_id, vectors in requests)
         return dict(self._map("score", calls, EVALUATE, total))
 
-    def _trained(self, clients: Sequence[str], kept: str, method: str, *arguments: Any) -> Callable[[str], Vector]:
+    def _trained(
+        self, kept: str, method: str, calls: Mapping[str, tuple[Any, ...]], phase: str = TRAIN
+    ) -> Callable[[str], Vector]:
+        """Trainings by name, each with further arguments of the workers' method; those not in the folder `kept` run."""
         folder = self._folder / kept
         folder.mkdir(parents=True, exist_ok=True)
 
-        def vector(client_id: str) -> Vector:
-            found = load_task_vector(folder, client_id)
+        def vector(name: str) -> Vector:
+            found = load_task_vector(folder, name)
             assert found is not None
             return found
 
-        missing = [client_id for client_id in clients if load_task_vector(folder, client_id) is None]
-        calls = [(client_id, (client_id, str(folder), *arguments)) for client_id in missing]
-        deque(self._map(method, calls, TRAIN, len(calls)), maxlen=0)
+        missing = [name for name in calls if load_task_vector(folder, name) is None]
+        if missing:
+            running = ((name, (name, str(folder), *calls[name])) for name in missing)
+            deque(self._map(method, running, phase, len(missing)), maxlen=0)
         return vector
 
     def _map(
@@ -136,7 +218,7 @@ class Lab:
         """Call a method of the workers with each tuple of arguments; yields names and results as they come."""
         source = iter(calls)
         pending: dict[Any, tuple[str, Any]] = {}
-        free = deque(self._workers * _IN_FLIGHT_PER_WORKER)
+        free = deque(self._running() * _IN_FLIGHT_PER_WORKER)
         if total:
             self._bars.begin(phase, total)
         while True:
@@ -148,8 +230,22 @@ class Lab:
             (done,), _ = ray.wait(list(pending))
             name, worker = pending.pop(done)
             free.append(worker)
-            self._bars.advance(phase)
-            yield name, ray.get(done)
+            self._bars.advance(phase if total else "")  # without a bar, only hear Ctrl-C
+            yield name, _result(done)
+
+
+def _result(done: Any) -> Any:
+    """What a worker returned; a mistake of the user's without the worker's traceback."""
+    try:
+        return ray.get(done)
+    except RayTaskError as error:
+        if isinstance(error.cause, FedsiftError):
+            raise error.cause from None
+        raise
+
+
+def _name_of_pool(clients: Sequence[str], steps: int) -> str:
+    return f"{steps} steps of {hashlib.sha256(json.dumps(list(clients)).encode()).hexdigest()}"
 
 
 @ray.remote(num_cpus=1)
@@ -160,27 +256,68 @@ class _Worker:
         make_deterministic()
         self._config = RunConfig.from_user_config(run_config)
         self._dataset = load_dataset(self._config)
+        self._added: dict[str, Sequence[Row]] = {}
         self._model, self._task = load_learner(self._config.model_settings)
         self._tuner = FineTuner(self._model, self._task, self._config.tuning, self._config.seed)
 
+    def add_clients(self, rows: dict[str, Sequence[Row]]) -> None:
+        self._added |= rows
+
     def _encoded(self, client_id: str) -> list[Any]:
-        return encode_rows(self._task, self._dataset.train_examples(client_id), client_id)
+        rows = self._added.get(client_id) or self._dataset.train_examples(client_id)
+        return encode_rows(self._task, rows, client_id)
 
     def fine_tune(self, client_id: str, folder: str, steps: int) -> None:
         save_task_vector(Path(folder), client_id, self._tuner.fine_tune(client_id, self._encoded(client_id), steps))
 
-    def sign_fixed(self, client_id: str, folder: str, steps: int, signs: NDArray[np.int8]) -> None:
+    def sign_fixed(self, client_id: str, folder: str, steps: int, signs: NDArray[np.int8], noise: float) -> None:
         settings = dataclasses.replace(self._config.tuning, steps=steps)
         seed = derive_seed(self._config.seed, "batches", client_id)
         on_device = torch.from_numpy(signs.copy()).to(self._model.weights.device)
         encoded = self._encoded(client_id)
-        magnitudes = tune_sign_fixed(self._model, self._task, on_device, encoded, settings, seed)
+        with self._disturbed(noise, client_id):
+            magnitudes = tune_sign_fixed(self._model, self._task, on_device, encoded, settings, seed)
         save_task_vector(Path(folder), client_id, magnitudes)
 
-    def pooled(self, client_ids: list[str], steps: int) -> Vector:
+    @contextmanager
+    def _disturbed(self, noise: float, client_id: str) -> Iterator[None]:
+        base = self._model.base
+        if noise:
+            generator = torch.Generator().manual_seed(derive_seed(self._config.seed, "noise", client_id) >> 1)
+            drawn = [torch.randn(part.shape, generator=generator).to(part) for part in base]
+            self._model.base = [part + noise * each for part, each in zip(base, drawn, strict=True)]
+        try:
+            yield
+        finally:
+            self._model.base = base
+
+    def pooled(self, name: str, folder: str, client_ids: list[str], steps: int) -> None:
         encoded = [row for client_id in client_ids for row in self._encoded(client_id)]
-        return self._tuner.fine_tune(f"pool of {len(client_ids)}", encoded, steps)
+        vector = self._tuner.fine_tune(f"pool of {len(client_ids)}", encoded, steps)
+        save_task_vector(Path(folder), name, vector)
+
+    def tune(self, asked: FineTuning) -> Vector:
+        encoded = encode_rows(self._task, asked.rows, asked.name)
+        lr = self._config.lr * asked.lr_factor
+        return self._tuner.fine_tune(asked.name, encoded, asked.steps, asked.start, lr)
+
+    @torch.no_grad()
+    def example_losses(self, vector: Vector | None, rows: Sequence[Row]) -> NDArray[np.float64]:
+        encoded = encode_rows(self._task, rows, "rows to score")
+        if vector is None:
+            self._model.load_base()
+        else:
+            self._model.load_task_vector(vector)
+        task, module, device = self._task, self._model.module, self._model.weights.device
+        if not isinstance(task, CausalLanguageModelling | Seq2SeqLanguageModelling):
+            return np.array([float(task.loss(module, to_device(task.batch([row]), device))) for row in encoded])
+        size = self._config.batch_size
+        batches = (task.score_batch(encoded[start : start + size]) for start in range(0, len(encoded), size))
+        # Of language modelling whole batches: an answer probability is exp(-loss) of its row.
+        scores = [task.scores(module, to_device(batch, device)).double().cpu() for batch in batches]
+        return -torch.cat(scores).log().numpy()
 
     def score(self, client_id: str, vectors: dict[str, Vector | None]) -> dict[str, float]:
-        test = self._tuner.encode(client_id, self._dataset.test_examples(client_id))
+        rows = self._added.get(client_id) or self._dataset.test_examples(client_id)
+        test = self._tuner.encode(client_id, rows)
         return {name: self._tuner.score(vector, test) for name, vector in vectors.items()}

@@ -1,0 +1,8 @@
+"""Experiments of arXiv 2504.04626, and others, made again: `fedsift reproduce`.
+
+experiment.py   what an experiment is; registry.py   which there are
+reproduce.py    measures one, and writes its numbers and its figure
+merges.py       what a federation would serve, from the lab's trainings
+drawing.py      how figures look
+the others      one experiment each
+"""

@@ -1,0 +1,106 @@
+"""Bits of a magnitude: what is served, what is uploaded, and how many entries are kept."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fedsift.contribution import UploadTerms, quantise
+from fedsift.models import load_layout
+from simulations.configuration import RunConfig
+from simulations.experiments.drawing import legend, plot, score_axis
+from simulations.experiments.experiment import Experiment, Result, curves, series_of
+from simulations.experiments.merges import Request, SiftMerge, Trainings, scores_of, sift_merge
+from simulations.lab import Lab
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_BITS = (1, 2, 3, 4, 8, 16)
+_PAPER, _COORDINATE, _OWN = "served, S / |T|", "served, S / C", "own, not merged"
+_SCORE, _BYTES, _KEPT = "score", "bytes uploaded a parameter", "share of entries kept"
+
+
+def measure(lab: Lab) -> Result:
+    """Quantise and merge the same trainings with each number of bits."""
+    magnitudes = lab.sign_fixed(lab.clients)
+    scores, uploaded, kept = [], [], []
+    for bits in _BITS:
+        config = dataclasses.replace(lab.config, bits=bits)
+        merges = {
+            name: sift_merge(lab, dataclasses.replace(config, localise=localise), lab.clients, magnitudes)
+            for name, localise in ((_PAPER, "paper"), (_COORDINATE, "coordinate"))
+        }
+        scores.append(scores_of(lab, _requests(lab, config, merges, magnitudes), len(lab.clients)))
+        layout = load_layout(config.model_settings)
+        terms = UploadTerms(layout.digest, layout.size, config.sign_seed, config.grid)
+        uploads = [quantise(magnitudes(client_id), terms).contribution for client_id in lab.clients]
+        uploaded.append(float(np.mean([len(each.to_bytes()) for each in uploads])) / lab.size)
+        kept.append(float(np.mean([each.nonzero for each in uploads])) / lab.size)
+    series = [{"panel": _SCORE, **each} for each in curves(_BITS, scores)]
+    series += [
+        {"panel": name, "name": name, "x": list(_BITS), "y": y} for name, y in ((_BYTES, uploaded), (_KEPT, kept))
+    ]
+    return {"series": series}
+
+
+def _requests(lab: Lab, config: RunConfig, merges: Mapping[str, SiftMerge], magnitudes: Trainings) -> Iterator[Request]:
+    for client_id in lab.clients:
+        own = magnitudes(client_id)
+        quantised = (config.grid.quantise(own) * config.grid.step).astype(np.float32) * lab.signs
+        yield client_id, {**{name: merge.served(own) for name, merge in merges.items()}, _OWN: quantised}
+
+
+def draw(result: Result, figure: "Figure") -> None:
+    """Scores, bytes and kept entries, one below the other."""
+    figure.set_size_inches(figure.get_figwidth(), 4.4)
+    panels = figure.subplots(3, 1, sharex=True, height_ratios=(2, 1, 1))
+    for axes, panel in zip(panels, (_SCORE, _BYTES, _KEPT), strict=True):
+        series = [each for each in result["series"] if each["panel"] == panel]
+        plot(axes, series)
+        if panel == _SCORE:
+            score_axis(axes, {**result, "series": series})
+            legend(figure, axes)
+        else:
+            axes.set_title(panel)
+            axes.set_ylim(0)
+    panels[-1].set_xscale("log", base=2)
+    panels[-1].set_xticks(list(_BITS), [str(bits) for bits in _BITS])
+    panels[-1].minorticks_off()
+    panels[-1].set_xlabel("bits a magnitude")
+
+
+def found(result: Result) -> str:
+    """Tell the best number of bits for each way of serving, and hold the coarse ones against the finest."""
+
+    def at(name: str, bits: int) -> float:
+        series = series_of(result, name)
+        return float(series["y"][series["x"].index(bits)])
+
+    def told(name: str) -> str:
+        y = series_of(result, name)["y"]
+        return (
+            f"{at(name, 2):.3f} at 2 bits and {at(name, 16):.3f} at 16, most at {_BITS[int(np.argmax(y))]} "
+            f"({max(y):.3f})"
+        )
+
+    return (
+        f"Served S / C, clients score {told(_COORDINATE)}; served S / |T|, {told(_PAPER)}. An upload has "
+        f"{at(_BYTES, 2):.2f} bytes a parameter at 2 bits and {at(_BYTES, 16):.2f} at 16 (dense float32: 4), and keeps "
+        f"{at(_KEPT, 2):.1%} and {at(_KEPT, 16):.1%} of the entries."
+    )
+
+
+EXPERIMENT = Experiment(
+    name="bits",
+    title="Bits of a magnitude",
+    paper_found=(
+        "The paper merges float weights and quantises nothing; how coarse the magnitudes may be, and what an upload "
+        "takes, is left open."
+    ),
+    defaults={"clients": 100},
+    measure=measure,
+    draw=draw,
+    found=found,
+)

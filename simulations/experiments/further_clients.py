@@ -1,0 +1,26 @@
+"""Clients of the data that take no part in an experiment, for what is to be known of others beforehand."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from fedsift.data.examples import Row
+from fedsift.errors import BadInput
+from simulations.data import load_dataset
+from simulations.lab import Lab
+
+
+def further_clients(lab: Lab, number: int) -> dict[str, Sequence[Row]]:
+    """The training rows of the clients that follow the lab's in the data, by id; up to `number`, at least one.
+
+    Raises:
+        BadInput: the data have no client beyond the lab's.
+    """
+    config = lab.config
+    dataset = load_dataset(dataclasses.replace(config, clients=config.clients and config.clients + number))
+    further = dataset.client_ids[len(lab.clients) : len(lab.clients) + number]
+    if not further:
+        raise BadInput(
+            f"clients = {len(lab.clients)}: all that the data have; this experiment needs further ones that take no "
+            "part, so give a smaller number"
+        )
+    return {client_id: dataset.train_examples(client_id) for client_id in further}

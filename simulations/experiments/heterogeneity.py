@@ -1,0 +1,179 @@
+"""Clients that share more and more of their data: what masks gain, and what tells the gain beforehand.
+
+At an overlap of p each client holds a share p of rows from one common client, which takes no part, instead of its own;
+at 1 all hold the same rows. Which rows are replaced is drawn by client, and a client keeps those replaced as p grows.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fedsift.data.examples import Row
+from fedsift.seeds import derive_seed, random_order
+from simulations.data import load_dataset
+from simulations.experiments.drawing import legend, plot, score_axis
+from simulations.experiments.experiment import Experiment, Result, curves, verdict
+from simulations.experiments.further_clients import further_clients
+from simulations.experiments.merges import (
+    FT_MERGED,
+    SIFT_MASKED,
+    Request,
+    Trainings,
+    groups,
+    mean_of,
+    scores_of,
+    sift_merges,
+)
+from simulations.lab import Lab, Vector
+from strategies.registry import METHODS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_OVERLAPS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+_PARTS = (4, 2, 1)  # the clients are merged in groups of T/4, T/2 and T
+_MOST_STEPS = 800  # of Central FT (appendix B)
+_CENTRAL = METHODS["central-ft"].title
+_SCORE, _GAIN = "score", "gain"
+_OVER_MERGED, _OVER_CENTRAL = f"over {FT_MERGED}", f"over {_CENTRAL}"
+_COSINE, _UNLIKE, _CANCELLED = "1 - mean cosine", "pairs of unlike sign", "lost in the sum"
+_MEASURES = (_COSINE, _UNLIKE, _CANCELLED)
+
+
+def measure(lab: Lab) -> Result:
+    """Train all clients at each overlap; merge them in groups of several sizes, and measure how much they differ."""
+    _share_rows(lab)
+    sizes = sorted({max(1, len(lab.clients) // part) for part in _PARTS})
+    steps = min(_MOST_STEPS, lab.config.steps * len(lab.clients))
+    pooled = lab.pools([([_at(client_id, overlap) for client_id in lab.clients], steps) for overlap in _OVERLAPS])
+    points, rows = [], []
+    for overlap, central in zip(_OVERLAPS, pooled, strict=True):
+        clients = [_at(client_id, overlap) for client_id in lab.clients]
+        magnitudes, task_vectors = lab.sign_fixed(clients), lab.fine_tuned(clients)
+        for size in sizes:
+            dealt = [[_at(client_id, overlap) for client_id in group] for group in groups(lab, size)]
+            requests = (
+                request for group in dealt for request in _requests(lab, group, magnitudes, task_vectors, central)
+            )
+            scores = scores_of(lab, requests, len(dealt) * size)
+            score = {name: float(np.mean(each)) for name, each in scores.items()}
+            differ = [_heterogeneity(group, task_vectors) for group in dealt]
+            row = {"clients": size, "overlap": overlap, _OVER_MERGED: score[SIFT_MASKED] - score[FT_MERGED]}
+            if size == len(lab.clients):
+                row[_OVER_CENTRAL] = score[SIFT_MASKED] - score[_CENTRAL]
+                points.append(scores)
+            rows.append(row | {name: float(np.mean([each[name] for each in differ])) for name in _MEASURES})
+    correlations = {
+        gain: {name: _correlation(rows, name, gain) for name in _MEASURES} for gain in (_OVER_MERGED, _OVER_CENTRAL)
+    }
+    best = max(_MEASURES, key=lambda name: abs(correlations[_OVER_MERGED][name]))
+    series = [{"panel": _SCORE, **each} for each in curves(_OVERLAPS, points)]
+    for size in sizes:
+        own = [row for row in rows if row["clients"] == size]
+        x, y = ([row[key] for row in own] for key in (best, _OVER_MERGED))
+        series.append({"panel": _GAIN, "name": f"{size} clients", "x": x, "y": y})
+    return {"series": series, "rows": rows, "correlations": correlations, "best": best}
+
+
+def _at(client_id: str, overlap: float) -> str:
+    return f"{client_id}, {overlap:.0%} shared"
+
+
+def _share_rows(lab: Lab) -> None:
+    """Let the workers know each client at each overlap."""
+    dataset = load_dataset(lab.config)
+    (common,) = further_clients(lab, 1).values()
+    added: dict[str, list[Row]] = {}
+    for client_id in lab.clients:
+        own = list(dataset.train_examples(client_id))
+        order = random_order(derive_seed(lab.config.seed, "shared rows", client_id), len(own))
+        for overlap in _OVERLAPS:
+            rows = list(own)
+            for place in order[: round(overlap * len(own))]:
+                rows[place] = common[place % len(common)]
+            added[_at(client_id, overlap)] = rows
+    lab.add_clients(added)
+
+
+def _requests(
+    lab: Lab, group: Sequence[str], magnitudes: Trainings, task_vectors: Trainings, central: Vector
+) -> Iterator[Request]:
+    sift, merged = sift_merges(lab, group, magnitudes), mean_of(lab, group, task_vectors)
+    for client_id in group:
+        served = {name: merge.served(magnitudes(client_id)) for name, merge in sift.items()}
+        yield client_id, {**served, FT_MERGED: merged, _CENTRAL: central}
+
+
+def _heterogeneity(clients: Sequence[str], task_vectors: Trainings) -> dict[str, float]:
+    """How much the clients' task vectors differ, by several measures, each 0 for equal vectors."""
+    size = len(task_vectors(clients[0]))
+    total, units, signs = np.zeros(size), np.zeros(size), np.zeros(size)
+    magnitude = 0.0
+    for client_id in clients:
+        vector = task_vectors(client_id).astype(np.float64)
+        total += vector
+        units += vector / (np.linalg.norm(vector) or 1.0)
+        signs += np.sign(vector)
+        magnitude += float(np.abs(vector).sum())
+    pairs = max(1, len(clients) * (len(clients) - 1))
+    return {
+        _COSINE: 1 - float(units @ units - len(clients)) / pairs,
+        _UNLIKE: (1 - float((signs**2).mean() - len(clients)) / pairs) / 2,
+        _CANCELLED: 1 - float(np.abs(total).sum()) / (magnitude or 1.0),
+    }
+
+
+def _correlation(rows: Sequence[dict[str, Any]], measure: str, gain: str) -> float:
+    """Pearson's, over the rows that have the gain; 0 where there is nothing to correlate."""
+    pairs = np.array([(row[measure], row[gain]) for row in rows if gain in row])
+    return float(np.corrcoef(pairs.T)[0, 1]) if len(pairs) > 1 and pairs.std(axis=0).all() else 0.0
+
+
+def draw(result: Result, figure: "Figure") -> None:
+    """Scores over the overlap, and below them the gain over what tells it best."""
+    figure.set_size_inches(figure.get_figwidth(), 4.6)
+    top, bottom = figure.subplots(2, 1)
+    scores, gains = ([each for each in result["series"] if each["panel"] == panel] for panel in (_SCORE, _GAIN))
+    plot(top, scores)
+    top.set_xlabel("rows that all clients share")
+    top.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+    score_axis(top, {**result, "series": scores})
+    plot(bottom, gains, linestyle="")
+    bottom.set_xlabel(f"how much task vectors differ: {result['best']}")
+    bottom.set_ylabel(f"{SIFT_MASKED} {_OVER_MERGED}")
+    bottom.legend(frameon=False)
+    legend(figure, top)
+
+
+def found(result: Result) -> str:
+    """Hold no overlap against full overlap, and tell how well each measure goes with the gain."""
+    whole = [row for row in result["rows"] if _OVER_CENTRAL in row]
+    first, last = whole[0], whole[-1]
+    correlations = result["correlations"]
+
+    def told(gain: str) -> str:
+        each = ", ".join(f"{name} {correlations[gain][name]:+.2f}" for name in _MEASURES)
+        return f"with the gain {gain}: {each}"
+
+    holds = all(first[gain] > last[gain] for gain in (_OVER_MERGED, _OVER_CENTRAL))
+    return (
+        f"{verdict(holds)}: with no row shared {SIFT_MASKED} gains {first[_OVER_MERGED]:+.3f} {_OVER_MERGED} and "
+        f"{first[_OVER_CENTRAL]:+.3f} {_OVER_CENTRAL}; with all rows shared {last[_OVER_MERGED]:+.3f} and "
+        f"{last[_OVER_CENTRAL]:+.3f}. Correlation over {len(result['rows'])} settings {told(_OVER_MERGED)}; over "
+        f"{len(whole)} settings {told(_OVER_CENTRAL)}."
+    )
+
+
+EXPERIMENT = Experiment(
+    name="heterogeneity",
+    title="What masks gain when clients share data",
+    paper_found=(
+        "Merging is most helpful where data are heterogeneous: SIFT-Masks beats Central FT on Reddit, and cannot reach "
+        "it on StackOverflow, whose clients are alike (section 4.2, figure 6). No measure of heterogeneity is given."
+    ),
+    defaults={"clients": 20},
+    measure=measure,
+    draw=draw,
+    found=found,
+)

@@ -1,0 +1,27 @@
+"""All experiments, by name, in the order of the paper's figures; after these, those that the paper does not have."""
+
+from simulations.experiments import (
+    figure_3,
+    figure_4,
+    figure_5,
+    figure_6,
+    figure_7,
+    figure_11,
+    figure_12,
+    figure_13,
+)
+from simulations.experiments.experiment import Experiment
+
+EXPERIMENTS: dict[str, Experiment] = {
+    module.EXPERIMENT.name: module.EXPERIMENT
+    for module in (
+        figure_3,
+        figure_4,
+        figure_5,
+        figure_6,
+        figure_7,
+        figure_11,
+        figure_12,
+        figure_13,
+    )
+}

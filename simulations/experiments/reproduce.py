@@ -1,0 +1,139 @@
+"""`fedsift reproduce`: measure an experiment, and write its numbers, its figure and what was found.
+
+OUT/NAME.json   all that was measured, with the configuration
+OUT/NAME.csv    the series, a point a row
+OUT/NAME.svg    the figure, and OUT/NAME.png
+OUT/NAME.md     what the paper found and what was found here
+OUT/trainings   the clients' trainings, for another experiment of the same clients, or to go on with after a stop
+"""
+
+import csv
+import dataclasses
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from fedsift.data.examples import rows_digest
+from fedsift.errors import BadInput, unknown_name
+from fedsift.models import metric_of
+from simulations.configuration import RunConfig, hyphened
+from simulations.data import load_dataset
+from simulations.experiments.drawing import check_matplotlib, render
+from simulations.experiments.experiment import Experiment, Result
+from simulations.experiments.registry import EXPERIMENTS
+from simulations.lab import Lab
+from simulations.progress import PhaseBars
+from simulations.run_folder import write_whole
+
+# What changes no training.
+_AFTER_TRAINING = ("leave", "oracle", "bits", "max_magnitude", "threshold", "localise", "evaluate", "workers")
+_COLUMNS = ("panel", "name", "x", "y", "low", "high")
+
+
+def configuration(name: str, given: Mapping[str, Any]) -> RunConfig:
+    """An experiment's defaults, changed by what is given: keys and values as of `RunConfig.from_mapping`.
+
+    The defaults are of the generated people: for other data only what is given counts.
+
+    Raises:
+        BadInput: no such experiment, or a configuration that cannot be.
+    """
+    experiment = _named(name)
+    if given.get("dataset", "people") == "people":
+        given = {**{hyphened(key): value for key, value in experiment.defaults.items()}, **given}
+    return RunConfig.from_mapping(given, source="options")
+
+
+def reproduce(name: str, config: RunConfig, out: Path, bars: PhaseBars) -> Result:
+    """Measure an experiment and write its files into `out`, over those of an earlier time.
+
+    Args:
+        name: of the experiment.
+        config: of its clients and trainings; see `configuration`.
+        out: a folder; made where there is none.
+        bars: are told of the progress.
+
+    Returns:
+        What is written as JSON.
+
+    Raises:
+        BadInput: no such experiment, matplotlib is missing, or the data or the model cannot be had.
+    """
+    experiment = _named(name)
+    check_matplotlib()
+    started = time.perf_counter()
+    laboratory = Lab(config, out / "trainings" / _training_key(config), bars)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"out = {out}: cannot be written ({error.strerror}); give a folder you own") from error
+    with bars, laboratory as lab:
+        measured = experiment.measure(lab)
+        bars.finish()
+    result = {
+        "experiment": experiment.name,
+        "title": experiment.title,
+        "metric": metric_of(config.model_settings),
+        "clients": len(lab.clients),
+        "tuned_parameters": lab.size,
+        **measured,
+        "seconds": round(time.perf_counter() - started, 1),
+        "configuration": {hyphened(key): value for key, value in dataclasses.asdict(config).items()},
+    }
+    result["found"] = experiment.found(result)
+    _write(experiment, result, out)
+    return result
+
+
+def _named(name: str) -> Experiment:
+    if name not in EXPERIMENTS:
+        raise unknown_name("experiment", name, EXPERIMENTS)
+    return EXPERIMENTS[name]
+
+
+def _training_key(config: RunConfig) -> str:
+    """A folder's name for the trainings of these clients: the same clients, data and settings, the same trainings."""
+    settings = {key: value for key, value in dataclasses.asdict(config).items() if key not in _AFTER_TRAINING}
+    dataset = load_dataset(config)
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for client_id in dataset.client_ids[: config.clients or None]:
+        digest.update(rows_digest(dataset.train_examples(client_id)))
+    return digest.hexdigest()[:16]
+
+
+def _write(experiment: Experiment, result: Result, out: Path) -> None:
+    name = experiment.name
+    svg, png = render(name, lambda figure: experiment.draw(result, figure))
+    write_whole(out / f"{name}.json", json.dumps(result, indent=1) + "\n")
+    write_whole(out / f"{name}.svg", svg)
+    (out / f"{name}.png").write_bytes(png)
+    with (out / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+        _write_points(csv.writer(file), result["series"])
+    write_whole(out / f"{name}.md", _described(experiment, result))
+
+
+def _write_points(writer: Any, series: list[dict[str, Any]]) -> None:
+    """A row a point; columns that no series has are left out."""
+    columns = [column for column in _COLUMNS if any(column in each for each in series)]
+    writer.writerow(columns)
+    for each in series:
+        for place in range(len(each["x"])):
+            values = (each.get(column, "") for column in columns)
+            writer.writerow([value[place] if isinstance(value, list) else value for value in values])
+
+
+def _described(experiment: Experiment, result: Result) -> str:
+    return (
+        f"# {experiment.title}\n\n"
+        f"![{experiment.title}]({experiment.name}.svg)\n\n"
+        f"**The paper** (arXiv 2504.04626): {experiment.paper_found}\n\n"
+        f"**Here**: {result['found']}\n\n"
+        f"{result['clients']:,} clients, {result['tuned_parameters']:,} tuned parameters, {result['metric']}; "
+        f"{result['seconds']:,.0f} seconds. The configuration:\n\n"
+        f"```toml\n{tomli_w.dumps(result['configuration'])}```\n"
+    )

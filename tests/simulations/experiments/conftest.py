@@ -1,0 +1,20 @@
+"""One lab for all experiments on the tiny model, so that each training runs once."""
+
+import dataclasses
+from collections.abc import Iterator
+
+import pytest
+from rich.console import Console
+
+from simulations.configuration import RunConfig
+from simulations.lab import Lab
+from simulations.progress import PhaseBars
+from simulations.ray_grid import WorkerPool
+
+
+@pytest.fixture(scope="session")
+def tiny_lab(pool: WorkerPool, tiny_config: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Four clients, with steps enough to learn something."""
+    config = dataclasses.replace(tiny_config, clients=4, steps=10, localise="coordinate+l1")
+    with Lab(config, tmp_path_factory.mktemp("trainings"), PhaseBars(Console(quiet=True))) as lab:
+        yield lab
