@@ -1,7 +1,7 @@
 """A client within the ClientApp: who it is, its data and model, and what it remembers between messages."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from flwr.app import ConfigRecord, Context, Message, UserConfig
 from fedsift.client import LocalTrainer, Tuned
 from fedsift.contribution import UploadTerms
 from fedsift.data.examples import Row
+from fedsift.errors import BadInput
 from fedsift.fine_tuning import FineTuner
 from fedsift.model_settings import ModelSettings
 from fedsift.models import load_learner
@@ -18,6 +19,7 @@ from fedsift.tasks.task import encode_rows
 from fedsift.tuning import TuningSettings
 from simulations.configuration import RunConfig
 from simulations.data import choose_clients, load_dataset
+from simulations.optout.scenario import OFFLINE
 from strategies import messages
 from strategies.messages import Wish
 
@@ -28,6 +30,11 @@ _dataset = lru_cache(maxsize=1)(load_dataset)
 
 
 _learner = lru_cache(maxsize=1)(load_learner)
+
+
+@lru_cache(maxsize=1)
+def _config(items: tuple[tuple[str, bool | float | int | str], ...]) -> RunConfig:
+    return RunConfig.from_user_config(dict(items))
 
 
 @lru_cache(maxsize=1)
@@ -59,7 +66,7 @@ class Client:
     """A client for the length of one message: who it is, its data, and what it remembers between messages."""
 
     def __init__(self, context: Context) -> None:
-        self.config = RunConfig.from_user_config(context.run_config)
+        self.config = _config(tuple(context.run_config.items()))
         self._dataset = _dataset(self.config)
         node = context.node_config
         self.id = str(node.get("client-id") or self._dataset.client_ids[int(node["partition-id"])])
@@ -68,6 +75,8 @@ class Client:
         self.vector_folder = Path(str(node.get("vector-folder", "")))
         self._leave_round = int(node.get("leave-round", 0))
         self._is_held_out = bool(node.get("held-out", False))
+        self._schedule = read_schedule(str(node["schedule"])) if "schedule" in node else None
+        self.misbehaviour = str(node.get("misbehaviour", ""))
         if MEMBERSHIP not in context.state:
             context.state[MEMBERSHIP] = membership()
         self.membership = context.state.config_records[MEMBERSHIP]
@@ -99,14 +108,28 @@ class Client:
     def wish(self, server_round: int) -> Wish:
         """Who is to leave in this simulation asks for it in a round after that in which it joined; who left is away.
 
-        The node may say in which round at the earliest; a client held out never joins.
+        The node may say in which round at the earliest; a client held out never joins. Where the node says what the
+        client does round by round (`read_schedule`), it does that.
+
+        Raises:
+            BadInput: the client is offline in this round: the server gets no answer.
         """
+        if self._schedule is not None:
+            return self._scheduled(server_round, self._schedule)
         leave = self.config.leave
         leaver = isinstance(leave, tuple) and self.id in leave
         if not self.membership["member"]:
             return Wish.AWAY if self.membership["removed"] or self._is_held_out else Wish.JOIN
         first = max(int(str(self.membership["round"])) + 1, self._leave_round)
         return Wish.LEAVE if leaver and server_round >= first else Wish.STAY
+
+    def _scheduled(self, server_round: int, schedule: Mapping[int, str]) -> Wish:
+        planned, member = schedule.get(server_round), self.membership["member"]
+        if planned == OFFLINE:
+            raise BadInput(f"client {self.id!r} is offline")
+        if planned == (Wish.LEAVE if member else Wish.JOIN):
+            return Wish(planned)
+        return Wish.STAY if member else Wish.AWAY
 
     def trained(self, message: Message, tuned: Tuned) -> Message:
         """The reply to both kinds of training: the upload and what the server keeps beside it."""
@@ -121,6 +144,12 @@ class Client:
                 "environment": json.dumps(environment_fingerprint(), sort_keys=True),
             },
         )
+
+
+def read_schedule(text: str) -> dict[int, str]:
+    """What a client does in which round, as in "1 join, 3 offline, 4 leave, 7 join"; else it stays as it is."""
+    entries = [entry.split() for entry in text.split(",") if entry]
+    return {int(server_round): what for server_round, what in entries}
 
 
 def round_of(message: Message) -> int:

@@ -10,7 +10,8 @@ from fedsift.localisation import Localisation
 from fedsift.mask_file import delete_mask, load_mask, save_mask
 from simulations.client import MEMBERSHIP, Client, membership, round_of
 from simulations.client import prepare as prepare  # workers look for it beside the app
-from simulations.compared_client import add_handlers
+from simulations.comparison.client import add_handlers
+from simulations.optout.misbehaviour import rerun
 from strategies import messages
 
 app = ClientApp()
@@ -44,8 +45,7 @@ def train(message: Message, context: Context) -> Message:
 @app.train("forget")
 def forget(message: Message, context: Context) -> Message:
     """Rerun the training that was merged, for the server to check and subtract."""
-    client = Client(context)
-    return client.trained(message, client.trainer(message).tune(client.id, client.train_examples))
+    return rerun(message, Client(context))
 
 
 @app.query("removed")

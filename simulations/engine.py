@@ -17,18 +17,20 @@ from fedsift.models import torch_device
 from simulations import server_app
 from simulations.client import MEMBERSHIP, membership
 from simulations.configuration import RunConfig
-from simulations.progress import PhaseBars
-from simulations.ray_grid import RayGrid, WorkerPool, node_configs
+from simulations.ray_grid import Progress, RayGrid, WorkerPool, node_configs
 
 CLIENT_APP = "simulations.client_app:app"
 
 
 @contextmanager
-def ray_session(workers: int, config: RunConfig) -> Iterator[WorkerPool]:
-    """Ray on this machine with `workers` actors as configured, stopped at the end whatever happens."""
+def ray_session(workers: int, config: RunConfig, spare: int = 0) -> Iterator[WorkerPool]:
+    """Ray on this machine with `workers` actors as configured, stopped at the end whatever happens.
+
+    There is room for `spare` actors more, which somebody else may start.
+    """
     gpus = torch.cuda.device_count() if torch_device(config.device).type == "cuda" else 0
     logging.getLogger("flwr").setLevel(logging.ERROR)  # The bars and the table say it better.
-    ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    ray.init(num_cpus=workers + spare, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     try:
         yield WorkerPool(CLIENT_APP, workers, config.profile, gpus / workers)
     finally:
@@ -39,7 +41,7 @@ def federate(
     pool: WorkerPool,
     config: RunConfig,
     clients: Mapping[str, int],
-    bars: PhaseBars | None = None,
+    bars: Progress | None = None,
     ledger: Path | None = None,
     masks: Path | None = None,
     rounds: int | None = None,
@@ -62,7 +64,7 @@ def federate(
     user_config = config.to_user_config()
     extra = {"mask-folder": str(masks.resolve())} if masks is not None else {}
     nodes = node_configs(clients, extra, held_out)
-    grid = RayGrid(pool, nodes, user_config, bars, _remembered(clients, ledger, returning))
+    grid = RayGrid(pool, nodes, user_config, bars, remembered(clients, ledger, returning))
     environments = pool.prepare(user_config)
     server_config: UserConfig = {"rounds": rounds or (2 if config.leave else 1)}
     if ledger is not None:
@@ -73,7 +75,7 @@ def federate(
     return {**outcome, "environments": environments}
 
 
-def _remembered(clients: Iterable[str], ledger: Path | None, returning: bool) -> dict[int, RecordDict]:
+def remembered(clients: Iterable[str], ledger: Path | None, returning: bool) -> dict[int, RecordDict]:
     """What clients know of their own standing, by place, when a simulation goes on from a ledger."""
     if ledger is None or not ledger.exists():
         return {}

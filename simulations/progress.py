@@ -19,8 +19,11 @@ from rich.text import Text
 
 from strategies.messages import EVALUATE, EVALUATE_SERVED, FINE_TUNE, FORGET, POOLED, QUERY, TRAIN
 
+STEP = "step"  # no message: one of many rounds, whose messages then have no bars of their own
+
 # The mask request is part of evaluation: it has no bar of its own.
 _TITLES = {
+    STEP: "steps",
     QUERY: "query",
     TRAIN: "train",
     FINE_TUNE: "fine-tune",

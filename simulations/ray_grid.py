@@ -8,7 +8,7 @@ message do not depend on the number of clients.
 import time
 from collections import deque
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from itertools import count
+from itertools import count, islice
 from operator import length_hint
 from typing import Any, Protocol
 
@@ -22,8 +22,11 @@ from ray.exceptions import RayActorError, RayTaskError
 from fedsift.errors import FedsiftError
 from fedsift.reproducibility import DEFAULT_PROFILE
 from simulations.worker import start_worker
+from strategies.messages import QUERY
 
 _IN_FLIGHT_PER_WORKER = 2  # One runs, one waits: a worker is never idle while a reply is being merged.
+_PARCELS_PER_SLOT = 4
+_LARGEST_PARCEL = 64
 _MAX_ATTEMPTS = 3  # A client whose worker died this often is the likely reason.
 _SERVER_NODE_ID = 1
 _FIRST_NODE_ID = 2
@@ -43,6 +46,24 @@ class Progress(Protocol):
 
     def advance(self, message_type: str) -> None:
         """A reply has come."""
+
+
+class Workers(Protocol):
+    """What a grid needs of its workers."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def submit(
+        self, messages: Sequence[Message], shared: dict[str, Any], contexts: Sequence[Context]
+    ) -> tuple[Any, Any]:
+        """Send messages with their clients' contexts to a worker; returns the future and the worker."""
+
+    def finished(self, actor: Any) -> None:
+        """What was submitted to a worker is done."""
+
+    def replace(self, actor: Any) -> None:
+        """Start another worker in place of a dead one."""
 
 
 class WorkerPool:
@@ -74,14 +95,16 @@ class WorkerPool:
                 found.append(fingerprint)
         return found
 
-    def submit(self, message: Message, shared: dict[str, Any], context: Context) -> tuple[Any, Any]:
-        """Send a message to the least loaded actor; returns the future and the actor."""
+    def submit(
+        self, messages: Sequence[Message], shared: dict[str, Any], contexts: Sequence[Context]
+    ) -> tuple[Any, Any]:
+        """Send messages to the least loaded actor; returns the future of their replies, and the actor."""
         actor = min(self._load, key=self._load.__getitem__)
         self._load[actor] += 1
-        return actor.handle.remote(message, shared, context), actor
+        return actor.handle.remote(messages, shared, contexts), actor
 
     def finished(self, actor: Any) -> None:
-        """One message of `actor` is done."""
+        """What was submitted to `actor` is done."""
         if actor in self._load:
             self._load[actor] -= 1
 
@@ -99,7 +122,7 @@ class RayGrid(Grid):
 
     def __init__(
         self,
-        pool: WorkerPool,
+        pool: Workers,
         node_configs: Sequence[UserConfig],
         run_config: UserConfig,
         progress: Progress | None = None,
@@ -177,49 +200,62 @@ class RayGrid(Grid):
         source = iter(messages)
         retries: deque[Message] = deque()
         attempts: dict[int, int] = {}
-        pending: dict[Any, tuple[Message, Any]] = {}
+        pending: dict[Any, tuple[list[Message], Any]] = {}
         announced = ""
         while True:
             while len(pending) < _IN_FLIGHT_PER_WORKER * len(self._pool):
-                message = retries.popleft() if retries else next(source, None)
-                if message is None:
+                parcel = [retries.popleft()] if retries else self._parcel(source, total)
+                if not parcel:
                     break
                 if self._progress and not announced:
-                    announced = message.metadata.message_type
+                    announced = parcel[0].metadata.message_type
                     self._progress.begin(announced, total)
-                future, actor = self._submit(message)
-                pending[future] = message, actor
+                future, actor = self._submit(parcel)
+                pending[future] = parcel, actor
             if not pending:
                 return
             remaining = deadline - time.monotonic()
             done, _ = ray.wait(list(pending), timeout=None if remaining == float("inf") else max(0.0, remaining))
             if not done:
                 raise TimeoutError(f"{len(pending)} or more clients did not answer within {timeout} seconds")
-            message, actor = pending.pop(done[0])
+            parcel, actor = pending.pop(done[0])
             self._pool.finished(actor)
             try:
-                reply, context = ray.get(done[0])
+                replies = ray.get(done[0])
             except RayActorError as error:
                 self._pool.replace(actor)
-                node_id = message.metadata.dst_node_id
-                attempts[node_id] = attempts.get(node_id, 0) + 1
-                if attempts[node_id] == _MAX_ATTEMPTS:
-                    raise WorkerDied(f"node {node_id}: its worker died {_MAX_ATTEMPTS} times: {error}") from error
-                retries.append(message)
+                for message in parcel:
+                    node_id = message.metadata.dst_node_id
+                    attempts[node_id] = attempts.get(node_id, 0) + 1
+                    if attempts[node_id] == _MAX_ATTEMPTS:
+                        raise WorkerDied(f"node {node_id}: its worker died {_MAX_ATTEMPTS} times: {error}") from error
+                retries.extend(parcel)
                 continue
-            self._contexts[context.node_id] = context
-            if self._progress:
-                self._progress.advance(announced)
-            yield reply
+            for reply, context in replies:
+                self._contexts[context.node_id] = context
+                if self._progress:
+                    self._progress.advance(announced)
+                yield reply
 
-    def _submit(self, message: Message) -> tuple[Any, Any]:
-        """Send a message, its broadcast records by reference."""
-        shared = {name: self._reference(name, record) for name, record in message.content.array_records.items()}
-        shared = {name: reference for name, reference in shared.items() if reference is not None}
-        if shared:
-            rest = RecordDict({name: record for name, record in message.content.items() if name not in shared})
-            message = Message(rest, metadata=message.metadata)  # type: ignore[call-overload]
-        return self._pool.submit(message, shared, self._contexts[message.metadata.dst_node_id])
+    def _parcel(self, source: Iterator[Message], total: int) -> list[Message]:
+        """What a worker gets at once: one message; of queries, which cost less than sending them, several."""
+        parcel = list(islice(source, 1))
+        if parcel and parcel[0].metadata.message_type == QUERY:
+            size = min(_LARGEST_PARCEL, total // (_PARCELS_PER_SLOT * _IN_FLIGHT_PER_WORKER * len(self._pool)))
+            parcel += islice(source, max(0, size - 1))
+        return parcel
+
+    def _submit(self, parcel: list[Message]) -> tuple[Any, Any]:
+        """Send messages to a worker, broadcast records by reference."""
+        shared: dict[str, Any] = {}
+        if len(parcel) == 1:
+            message = parcel[0]
+            found = {name: self._reference(name, record) for name, record in message.content.array_records.items()}
+            shared = {name: reference for name, reference in found.items() if reference is not None}
+            if shared:
+                rest = RecordDict({name: record for name, record in message.content.items() if name not in shared})
+                parcel = [Message(rest, metadata=message.metadata)]  # type: ignore[call-overload]
+        return self._pool.submit(parcel, shared, [self._contexts[each.metadata.dst_node_id] for each in parcel])
 
     def _reference(self, name: str, record: ArrayRecord) -> Any | None:
         """Where a record lies in Ray's object store: put there when the same object is sent a second time."""

@@ -2,6 +2,7 @@
 
 import importlib
 import traceback
+from collections.abc import Sequence
 from typing import Any
 
 import ray
@@ -43,13 +44,26 @@ class Worker:
         getattr(self._module, "prepare", lambda _: None)(run_config)
         return environment_fingerprint()
 
-    def handle(self, message: Message, shared: dict[str, Any], context: Context) -> tuple[Message, Context]:
-        """Run the app on a message whose bulky records may lie in Ray's object store; returns reply and context.
+    def handle(
+        self, messages: Sequence[Message], shared: dict[str, Any], contexts: Sequence[Context]
+    ) -> list[tuple[Message, Context]]:
+        """Run the app on each message with its context, one after the other; returns replies and contexts.
 
-        A failure of the client is an error reply, as in Flower's own engine.
+        Args:
+            messages: at least one.
+            shared: bulky records of all of them, which lie in Ray's object store.
+            contexts: as many as messages.
         """
-        for name, reference in shared.items():
-            message.content[name] = ray.get(reference)
+        records = {name: ray.get(reference) for name, reference in shared.items()}
+        answers = []
+        for message, context in zip(messages, contexts, strict=True):
+            for name, record in records.items():
+                message.content[name] = record
+            answers.append(self._answer(message, context))
+        return answers
+
+    def _answer(self, message: Message, context: Context) -> tuple[Message, Context]:
+        """Reply and context; a failure of the client is an error reply, as in Flower's own engine."""
         try:
             return self._app(message, context), context
         except FedsiftError as error:

@@ -130,9 +130,13 @@ class SiftMasks(ClientRounds[SiftRecord]):
         receipts = self.rounds[-1].receipts
         removed = {body["client"] for body in receipts if body["verdict"] != "REFUSED"}
         self.tell(REMOVED, server_round, removed, grid)
-        if not self._evaluate:
+        if not self.evaluates(server_round):
             return []
         return Stream(self._serve(server_round, arrays, grid), len(self.clients))
+
+    def evaluates(self, server_round: int) -> bool:
+        """Whether a round ends with an evaluation."""
+        return self._evaluate
 
     def _serve(self, server_round: int, merged: ArrayRecord, grid: Grid) -> Iterator[Message]:
         def to(node_id: int, message_type: str, content: RecordDict) -> Message:

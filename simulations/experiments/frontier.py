@@ -151,9 +151,10 @@ def draw(result: Result, figure: "Figure") -> None:
 
 
 def found(result: Result) -> str:
-    """Name the frontier, and who holds it where a removal costs one client's training."""
+    """Name the frontier, and who holds it up to the most that a removal costs with SIFT-Masks."""
     best = result[_FRONTIER]
-    cheap = [point for point in best if point["cost"] <= max(_STEPS)]
+    most = max(point["cost"] for point in result["points"] if point["method"] == SIFT_MASKED)
+    cheap = [point for point in best if point["cost"] <= most]
     told = "; ".join(
         f"{point['method']} ({point['knobs']}) {point['score']:.3f} for {point['cost']:,}" for point in best
     )

@@ -21,7 +21,13 @@ _EVENTS = {  # marker and colour
     "away": ("o", "muted"),
     "failed": ("s", "purple"),
 }
-_SCORES = {"held_in": "members", "worst_decile": "worst tenth of members", "held_out": "held out", "leavers": "leavers"}
+_SCORES = {
+    "held_in": "members",
+    "worst_decile": "worst tenth of members",
+    "all_clients": "members and leavers",
+    "leavers": "leavers",
+    "held_out": "held out",
+}
 _POWERS_SUFFICE = 100  # client trainings; below, a logarithmic axis has ticks between the powers of ten
 _INCHES_PER_LINE = 0.17  # of a legend
 

@@ -34,7 +34,8 @@ _SECTIONS = (
         "Scores",
         (
             "What clients score with the model that they are served: members with their own, held-out clients and "
-            "leavers with the mean of all. A change for stayers is the score now less the score after the merge.",
+            "leavers with the mean of all. Members and leavers together are what the paper calls held-out (its figure "
+            "8). A change for stayers is the score now less the score after the merge.",
         ),
         ("scores",),
         ("scores",),

@@ -102,8 +102,9 @@ def scores(outcome: Outcome) -> Table:
         Column("unlearned", "unlearned so far", "quantity"),
         Column("held_in", "members", "score"),
         Column("worst_decile", "members, worst tenth", "score"),
-        Column("held_out", "held-out clients", "score"),
+        Column("all_clients", "members and leavers", "score"),
         Column("leavers", "leavers", "score"),
+        Column("held_out", "held-out clients", "score"),
         Column("stayers_change_mean", "change for stayers, mean", "change"),
         Column("stayers_change_worst", "change for stayers, worst", "change"),
     )

@@ -8,8 +8,8 @@ from typing import Any
 
 from fedsift.errors import BadInput, unknown_name
 from fedsift.models import load_layout, metric_of
-from simulations.arena import Arena
-from simulations.comparison_table import write_comparison
+from simulations.comparison.arena import Arena
+from simulations.comparison.table import write_comparison
 from simulations.configuration import RunConfig
 from simulations.data import choose_clients, choose_leavers, load_dataset
 from simulations.engine import ray_session

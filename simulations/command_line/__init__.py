@@ -1,0 +1,33 @@
+"""The `fedsift` command."""
+
+import sys
+
+import click
+import typer
+
+from simulations.command_line.evaluation_commands import compare, methods, optout, reproduce
+from simulations.command_line.run_commands import check_data, forget, join, run, verify
+from simulations.command_line.shared import INTERRUPTED
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+for _command in (run, check_data, forget, join, verify, optout, methods, compare, reproduce):
+    app.command()(_command)
+
+
+@app.callback()
+def fedsift() -> None:
+    """Federated simulations with exact unlearning."""
+
+
+def main() -> None:
+    """Entry point of the console script; a mistake in the options is told in one line, like any other."""
+    try:
+        sys.exit(app(standalone_mode=False))
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        typer.echo(f"fedsift: {error.format_message()}", err=True)
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,1 @@
+"""Opt-out scenarios: who leaves, when, and the proof of every step."""

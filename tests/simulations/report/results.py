@@ -1,0 +1,184 @@
+"""Results of `fedsift optout`, made up: their reports say what can be worked out by hand."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+STEPS = 20  # of a client's tuning
+NASTY = r"<script>alert('$x$')</script> & \textbf{x} 100% a_b#c [1] ~^"
+
+
+def played(
+    clients: int,
+    batches: Sequence[Sequence[str]],
+    refused: Mapping[int, Mapping[str, str]] | None = None,
+    title: str = "They leave",
+    attacks: bool = False,
+    differing: int | None = None,
+) -> dict[str, Any]:
+    """A result in which, step by step, batches of clients ask to leave; of each step some are refused."""
+    refused = refused or {}
+    members, gone = clients, 0
+    naive, ours, shards = [clients], [clients], [clients]  # every method begins with the merge
+    merge = step(0, members, 0, [], {}, True)
+    steps = [merge | {"joined": [f"person-{number:04d}" for number in range(clients)]}]
+    removals: list[dict[str, Any]] = []
+    for number, batch in enumerate(batches, start=1):
+        no = refused.get(number, {})
+        left = [client for client in batch if client not in no]
+        members, gone = members - len(left), gone + len(left)
+        naive.append(naive[-1] + (members if left else 0))
+        ours.append(ours[-1] + len(left))
+        shards.append(shards[-1] + (members // 10 if left else 0))
+        steps.append(step(number, members, gone, left, no, number != differing))
+        removals += [
+            {
+                "client": client,
+                "step": number,
+                "verdict": "REFUSED" if client in no else "BIT_EXACT",
+                "reason": no.get(client, ""),
+                "steps_retrained": 0 if client in no else STEPS,
+                "certificate": f"certificates/{len(removals) + place:04d}.json",
+            }
+            for place, client in enumerate(batch, start=1)
+        ]
+    verdict = "not proven" if differing else "refused" if refused else "proven"
+    return {
+        "scenario": {"title": title, "description": "Made up.", "toml": f'title = "{title}"\n'},
+        "config": {
+            "dataset": "people",
+            "steps": STEPS,
+            "lr": 0.005,
+            "leave": [],
+            "prompt": "Q: {q}\nA:",
+            "seed": 20250101,
+        },
+        "metric": "answer probability",
+        "tuned_parameters": 50_112,
+        "clients": clients,
+        "held_out": 20,
+        "environment": [{"torch": "2.9.1", "processor": "GenuineIntel", "threads": "1"}],
+        "server_bytes": 501_120,
+        "mask_bytes_mean": 6_264.0,
+        "upload_bytes_mean": 11_604.2,
+        "dense_bytes": 200_448,
+        "steps": steps,
+        "costs": {
+            "SIFT-Masks": ours,
+            "SIFT + Merge": ours,
+            "FT + Merge": ours,
+            "TIES": naive,
+            "TALL-masks": naive,
+            "EMR-merging": naive,
+            "Central FT": naive,
+            "clustered Central FT": shards,
+            "SISA": shards,
+        },
+        "storage_bytes": {
+            "SIFT-Masks": 200_448 + clients * 6_264,
+            "FT + Merge": 200_448,
+            "Central FT": 200_448,
+            "SISA": 200_448 * 30,
+        },
+        "removals": removals,
+        "attacks": _attacks() if attacks else None,
+        "verdict": verdict,
+        "seconds": 81.25,
+    }
+
+
+def step(
+    number: int, members: int, gone: int, left: Sequence[str], refused: Mapping[str, str], same: bool
+) -> dict[str, Any]:
+    return {
+        "step": number,
+        "members": members,
+        "asked": [*left, *refused],
+        "left": list(left),
+        "joined": [],
+        "refused": dict(refused),
+        "offline": [],
+        "failures": {},
+        "state_digest": hashlib.sha256(f"{number}".encode()).hexdigest(),
+        "same_as_incremental": same,
+        "same_as_full": True if number == 0 else None,
+        "trainings": len(left) if number else members,
+        "steps_retrained": STEPS * len(left),
+        "bytes_up": 11_604 * len(left),
+        "seconds": 1.5 + number,
+        "scores": {
+            "held_in": 0.988 - gone / 5_000 if members else None,
+            "worst_decile": 0.942 - gone / 3_000 if members else None,
+            "held_out": 0.107 - gone / 10_000,
+            "leavers": 0.108 if gone else None,
+            "all_clients": (0.988 * members + 0.108 * gone) / (members + gone),
+            "stayers_change_mean": -gone / 5_000 if members else None,
+            "stayers_change_worst": -gone / 2_000 if members else None,
+        },
+    }
+
+
+def _attacks() -> dict[str, Any]:
+    def at(auc: float) -> dict[str, Any]:
+        return {
+            "auc": auc,
+            "auc_interval": [auc - 0.03, auc + 0.02],
+            "tpr_at_0.001": (auc - 0.4) / 4,
+            "tpr_at_0.001_interval": [0.0, (auc - 0.4) / 3],
+            "tpr_at_0.01": (auc - 0.4) / 2,
+            "tpr_at_0.01_interval": [0.01, auc - 0.4],
+        }
+
+    titles = {"loss": "loss threshold", "lira": "LiRA, online", "rmia": "RMIA"}
+    before = {"loss": 0.81, "lira": 0.934, "rmia": 0.915}
+    exact = {"SIFT-Masks": True, "Central FT": True, "negated task vector": False}
+    return {
+        "examples": 60,
+        "leavers": 3,
+        "rows": [
+            {
+                "method": method,
+                "attack": attack,
+                "title": title,
+                "before": at(before[attack] - 0.02 * place),
+                "after": at(0.512 if same else 0.655),
+                "oracle": at(0.512),
+                "equals_oracle": same,
+            }
+            for attack, title in titles.items()
+            for place, (method, same) in enumerate(exact.items())
+        ],
+        "relearning": [
+            {
+                "method": method,
+                "steps_to_recover": {"before": 0, "after": 17 if same else 4, "oracle": 17 if same else None},
+                "equals_oracle": same,
+            }
+            for method, same in exact.items()
+        ],
+        "canaries": [
+            {
+                "method": method,
+                "exposure": {"before": 9.5, "after": 1.25 if same else 4.0, "oracle": 1.25},
+                "equals_oracle": same,
+            }
+            for method, same in exact.items()
+        ],
+        "difference": {"recovered_share": 1.0, "verdict": "recovered bit for bit"},
+    }
+
+
+def three_of_a_hundred(**more: Any) -> dict[str, Any]:
+    """All three leave, and it is proven."""
+    return played(100, [["person-0007"], ["person-0042", "person-0099"]], **more)
+
+
+def to_the_last(**more: Any) -> dict[str, Any]:
+    """All of sixty leave, one after the other."""
+    return played(60, [[f"person-{number:04d}"] for number in range(60)], **more)
+
+
+def one_refused(**more: Any) -> dict[str, Any]:
+    """Of three one is refused."""
+    why = "its rerun differs from what was merged: the data have changed (row 3)"
+    return played(100, [["person-0007"], ["person-0042", "person-0099"]], {2: {"person-0099": why}}, **more)
