@@ -77,7 +77,6 @@ def optout(
     folder = resume or out or next_run_folder()
     with told_to_people(f"go on with: fedsift optout --resume {folder}"):
         from simulations.optout import play as player
-        from simulations.optout.attacks import attack
         from simulations.optout.scenario import read_scenario, ready_scenarios
         from simulations.report import write_report
         from simulations.report.outcome import read_outcome
@@ -98,6 +97,8 @@ def optout(
             settings = RunConfig.from_mapping({**read.run, **given}, source="options")
             result = player.play(read, settings, folder, bars, held_out, full_oracles, evaluate_every)
         if attacks:
+            from simulations.optout.attacks import attack
+
             result = attack(folder, progress_bars())
         files = write_report(folder)
         if json_:
