@@ -69,6 +69,7 @@ def optout(
     full_oracles: Annotated[int, typer.Option(help="Steps also held against a run of exactly their members.")] = 10,
     evaluate_every: Annotated[int | None, typer.Option(help="Score after so many steps; default: 12 times.")] = None,
     attacks: Annotated[bool, typer.Option("--attacks", help="Also attack the first leavers' examples.")] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard events.")] = False,
     out: Annotated[Path | None, typer.Option(help="Output folder, new or empty; default runs/001, 002, ...")] = None,
     resume: Annotated[Path | None, typer.Option(help="A scenario's folder: go on with it after any stop.")] = None,
     json_: Annotated[bool, JSON] = False,
@@ -81,14 +82,18 @@ def optout(
         from simulations.report import write_report
         from simulations.report.outcome import read_outcome
         from simulations.report.summary import summarise
+        from simulations.report.tensorboard import check_tensorboard, write_events
 
         given = overriding(overrides)
         if resume and (scenario or out or given):
             raise BadInput(
-                "--resume takes the scenario's own configuration; give no other option than --attacks, --json"
+                "--resume takes the scenario's own configuration; give no other option than --attacks, --tensorboard "
+                "and --json"
             )
         if not resume and not scenario:
             raise BadInput(f"give a scenario: a .toml file, or one of {', '.join(ready_scenarios())}")
+        if tensorboard:
+            check_tensorboard()
         bars = progress_bars()
         if resume:
             result = player.resume(folder, bars)
@@ -101,6 +106,8 @@ def optout(
 
             result = attack(folder, progress_bars())
         files = write_report(folder)
+        if tensorboard:
+            write_events(folder)
         if json_:
             typer.echo(json.dumps(result, indent=1))
         else:
