@@ -12,7 +12,7 @@ from typing import ClassVar
 from flwr.app import ArrayRecord, ConfigRecord, Message
 from flwr.serverapp import Grid
 
-from fedsift.merging.negation import CONTROL_SHARE
+from fedsift.merging.negation import best_candidate
 from strategies.central_ft import CentralFineTuning
 from strategies.client_rounds import mean_scores
 from strategies.compared_method import Recipient, Vector
@@ -101,8 +101,6 @@ class NegatedCentralFineTuning(CentralFineTuning):
         forgotten = mean_scores({each: scores[each] for each in left if each in scores})
         kept = mean_scores({each: scores[each] for each in control if each in scores})
         names = [f"served {place}" for place in range(len(self.searched))]
-        least = CONTROL_SHARE * kept.get(names[0], 0.0)
-        allowed = [place for place, name in enumerate(names) if kept.get(name, 0.0) >= least]
-        best = min(allowed, key=lambda place: forgotten.get(names[place], 0.0))
+        best = best_candidate([forgotten.get(name, 0.0) for name in names], [kept.get(name, 0.0) for name in names])
         self._found = self.searched[best]
         self.pools = [Pool([sorted(self.members)], [self.arithmetic(model, parts, **self._found)])]

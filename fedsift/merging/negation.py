@@ -15,6 +15,7 @@ M0 has seen no client's data, so it can be theta_0; then tau_f and tau_r of MSA 
 """
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -87,6 +88,21 @@ def negated(trained: Vector, forget: Vector, scale: float) -> Vector:
         The task vector after unlearning, relative to M0, shape (n,).
     """
     return trained - np.float32(scale) * forget
+
+
+def best_candidate(forgotten: Sequence[float], kept: Sequence[float]) -> int:
+    """The candidate that forgets most and leaves the control clients `CONTROL_SHARE` of their score.
+
+    Args:
+        forgotten: mean score on the forget data with each candidate; the first one changes nothing.
+        kept: mean score of the control clients with each.
+
+    Returns:
+        Its place; of several the first.
+    """
+    least = CONTROL_SHARE * kept[0]
+    allowed = [place for place, score in enumerate(kept) if score >= least]
+    return min(allowed, key=lambda place: forgotten[place])
 
 
 def msa(trained: Vector, forget: Vector, retain: Vector, alpha: float, beta: float) -> Vector:

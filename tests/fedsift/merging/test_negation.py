@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedsift.errors import Refused
-from fedsift.merging.negation import ALPHAS, BETAS, SCALES, SignConsensus, msa, negated
+from fedsift.merging.negation import ALPHAS, BETAS, SCALES, SignConsensus, best_candidate, msa, negated
 from tests.fedsift.merging.stacks import ANY_FLOAT, SIXTEENTHS, Stack, long_stack, stacks
 
 # signs     +++  ---  ++-  +0+  000  ---
@@ -99,3 +99,9 @@ def test_without_members() -> None:
 
 def test_memory_does_not_grow_with_the_members() -> None:
     assert merge(THREE).nbytes == merge(np.vstack([THREE] * 10)).nbytes == 12 * 6
+
+
+def test_the_candidate_that_forgets_most_among_those_that_keep_enough() -> None:
+    """Of .8, .95 of it is .76: the last forgets most but keeps .70 only; the second and the third forget alike."""
+    assert best_candidate([0.9, 0.4, 0.4, 0.1], [0.8, 0.77, 0.79, 0.70]) == 1
+    assert best_candidate([0.1, 0.2], [0.8, 0.8]) == 0
