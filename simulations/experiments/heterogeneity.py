@@ -37,7 +37,7 @@ _CENTRAL_STEPS = (2, 10)  # of Central FT, as multiples of a client's: few, and 
 _CENTRAL = METHODS["central-ft"].title
 _SCORE, _GAIN = "score", "gain"
 _OVER_MERGED = f"over {FT_MERGED}"
-_COSINE, _UNLIKE, _CANCELLED = "1 - mean cosine", "pairs of unlike sign", "lost in the sum"
+_COSINE, _UNLIKE, _CANCELLED = "1 - mean cosine", "pairs of unlike sign", "1 - |sum| / sum |tau|"
 _MEASURES = (_COSINE, _UNLIKE, _CANCELLED)
 
 
@@ -143,11 +143,11 @@ def draw(result: Result, figure: "Figure") -> None:
     top, bottom = figure.subplots(2, 1)
     scores, gains = ([each for each in result["series"] if each["panel"] == panel] for panel in (_SCORE, _GAIN))
     plot(top, scores)
-    top.set_xlabel("rows that all clients share")
+    top.set_xlabel("rows taken from a common client")
     top.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
     score_axis(top, {**result, "series": scores})
     plot(bottom, gains, linestyle="")
-    bottom.set_xlabel(f"how much task vectors differ: {result['best']}")
+    bottom.set_xlabel(f"how task vectors differ: {result['best']}")
     bottom.set_ylabel(f"{SIFT_MASKED} {_OVER_MERGED}")
     bottom.legend(frameon=False)
     legend(figure, top)
@@ -165,10 +165,11 @@ def found(result: Result) -> str:
         each = ", ".join(f"{name} {correlations[gain][name]:+.2f}" for name in _MEASURES)
         return f"{gain} in {settings} settings: {each}"
 
-    gains = "; ".join(f"{gain} it gains {first[gain]:+.3f} and {last[gain]:+.3f}" for gain in correlations)
+    gains = "; ".join(f"{gain} {first[gain]:+.3f} and {last[gain]:+.3f}" for gain in correlations)
+    holds = first[merged] > last[merged] and first[few] > last[few]
     return (
-        f"{verdict(first[merged] > last[merged] and first[few] > last[few])}: with no row shared, and with all, {gains}. "
-        f"Correlation with the gain {'; '.join(map(told, correlations))}."
+        f"{verdict(holds)}: without shared rows, and with all shared, "
+        f"{SIFT_MASKED} gains {gains}. Correlation with the gain {'; '.join(map(told, correlations))}."
     )
 
 

@@ -1,14 +1,23 @@
 """All experiments, by name, in the order of the paper's figures; after these, those that the paper does not have."""
 
 from simulations.experiments import (
+    bits,
+    determinism,
     figure_3,
     figure_4,
     figure_5,
     figure_6,
     figure_7,
+    figure_8,
+    figure_9,
+    figure_10,
     figure_11,
     figure_12,
     figure_13,
+    frontier,
+    heterogeneity,
+    sign_vectors,
+    sums,
 )
 from simulations.experiments.experiment import Experiment
 
@@ -20,8 +29,17 @@ EXPERIMENTS: dict[str, Experiment] = {
         figure_5,
         figure_6,
         figure_7,
+        figure_8,
+        figure_9,
+        figure_10,
         figure_11,
         figure_12,
         figure_13,
+        determinism,
+        frontier,
+        heterogeneity,
+        sign_vectors,
+        sums,
+        bits,
     )
 }
