@@ -171,8 +171,8 @@ def found(result: Result) -> str:
     rivals = [series_of(result, gain.removeprefix(_OVER))["y"] for gain in list(correlations)[:2]]
     holds = all(judged[0] - rival[0] > judged[-1] - rival[-1] for rival in rivals)
     return (
-        f"{verdict(holds)}: without shared rows, and with all shared, {SIFT_MASKED} gains {gains}. Correlation with the "
-        f"gain {'; '.join(map(told, correlations))}."
+        f"{verdict(holds)}: without shared rows, and with all shared, {SIFT_MASKED} gains {gains}. Correlation with "
+        f"the gain {'; '.join(map(told, correlations))}."
     )
 
 

@@ -179,7 +179,7 @@ def test_gains_both_ways() -> None:
         """Others go from 0.1 to 0.9; SIFT-Masks has 1, and as published what is given."""
         others = (FT_MERGED, "Central FT, 40 steps")
         over = [f"over {name}" for name in others]
-        scores = {SIFT_MASKED: [1, 1], SIFT_PUBLISHED: published, **dict.fromkeys(others, [0.1, 0.9])}
+        scores = {SIFT_MASKED: [1, 1], SIFT_PUBLISHED: published, **{name: [0.1, 0.9] for name in others}}
         return {
             "series": [{"name": name, "y": y} for name, y in scores.items()],
             "rows": [{"clients": 4, **dict.fromkeys(over, gain)} for gain in (0.9, 0.1)],
