@@ -133,10 +133,9 @@ def reproduce(
         from simulations.experiments.reproduce import configuration
         from simulations.experiments.reproduce import reproduce as measure
 
-        console = Console()
         if not names:
             for experiment in EXPERIMENTS.values():
-                console.print(f"{experiment.name:<14} {experiment.title}", highlight=False)
+                typer.echo(f"{experiment.name:<14} {experiment.title}")
             return
         given = overriding(overrides)
         chosen = list(EXPERIMENTS) if names == ["all"] else names
@@ -146,7 +145,7 @@ def reproduce(
             if json_:
                 typer.echo(json.dumps(result))
                 continue
-            console.print(f"[bold]{name}[/bold]  {result['title']}", highlight=False)
-            console.print(f"paper    {EXPERIMENTS[name].paper_found}", highlight=False)
-            console.print(f"here     {result['found']}", highlight=False)
-            console.print(f"written  {out / name}.json, .csv, .svg, .png, .md\n", highlight=False)
+            typer.echo(result["title"])
+            typer.echo(f"paper    {EXPERIMENTS[name].paper_found}")
+            typer.echo(f"here     {result['found']}")
+            typer.echo(f"written  {out / name}.json, .csv, .svg, .png, .md\n")

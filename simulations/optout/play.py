@@ -5,7 +5,7 @@ or are offline as their own schedule tells them: the server never decides. Into 
 besides
 
 scenario.toml   the scenario
-steps.json      while it is being played: what is known of the steps that are over (`optout_log`)
+steps.json      while it is being played: what is known of the steps that are over (`log`)
 """
 
 import time
