@@ -1,5 +1,7 @@
 """From a configuration to the clients' data."""
 
+import dataclasses
+
 from fedsift.data.federated_dataset import FederatedDataset, HeldOutRows
 from fedsift.data.paper_settings import PAPER_SETTINGS, load_paper_setting
 from fedsift.data.partition import partition_dirichlet, partition_iid
@@ -56,6 +58,17 @@ def choose_clients(config: RunConfig, dataset: FederatedDataset) -> list[str]:
     if config.clients > len(available):
         raise BadInput(f"clients = {config.clients}: {config.dataset} has {len(available)} clients")
     return list(available[: config.clients or None])
+
+
+def choose_held_out(config: RunConfig, held_out: int) -> tuple[FederatedDataset, list[str], list[str]]:
+    """The clients of a run, and those that follow them in the data, up to `held_out`, who are to take no part.
+
+    Returns:
+        A data set that holds both, the clients, and the held-out ones.
+    """
+    dataset = load_dataset(dataclasses.replace(config, clients=config.clients and config.clients + held_out))
+    clients = choose_clients(config, dataset)
+    return dataset, clients, list(dataset.client_ids[len(clients) : len(clients) + held_out])
 
 
 def choose_leavers(config: RunConfig, clients: list[str]) -> tuple[str, ...]:

@@ -80,6 +80,7 @@ def optout(
         from simulations.optout import play as player
         from simulations.optout.scenario import read_scenario, ready_scenarios
         from simulations.report import write_report
+        from simulations.report.drawing import check_matplotlib
         from simulations.report.outcome import read_outcome
         from simulations.report.summary import summarise
         from simulations.report.tensorboard import check_tensorboard, write_events
@@ -92,6 +93,7 @@ def optout(
             )
         if not resume and not scenario:
             raise BadInput(f"give a scenario: a .toml file, or one of {', '.join(ready_scenarios())}")
+        check_matplotlib()  # Before minutes are spent on what it is to show.
         if tensorboard:
             check_tensorboard()
         bars = progress_bars()

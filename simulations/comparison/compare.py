@@ -11,7 +11,7 @@ from fedsift.models import load_layout, metric_of
 from simulations.comparison.arena import Arena
 from simulations.comparison.table import write_comparison
 from simulations.configuration import RunConfig
-from simulations.data import choose_clients, choose_leavers, load_dataset
+from simulations.data import choose_held_out, choose_leavers
 from simulations.engine import ray_session
 from simulations.progress import PhaseBars
 from strategies.registry import METHODS, SIFT_MASKS, SIFT_MERGE, STRATEGIES
@@ -44,9 +44,7 @@ def compare(config: RunConfig, names: Sequence[str], held_out: int, out: Path, b
         raise BadInput("leave = 0: a comparison needs somebody who leaves; give a number or ids")
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise BadInput(f"out = {out}: a comparison needs a folder that is new or empty")
-    dataset = load_dataset(dataclasses.replace(config, clients=config.clients and config.clients + held_out))
-    members = choose_clients(config, dataset)
-    others = list(dataset.client_ids[len(members) : len(members) + held_out])
+    dataset, members, others = choose_held_out(config, held_out)
     everyone = dataclasses.replace(config, clients=len(members) + len(others))
     leavers = choose_leavers(config, members)
     size = load_layout(config.model_settings).size

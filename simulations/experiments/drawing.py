@@ -4,7 +4,6 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fedsift.errors import BadInput
 from simulations.report.drawing import COLOURS, SERIES
 
 if TYPE_CHECKING:
@@ -35,18 +34,6 @@ _STYLES = {
 }
 _REFERENCE = (0, (1, 1))
 _BEHIND = 1.5  # zorder of a reference: above bars, below lines and numbers
-
-
-def check_matplotlib() -> None:
-    """See that figures can be drawn, before minutes are spent on what they show.
-
-    Raises:
-        BadInput: matplotlib is not installed.
-    """
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise BadInput("figures need matplotlib: pip install 'fedsift[plots]'") from error
 
 
 def render(name: str, draw: Callable[["Figure"], None]) -> tuple[str, bytes]:

@@ -1,11 +1,10 @@
 """Clients of the data that take no part in an experiment, for what is to be known of others beforehand."""
 
-import dataclasses
 from collections.abc import Sequence
 
 from fedsift.data.examples import Row
 from fedsift.errors import BadInput
-from simulations.data import load_dataset
+from simulations.data import choose_held_out
 from simulations.lab import Lab
 
 
@@ -15,9 +14,7 @@ def further_clients(lab: Lab, number: int) -> dict[str, Sequence[Row]]:
     Raises:
         BadInput: the data have no client beyond the lab's.
     """
-    config = lab.config
-    dataset = load_dataset(dataclasses.replace(config, clients=config.clients and config.clients + number))
-    further = dataset.client_ids[len(lab.clients) : len(lab.clients) + number]
+    dataset, _, further = choose_held_out(lab.config, number)
     if not further:
         raise BadInput(
             f"clients = {len(lab.clients)}: all that the data have; this experiment needs further ones that take no "

@@ -23,11 +23,12 @@ from fedsift.errors import BadInput, unknown_name
 from fedsift.models import metric_of
 from simulations.configuration import RunConfig, hyphened
 from simulations.data import load_dataset
-from simulations.experiments.drawing import check_matplotlib, render
+from simulations.experiments.drawing import render
 from simulations.experiments.experiment import Experiment, Result
 from simulations.experiments.registry import EXPERIMENTS
 from simulations.lab import Lab
 from simulations.progress import PhaseBars
+from simulations.report.drawing import check_matplotlib
 from simulations.run_folder import write_whole
 
 # What changes no training.

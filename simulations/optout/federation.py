@@ -10,7 +10,7 @@ from flwr.app import ArrayRecord, UserConfig
 
 from fedsift.models import load_layout
 from simulations.configuration import RunConfig
-from simulations.data import choose_clients, load_dataset
+from simulations.data import choose_held_out
 from simulations.engine import places, remembered
 from simulations.optout.groups import clients_with
 from simulations.optout.log import StepLog
@@ -42,10 +42,9 @@ class Cast:
     @classmethod
     def of(cls, scenario: Scenario, config: RunConfig, held_out: int) -> "Cast":
         """From the data; what can be said of scenario, data and model before workers load them, is said here."""
-        dataset = load_dataset(dataclasses.replace(config, clients=config.clients and config.clients + held_out))
-        clients = choose_clients(config, dataset)
+        dataset, clients, others = choose_held_out(config, held_out)
         load_layout(config.model_settings)
-        cast = cls(clients, list(dataset.client_ids[len(clients) : len(clients) + held_out]), dataset.client_ids)
+        cast = cls(clients, others, dataset.client_ids)
         cast.plan(scenario, config)
         return cast
 

@@ -76,6 +76,18 @@ class Drawn:
     page_narrow: str
 
 
+def check_matplotlib() -> None:
+    """See that figures can be drawn, before minutes are spent on what they show.
+
+    Raises:
+        BadInput: matplotlib is not installed.
+    """
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise BadInput("figures need matplotlib: pip install 'fedsift[plots]'") from error
+
+
 def drawn(figure: Figure) -> Drawn:
     """Draw a figure; the same figure gives the same bytes.
 
@@ -118,11 +130,10 @@ def tick_label(label: str, narrow: bool) -> str:
 
 
 def _rendered(figure: Figure, narrow: bool) -> tuple[str, bytes]:
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure as Canvas
-    except ImportError as error:
-        raise BadInput("a report's figures need matplotlib: pip install 'fedsift[plots]'") from error
+    check_matplotlib()
+    import matplotlib as mpl
+    from matplotlib.figure import Figure as Canvas
+
     with mpl.rc_context():
         mpl.rcdefaults()  # Whatever the user's own settings are.
         parameters: Any = mpl.rcParams  # Typed by a list of names that changes from version to version.

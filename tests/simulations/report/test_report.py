@@ -248,5 +248,5 @@ def test_without_matplotlib(tmp_path: Path) -> None:
         "except BadInput as error: print(error)\n"
     )
     ran = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)
-    assert ran.stdout == "a report's figures need matplotlib: pip install 'fedsift[plots]'\n"
+    assert ran.stdout == "figures need matplotlib: pip install 'fedsift[plots]'\n"
     assert not (tmp_path / "report.html").exists()
