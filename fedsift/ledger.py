@@ -25,12 +25,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedsift.contribution import SLICE, UploadTerms
+from fedsift.contribution import UploadTerms
 from fedsift.errors import BadInput
 from fedsift.quantisation import QuantisationGrid
 from fedsift.running_sums import RunningSums
 
 FORMAT_VERSION = 1
+_CHUNK = 1 << 20  # Entries of a sum that lie in one row, and bytes of an upload that are written at a time.
 _APPLICATION_ID = 0x66736C67  # "fslg": what `file` and we recognise the file by.
 _SCHEMA = """
 CREATE TABLE settings (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
@@ -209,8 +210,8 @@ class Ledger:
     def write_sums(self, sums: RunningSums) -> None:
         """Replace the stored sums."""
         for name, vector in sums.vectors():
-            for number, start in enumerate(range(0, len(vector), SLICE)):
-                data = vector[start : start + SLICE].astype(vector.dtype.newbyteorder("<")).tobytes()
+            for number, start in enumerate(range(0, len(vector), _CHUNK)):
+                data = vector[start : start + _CHUNK].astype(vector.dtype.newbyteorder("<")).tobytes()
                 self._connection.execute("INSERT OR REPLACE INTO chunks VALUES (?, ?, ?)", (name, number, data))
 
     def read_sums(self, sums: RunningSums) -> None:
@@ -220,8 +221,8 @@ class Ledger:
             BadInput: chunks are missing or have the wrong size.
         """
         for name, vector in sums.vectors():
-            for number, start in enumerate(range(0, len(vector), SLICE)):
-                piece: NDArray[Any] = vector[start : start + SLICE]
+            for number, start in enumerate(range(0, len(vector), _CHUNK)):
+                piece: NDArray[Any] = vector[start : start + _CHUNK]
                 row = self._connection.execute(
                     "SELECT data FROM chunks WHERE sum = ? AND number = ?", (name, number)
                 ).fetchone()
@@ -245,8 +246,8 @@ class Ledger:
         execute("INSERT INTO journal VALUES (?, zeroblob(?))", (client_id, len(upload)))
         row = execute("SELECT last_insert_rowid()").fetchone()[0]
         with self._connection.blobopen("journal", "upload", row) as blob:
-            for start in range(0, len(upload), SLICE):
-                blob.write(upload[start : start + SLICE])
+            for start in range(0, len(upload), _CHUNK):
+                blob.write(upload[start : start + _CHUNK])
 
     def delete_member(self, client_id: str) -> None:
         """Delete a member's row, and its environment unless others share it."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fedsift.contribution import SLICE, Contribution
 
 _MASK64 = 2**64 - 1
+_BLOCK = 1 << 20  # Words of r that are drawn; a multiple of the slices of a contribution.
 
 
 class LinearChecksum:
@@ -22,23 +23,27 @@ class LinearChecksum:
     def __init__(self, secret: int, size: int) -> None:
         """Draw r; `secret` is a 128-bit number that only the server knows."""
         generator = np.random.Philox(key=secret)
-        blocks = -(-size // SLICE)
+        blocks = -(-size // _BLOCK)
         self._factors = [int(word) | 1 for word in generator.random_raw(blocks)]
-        self._block = generator.random_raw(min(size, SLICE)) | np.uint64(1)
+        self._block = generator.random_raw(min(size, _BLOCK)) | np.uint64(1)
 
     def of_contribution(self, contribution: Contribution) -> tuple[int, int]:
         """The checksums h(q) and h(m) of a contribution."""
         levels_sum = mask_sum = 0
-        for start, mask, levels in contribution.slices():
-            factor, words = self._factors[start // SLICE], self._block[: len(mask)][mask]
-            levels_sum += factor * int((words * levels).sum(dtype=np.uint64))
-            mask_sum += factor * int(words.sum(dtype=np.uint64))
+        for piece in contribution.slices():
+            number, offset = divmod(piece.start, _BLOCK)
+            words = self._block[offset : offset + len(piece.mask)].take(piece.places)
+            mask_sum += self._factors[number] * int(words.sum(dtype=np.uint64))
+            words *= piece.levels
+            levels_sum += self._factors[number] * int(words.sum(dtype=np.uint64))
         return levels_sum & _MASK64, mask_sum & _MASK64
 
     def of_vector(self, vector: NDArray[Any]) -> int:
         """The checksum h of a whole vector of unsigned integers, shape (n,)."""
         total = 0
-        for index, factor in enumerate(self._factors):
-            piece = vector[index * SLICE : (index + 1) * SLICE].astype(np.uint64)
-            total += factor * int((self._block[: len(piece)] * piece).sum(dtype=np.uint64))
+        for start in range(0, len(vector), SLICE):
+            number, offset = divmod(start, _BLOCK)
+            piece = vector[start : start + SLICE].astype(np.uint64)
+            piece *= self._block[offset : offset + len(piece)]
+            total += self._factors[number] * int(piece.sum(dtype=np.uint64))
         return total & _MASK64

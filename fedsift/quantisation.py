@@ -1,10 +1,12 @@
 """The grid on which magnitudes become integers. It is fixed before training and depends on no data."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fedsift.bit_packing import level_type
 from fedsift.errors import BadInput
 
 MAX_BITS = 32
@@ -44,8 +46,8 @@ class QuantisationGrid:
         """What one level is worth, in units of the weights (float64)."""
         return self.max_magnitude / self.levels
 
-    def quantise(self, magnitudes: NDArray[np.float32]) -> NDArray[np.uint32]:
-        """Quantise magnitudes u >= 0 of shape (n,) to levels q of shape (n,), ties to even.
+    def quantise(self, magnitudes: NDArray[np.float32]) -> NDArray[Any]:
+        """Quantise magnitudes u >= 0 of shape (n,) to levels q of shape (n,), `level_type`, ties to even.
 
         The division is in float64, in which every level up to 2^32 - 1 is exact.
         """
@@ -53,8 +55,9 @@ class QuantisationGrid:
         levels /= self.step
         np.rint(levels, out=levels)
         np.minimum(levels, self.levels, out=levels)
-        levels[magnitudes < self.threshold * self.max_magnitude] = 0
-        return levels.astype(np.uint32)
+        if self.threshold:
+            levels *= magnitudes >= self.threshold * self.max_magnitude
+        return levels.astype(level_type(self.bits))
 
     def saturated(self, magnitudes: NDArray[np.float32]) -> int:
         """How many magnitudes lie above the highest level by more than half a step, and so are cut."""

@@ -42,10 +42,10 @@ class RunningSums:
 
     def add(self, contribution: Contribution) -> None:
         """S += q and C += m. The caller keeps the number of members within `capacity`."""
-        for start, mask, levels in contribution.slices():
-            stop = start + len(mask)
-            self.level_sum[start:stop][mask] += levels.astype(self.level_sum.dtype)
-            self.mask_count[start:stop] += mask
+        for piece in contribution.slices():
+            levels = piece.levels.astype(self.level_sum.dtype)  # `add.at` is fast where both types are the same.
+            np.add.at(self.level_sum[piece.entries], piece.places, levels)
+            self.mask_count[piece.entries] += piece.mask
 
     def subtract(self, contribution: Contribution) -> None:
         """S -= q and C -= m, all or nothing.
@@ -53,14 +53,15 @@ class RunningSums:
         Raises:
             Refused: the sums do not contain the contribution; nothing is changed.
         """
-        for start, mask, levels in contribution.slices():
-            stop = start + len(mask)
-            if (self.level_sum[start:stop][mask] < levels).any() or not self.mask_count[start:stop][mask].all():
-                raise Refused(f"the sums do not contain this contribution (entries {start} to {stop - 1})")
-        for start, mask, levels in contribution.slices():
-            stop = start + len(mask)
-            self.level_sum[start:stop][mask] -= levels.astype(self.level_sum.dtype)
-            self.mask_count[start:stop] -= mask
+        for piece in contribution.slices():
+            held = self.level_sum[piece.entries].take(piece.places)
+            if (held < piece.levels).any() or not self.mask_count[piece.entries].take(piece.places).all():
+                last = piece.entries.stop - 1
+                raise Refused(f"the sums do not contain this contribution (entries {piece.start} to {last})")
+        for piece in contribution.slices():
+            levels = piece.levels.astype(self.level_sum.dtype)
+            np.subtract.at(self.level_sum[piece.entries], piece.places, levels)
+            self.mask_count[piece.entries] -= piece.mask
 
     def vectors(self) -> tuple[tuple[str, NDArray[Any]], tuple[str, NDArray[Any]]]:
         """S and C, with the names they go by outside this class."""

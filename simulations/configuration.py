@@ -104,7 +104,7 @@ class RunConfig:
             raise BadInput(f"leave = {self.leave}: give a number of clients from 0 on, or their ids")
         if not 0 <= self.seed < 2**63:
             raise BadInput(f"seed = {self.seed}: a seed lies between 0 and 2^63 - 1")
-        most = _WORKERS_PER_CORE * _cores()
+        most = _WORKERS_PER_CORE * cores()
         if not 0 <= self.workers <= most:
             raise BadInput(f"workers = {self.workers}: give 0 for one a core, or at most {most} on this machine")
         if self.max_magnitude < 0:
@@ -181,7 +181,7 @@ class RunConfig:
     @property
     def worker_count(self) -> int:
         """Workers, with 0 resolved to one a core."""
-        return self.workers or _cores()
+        return self.workers or cores()
 
     def to_user_config(self) -> dict[str, bool | float | int | str]:
         """As Flower's run_config: scalars only, so what may be a list becomes JSON."""
@@ -224,7 +224,7 @@ def _paper_defaults(dataset: Any) -> dict[str, Any]:
     return {key: getattr(setting, key.replace("-", "_")) for key in keys}
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

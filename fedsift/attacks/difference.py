@@ -75,11 +75,10 @@ def recovered(difference: Sums, contribution: Contribution) -> Recovered:
     if difference.level_sum.shape != (size,):
         raise BadInput(f"difference of shape {difference.level_sum.shape}; the contribution has {size} entries")
     equal = equal_kept = 0
-    for start, mask, kept in contribution.slices():
-        entries = slice(start, start + len(mask))
-        levels = np.zeros(len(mask), np.uint32)
-        levels[mask] = kept
-        same = (difference.level_sum[entries] == levels) & (difference.mask_count[entries] == mask)
+    for piece in contribution.slices():
+        levels = np.zeros(len(piece.mask), np.uint32)
+        levels[piece.places] = piece.levels
+        same = (difference.level_sum[piece.entries] == levels) & (difference.mask_count[piece.entries] == piece.mask)
         equal += int(np.count_nonzero(same))
-        equal_kept += int(np.count_nonzero(same & mask))
+        equal_kept += int(np.count_nonzero(same & piece.mask))
     return Recovered(equal / size, equal_kept / contribution.nonzero if contribution.nonzero else 1.0)

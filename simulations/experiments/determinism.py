@@ -24,7 +24,7 @@ from simulations.lab import Lab
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Levels = NDArray[np.uint32]  # a client's quantised magnitudes, shape (n,)
+Levels = NDArray[Any]  # a client's quantised magnitudes, shape (n,)
 
 _STRENGTHS = ("1e-9", "1e-8", "1e-7", "1e-6", "1e-5", "1e-4", "1e-3")
 _NOISE = {f"noise of {strength} on M0": float(strength) for strength in _STRENGTHS}
@@ -119,7 +119,8 @@ class _Server:
         for client_id, levels in self._merged.items():
             entry = derive_seed(seed, "changed entry", client_id) % len(levels)
             changed = levels.copy()
-            changed[entry] += 1 if changed[entry] < self.terms.grid.levels else -1
+            level = int(changed[entry])
+            changed[entry] = level + 1 if level < self.terms.grid.levels else level - 1
             yield client_id, changed
 
     def _removes(self, client_id: str, levels: Levels) -> bool:

@@ -6,7 +6,7 @@ of a removal at one client's training, since a mask never depends on the sums.
 
 import dataclasses
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +54,7 @@ def _requests(lab: Lab, grid: QuantisationGrid, magnitudes: Trainings) -> Iterat
 
 
 def _served(
-    levels: NDArray[np.uint32], sums: RunningSums, step: float, members: int, layout: ParameterLayout
+    levels: NDArray[Any], sums: RunningSums, step: float, members: int, layout: ParameterLayout
 ) -> dict[str, Vector]:
     """Magnitudes by source, each of shape (n,) and zero outside the mask of the client's `levels`."""
     mask = levels > 0

@@ -100,7 +100,8 @@ def test_slices_change_nothing_that_is_served(data: st.DataObject, size: int) ->
     """In slices of eight entries, against the formulas of `localisation` over whole vectors."""
     members = [data.draw(level_lists(size, 2)) for _ in range(3)]
     with pytest.MonkeyPatch.context() as patch:
-        for module in (contribution_module, ledger, server_state):
+        patch.setattr(ledger, "_CHUNK", 8)
+        for module in (contribution_module, server_state):
             patch.setattr(module, "SLICE", 8)
         made = ServerState.create(None, terms(size), capacity=3)
         for index, levels in enumerate(members):
