@@ -1,6 +1,7 @@
 """Masks and quantised magnitudes as packed bits, lowest bit first, unused bits of the last byte zero.
 
-Up to 8 bits, eight values pass through one 64-bit word; 16 and 32 bits are plain integers; other widths go bit by bit.
+Values are packed several at once in 64-bit words, where those of a word fill whole bytes; the others (9, 11, 13, ...
+bits) go bit by bit.
 """
 
 from typing import Any
@@ -11,9 +12,6 @@ from numpy.typing import NDArray
 _SLICE = 1 << 16  # Values that go bit by bit at a time: bounds the temporaries; a multiple of 8 ends on a byte.
 # In a word of 64 bits with lanes of 8, 16 and 32 bits: all the lanes at even places.
 _EVEN_LANES = {8: 0x00FF00FF00FF00FF, 16: 0x0000FFFF0000FFFF, 32: 0x00000000FFFFFFFF}
-
-# Widths at which eight values are as many bytes as an integer has.
-_WHOLE = (1, 2, 4)
 
 
 def packed_size(count: int, bits: int) -> int:
@@ -29,9 +27,7 @@ def level_type(bits: int) -> np.dtype[Any]:
 def pack(values: NDArray[Any], bits: int) -> bytes:
     """Pack unsigned values of `bits` (1 to 32) bits, one after the other."""
     values = values.astype(level_type(bits), copy=False)
-    if bits in (8, 16, 32):
-        return values.tobytes()
-    if bits < 8:
+    if _fills_bytes(bits):
         return _pack_words(values, bits)
     packed = bytearray()
     for start in range(0, len(values), _SLICE):
@@ -44,10 +40,8 @@ def pack(values: NDArray[Any], bits: int) -> bytes:
 def unpack(packed: bytes | memoryview, count: int, bits: int, first: int = 0) -> NDArray[Any]:
     """Values first .. first + count - 1 of what `pack` packed with the same `bits`; `level_type`, shape (count,)."""
     data = np.frombuffer(packed, np.uint8)
-    if bits in (8, 16, 32):
-        return data[first * bits // 8 : (first + count) * bits // 8].view(level_type(bits))
-    if bits < 8:
-        before = first % 8  # Every eighth value begins on a byte.
+    if _fills_bytes(bits):
+        before = first % _values_a_word(bits)  # A word begins on a byte.
         start = (first - before) * bits // 8
         return _unpack_words(data[start : start + packed_size(before + count, bits)], bits)[before : before + count]
     values = np.zeros((count, level_type(bits).itemsize), np.uint8)
@@ -60,39 +54,52 @@ def unpack(packed: bytes | memoryview, count: int, bits: int, first: int = 0) ->
     return values.view(level_type(bits))[:, 0]
 
 
-def _pack_words(values: NDArray[np.uint8], bits: int) -> bytes:
-    """Eight values a word: lanes of 8 bits are joined to pairs, pairs to fours, fours to eight, leaving no gaps."""
-    whole = np.zeros(-(-len(values) // 8) * 8, np.uint8)
+def _values_a_word(bits: int) -> int:
+    return 8 // level_type(bits).itemsize
+
+
+def _fills_bytes(bits: int) -> bool:
+    return _values_a_word(bits) * bits % 8 == 0
+
+
+def _pack_words(values: NDArray[Any], bits: int) -> bytes:
+    """Lanes of a value each are joined to pairs, pairs to fours, fours to eights, leaving no gaps."""
+    per_word, width = _values_a_word(bits), 8 * values.itemsize
+    whole = np.zeros(-(-len(values) // per_word) * per_word, values.dtype)
     whole[: len(values)] = values
     words = whole.view("<u8")
     for lane, even in _EVEN_LANES.items():
-        gap = np.uint64(lane - lane // 8 * bits)
-        odd = words & np.uint64(~even & 0xFFFFFFFFFFFFFFFF)
-        odd >>= gap
-        words &= np.uint64(even)
-        words |= odd
-    lowest = words.astype(f"<u{bits}") if bits in _WHOLE else words.view(np.uint8).reshape(-1, 8)[:, :bits]
+        gap = lane - lane * bits // width
+        if lane >= width and gap:
+            odd = words & np.uint64(~even & 0xFFFFFFFFFFFFFFFF)
+            odd >>= np.uint64(gap)
+            words &= np.uint64(even)
+            words |= odd
+    size = per_word * bits // 8
+    lowest = words.astype(f"<u{size}") if size in (1, 2, 4, 8) else words.view(np.uint8).reshape(-1, 8)[:, :size]
     return lowest.tobytes()[: packed_size(len(values), bits)]
 
 
-def _unpack_words(data: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
-    """The way back: what is right of the middle of a lane moves to the middle, in ever narrower lanes."""
-    whole = np.zeros(-(-len(data) // bits) * bits, np.uint8)
+def _unpack_words(data: NDArray[np.uint8], bits: int) -> NDArray[Any]:
+    """The way back: what is above the lower half's bits of a lane moves to the upper half, in ever narrower lanes."""
+    size, width = _values_a_word(bits) * bits // 8, 8 * level_type(bits).itemsize
+    whole = np.zeros(-(-len(data) // size) * size, np.uint8)
     whole[: len(data)] = data
-    if bits in _WHOLE:
-        words = whole.view(f"<u{bits}").astype("<u8")
+    if size in (1, 2, 4, 8):
+        words = whole.view(f"<u{size}").astype("<u8", copy=False)
     else:
-        lanes = np.zeros((len(whole) // bits, 8), np.uint8)
-        lanes[:, :bits] = whole.reshape(-1, bits)
-        words = lanes.reshape(-1).view("<u8")
+        bytes_of_words = np.zeros((len(whole) // size, 8), np.uint8)
+        bytes_of_words[:, :size] = whole.reshape(-1, size)
+        words = bytes_of_words.reshape(-1).view("<u8")
     for lane, even in reversed(_EVEN_LANES.items()):
-        gap = np.uint64(lane - lane // 8 * bits)
-        low = np.uint64(even & ~(even << (lane // 8 * bits)))
-        odd = words & ~low
-        odd <<= gap
-        words &= low
-        words |= odd
-    return words.view(np.uint8)
+        gap = lane - lane * bits // width
+        if lane >= width and gap:
+            low = np.uint64(even & ~(even << (lane - gap)))
+            odd = words & ~low
+            odd <<= np.uint64(gap)
+            words &= low
+            words |= odd
+    return words.view(level_type(bits))
 
 
 def pack_mask(mask: NDArray[np.bool_]) -> bytes:

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from fedsift.contribution import UploadTerms
 from fedsift.errors import BadInput
+from fedsift.member import Member
 from fedsift.quantisation import QuantisationGrid
 from fedsift.running_sums import RunningSums
 
@@ -45,32 +46,6 @@ CREATE TABLE members (
 CREATE TABLE journal (client_id TEXT PRIMARY KEY REFERENCES members, upload BLOB NOT NULL);
 CREATE TABLE receipts (number INTEGER PRIMARY KEY, body TEXT NOT NULL, previous BLOB NOT NULL, digest BLOB NOT NULL);
 """
-
-
-@dataclass(frozen=True)
-class Member:
-    """What the server keeps of a member besides the sums.
-
-    Attributes:
-        digest: SHA-256 of its upload: what its rerun must reproduce.
-        mask_digest: SHA-256 of its packed mask: it is served under the mask it was merged with, and no other.
-        level_checksum, mask_checksum: h(q) and h(m) (`LinearChecksum`), 8 bytes each.
-        data_digest: SHA-256 of its examples.
-        environment: digest of the fingerprint of where it trained.
-        steps: optimiser steps of its training.
-        upload_bytes: size of its upload.
-        saturated: entries that the highest level cut.
-    """
-
-    digest: bytes
-    mask_digest: bytes
-    level_checksum: bytes
-    mask_checksum: bytes
-    data_digest: bytes
-    environment: bytes
-    steps: int
-    upload_bytes: int
-    saturated: int
 
 
 @dataclass(frozen=True)
@@ -237,11 +212,15 @@ class Ledger:
         rows = self._connection.execute("SELECT * FROM members ORDER BY client_id")
         return {client_id: Member(*fields) for client_id, *fields in rows}
 
-    def insert_member(self, client_id: str, member: Member, fingerprint: str, upload: bytes) -> None:
-        """Append a member, and its upload to the journal."""
+    def insert_member(self, client_id: str, member: Member, fingerprint: str) -> None:
+        """Append a member."""
         execute = self._connection.execute
         execute("INSERT OR IGNORE INTO environments VALUES (?, ?)", (member.environment, fingerprint))
         execute("INSERT INTO members VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (client_id, *vars(member).values()))
+
+    def append_journal(self, client_id: str, upload: bytes) -> None:
+        """Append a member's upload to the journal."""
+        execute = self._connection.execute
         # Written in pieces: SQLite makes two copies of what it is given at once.
         execute("INSERT INTO journal VALUES (?, zeroblob(?))", (client_id, len(upload)))
         row = execute("SELECT last_insert_rowid()").fetchone()[0]

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import struct
-from dataclasses import dataclass
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,29 +14,14 @@ from numpy.typing import NDArray
 from fedsift.bit_packing import packed_size
 from fedsift.contribution import SLICE, Contribution, UploadTerms, mask_slices
 from fedsift.errors import BadInput, Refused
-from fedsift.ledger import Ledger, Member, Receipt
+from fedsift.ledger import Ledger, Receipt
 from fedsift.linear_checksum import LinearChecksum
 from fedsift.localisation import Localisation
+from fedsift.member import Member, Training
+from fedsift.partial_sums import PartialSums
 from fedsift.running_sums import RunningSums
 
 _LEAST_FOLD_BYTES = 1 << 22  # A journal is folded when it outgrows the sums, but not for less than this.
-
-
-@dataclass(frozen=True)
-class Training:
-    """What a client tells of its training beside the upload.
-
-    Attributes:
-        data_digest: SHA-256 of its examples.
-        fingerprint: its environment, as a JSON object of strings.
-        steps: optimiser steps.
-        saturated: entries that the highest level cut.
-    """
-
-    data_digest: bytes = b""
-    fingerprint: str = "{}"
-    steps: int = 0
-    saturated: int = 0
 
 
 class ServerState:
@@ -87,30 +72,48 @@ class ServerState:
             Refused: it is a member already, the capacity is reached, or the upload is not valid.
         """
         training = training or Training()
-        if client_id in self.members:
-            raise Refused(f"client {client_id!r} is a member already; it must be removed before it joins again")
-        if len(self.members) >= self.sums.capacity:
-            raise Refused(f"the sums have room for {self.sums.capacity} members; one more could overflow them")
+        self._check_joins([client_id])
         contribution = Contribution.from_bytes(upload, self.terms)
-        levels, mask = self._checksum.of_contribution(contribution)
-        member = Member(
-            digest=hashlib.sha256(upload).digest(),
-            mask_digest=hashlib.sha256(contribution.packed_mask).digest(),
-            level_checksum=levels.to_bytes(8, "little"),
-            mask_checksum=mask.to_bytes(8, "little"),
-            data_digest=training.data_digest,
-            environment=hashlib.sha256(training.fingerprint.encode()).digest(),
-            steps=training.steps,
-            upload_bytes=len(upload),
-            saturated=training.saturated,
-        )
+        member = Member.of(contribution, training, self._checksum)
         with self.ledger.transaction():
-            self.ledger.insert_member(client_id, member, training.fingerprint, upload)
+            self.ledger.insert_member(client_id, member, training.fingerprint)
+            self.ledger.append_journal(client_id, upload)
         self.sums.add(contribution)
         self.members[client_id] = member
         if not self._leaving and self.ledger.journal_bytes > max(self.sums.nbytes, _LEAST_FOLD_BYTES):
             self.fold()
         return member
+
+    def merge_sums(self, partial: PartialSums) -> None:
+        """Merge some clients whose contributions have been added up elsewhere, all of them or none.
+
+        Raises:
+            Refused: one is a member already, the capacity is reached, the sums are not those of these clients, or a
+                removal is staged (the sums cannot be written before it is committed).
+        """
+        if self._leaving:
+            raise Refused("a removal is staged; sums are merged before it or after it")
+        self._check_joins(partial.members)
+        partial.check(self._checksum)
+        for (_, own), (_, added) in zip(self.sums.vectors(), partial.sums.vectors(), strict=True):
+            own += added
+        self.members |= partial.members
+        try:
+            with self.ledger.transaction():
+                for client_id, member in partial.members.items():
+                    self.ledger.insert_member(client_id, member, partial.fingerprints[client_id])
+                self._write_sums()
+        except BaseException:
+            self._load()  # The transaction was rolled back: memory follows the file.
+            raise
+
+    def _check_joins(self, client_ids: Collection[str]) -> None:
+        for client_id in client_ids:
+            if client_id in self.members:
+                raise Refused(f"client {client_id!r} is a member already; it must be removed before it joins again")
+        room = self.sums.capacity
+        if len(self.members) + len(client_ids) > room:
+            raise Refused(f"the sums have room for {room} members; {len(client_ids)} more could overflow them")
 
     def fold(self) -> None:
         """Write the sums and empty the journal, in one transaction."""
@@ -272,7 +275,7 @@ class ServerState:
         if training.data_digest != member.data_digest:
             now, then = commitment(training.data_digest), commitment(member.data_digest)
             return f"{told}other data (commitment {now}, then {then})"
-        if hashlib.sha256(training.fingerprint.encode()).digest() != member.environment:
+        if training.environment != member.environment:
             here, there = json.loads(training.fingerprint), self.ledger.fingerprint(member.environment)
             changed = [
                 f"{name} is {here.get(name, '')!r}, then {there.get(name, '')!r}"

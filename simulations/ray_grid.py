@@ -22,10 +22,12 @@ from ray.exceptions import RayActorError, RayTaskError
 from fedsift.errors import FedsiftError
 from fedsift.reproducibility import DEFAULT_PROFILE
 from simulations.worker import start_worker
-from strategies.messages import QUERY
+from strategies.messages import QUERY, TRAIN
+from strategies.partial_merge import PartialMerge
 
 _IN_FLIGHT_PER_WORKER = 2  # One runs, one waits: a worker is never idle while a reply is being merged.
 _PARCELS_PER_SLOT = 4
+_UNSENT_PARCELS_PER_SLOT = 2
 _LARGEST_PARCEL = 64
 _MAX_ATTEMPTS = 3  # A client whose worker died this often is the likely reason.
 _SERVER_NODE_ID = 1
@@ -55,7 +57,11 @@ class Workers(Protocol):
         """How many there are."""
 
     def submit(
-        self, messages: Sequence[Message], shared: dict[str, Any], contexts: Sequence[Context]
+        self,
+        messages: Sequence[Message],
+        shared: dict[str, Any],
+        contexts: Sequence[Context],
+        merge: PartialMerge | None = None,
     ) -> tuple[Any, Any]:
         """Send messages with their clients' contexts to a worker; returns the future and the worker."""
 
@@ -96,12 +102,16 @@ class WorkerPool:
         return found
 
     def submit(
-        self, messages: Sequence[Message], shared: dict[str, Any], contexts: Sequence[Context]
+        self,
+        messages: Sequence[Message],
+        shared: dict[str, Any],
+        contexts: Sequence[Context],
+        merge: PartialMerge | None = None,
     ) -> tuple[Any, Any]:
         """Send messages to the least loaded actor; returns the future of their replies, and the actor."""
         actor = min(self._load, key=self._load.__getitem__)
         self._load[actor] += 1
-        return actor.handle.remote(messages, shared, contexts), actor
+        return actor.handle.remote(messages, shared, contexts, merge), actor
 
     def finished(self, actor: Any) -> None:
         """What was submitted to `actor` is done."""
@@ -118,7 +128,11 @@ class WorkerPool:
 
 
 class RayGrid(Grid):
-    """The Grid of one simulated run: its nodes, their contexts, and a pool of workers to run them."""
+    """The Grid of one simulated run: its nodes, their contexts, and a pool of workers to run them.
+
+    Attributes:
+        partial_merge: lets workers merge the uploads of clients that join, and reply with the sums; None: they do not.
+    """
 
     def __init__(
         self,
@@ -138,6 +152,7 @@ class RayGrid(Grid):
             states: what clients remember from before, by their place in `node_configs`.
         """
         self._pool, self._progress = pool, progress
+        self.partial_merge: PartialMerge | None = None
         self._run = Run.create_empty(run_id=1)
         self._contexts = {
             place + _FIRST_NODE_ID: Context(
@@ -196,7 +211,7 @@ class RayGrid(Grid):
             WorkerDied: a client's worker died three times over.
         """
         deadline = time.monotonic() + timeout if timeout is not None else float("inf")
-        total = length_hint(messages)
+        unsent = total = length_hint(messages)
         source = iter(messages)
         retries: deque[Message] = deque()
         attempts: dict[int, int] = {}
@@ -204,7 +219,11 @@ class RayGrid(Grid):
         announced = ""
         while True:
             while len(pending) < _IN_FLIGHT_PER_WORKER * len(self._pool):
-                parcel = [retries.popleft()] if retries else self._parcel(source, total)
+                if retries:
+                    parcel = [retries.popleft()]
+                else:
+                    parcel = self._parcel(source, total, unsent)
+                    unsent -= len(parcel)
                 if not parcel:
                     break
                 if self._progress and not announced:
@@ -235,15 +254,24 @@ class RayGrid(Grid):
                 self._contexts[context.node_id] = context
                 if self._progress:
                     self._progress.advance(announced)
-                yield reply
+                if reply is not None:
+                    yield reply
 
-    def _parcel(self, source: Iterator[Message], total: int) -> list[Message]:
-        """What a worker gets at once: one message; of queries, which cost less than sending them, several."""
+    def _parcel(self, source: Iterator[Message], total: int, unsent: int) -> list[Message]:
+        """What a worker gets at once: one message, or several.
+
+        Several queries, since they cost less than sending them; and several trainings that a worker merges. Of these
+        the parcels get smaller towards the end, so that all workers finish at about the same time.
+        """
         parcel = list(islice(source, 1))
-        if parcel and parcel[0].metadata.message_type == QUERY:
-            size = min(_LARGEST_PARCEL, total // (_PARCELS_PER_SLOT * _IN_FLIGHT_PER_WORKER * len(self._pool)))
-            parcel += islice(source, max(0, size - 1))
-        return parcel
+        message_type = parcel[0].metadata.message_type if parcel else ""
+        slots = _IN_FLIGHT_PER_WORKER * len(self._pool)
+        size = 1
+        if message_type == QUERY:
+            size = total // (_PARCELS_PER_SLOT * slots)
+        elif message_type == TRAIN and self.partial_merge is not None:
+            size = unsent // (_UNSENT_PARCELS_PER_SLOT * slots)
+        return parcel + list(islice(source, max(0, min(_LARGEST_PARCEL, size) - 1)))
 
     def _submit(self, parcel: list[Message]) -> tuple[Any, Any]:
         """Send messages to a worker, broadcast records by reference."""
@@ -255,7 +283,8 @@ class RayGrid(Grid):
             if shared:
                 rest = RecordDict({name: record for name, record in message.content.items() if name not in shared})
                 parcel = [Message(rest, metadata=message.metadata)]  # type: ignore[call-overload]
-        return self._pool.submit(parcel, shared, [self._contexts[each.metadata.dst_node_id] for each in parcel])
+        contexts = [self._contexts[each.metadata.dst_node_id] for each in parcel]
+        return self._pool.submit(parcel, shared, contexts, self.partial_merge)
 
     def _reference(self, name: str, record: ArrayRecord) -> Any | None:
         """Where a record lies in Ray's object store: put there when the same object is sent a second time."""

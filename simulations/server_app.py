@@ -16,6 +16,8 @@ from fedsift.ledger import Ledger
 from fedsift.models import load_layout
 from fedsift.server_state import ServerState
 from simulations.configuration import RunConfig
+from simulations.ray_grid import RayGrid
+from strategies.partial_merge import PartialMerge
 from strategies.sift_masks import SiftMasks
 
 app = ServerApp()
@@ -34,6 +36,8 @@ def main(grid: Grid, context: Context) -> None:
     config = RunConfig.from_user_config(context.run_config)
     ledger = str(context.node_config.get("ledger", ""))
     state = open_state(config, Path(ledger) if ledger else None, capacity=max(1, len(list(grid.get_node_ids()))))
+    if config.partial_sums:
+        merge_in_workers(grid, state)
     strategy = SiftMasks(state, ("paper", config.localise), config.evaluate, receipt_context(config))
     strategy.start(
         grid,
@@ -54,8 +58,21 @@ def main(grid: Grid, context: Context) -> None:
     context.state["outcome"] = ConfigRecord({"json": json.dumps(outcome)})
 
 
+def merge_in_workers(grid: Grid, state: ServerState) -> None:
+    """Let the workers of a grid merge what their clients upload.
+
+    Raises:
+        BadInput: the grid's workers are not the server's own.
+    """
+    if not isinstance(grid, RayGrid):
+        raise BadInput(
+            "partial-sums: clients' machines cannot merge for the server; only `fedsift run` and the like can"
+        )
+    grid.partial_merge = PartialMerge(state.terms, state.ledger.checksum_secret)
+
+
 # What may differ between the sessions of a run: it does not touch the bits of a contribution.
-_FREE = {"clients", "leave", "oracle", "evaluate", "localise", "workers"}
+_FREE = {"clients", "leave", "oracle", "evaluate", "localise", "workers", "partial-sums"}
 
 
 def changed_terms(config: RunConfig, recorded: dict[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ from flwr.app import Context, Error, Message, UserConfig
 
 from fedsift.errors import FedsiftError
 from fedsift.reproducibility import PROFILES, environment_fingerprint, make_deterministic
+from strategies.partial_merge import Merging, PartialMerge
 
 # Error codes of a reply. Flower keeps those below 100 for itself.
 CLIENT_INPUT_ERROR = 100
@@ -45,21 +46,32 @@ class Worker:
         return environment_fingerprint()
 
     def handle(
-        self, messages: Sequence[Message], shared: dict[str, Any], contexts: Sequence[Context]
-    ) -> list[tuple[Message, Context]]:
+        self,
+        messages: Sequence[Message],
+        shared: dict[str, Any],
+        contexts: Sequence[Context],
+        merge: PartialMerge | None = None,
+    ) -> list[tuple[Message | None, Context]]:
         """Run the app on each message with its context, one after the other; returns replies and contexts.
 
         Args:
             messages: at least one.
             shared: bulky records of all of them, which lie in Ray's object store.
             contexts: as many as messages.
+            merge: the server's terms, if uploads are to be merged here; the reply of a merged one is None, but for the
+                first, which has the sums.
         """
         records = {name: ray.get(reference) for name, reference in shared.items()}
-        answers = []
+        merging = Merging(merge, len(messages)) if merge else None
+        answers: list[tuple[Message | None, Context]] = []
         for message, context in zip(messages, contexts, strict=True):
             for name, record in records.items():
                 message.content[name] = record
-            answers.append(self._answer(message, context))
+            reply, context_after = self._answer(message, context)
+            answers.append((merging.take(message, reply) if merging else reply, context_after))
+        if merging and (sums := merging.reply()):
+            place = next(place for place, (reply, _) in enumerate(answers) if reply is None)
+            answers[place] = sums, answers[place][1]
         return answers
 
     def _answer(self, message: Message, context: Context) -> tuple[Message, Context]:

@@ -111,11 +111,14 @@ class ClientRounds(Strategy, Generic[RecordT]):
         if reply.has_error():
             raise Refused(reply.error.reason)
         record = messages.client_record(reply)
-        known = self.clients.get(reply.metadata.src_node_id)
-        claimed = messages.field(record, "client-id", str)
+        self.check_name(reply.metadata.src_node_id, messages.field(record, "client-id", str))
+        return record
+
+    def check_name(self, node_id: int, claimed: str) -> None:
+        """Refuse another client's name than the one that a node gave when it was asked."""
+        known = self.clients.get(node_id)
         if claimed != known:
             raise Refused(f"a reply in the name of client {claimed!r} came from the node of client {known!r}")
-        return record
 
     def name(self, reply: Message) -> str:
         """The client behind a reply, or its node id where it is not known."""

@@ -3,8 +3,8 @@
 Bulk travels as raw bytes, never as pickles. Types of messages:
 
     query           -> client id, and its wish: join, stay, leave or away
-    train           terms, whether to score -> client id, upload, what is told of the training
-    train.forget    terms -> the same, from a member that leaves and runs its training again
+    train           client id, terms, whether to score -> client id, upload, what is told of the training
+    train.forget    client id, terms -> the same, from a member that leaves and runs its training again
     query.removed   -> client id; tells a client that its removal is done
     query.mask      -> client id, its mask
     evaluate        terms, the merged model, and for a member its served magnitudes -> client id, scores
@@ -30,8 +30,8 @@ from numpy.typing import NDArray
 
 from fedsift.contribution import UploadTerms
 from fedsift.errors import Refused
+from fedsift.member import Training
 from fedsift.quantisation import QuantisationGrid
-from fedsift.server_state import Training
 
 QUERY, JOINED, REMOVED, MASK = "query", "query.joined", "query.removed", "query.mask"
 TRAIN, FORGET, FINE_TUNE, POOLED = "train", "train.forget", "train.fine_tune", "train.pooled"

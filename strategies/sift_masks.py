@@ -12,6 +12,7 @@ Replies are decoded one at a time. Of an upload nothing is kept but the sums and
 """
 
 import json
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from logging import getLogger
@@ -26,6 +27,7 @@ from fedsift.server_state import ServerState
 from strategies import messages
 from strategies.client_rounds import ClientRounds, RoundRecord
 from strategies.messages import EVALUATE, FORGET, MASK, REMOVED, TRAIN, Stream, Wish
+from strategies.partial_merge import clients_behind, read_partial_sums
 
 _LOG = getLogger("flwr")  # Flower's own logger: what a strategy says belongs beside what Flower says.
 
@@ -68,6 +70,7 @@ class SiftMasks(ClientRounds[SiftRecord]):
         self._localisations = tuple(Localisation(name) for name in dict.fromkeys(localisations))
         self._evaluate = evaluate
         self._receipt_context = dict(receipt_context or {})
+        self._joining = 0  # Clients whose training has not been answered yet.
 
     def summary(self) -> None:
         """Log the configuration."""
@@ -82,24 +85,38 @@ class SiftMasks(ClientRounds[SiftRecord]):
         """Ask every node what it wants, then address those who join and those who leave."""
         self.rounds.append(SiftRecord())
         wishes = self.query(server_round, grid)
-        content = RecordDict({"terms": messages.terms_record(self.state.terms), "config": config})
-        types = {Wish.JOIN: TRAIN, Wish.LEAVE: FORGET}
-        return [
-            Message(content, dst_node_id=node_id, message_type=types[wish], group_id=str(server_round))
-            for node_id, wish in wishes.items()
-            if wish in types
-        ]
+        asked = {
+            message_type: [node_id for node_id, wish in wishes.items() if wish == wanted]
+            for wanted, message_type in ((Wish.JOIN, TRAIN), (Wish.LEAVE, FORGET))
+        }
+        self._joining = len(asked[TRAIN])
+        terms = messages.terms_record(self.state.terms)
+
+        def training_messages() -> Iterator[Message]:
+            for message_type, node_ids in asked.items():
+                for node_id in node_ids:
+                    client = ConfigRecord({"client-id": self.clients[node_id]})
+                    content = RecordDict({"terms": terms, "config": config, "client": client})
+                    yield Message(content, dst_node_id=node_id, message_type=message_type, group_id=str(server_round))
+
+        return Stream(training_messages(), sum(map(len, asked.values())))
 
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
-        """Merge or remove, one reply at a time; returns the merged model's magnitudes S * step / |T|, shape (n,)."""
+        """Merge or remove, one reply at a time; returns the merged model's magnitudes S * step / |T|, shape (n,).
+
+        Who joins is merged before anybody is removed, so that receipts do not depend on the order of the replies: they
+        tell of the state with all who joined, and of the one without those who left.
+        """
         record = self.rounds[-1]
         refused: dict[str, str] = {}
-        for reply in replies:
+        for reply in self._joins_first(replies):
             client_id = self.name(reply)
             leaving = reply.metadata.message_type == FORGET
             try:
+                if self._merge_partial_sums(reply):
+                    continue
                 client = self.client_record(reply)
                 upload, training = messages.field(client, "upload", bytes), messages.reply_training(client)
                 if leaving:
@@ -122,6 +139,34 @@ class SiftMasks(ClientRounds[SiftRecord]):
         record.state_digest = self.state.digest().hex()
         metrics = MetricRecord({"members": record.members, "joined": len(record.joined)})
         return messages.merged_record(self.state.merged_magnitudes()), metrics
+
+    def _joins_first(self, replies: Iterable[Message]) -> Iterator[Message]:
+        """Replies as they come, but those of clients that leave not before all who join have answered.
+
+        The messages went out in that order too, so that few replies have to wait.
+        """
+        waiting: deque[Message] = deque()
+        for reply in replies:
+            if reply.metadata.message_type == FORGET:
+                waiting.append(reply)
+            else:
+                self._joining -= clients_behind(reply)
+                yield reply
+            while waiting and self._joining <= 0:
+                yield waiting.popleft()
+        yield from waiting
+
+    def _merge_partial_sums(self, reply: Message) -> bool:
+        """Merge sums that a worker hands over, if the reply has them; each client must be the one behind its node."""
+        handed_over = read_partial_sums(reply, self.state.terms)
+        if handed_over is None:
+            return False
+        partial, nodes = handed_over
+        for client_id, node_id in nodes.items():
+            self.check_name(node_id, client_id)
+        self.state.merge_sums(partial)
+        self.rounds[-1].joined.extend(partial.members)
+        return True
 
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid

@@ -32,7 +32,7 @@ def methods(json_: Annotated[bool, JSON] = False) -> None:
         Console().print(methods_table())
 
 
-@takes(*DATA, *MODEL, "leave", *TUNING, *GRID, *MACHINE)
+@takes(*DATA, *MODEL, "leave", *TUNING, *GRID, *MACHINE, "partial_sums")
 def compare(
     overrides: dict[str, Any],
     config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,
@@ -61,7 +61,7 @@ def compare(
             console.print(f"written  {folder}")
 
 
-@takes(*DATA, *MODEL, *TUNING, *GRID, *MACHINE)
+@takes(*DATA, *MODEL, *TUNING, *GRID, *MACHINE, "partial_sums")
 def optout(
     overrides: dict[str, Any],
     scenario: Annotated[str | None, typer.Argument(help="A .toml file, or a ready one by name.")] = None,

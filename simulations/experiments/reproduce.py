@@ -32,7 +32,8 @@ from simulations.report.drawing import check_matplotlib
 from simulations.run_folder import write_whole
 
 # What changes no training.
-_AFTER_TRAINING = ("leave", "oracle", "bits", "max_magnitude", "threshold", "localise", "evaluate", "workers")
+_MACHINE = ("workers", "partial_sums")
+_AFTER_TRAINING = ("leave", "oracle", "bits", "max_magnitude", "threshold", "localise", "evaluate", *_MACHINE)
 _COLUMNS = ("panel", "name", "x", "y", "low", "high")
 
 

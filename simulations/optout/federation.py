@@ -20,7 +20,7 @@ from simulations.optout.scenario import OFFLINE, Scenario
 from simulations.progress import PhaseBars
 from simulations.ray_grid import Progress, RayGrid, Workers, node_configs
 from simulations.run_folder import RunFolder
-from simulations.server_app import open_state, receipt_context
+from simulations.server_app import merge_in_workers, open_state, receipt_context
 
 _EVALUATIONS = 11  # after step 0
 
@@ -89,6 +89,8 @@ class Federation:
             progress,
             remembered(everybody, ledger, returning=False),
         )
+        if self.config.partial_sums:
+            merge_in_workers(grid, state)
         strategy = OptOutRounds(
             state,
             self.config.localise,

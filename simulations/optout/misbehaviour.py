@@ -11,6 +11,7 @@ from simulations.client import Client
 from simulations.optout.scenario import DATA_CHANGED, DATA_LOST, OTHER_HARDWARE, TAMPERED_UPLOAD
 from simulations.ray_grid import WorkerPool, Workers
 from strategies.messages import FORGET
+from strategies.partial_merge import PartialMerge
 
 
 def rerun(message: Message, client: Client) -> Message:
@@ -58,12 +59,16 @@ class PoolWithOtherHardware(Workers):
         return len(self._pool)
 
     def submit(
-        self, messages: Sequence[Message], shared: dict[str, Any], contexts: Sequence[Context]
+        self,
+        messages: Sequence[Message],
+        shared: dict[str, Any],
+        contexts: Sequence[Context],
+        merge: PartialMerge | None = None,
     ) -> tuple[Any, Any]:
         """Send messages to a worker of the pool that they are for."""
         changed = contexts[0].node_config.get("misbehaviour") == OTHER_HARDWARE
         pool = self._other if changed and messages[0].metadata.message_type == FORGET else self._pool
-        return pool.submit(messages, shared, contexts)
+        return pool.submit(messages, shared, contexts, merge)
 
     def finished(self, actor: Any) -> None:
         """A pool knows its own workers."""

@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 from fedsift.ledger import Ledger
-from fedsift.server_state import ServerState, Training
+from fedsift.member import Training
+from fedsift.server_state import ServerState
 from tests.fedsift.uploads import terms, upload
 
 SIZE = 2000

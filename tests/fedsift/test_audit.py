@@ -9,7 +9,8 @@ import pytest
 
 from fedsift.audit import audit
 from fedsift.ledger import Ledger
-from fedsift.server_state import ServerState, Training
+from fedsift.member import Training
+from fedsift.server_state import ServerState
 from tests.fedsift.uploads import terms, upload
 
 SIZE = 40

@@ -9,7 +9,8 @@ import pytest
 
 from fedsift.errors import BadInput
 from fedsift.ledger import Ledger
-from fedsift.server_state import ServerState, Training
+from fedsift.member import Training
+from fedsift.server_state import ServerState
 from tests.fedsift.kill_ledgers import CLIENTS, NEVER_LEAVE, SIZE, UPLOADS, work
 from tests.fedsift.uploads import terms
 

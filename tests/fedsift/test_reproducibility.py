@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from fedsift.errors import Refused
+from fedsift.member import Training
 from fedsift.reproducibility import PROFILES, environment_fingerprint
-from fedsift.server_state import ServerState, Training
+from fedsift.server_state import ServerState
 from tests.fedsift.train_one import CLIENT, terms
 
 CARELESS = """

@@ -42,6 +42,23 @@ def test_the_number_of_workers_leaves_no_trace(
     assert state_digest(WorkerPool(CLIENT_APP, workers), config, node_configs(EIGHT)) == undisturbed
 
 
+@pytest.mark.parametrize("workers", [1, 3])
+def test_partial_sums_leave_no_trace(pool: WorkerPool, config: RunConfig, undisturbed: str, workers: int) -> None:
+    partial = dataclasses.replace(config, partial_sums=True)
+    assert state_digest(WorkerPool(CLIENT_APP, workers), partial, node_configs(EIGHT)) == undisturbed
+
+
+def test_a_worker_that_dies_with_partial_sums(
+    pool: WorkerPool, config: RunConfig, undisturbed: str, tmp_path: Path
+) -> None:
+    deaths = tmp_path / "deaths"
+    deaths.write_text("first\nsecond", encoding="utf-8")
+    nodes = node_configs(EIGHT)
+    nodes[1]["deaths"] = str(deaths)
+    assert state_digest(pool, dataclasses.replace(config, partial_sums=True), nodes) == undisturbed
+    assert deaths.read_text(encoding="utf-8") == ""
+
+
 def test_the_order_of_replies_leaves_no_trace(pool: WorkerPool, config: RunConfig, undisturbed: str) -> None:
     nodes = [
         {"partition-id": index, "delay": delay} for index, delay in zip(range(8), [0.3, 0, 0.2, 0] * 2, strict=True)

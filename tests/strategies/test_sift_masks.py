@@ -10,15 +10,22 @@ from fedsift.contribution import UploadTerms
 from fedsift.mask_file import load_mask
 from fedsift.models import load_layout
 from fedsift.server_state import ServerState
+from simulations import ray_grid
 from simulations.configuration import RunConfig
 from simulations.ray_grid import RayGrid, WorkerPool
+from simulations.server_app import merge_in_workers
 from strategies.sift_masks import SiftMasks
 
 CLIENTS = 4
 
 
 def federate(
-    pool: WorkerPool, config: RunConfig, masks: Path, ways: dict[int, str], clients: int = CLIENTS
+    pool: WorkerPool,
+    config: RunConfig,
+    masks: Path,
+    ways: dict[int, str],
+    clients: int = CLIENTS,
+    partial_sums: bool = False,
 ) -> SiftMasks:
     """Two rounds over the first clients, those in `ways` hostile."""
     nodes = [
@@ -29,6 +36,8 @@ def federate(
     layout = load_layout(config.model_settings)
     terms = UploadTerms(layout.digest, layout.size, config.sign_seed, config.grid)
     state = ServerState.create(None, terms, clients)
+    if partial_sums:
+        merge_in_workers(grid, state)
     strategy = SiftMasks(state, ("paper", "coordinate"))
     train_config = ConfigRecord({"score": True})
     strategy.start(grid, ArrayRecord(), num_rounds=2, train_config=train_config)
@@ -69,6 +78,7 @@ def test_a_single_member_is_served_its_own_quantised_model(
     assert scores["local"] > scores["zero_shot"]
 
 
+@pytest.mark.parametrize("partial_sums", [False, True])
 @pytest.mark.parametrize(
     ("way", "reason"),
     [
@@ -80,12 +90,22 @@ def test_a_single_member_is_served_its_own_quantised_model(
     ],
 )
 def test_a_bad_contribution_is_not_merged(
-    pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path, way: str, reason: str
+    pool: WorkerPool,
+    tiny_config: RunConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+    reason: str,
+    partial_sums: bool,
 ) -> None:
-    merge = (strategy := federate(pool, tiny_config, tmp_path, {2: way})).rounds[0]
-    assert sorted(merge.joined) == ["client 0", "client 1", "client 3"]
-    assert reason in merge.failures["client 2"]
-    assert "client 2" not in strategy.state.members
+    """And others are: with partial sums, the first two clients are in one parcel."""
+    monkeypatch.setattr(ray_grid, "_UNSENT_PARCELS_PER_SLOT", 1)
+    monkeypatch.setattr(ray_grid, "_IN_FLIGHT_PER_WORKER", 1)
+    strategy = federate(pool, tiny_config, tmp_path, {1: way}, partial_sums=partial_sums)
+    merge = strategy.rounds[0]
+    assert sorted(merge.joined) == ["client 0", "client 2", "client 3"]
+    assert reason in merge.failures["client 1"]
+    assert "client 1" not in strategy.state.members
 
 
 @pytest.mark.parametrize(("way", "reason"), [("claim to be client 0", "claims to be"), ("wish nonsense", "nonsense")])
