@@ -1,6 +1,6 @@
 """A model whose tuned parameters are views into one flat buffer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -10,8 +10,10 @@ from torch import Tensor, nn
 from fedsift.errors import BadInput
 from fedsift.parameter_layout import ParameterLayout
 
-# Entries handled at a time where int8 signs meet floats: PyTorch converts such operands as a whole before it begins.
-_SLICE = 1 << 20
+# Entries handled at a time where int8 signs meet floats: PyTorch converts such operands as a whole before it begins,
+# and what one operation leaves in the cache the next finds there.
+_SLICE = 1 << 18
+_SMALL = 1 << 16  # Entries up to which neighbouring parameters are kept as one: an operation on each would cost more.
 
 
 class FlatModel:
@@ -20,8 +22,9 @@ class FlatModel:
     Attributes:
         module: the model; dropout off, everything outside the layout frozen.
         layout: which parameters, in which order.
-        base: M0 as the parameters that came, flattened, in the layout's order; never written to. They stay where they
-            are: moved into a flat buffer, they would leave memory behind that is too scattered to be given back.
+        base: M0 as flat tensors in the layout's order; never written to. Small parameters are joined, large ones stay
+            where they are: moved into a flat buffer, they would leave memory behind that is too scattered to be given
+            back.
         weights: the current weights, shape (n,); the module's parameters are views of it.
         gradient: shape (n,); backward adds to it through views.
     """
@@ -46,7 +49,7 @@ class FlatModel:
         self.gradient = torch.zeros_like(self.weights)
         for parameter in parameters.values():
             parameter.requires_grad_(False)
-        self.base = [parameters[name].data.reshape(-1) for name in layout.names]
+        self.base = _join_small([parameters[name].data.reshape(-1) for name in layout.names])
         for name, offset, size in zip(layout.names, layout.offsets, layout.sizes, strict=True):
             parameter = parameters[name]
             parameter.data = self.weights[offset : offset + size].view(parameter.shape)
@@ -61,18 +64,20 @@ class FlatModel:
     def load_task_vector(self, task_vector: NDArray[np.float32] | Tensor) -> None:
         """Set the weights to M0 + tau, tau in float32 of shape (n,)."""
         task_vector = torch.as_tensor(task_vector)
-        self.load_base()
-        for entries in self.slices():
-            self.weights[entries] += task_vector[entries].to(self.weights.device)
+        for entries, base in self.slices():
+            torch.add(base, task_vector[entries].to(base.device), out=self.weights[entries])
 
     def task_vector(self) -> Tensor:
         """The weights less M0, in float32 on the CPU, shape (n,)."""
         return (self.weights - torch.cat(self.base)).float().cpu()
 
-    def slices(self) -> Iterator[slice]:
-        """Slices of all n entries for operations on tensors of several dtypes, whose temporaries they keep small."""
-        for start in range(0, self.layout.size, _SLICE):
-            yield slice(start, start + _SLICE)
+    def slices(self) -> Iterator[tuple[slice, Tensor]]:
+        """All n entries in slices, each with its part of M0, for operations that go over several tensors at once."""
+        start = 0
+        for part in self.base:
+            for base in torch.split(part, _SLICE):
+                yield slice(start, start + len(base)), base
+                start += len(base)
 
     def load_magnitudes(self, signs: Tensor, magnitudes: NDArray[np.float32] | Tensor) -> None:
         """Set the weights to M0 + v * u, computed in float32.
@@ -82,6 +87,19 @@ class FlatModel:
             magnitudes: u as float32, shape (n,).
         """
         magnitudes = torch.as_tensor(magnitudes)
-        self.load_base()
-        for entries in self.slices():
-            self.weights[entries].addcmul_(signs[entries], magnitudes[entries].to(self.weights.device))
+        for entries, base in self.slices():
+            moved = magnitudes[entries].to(base.device)
+            torch.addcmul(base, signs[entries], moved, out=self.weights[entries])
+
+
+def _join_small(parts: Sequence[Tensor]) -> list[Tensor]:
+    """The same entries in fewer tensors: neighbours are joined while they have `_SMALL` entries at most together."""
+    joined: list[list[Tensor]] = []
+    size = 0
+    for part in parts:
+        if not joined or size + len(part) > _SMALL:
+            joined.append([])
+            size = 0
+        joined[-1].append(part)
+        size += len(part)
+    return [torch.cat(group) if len(group) > 1 else group[0] for group in joined]

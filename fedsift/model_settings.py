@@ -26,6 +26,7 @@ class ModelSettings:
         lora_rank: rank of LoRA adapters that are tuned instead; 0 for none.
         dtype: of the base weights, "float32" or "bfloat16".
         checkpointing: whether activations are computed again in the backward pass instead of kept.
+        compile: whether the loss runs through torch.compile.
         device: "cpu", "cuda", or "auto" for cuda where there is one.
         root_seed: drawn weights (a random head, adapters, a custom model's) derive from it.
     """
@@ -39,6 +40,7 @@ class ModelSettings:
     lora_rank: int = 0
     dtype: str = "float32"
     checkpointing: bool = False
+    compile: bool = False
     device: str = "cpu"
     root_seed: int = 0
 
@@ -61,6 +63,8 @@ class ModelSettings:
             raise BadInput(f"lora-rank = {self.lora_rank}: give the adapters' rank, or 0 for no adapters")
         if self.lora_rank and self.tune != HIDDEN:
             raise BadInput("tune and lora-rank exclude each other: with adapters, these alone are tuned")
+        if self.compile and self.checkpointing:
+            raise BadInput("compile and checkpointing exclude each other: torch does not compile a checkpointed model")
         few = len(set(self.choices)) != len(self.choices) or len(self.choices) == 1
         if few or any(choice != choice.strip() or not choice for choice in self.choices):
             raise BadInput(f"choices = {', '.join(self.choices)}: give at least two different ones, none empty")
@@ -73,6 +77,7 @@ class ModelSettings:
                 ("lora-rank", self.lora_rank),
                 ("dtype", self.dtype != "float32"),
                 ("checkpointing", self.checkpointing),
+                ("compile", self.compile),
             ):
                 if given:
                     raise BadInput(f"{name} belongs to a transformers model; task {self.task} brings its own")

@@ -13,6 +13,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 from transformers.utils import logging
 
+from fedsift.compilation import compile_loss
 from fedsift.errors import BadInput
 from fedsift.flat_model import FlatModel
 from fedsift.lora import LORA_PARAMETERS, add_lora
@@ -50,6 +51,8 @@ def load_learner(settings: ModelSettings) -> tuple[FlatModel, Task]:
     flat = FlatModel(module, _layout(module, settings))
     if settings.checkpointing:
         module.train()  # Checkpointing works in training mode only; dropout is off in the configuration.
+    if settings.compile:
+        compile_loss(flat, task, settings.choices)
     return flat, task
 
 

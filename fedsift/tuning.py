@@ -1,8 +1,8 @@
-"""Sign-fixed tuning (SIFT; arXiv 2504.04626, section 3), in magnitudes.
+"""Sign-fixed tuning (SIFT; arXiv 2504.04626, section 3).
 
-The task vector is v * u with the sign vector v fixed and magnitudes u >= 0. Adam runs on u with the gradient v * g, and
-u is clamped at 0 after each step. Adam's update is odd in the gradient, so this is "Adam on tau, then project onto
-tau * v >= 0", entry for entry, at the price of one clamp.
+The task vector is tau = v * u with the sign vector v fixed and magnitudes u >= 0. Adam runs on tau, which is projected
+onto tau * v >= 0 after each step. Adam's update is odd in the gradient, so this is Adam on u with the gradient v * g,
+clamped at 0, bit for bit, without a pass over the gradient.
 """
 
 import math
@@ -56,8 +56,8 @@ def tune_magnitudes(
 ) -> Tensor:
     """Tune magnitudes from 0.
 
-    In float32 it needs 25 bytes a tuned parameter: weights, M0, gradient, u and Adam's two moments of 4 bytes each, and
-    a sign of 1. In bfloat16 it needs 23: the first three have 2 bytes each, u has a gradient of its own of 4.
+    In float32 it needs 25 bytes a tuned parameter: weights, M0, gradient, tau and Adam's two moments of 4 bytes each,
+    and a sign of 1. In bfloat16 it needs 23: the first three have 2 bytes each, tau has a gradient of its own of 4.
 
     Args:
         model: starts from M0 whatever it holds, and is left at the tuned weights M0 + v * u.
@@ -73,20 +73,24 @@ def tune_magnitudes(
         BadInput: the loss of a step is infinite or no number.
     """
     model.load_base()
-    magnitudes = torch.zeros_like(model.weights, dtype=torch.float32)
-    # In float32 the model's gradient becomes that of u in place.
-    magnitudes.grad = model.gradient if model.gradient.dtype == torch.float32 else torch.zeros_like(magnitudes)
-    optimizer = torch.optim.Adam([magnitudes], lr=lr, fused=True)
+    task_vector = torch.zeros_like(model.weights, dtype=torch.float32)
+    shares_gradient = model.gradient.dtype == torch.float32
+    task_vector.grad = model.gradient if shares_gradient else torch.zeros_like(task_vector)
+    optimizer = torch.optim.Adam([task_vector], lr=lr, fused=True)
     for step, micro_batches in enumerate(steps, start=1):
         value = accumulate_gradient(model, micro_batches, loss)
         check_loss(value, step, lr)
-        for entries in model.slices():
-            torch.mul(model.gradient[entries], signs[entries], out=magnitudes.grad[entries])
+        if not shares_gradient:
+            task_vector.grad.copy_(model.gradient)
         optimizer.step()
-        magnitudes.clamp_(min=0)
-        model.load_magnitudes(signs, magnitudes)
-    magnitudes.grad = None
-    return magnitudes
+        for entries, base in model.slices():
+            sign, tau = signs[entries].float(), task_vector[entries]
+            tau.mul_(sign).clamp_(min=0).mul_(sign)
+            torch.add(base, tau, out=model.weights[entries])
+    task_vector.grad = None
+    for entries, _ in model.slices():
+        task_vector[entries].mul_(signs[entries])
+    return task_vector  # now u
 
 
 def check_loss(value: float, step: int, lr: float) -> None:

@@ -141,7 +141,7 @@ class Client:
                 "saturated": tuned.saturated,
                 "steps": self.config.steps,
                 "data-digest": tuned.data_digest,
-                "environment": json.dumps(environment_fingerprint(), sort_keys=True),
+                "environment": json.dumps(environment_fingerprint(self.config.compile), sort_keys=True),
             },
         )
 

@@ -46,7 +46,7 @@ class RunConfig:
         partition: "iid" or "dirichlet" splits a table without natural clients among `clients`.
         alpha: of the Dirichlet partition; the smaller, the more the clients' targets differ.
         test_share: share of each client's rows that is kept for scoring; 0 scores on what was tuned on.
-        model, task, choices, head, tune, lora_rank, dtype, checkpointing, device: `ModelSettings`.
+        model, task, choices, head, tune, lora_rank, dtype, checkpointing, compile, device: `ModelSettings`.
         clients: how many clients, the first of the data set; 0 for all that it has (people: 500).
         leave: how many clients ask to leave after the merge (drawn from the seed), or their ids.
         oracle: whether to run the simulation in which the leavers never were, and compare.
@@ -58,6 +58,7 @@ class RunConfig:
         profile: how far the bits of a rerun carry: fast, vendor or portable (docs/reproducibility.md).
         seed: the root of all seeds.
         workers: Ray actors; 0 for one a core.
+        partial_sums: whether workers merge what their clients upload, and hand over sums; the state is the same.
     """
 
     dataset: str = "people"
@@ -76,6 +77,7 @@ class RunConfig:
     lora_rank: int = ModelSettings.lora_rank
     dtype: str = ModelSettings.dtype
     checkpointing: bool = ModelSettings.checkpointing
+    compile: bool = ModelSettings.compile
     device: str = ModelSettings.device
     clients: int = 0
     leave: int | tuple[str, ...] = 0
@@ -93,6 +95,7 @@ class RunConfig:
     profile: str = DEFAULT_PROFILE
     seed: int = 0
     workers: int = 0
+    partial_sums: bool = False
 
     def __post_init__(self) -> None:
         _ = self.tuning, self.model_settings, Localisation(self.localise)
@@ -159,6 +162,7 @@ class RunConfig:
             lora_rank=self.lora_rank,
             dtype=self.dtype,
             checkpointing=self.checkpointing,
+            compile=self.compile,
             device=self.device,
             root_seed=self.seed,
         )

@@ -154,16 +154,10 @@ class RayGrid(Grid):
         self._pool, self._progress = pool, progress
         self.partial_merge: PartialMerge | None = None
         self._run = Run.create_empty(run_id=1)
-        self._contexts = {
-            place + _FIRST_NODE_ID: Context(
-                self._run.run_id,
-                place + _FIRST_NODE_ID,
-                dict(config),
-                (states or {}).get(place) or RecordDict(),
-                dict(run_config),
-            )
-            for place, config in enumerate(node_configs)
-        }
+        self._run_config = dict(run_config)
+        self._node_configs = dict(enumerate(node_configs, start=_FIRST_NODE_ID))
+        # All that a client changes in its context, and all that is kept of it.
+        self._states = {place + _FIRST_NODE_ID: state for place, state in (states or {}).items()}
         self._broadcast: dict[str, tuple[ArrayRecord, Any]] = {}
         self._pushed: dict[str, Iterator[Message]] = {}
         self._message_numbers = count(1)
@@ -181,7 +175,7 @@ class RayGrid(Grid):
 
     def get_node_ids(self) -> list[int]:
         """All nodes."""
-        return list(self._contexts)
+        return list(self._node_configs)
 
     def create_message(
         self, content: RecordDict, message_type: str, dst_node_id: int, group_id: str, ttl: float | None = None
@@ -217,6 +211,7 @@ class RayGrid(Grid):
         attempts: dict[int, int] = {}
         pending: dict[Any, tuple[list[Message], Any]] = {}
         announced = ""
+        last_state = RecordDict()
         while True:
             while len(pending) < _IN_FLIGHT_PER_WORKER * len(self._pool):
                 if retries:
@@ -250,8 +245,9 @@ class RayGrid(Grid):
                         raise WorkerDied(f"node {node_id}: its worker died {_MAX_ATTEMPTS} times: {error}") from error
                 retries.extend(parcel)
                 continue
-            for reply, context in replies:
-                self._contexts[context.node_id] = context
+            for message, (reply, state) in zip(parcel, replies, strict=True):
+                last_state = last_state if state == last_state else state  # Most are equal: kept once.
+                self._states[message.metadata.dst_node_id] = last_state
                 if self._progress:
                     self._progress.advance(announced)
                 if reply is not None:
@@ -283,8 +279,12 @@ class RayGrid(Grid):
             if shared:
                 rest = RecordDict({name: record for name, record in message.content.items() if name not in shared})
                 parcel = [Message(rest, metadata=message.metadata)]  # type: ignore[call-overload]
-        contexts = [self._contexts[each.metadata.dst_node_id] for each in parcel]
+        contexts = [self._context(each.metadata.dst_node_id) for each in parcel]
         return self._pool.submit(parcel, shared, contexts, self.partial_merge)
+
+    def _context(self, node_id: int) -> Context:
+        state = self._states.get(node_id) or RecordDict()
+        return Context(self._run.run_id, node_id, self._node_configs[node_id], state, self._run_config)
 
     def _reference(self, name: str, record: ArrayRecord) -> Any | None:
         """Where a record lies in Ray's object store: put there when the same object is sent a second time."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import ray
-from flwr.app import Context, Error, Message, UserConfig
+from flwr.app import Context, Error, Message, RecordDict, UserConfig
 
 from fedsift.errors import FedsiftError
 from fedsift.reproducibility import PROFILES, environment_fingerprint, make_deterministic
@@ -43,7 +43,7 @@ class Worker:
     def prepare(self, run_config: UserConfig) -> dict[str, str]:
         """Load what the app's module loads in its `prepare`, if it has one; returns this worker's fingerprint."""
         getattr(self._module, "prepare", lambda _: None)(run_config)
-        return environment_fingerprint()
+        return environment_fingerprint(bool(run_config.get("compile")))
 
     def handle(
         self,
@@ -51,8 +51,8 @@ class Worker:
         shared: dict[str, Any],
         contexts: Sequence[Context],
         merge: PartialMerge | None = None,
-    ) -> list[tuple[Message | None, Context]]:
-        """Run the app on each message with its context, one after the other; returns replies and contexts.
+    ) -> list[tuple[Message | None, RecordDict]]:
+        """Run the app on each message with its context, one after the other; returns replies and contexts' states.
 
         Args:
             messages: at least one.
@@ -63,22 +63,23 @@ class Worker:
         """
         records = {name: ray.get(reference) for name, reference in shared.items()}
         merging = Merging(merge, len(messages)) if merge else None
-        answers: list[tuple[Message | None, Context]] = []
+        answers: list[tuple[Message | None, RecordDict]] = []
         for message, context in zip(messages, contexts, strict=True):
             for name, record in records.items():
                 message.content[name] = record
-            reply, context_after = self._answer(message, context)
-            answers.append((merging.take(message, reply) if merging else reply, context_after))
+            reply = self._answer(message, context)
+            answers.append((merging.take(message, reply) if merging else reply, context.state))
         if merging and (sums := merging.reply()):
             place = next(place for place, (reply, _) in enumerate(answers) if reply is None)
             answers[place] = sums, answers[place][1]
         return answers
 
-    def _answer(self, message: Message, context: Context) -> tuple[Message, Context]:
-        """Reply and context; a failure of the client is an error reply, as in Flower's own engine."""
+    def _answer(self, message: Message, context: Context) -> Message:
+        """The reply; a failure of the client is an error reply, as in Flower's own engine."""
         try:
-            return self._app(message, context), context
+            reply: Message = self._app(message, context)
         except FedsiftError as error:
-            return Message(Error(CLIENT_INPUT_ERROR, str(error)), reply_to=message), context
+            return Message(Error(CLIENT_INPUT_ERROR, str(error)), reply_to=message)
         except Exception:  # Whatever a user's data set or model raises is the client's failure, not the worker's.
-            return Message(Error(CLIENT_CRASHED, traceback.format_exc()), reply_to=message), context
+            return Message(Error(CLIENT_CRASHED, traceback.format_exc()), reply_to=message)
+        return reply

@@ -11,7 +11,7 @@ from flwr.serverapp.strategy import Strategy
 
 from fedsift.errors import Refused
 from strategies import messages
-from strategies.messages import EVALUATE, QUERY, Wish
+from strategies.messages import EVALUATE, QUERY, Stream, Wish
 
 _LOG = getLogger("flwr")  # Flower's own logger: what a strategy says belongs beside what Flower says.
 
@@ -69,12 +69,11 @@ class ClientRounds(Strategy, Generic[RecordT]):
         self.clients = {}
         claimed: set[str] = set()
         wishes: dict[int, Wish] = {}
-        content = RecordDict()
-        queries = [
-            Message(content, dst_node_id=node_id, message_type=QUERY, group_id=str(server_round))
-            for node_id in grid.get_node_ids()
-        ]
-        for reply in grid.send_and_receive(queries):
+        content, nodes = RecordDict(), list(grid.get_node_ids())
+        queries = (
+            Message(content, dst_node_id=node_id, message_type=QUERY, group_id=str(server_round)) for node_id in nodes
+        )
+        for reply in grid.send_and_receive(Stream(queries, len(nodes))):
             node_id = reply.metadata.src_node_id
             try:
                 if reply.has_error():

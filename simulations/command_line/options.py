@@ -51,6 +51,7 @@ _OPTIONS: dict[str, Any] = {
     "checkpointing": Annotated[
         bool | None, typer.Option("--checkpointing", help="Compute activations twice, keep few.")
     ],
+    "compile": Annotated[bool | None, typer.Option("--compile", help="Run the loss through torch.compile (CPU).")],
     "device": Annotated[str | None, _option("device", f"{', '.join(DEVICES)}.")],
     "steps": Annotated[int | None, _option("steps", "Optimiser steps a client.")],
     "lr": Annotated[float | None, _option("lr", "Learning rate.")],
@@ -65,6 +66,9 @@ _OPTIONS: dict[str, Any] = {
     "localise": Annotated[str | None, _option("localise", f"{', '.join(LOCALISATIONS)}.")],
     "seed": Annotated[int | None, _option("seed", "Root of all seeds.")],
     "workers": Annotated[int | None, _option("workers", "Ray actors; 0 for one a core.")],
+    "partial_sums": Annotated[
+        bool | None, typer.Option("--partial-sums", help="Workers merge uploads, and hand over sums.")
+    ],
     "profile": Annotated[str | None, _option("profile", f"Reproducibility: {', '.join(PROFILES)}.")],
     "leave": Annotated[str | None, _option("leave", 'Who leaves after the merge: a number, or ids "a,b".')],
     "oracle": Annotated[bool | None, typer.Option("--oracle/--no-oracle", help="Also run without the leavers.")],
@@ -72,7 +76,7 @@ _OPTIONS: dict[str, Any] = {
 
 # Groups of them, as arguments of `takes`.
 DATA = ("dataset", "data_file", "client_column", "prompt", "target", "partition", "alpha", "test_share", "clients")
-MODEL = ("model", "task", "choices", "head", "tune", "lora_rank", "dtype", "checkpointing", "device")
+MODEL = ("model", "task", "choices", "head", "tune", "lora_rank", "dtype", "checkpointing", "compile", "device")
 TUNING = ("steps", "lr", "batch_size", "micro_batch", "max_length")
 GRID = ("bits", "max_magnitude", "threshold", "localise")
 MACHINE = ("seed", "workers", "profile")

@@ -1,0 +1,29 @@
+"""The parts of `fedsift bench`, and the figures of all of them together."""
+
+import platform
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fedsift.reproducibility import environment_fingerprint
+from simulations.bench.bits import measure_bits
+from simulations.bench.codec import measure_codec
+from simulations.bench.measurement import Part
+from simulations.bench.overhead import measure_overhead
+from simulations.bench.runs import measure_runs
+from simulations.bench.step import measure_step
+from simulations.configuration import RunConfig, cores
+
+# Each takes a configuration, and in how many rounds to measure.
+PARTS: dict[str, Callable[[RunConfig, int], Part]] = {
+    "runs": measure_runs,
+    "overhead": measure_overhead,
+    "step": measure_step,
+    "codec": measure_codec,
+    "bits": measure_bits,
+}
+
+
+def figures(parts: Mapping[str, Part]) -> dict[str, Any]:
+    """All figures for machines, with the machine that they are of."""
+    machine = {**environment_fingerprint(), "cores": cores(), "platform": platform.platform()}
+    return {"machine": machine, "parts": {name: part.to_json() for name, part in parts.items()}}

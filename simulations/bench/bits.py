@@ -1,0 +1,81 @@
+"""Bits a magnitude: what an upload takes, what entropy coding would still save of it, and what members then score."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from fedsift.contribution import Contribution, UploadTerms, quantise
+from fedsift.models import metric_of
+from fedsift.parameter_layout import ParameterLayout
+from simulations.bench.measurement import Measurement, Part
+from simulations.configuration import RunConfig
+from simulations.experiments.merges import Request, Trainings, scores_of, sift_merge
+from simulations.lab import Lab
+from simulations.progress import PhaseBars
+
+_BITS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
+_FLOAT_BYTES = 4
+_SERVED, _OWN = "as served", "own, not merged"
+
+
+def measure_bits(config: RunConfig, _: int) -> Part:
+    """Tune all clients once, then quantise and merge them with each number of bits.
+
+    Nothing here is timed: the same configuration gives the same figures again, in however many rounds.
+    """
+    with TemporaryDirectory() as folder, PhaseBars(Console(stderr=True)) as bars:
+        with Lab(config, Path(folder), bars) as lab:
+            magnitudes = lab.sign_fixed(lab.clients)
+            measured = [each for bits in _BITS for each in _at(lab, bits, magnitudes)]
+        bars.finish()
+    notes = (
+        f"{len(lab.clients)} clients, {lab.size:,} tuned parameters; means over clients; {config.localise} served",
+        "entropy coded: an ideal coder that knows each tensor's shares of 0, 1, 2, ... (order 0); from some "
+        "12 bits on it would know most entries one by one, so that no real coder comes near",
+    )
+    return Part("bits a magnitude", measured, notes, compared=False)
+
+
+def _at(lab: Lab, bits: int, magnitudes: Trainings) -> Iterator[Measurement]:
+    config = dataclasses.replace(lab.config, bits=bits)
+    merge = sift_merge(lab, config, lab.clients, magnitudes)
+
+    def requests() -> Iterator[Request]:
+        for client_id in lab.clients:
+            own = magnitudes(client_id)
+            quantised = (config.grid.quantise(own) * config.grid.step).astype(np.float32) * lab.signs
+            yield client_id, {_SERVED: merge.served(own), _OWN: quantised}
+
+    arm = "1 bit" if bits == 1 else f"{bits} bits"
+    for name, scores in scores_of(lab, requests(), len(lab.clients)).items():
+        yield Measurement(arm, name, metric_of(config.model_settings), (float(np.mean(scores)),))
+    terms = UploadTerms(lab.layout.digest, lab.size, config.sign_seed, config.grid)
+    sizes = []
+    for client_id in lab.clients:
+        upload = quantise(magnitudes(client_id), terms).contribution
+        sizes.append((upload.nonzero, len(upload.to_bytes()), entropy_bytes(upload, lab.layout)))
+    kept, coded, ideal = (float(each) / lab.size for each in np.mean(sizes, axis=0))
+    yield Measurement(arm, "kept", "% of entries", (100 * kept,))
+    yield Measurement(arm, "upload", "bytes a parameter", (coded,))
+    yield Measurement(arm, "of dense float32", "%", (100 * coded / _FLOAT_BYTES,))
+    yield Measurement(arm, "entropy coded", "bytes a parameter", (ideal,))
+
+
+def entropy_bytes(contribution: Contribution, layout: ParameterLayout) -> float:
+    """Bytes that an ideal order-0 coder takes for the levels, 0 included; it knows the shares of each tensor."""
+    levels = contribution.levels()
+    bits = 0.0
+    for offset, size in zip(layout.offsets, layout.sizes, strict=True):
+        bits += _entropy(levels[offset : offset + size])
+    return bits / 8
+
+
+def _entropy(levels: NDArray[np.integer]) -> float:
+    """In bits: n log2 n - sum of c log2 c over how often each level is there."""
+    counts = np.unique(levels, return_counts=True)[1].astype(np.float64)
+    return float(len(levels) * np.log2(len(levels)) - (counts * np.log2(counts)).sum())

@@ -1,0 +1,69 @@
+"""Coding an upload, and adding it to both sums of a server: entries a second, on one core."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from fedsift.bit_packing import level_type
+from fedsift.contribution import Contribution, UploadTerms, quantise
+from fedsift.linear_checksum import LinearChecksum
+from fedsift.quantisation import QuantisationGrid
+from fedsift.running_sums import RunningSums
+from simulations.bench.measurement import Measurement, Part, in_turn
+from simulations.configuration import RunConfig
+
+_SIZE = 1 << 22
+_MEMBERS = 500
+# Bits a magnitude, with the share of entries that a mask of so fine a grid keeps.
+_SETTINGS = ((2, 0.3), (1, 0.3), (4, 0.4), (8, 0.4), (12, 0.5), (16, 0.5), (15, 0.5))
+_PLAIN = "plain int64 addition"
+
+
+def measure_codec(config: RunConfig, rounds: int) -> Part:
+    """Time coding and summing of uploads of 4 million entries that are drawn from the configuration's seed."""
+    measured = []
+    for bits, density in _SETTINGS:
+        arm = f"{bits} bits, {density:.0%} kept" if bits > 1 else f"1 bit, {density:.0%} kept"
+        measured += _measured(arm, _jobs(bits, density, config.seed), rounds)
+    sums, levels = np.zeros(_SIZE, np.int64), np.ones(_SIZE, np.int64)
+    measured += _measured(_PLAIN, {"decode and add": lambda: np.add(sums, levels, out=sums)}, rounds)
+    return Part("uploads coded and added, one core", measured)
+
+
+def _jobs(bits: int, density: float, seed: int) -> dict[str, Callable[[], object]]:
+    """What is timed, by the name of the column."""
+    generator = np.random.Generator(np.random.Philox(key=[seed, bits]))
+    terms = UploadTerms(bytes(32), _SIZE, 1, QuantisationGrid(bits, 1.0))
+    kept = generator.random(_SIZE) < density
+    levels = (generator.integers(1, terms.grid.levels, _SIZE, endpoint=True) * kept).astype(level_type(bits))
+    magnitudes = (levels * terms.grid.step).astype(np.float32)
+    contribution = Contribution.from_levels(levels, terms)
+    upload = contribution.to_bytes()
+    sums, checksum = RunningSums(_SIZE, terms.grid.levels, _MEMBERS), LinearChecksum(seed, _SIZE)
+
+    def decode_and_subtract() -> None:
+        sums.add(contribution)
+        sums.subtract(contribution)
+
+    return {
+        "encode": lambda: Contribution.from_levels(levels, terms),
+        "quantise and encode": lambda: quantise(magnitudes, terms),
+        "check": lambda: Contribution.from_bytes(upload, terms),
+        "decode and add": lambda: sums.add(contribution),
+        "add and subtract": decode_and_subtract,
+        "checksum": lambda: checksum.of_contribution(contribution),
+    }
+
+
+def _measured(arm: str, jobs: dict[str, Callable[[], object]], rounds: int) -> list[Measurement]:
+    def rate(job: Callable[[], object]) -> Callable[[], float]:
+        def timed() -> float:
+            started = time.perf_counter()
+            job()
+            return _SIZE / (time.perf_counter() - started) / 1e6
+
+        return timed
+
+    rates = in_turn({name: rate(job) for name, job in jobs.items()}, rounds)
+    return [Measurement(arm, name, "M entries/s", tuple(values)) for name, values in rates.items()]

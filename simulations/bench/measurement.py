@@ -1,0 +1,123 @@
+"""Figures that are measured in turn, and the table of them: a row an arm, a column a quantity."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, TypeVar
+
+from rich.table import Table
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One figure, as often as it was measured.
+
+    Attributes:
+        arm: whose figure it is, such as "fedsift" or "stock Flower": a row of the table.
+        quantity: what is measured: a column of the table.
+        unit: of the values.
+        values: one a round.
+    """
+
+    arm: str
+    quantity: str
+    unit: str
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The figure to quote."""
+        return median(self.values)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What `fedsift bench` measures together.
+
+    Attributes:
+        title: of its table.
+        measurements: the first arm is the one that the others are compared with.
+        notes: what could not be measured and why, and what a figure means, a line each.
+        compared: whether the table shows the ratios to the first arm.
+    """
+
+    title: str
+    measurements: Sequence[Measurement]
+    notes: Sequence[str] = ()
+    compared: bool = True
+
+    def ratios(self, arm: str, quantity: str) -> tuple[float, ...]:
+        """An arm's figure over the first arm's, round by round; empty where these have other rounds, or none."""
+        values = {each.arm: each.values for each in self.measurements if each.quantity == quantity}
+        own, first = values.get(arm, ()), values.get(self.measurements[0].arm, ())
+        return tuple(a / b for a, b in zip(own, first, strict=True)) if len(own) == len(first) and all(first) else ()
+
+    def to_json(self) -> dict[str, Any]:
+        """All values, their medians, and the medians of the ratios to the first arm."""
+        return {
+            "title": self.title,
+            "notes": list(self.notes),
+            "measurements": [
+                {
+                    "arm": each.arm,
+                    "quantity": each.quantity,
+                    "unit": each.unit,
+                    "median": each.median,
+                    "values": list(each.values),
+                    "ratio": median(ratios) if (ratios := self.ratios(each.arm, each.quantity)) else None,
+                }
+                for each in self.measurements
+            ],
+        }
+
+    def table(self) -> Table:
+        """Each cell: median, least to most where there were several rounds, and the ratio to the first arm."""
+        quantities = list(dict.fromkeys(each.quantity for each in self.measurements))
+        units = {each.quantity: each.unit for each in self.measurements}
+        arms = list(dict.fromkeys(each.arm for each in self.measurements))
+        cells = {(each.arm, each.quantity): each for each in self.measurements}
+        table = Table(title=self.title, title_justify="left", caption="\n".join(self.notes), caption_justify="left")
+        table.add_column("")
+        for quantity in quantities:
+            table.add_column(f"{quantity}\n{units[quantity]}", justify="right")
+        for arm in arms:
+            row = (cells.get((arm, quantity)) for quantity in quantities)
+            table.add_row(
+                arm, *("" if each is None else self._cell(each, self.compared and arm != arms[0]) for each in row)
+            )
+        return table
+
+    def _cell(self, each: Measurement, compared: bool) -> str:
+        text = figure(each.median)
+        if len(each.values) > 1:
+            text += f" ({figure(min(each.values))} to {figure(max(each.values))})"
+        ratios = self.ratios(each.arm, each.quantity) if compared else ()
+        return f"{text}\nx {median(ratios):.2f}" if ratios else text
+
+
+def figure(value: float) -> str:
+    """A number with three digits that count, or all those before the point."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def in_turn(arms: Mapping[str, Callable[[], T]], rounds: int, warm_up: int = 1) -> dict[str, list[T]]:
+    """Call every arm once a round, each round beginning with another one.
+
+    What disturbs the machine for a while then disturbs all arms alike, and ratios within a round can be trusted.
+
+    Args:
+        arms: what to call, by name.
+        rounds: how often.
+        warm_up: rounds before these whose results are dropped.
+    """
+    results: dict[str, list[T]] = {name: [] for name in arms}
+    names = list(arms)
+    for number in range(-warm_up, rounds):
+        first = number % len(names)
+        for name in [*names[first:], *names[:first]]:
+            result = arms[name]()
+            if number >= 0:
+                results[name].append(result)
+    return results

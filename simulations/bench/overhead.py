@@ -1,0 +1,57 @@
+"""What a run costs beside training: zero steps, an upload of 200,000 entries from each client, decoded and added."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from simulations.bench.measurement import Measurement, Part, in_turn
+from simulations.bench.overhead_run import TERMS
+from simulations.bench.processes import PEAK_MEMORY, run_arm
+from simulations.configuration import RunConfig
+
+_CLIENTS = (500, 2_000, 10_000)
+_MOST_STOCK_CLIENTS = 2_000
+_MOST_ROUNDS = 3
+
+
+def measure_overhead(config: RunConfig, rounds: int, clients: Sequence[int] = _CLIENTS) -> Part:
+    """Run fedsift and stock Flower with several numbers of clients, in turn, each run in a process of its own.
+
+    Args:
+        config: seeds, profile, workers, and whether these merge.
+        rounds: how often, at most three times.
+        clients: with how many clients they run, stock Flower with no more than it bears; fedsift with the first of
+            these is what the others are compared with.
+
+    Raises:
+        ArmFailed: a run failed.
+    """
+    fedavg = {"parameters": TERMS.size, "zero_steps": True}
+    arms: list[tuple[str, int, str, dict[str, Any]]] = [("fedsift", count, "overhead_run", {}) for count in clients]
+    arms += [("stock Flower", count, "stock_flower", fedavg) for count in clients if count <= _MOST_STOCK_CLIENTS]
+    counts, calls = {}, {}
+    for arm, count, module, settings in arms:
+        row, workers = f"{arm}, {count:,} clients", min(config.worker_count, count)
+        counts[row] = count
+        calls[row] = partial(
+            run_arm,
+            f"simulations.bench.{module}",
+            config,
+            clients=count,
+            workers=workers,
+            profile=config.profile,
+            **settings,
+        )
+    measurements = []
+    for row, runs in in_turn(calls, min(rounds, _MOST_ROUNDS), warm_up=0).items():
+        times = tuple(run.told["seconds"] / counts[row] * 1e3 for run in runs)
+        measurements.append(Measurement(row, "after start-up, a client", "ms", times))
+        peaks = tuple(run.told[PEAK_MEMORY] for run in runs)
+        measurements.append(Measurement(row, "server's peak memory", "MiB", peaks))
+    notes = [
+        f"fedsift: {TERMS.size:,} entries at 2 bits, 30% kept, up; queried, decoded, checked, added, a ledger on disk",
+        f"stock Flower: {TERMS.size:,} float32 down and up; averaged",
+        f"{config.worker_count} workers; no warm-up: each run is a new process; neither server's process imports torch",
+        f"stock Flower not beyond {_MOST_STOCK_CLIENTS:,}: it keeps all replies and asks for every node in each sweep",
+    ]
+    return Part("overhead, without a training", measurements, notes)

@@ -1,0 +1,61 @@
+"""The arm "fedsift" of the overhead: workers, grid, strategy and ledger as in a run, and no step of training.
+
+As with stock Flower beside it, the server's process has no model and does not import torch.
+"""
+
+import hashlib
+import logging
+import math
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import ray
+from flwr.app import ArrayRecord, UserConfig
+
+from fedsift.contribution import UploadTerms
+from fedsift.quantisation import QuantisationGrid
+from fedsift.server_state import ServerState
+from simulations.bench.processes import ArmFailed, answer
+from simulations.ray_grid import RayGrid, WorkerPool, node_configs
+from strategies.partial_merge import PartialMerge
+from strategies.sift_masks import SiftMasks
+
+TERMS = UploadTerms(
+    hashlib.sha256(b"zero steps").digest(), size=200_000, sign_seed=0, grid=QuantisationGrid(bits=2, max_magnitude=1.0)
+)
+_APP = "simulations.bench.overhead_app:app"
+
+
+def measure(user_config: UserConfig, clients: int, workers: int, profile: str) -> dict[str, Any]:
+    """Query all clients, and merge a ready-made upload of each into a ledger on disk.
+
+    The clock starts when the workers are ready, before there are nodes, a ledger or messages.
+    """
+    logging.getLogger("flwr").setLevel(logging.ERROR)
+    ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    try:
+        pool = WorkerPool(_APP, workers, profile)
+        pool.prepare(user_config)
+        with tempfile.TemporaryDirectory() as folder:
+            started = time.perf_counter()
+            nodes = node_configs({f"client-{number}": number for number in range(clients)})
+            state = ServerState.create(Path(folder, "ledger.sqlite"), TERMS, capacity=clients)
+            grid = RayGrid(pool, nodes, user_config)
+            if user_config["partial-sums"]:
+                grid.partial_merge = PartialMerge(state.terms, state.ledger.checksum_secret)
+            strategy = SiftMasks(state, localisations=[], evaluate=False)
+            strategy.start(grid, ArrayRecord(), num_rounds=1, timeout=math.inf)
+            seconds = time.perf_counter() - started
+            members = len(state.members)
+            state.ledger.close()
+    finally:
+        ray.shutdown()
+    if members != clients:
+        raise ArmFailed(f"{members} of {clients} clients were merged: {strategy.rounds[0].failures}")
+    return {"seconds": seconds}
+
+
+if __name__ == "__main__":
+    answer(measure)

@@ -1,0 +1,90 @@
+"""Arms that run in a process of their own: none inherits another's memory, caches or threads."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fedsift.errors import FedsiftError
+from fedsift.reproducibility import PROFILES
+
+if TYPE_CHECKING:
+    from simulations.configuration import RunConfig
+
+_STATUS = Path("/proc/self/status")
+
+
+class ArmFailed(FedsiftError):
+    """An arm ended without a result."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class ArmRun:
+    """What an arm's process did.
+
+    Attributes:
+        whole: seconds from its start to its end, libraries, model, workers and all.
+        told: what it told at its end; `PEAK_MEMORY` is always in it.
+    """
+
+    whole: float
+    told: dict[str, Any]
+
+
+PEAK_MEMORY = "peak memory"  # of the arm's own process, without its workers; MiB
+
+
+def run_arm(module: str, config: "RunConfig", **settings: Any) -> ArmRun:
+    """Run `python -m module` to its end.
+
+    Args:
+        module: one that calls `answer` when it is run.
+        config: what it is to measure.
+        settings: what `answer` hands on as keywords.
+
+    Raises:
+        ArmFailed: it ended with an error; the message has the last line that it wrote.
+    """
+    order = json.dumps({"config": config.to_user_config(), "settings": settings})
+    started = time.perf_counter()
+    done = subprocess.run([sys.executable, "-m", module], input=order, capture_output=True, text=True, check=False)
+    whole = time.perf_counter() - started
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+        raise ArmFailed(f"{module}: {lines[-1]}")
+    return ArmRun(whole, json.loads(done.stdout.splitlines()[-1]))
+
+
+def answer(measure: Callable[..., dict[str, Any]]) -> None:
+    """The other side of `run_arm`: call `measure` with the configuration and settings, and tell what it returns.
+
+    The configuration comes as Flower's run_config, so that an arm may do without torch, which `RunConfig` needs.
+    """
+    order = json.load(sys.stdin)
+    told = measure(order["config"], **order["settings"])
+    sys.stdout.write("\n" + json.dumps({**told, PEAK_MEMORY: _peak_memory()}) + "\n")
+
+
+def set_worker_environment(profile: str) -> None:
+    """Give processes that this one starts the environment of fedsift's workers; torch reads it when imported."""
+    os.environ.update({**PROFILES[profile], "TOKENIZERS_PARALLELISM": "false", "CUDA_VISIBLE_DEVICES": ""})
+
+
+def _peak_memory() -> float:
+    """Of this process since its program began, MiB.
+
+    Linux's getrusage also counts the process that started this one, and children; /proc does not.
+    """
+    if _STATUS.exists():
+        line = next(line for line in _STATUS.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)

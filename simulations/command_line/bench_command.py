@@ -1,0 +1,47 @@
+"""`fedsift bench`."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from fedsift.errors import BadInput
+from simulations.command_line.options import DATA, GRID, MACHINE, MODEL, TUNING, takes
+from simulations.command_line.shared import JSON, settings_of, told_to_people
+
+
+@takes(*DATA, *MODEL, *TUNING, *(name for name in GRID if name != "bits"), *MACHINE, "partial_sums")
+def bench(
+    overrides: dict[str, Any],
+    config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,
+    runs: Annotated[bool, typer.Option("--runs", help="Whole runs, beside stock Flower and a bare loop.")] = False,
+    overhead: Annotated[bool, typer.Option("--overhead", help="Runs without a training.")] = False,
+    step: Annotated[bool, typer.Option("--step", help="The optimiser step.")] = False,
+    codec: Annotated[bool, typer.Option("--codec", help="Coding an upload and adding it to the sums.")] = False,
+    bits: Annotated[bool, typer.Option("--bits", help="Bits a magnitude: bytes and scores.")] = False,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each is measured, in turn.")] = 5,
+    out: Annotated[Path | None, typer.Option(help="Also write all figures to this JSON file.")] = None,
+    json_: Annotated[bool, JSON] = False,
+) -> None:
+    """Measure speed, overhead, memory and bytes; all parts, or those that are asked for."""
+    with told_to_people("what was not printed is lost"):
+        settings = settings_of(overrides, config)
+        if out is not None and not out.parent.is_dir():
+            raise BadInput(f"out = {out}: there is no folder {out.parent}")  # Before minutes are spent.
+        from simulations.bench.bench import PARTS, figures
+        from simulations.run_folder import write_whole
+
+        asked = {"runs": runs, "overhead": overhead, "step": step, "codec": codec, "bits": bits}
+        parts = {}
+        for name, measure in PARTS.items():
+            if asked[name] or not any(asked.values()):
+                parts[name] = measure(settings, rounds)
+                if not json_:
+                    Console().print(parts[name].table())
+        told = json.dumps(figures(parts), indent=1)
+        if out is not None:
+            write_whole(out, told + "\n")
+        if json_:
+            typer.echo(told)

@@ -1,0 +1,39 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from simulations.bench import codec
+from tests.simulations.commands import invoke
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codec, "_SIZE", 1 << 10)
+
+
+def test_one_part_as_a_table_and_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    code, out, _ = invoke("bench", "--codec", "--rounds", "2", "--out", str(file))
+    assert code == 0
+    assert "uploads coded and added" in out
+    told = json.loads(file.read_text(encoding="utf-8"))
+    assert list(told["parts"]) == ["codec"]
+    assert told["machine"]["cores"] >= 1
+    assert {len(each["values"]) for each in told["parts"]["codec"]["measurements"]} == {2}
+
+
+def test_json_alone_on_standard_output() -> None:
+    code, out, _ = invoke("bench", "--codec", "--rounds", "1", "--json")
+    assert code == 0
+    assert list(json.loads(out)["parts"]) == ["codec"]
+
+
+def test_bad_input_is_one_line(tmp_path: Path) -> None:
+    assert invoke("bench", "--codec", "--lr", "-1")[::2] == (
+        2,
+        "fedsift: options: lr = -1.0: the learning rate must be a finite number above 0\n",
+    )
+    code, _, err = invoke("bench", "--codec", "--rounds", "1", "--out", str(tmp_path / "no" / "such" / "folder.json"))
+    assert code == 2
+    assert err.startswith("fedsift: out = ")

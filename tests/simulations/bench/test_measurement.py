@@ -1,0 +1,72 @@
+import json
+
+from rich.console import Console
+
+from simulations.bench.measurement import Measurement, Part, figure, in_turn
+
+PART = Part(
+    "steps",
+    [
+        Measurement("ours", "time", "ms", (2.0, 4.0, 3.0)),
+        Measurement("theirs", "time", "ms", (4.0, 4.0, 4.5)),
+        Measurement("theirs", "memory", "MiB", (1234.5,)),
+    ],
+    notes=["a note"],
+)
+
+
+def shown(part: Part) -> str:
+    console = Console(width=100)
+    with console.capture() as captured:
+        console.print(part.table())
+    return captured.get()
+
+
+def test_ratios_are_taken_within_a_round() -> None:
+    """4/2, 4/4 and 4.5/3; their median is 1.5, where the ratio of the medians would be 1.33."""
+    assert PART.ratios("theirs", "time") == (2.0, 1.0, 1.5)
+    assert PART.ratios("theirs", "memory") == ()
+    assert PART.ratios("ours", "time") == (1.0, 1.0, 1.0)
+
+
+def test_the_table_has_medians_spread_and_ratios() -> None:
+    text = shown(PART)
+    for expected in ("3 (2 to 4)", "4 (4 to 4.5)", "x 1.50", "1,234", "a note", "ms", "MiB"):
+        assert expected in text
+    assert "x 1.00" not in text  # The first arm is not compared with itself.
+
+
+def test_json_keeps_every_value() -> None:
+    told = json.loads(json.dumps(PART.to_json()))
+    assert [(each["arm"], each["median"], each["ratio"]) for each in told["measurements"]] == [
+        ("ours", 3.0, 1.0),
+        ("theirs", 4.0, 1.5),
+        ("theirs", 1234.5, None),
+    ]
+    assert told["measurements"][0]["values"] == [2.0, 4.0, 3.0]
+
+
+def test_a_part_that_compares_nothing() -> None:
+    assert "x " not in shown(Part("steps", PART.measurements, compared=False))
+
+
+def test_figures_have_three_digits() -> None:
+    assert [figure(each) for each in (0.012345, 1.2345, 99.94, 100.4, 12345.6)] == [
+        "0.0123",
+        "1.23",
+        "99.9",
+        "100",
+        "12,346",
+    ]
+
+
+def test_every_arm_is_called_once_a_round_and_the_first_takes_turns() -> None:
+    calls: list[str] = []
+
+    def arm(name: str) -> int:
+        calls.append(name)
+        return len(calls)
+
+    results = in_turn({name: lambda name=name: arm(name) for name in "abc"}, rounds=3, warm_up=1)  # type: ignore[misc]
+    assert calls == list("cababcbcacab")
+    assert results == {"a": [4, 9, 11], "b": [5, 7, 12], "c": [6, 8, 10]}

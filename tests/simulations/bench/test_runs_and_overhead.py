@@ -1,0 +1,56 @@
+"""Whole runs and runs without a training, with few clients: every arm is real, in a process of its own."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from fedsift.fine_tuning import FineTuner
+from fedsift.models import load_learner
+from simulations.bench import overhead, pfl_research, runs
+from simulations.bench.processes import ArmFailed, run_arm
+from simulations.configuration import RunConfig
+from simulations.data import load_dataset
+
+
+@pytest.fixture(scope="module")
+def four(tiny_config: RunConfig) -> RunConfig:
+    return dataclasses.replace(tiny_config, clients=4, lr=1e-3)
+
+
+def test_all_arms_run_and_two_of_them_have_the_same_sums(four: RunConfig) -> None:
+    part = runs.measure_runs(four, rounds=1)
+    found = {(each.arm, each.quantity): each.median for each in part.measurements}
+    arms = ["fedsift", "stock Flower", "bare loop"] + ["pfl-research"] * pfl_research.is_installed()
+    for arm in arms:
+        assert 0 < found[arm, "after start-up"] < found[arm, "whole command"]
+    assert 50 < found["fedsift", "server's peak memory"] < 5_000
+    assert "fedsift and the bare loop: same sums" in part.notes
+
+
+def test_stock_flower_averages_plain_fine_tunings(four: RunConfig) -> None:
+    """Held against the mean of fine-tunings made here, in float64, up to other kernels' rounding."""
+    settings = {"clients": 4, "workers": 2, "profile": four.profile, "parameters": 0}
+    model, task = load_learner(four.model_settings)
+    settings["parameters"] = model.layout.size
+    told = run_arm("simulations.bench.stock_flower", four, **settings).told
+    tuner, dataset = FineTuner(model, task, four.tuning, four.seed), load_dataset(four)
+    task_vectors = [
+        tuner.fine_tune(each, tuner.encode(each, dataset.train_examples(each))) for each in dataset.client_ids[:4]
+    ]
+    expected = np.linalg.norm(np.mean(np.array(task_vectors, np.float64), axis=0))
+    assert told["norm"] == pytest.approx(expected, rel=1e-3)
+
+
+def test_overhead_of_twelve_clients(four: RunConfig) -> None:
+    part = overhead.measure_overhead(four, rounds=1, clients=(12,))
+    found = {(each.arm, each.quantity): each.median for each in part.measurements}
+    for arm in ("fedsift, 12 clients", "stock Flower, 12 clients"):
+        assert found[arm, "after start-up, a client"] > 0
+        assert found[arm, "server's peak memory"] > 20
+
+
+def test_an_arm_that_fails_is_told_in_a_line(four: RunConfig) -> None:
+    broken = dataclasses.replace(four, model="/nowhere/at/all")
+    with pytest.raises(ArmFailed, match=r"fedsift_run: .*model folder /nowhere/at/all does not exist"):
+        run_arm("simulations.bench.fedsift_run", broken)
