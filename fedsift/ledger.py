@@ -250,11 +250,6 @@ class Ledger:
         with self._connection.blobopen("journal", "upload", row, readonly=True) as blob:
             return blob.read()
 
-    @property
-    def journal_bytes(self) -> int:
-        """Size of the journal's uploads."""
-        return int(self._connection.execute("SELECT COALESCE(SUM(LENGTH(upload)), 0) FROM journal").fetchone()[0])
-
     def clear_journal(self) -> None:
         """Empty the journal."""
         self._connection.execute("DELETE FROM journal")

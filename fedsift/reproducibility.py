@@ -2,6 +2,7 @@
 
 import os
 import platform
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def environment_fingerprint(compiled: bool = False) -> dict[str, str]:
 
     from fedsift.compilation import cpp_compiler
 
-    fingerprint = {package: version(package) for package in _RECORDED_PACKAGES}
+    fingerprint = dict(_versions())
     fingerprint |= {name: os.environ.get(name, "") for name in _RECORDED_VARIABLES}
     fingerprint |= {
         "python": platform.python_version(),
@@ -58,6 +59,12 @@ def environment_fingerprint(compiled: bool = False) -> dict[str, str]:
         "compiler": cpp_compiler() if compiled else "",
     }
     return fingerprint
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """Of libraries; looked up once, since that reads files."""
+    return {package: version(package) for package in _RECORDED_PACKAGES}
 
 
 def _device() -> str:

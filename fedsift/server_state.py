@@ -22,6 +22,7 @@ from fedsift.partial_sums import PartialSums
 from fedsift.running_sums import RunningSums
 
 _LEAST_FOLD_BYTES = 1 << 22  # A journal is folded when it outgrows the sums, but not for less than this.
+_FOLD_BYTES_A_MEMBER = 1 << 12  # Nor for so little that sealing all members anew costs more than merging the new ones.
 
 
 class ServerState:
@@ -58,7 +59,9 @@ class ServerState:
 
     def _load(self) -> None:
         self.ledger.read_sums(self.sums)
+        self._journal_bytes = 0
         for _, upload in self.ledger.journal():
+            self._journal_bytes += len(upload)
             self.sums.add(Contribution.from_bytes(upload, self.terms))
             del upload  # Before the next one is read.
         self.members = self.ledger.members()
@@ -80,7 +83,9 @@ class ServerState:
             self.ledger.append_journal(client_id, upload)
         self.sums.add(contribution)
         self.members[client_id] = member
-        if not self._leaving and self.ledger.journal_bytes > max(self.sums.nbytes, _LEAST_FOLD_BYTES):
+        self._journal_bytes += len(upload)
+        most = max(self.sums.nbytes, _LEAST_FOLD_BYTES, _FOLD_BYTES_A_MEMBER * len(self.members))
+        if not self._leaving and self._journal_bytes > most:
             self.fold()
         return member
 
@@ -263,6 +268,7 @@ class ServerState:
     def _write_sums(self) -> None:
         self.ledger.write_sums(self.sums)
         self.ledger.clear_journal()
+        self._journal_bytes = 0
         self.ledger.set("seal", json.dumps(seal(self.digest(), self.members)))
 
     def _member(self, client_id: str) -> Member:
@@ -296,6 +302,10 @@ def commitment(digest: bytes) -> str:
 
 def seal(state_digest: bytes, members: dict[str, Member]) -> dict[str, Any]:
     """What is written beside the sums, to hold them and every field of the members' rows against."""
-    rows = [[client_id, *map(str, vars(member).values())] for client_id, member in sorted(members.items())]
-    digest = hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).hexdigest()
-    return {"state_digest": state_digest.hex(), "members": len(members), "members_digest": digest}
+    digest, separator = hashlib.sha256(), "["
+    for client_id in sorted(members):  # Row by row: the text of all members would be longer than what is kept of them.
+        row = [client_id, *map(str, vars(members[client_id]).values())]
+        digest.update((separator + json.dumps(row, separators=(",", ":"))).encode())
+        separator = ","
+    digest.update(b"]" if members else b"[]")
+    return {"state_digest": state_digest.hex(), "members": len(members), "members_digest": digest.hexdigest()}

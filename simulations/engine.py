@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from simulations import server_app
 from simulations.client import MEMBERSHIP, membership
 from simulations.configuration import RunConfig
 from simulations.ray_grid import Progress, RayGrid, WorkerPool, node_configs
+from simulations.worker import worker_environment
 
 CLIENT_APP = "simulations.client_app:app"
 
@@ -30,11 +32,24 @@ def ray_session(workers: int, config: RunConfig, spare: int = 0) -> Iterator[Wor
     """
     gpus = torch.cuda.device_count() if torch_device(config.device).type == "cuda" else 0
     logging.getLogger("flwr").setLevel(logging.ERROR)  # The bars and the table say it better.
-    ray.init(num_cpus=workers + spare, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    with _environment(worker_environment(config.profile, gpus)):
+        ray.init(num_cpus=workers + spare, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     try:
-        yield WorkerPool(CLIENT_APP, workers, config.profile, gpus / workers)
+        yield WorkerPool(CLIENT_APP, workers, config.profile, gpus / workers, inherits=True)
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Variables for processes that are started meanwhile."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def federate(

@@ -21,7 +21,7 @@ from ray.exceptions import RayActorError, RayTaskError
 
 from fedsift.errors import FedsiftError
 from fedsift.reproducibility import DEFAULT_PROFILE
-from simulations.worker import start_worker
+from simulations.worker import start_worker, worker_environment
 from strategies.messages import QUERY, TRAIN
 from strategies.partial_merge import PartialMerge
 
@@ -76,10 +76,19 @@ class WorkerPool:
     """Ray actors with their load; shared by all grids of a command."""
 
     def __init__(
-        self, client_app: str, workers: int, profile: str = DEFAULT_PROFILE, gpus_per_worker: float = 0.0
+        self,
+        client_app: str,
+        workers: int,
+        profile: str = DEFAULT_PROFILE,
+        gpus_per_worker: float = 0.0,
+        inherits: bool = False,
     ) -> None:
-        """Start `workers` actors that import `client_app` ("module:name") under a profile. Ray must be initialised."""
+        """Start `workers` actors that import `client_app` ("module:name") under a profile. Ray must be initialised.
+
+        `inherits` says that Ray was started under that profile.
+        """
         self._client_app, self._profile, self._gpus_per_worker = client_app, profile, gpus_per_worker
+        self._inherits = inherits
         self._load: dict[Any, int] = {self._start(): 0 for _ in range(workers)}
 
     def __len__(self) -> int:
@@ -124,7 +133,8 @@ class WorkerPool:
             self._load[self._start()] = 0
 
     def _start(self) -> Any:
-        return start_worker(self._client_app, self._profile, self._gpus_per_worker)
+        environment = None if self._inherits else worker_environment(self._profile, self._gpus_per_worker)
+        return start_worker(self._client_app, self._gpus_per_worker, environment)
 
 
 class RayGrid(Grid):

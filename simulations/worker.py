@@ -17,16 +17,25 @@ CLIENT_INPUT_ERROR = 100
 CLIENT_CRASHED = 101
 
 
-def start_worker(client_app: str, profile: str, gpus: float) -> Any:
-    """A worker for an app ("module:name") under a reproducibility profile, with a share of the GPUs (0: it sees none).
+def worker_environment(profile: str, gpus: float) -> dict[str, str]:
+    """The environment variables of a worker under a reproducibility profile; without GPUs it sees none.
 
-    torch reads the profile's variables when it is imported, so they stand in the environment before the process starts.
+    torch reads them when it is imported, so they must stand there before the process starts.
     """
     environment = {**PROFILES[profile], "TOKENIZERS_PARALLELISM": "false"}
-    if not gpus:
-        environment["CUDA_VISIBLE_DEVICES"] = ""
-    options = Worker.options(num_gpus=gpus, runtime_env={"env_vars": environment})  # type: ignore[attr-defined]
-    return options.remote(client_app)
+    return environment if gpus else {**environment, "CUDA_VISIBLE_DEVICES": ""}
+
+
+def start_worker(client_app: str, gpus: float, environment: dict[str, str] | None) -> Any:
+    """A worker for an app ("module:name"), with a share of the GPUs.
+
+    Args:
+        client_app: what it runs.
+        gpus: the share.
+        environment: its variables; None where Ray was started with them, which saves Ray a process.
+    """
+    runtime_env = None if environment is None else {"env_vars": environment}
+    return Worker.options(num_gpus=gpus, runtime_env=runtime_env).remote(client_app)  # type: ignore[attr-defined]
 
 
 @ray.remote(num_cpus=1)

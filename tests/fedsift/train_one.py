@@ -1,5 +1,9 @@
-"""Train one person and print the upload and the environment: `python -m tests.fedsift.train_one [OTHERS_BEFORE]`."""
+"""Train one person and print the upload and the environment.
 
+`python -m tests.fedsift.train_one [OTHERS_BEFORE [--compile]]`
+"""
+
+import dataclasses
 import json
 import sys
 import time
@@ -23,22 +27,23 @@ def terms() -> UploadTerms:
     return UploadTerms(layout.digest, layout.size, 5, QuantisationGrid(8, SETTINGS.lr * SETTINGS.steps))
 
 
-def main(others_before: int) -> None:
+def main(others_before: int, compiled: bool) -> None:
     make_deterministic()
-    trainer = LocalTrainer(*load_learner(MODEL), terms(), SETTINGS, root_seed=1)
+    learner = load_learner(dataclasses.replace(MODEL, compile=compiled))
+    trainer = LocalTrainer(*learner, terms(), SETTINGS, root_seed=1)
     people = PeopleDataset(0, 3)
-    for other in ("person-0002", "person-0000")[:others_before]:
-        trainer.tune(other, people.train_examples(other))
+    for place, other in enumerate(("person-0002", "person-0000")[:others_before]):
+        trainer.tune(other, people.train_examples(other)[: 5 * place + 1])  # of a single row, and of some
     examples = people.train_examples(CLIENT)
     start = time.perf_counter()
     tuned = trainer.tune(CLIENT, examples)
     told = {
         "upload": tuned.contribution.to_bytes().hex(),
-        "environment": environment_fingerprint(),
+        "environment": environment_fingerprint(compiled),
         "seconds": time.perf_counter() - start,
     }
     print(json.dumps(told))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 0)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 0, compiled="--compile" in sys.argv)

@@ -8,33 +8,70 @@ import torch
 from fedsift.fine_tuning import FineTuner
 from fedsift.models import load_learner
 from simulations.bench import step_arms
-from simulations.bench.step_arms import BFLOAT16, EAGER, PLAIN, SIGN_FIXED, THREADS, USUAL, Subject
+from simulations.bench.measurement import Part
+from simulations.bench.step import measure_step
+from simulations.bench.step_arms import (
+    BFLOAT16,
+    COMPILED,
+    EAGER,
+    PLAIN,
+    SIGN_FIXED,
+    START_UP,
+    THREADS,
+    USUAL,
+    USUAL_CUT,
+    Subject,
+)
 from simulations.configuration import RunConfig
 from simulations.data import load_dataset
 
 
 @pytest.fixture
-def subject(tiny_config: RunConfig) -> Subject:
+def subject(tiny_config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> Subject:
+    monkeypatch.setattr(step_arms, "_SECONDS", 0.01)
     settings = dataclasses.replace(tiny_config.model_settings, max_length=48)
     rows = load_dataset(tiny_config).train_examples("client 0")
-    return Subject(settings, rows, tiny_config.tuning, tiny_config.tuning, 1)
+    return Subject(settings, rows, tiny_config.tuning, slow_steps=2, rounds=2)
 
 
 def test_every_arm_takes_its_steps(subject: Subject) -> None:
     arms, start_up, name = step_arms._arms(subject, compiled=False)
-    assert list(arms) == [SIGN_FIXED, PLAIN, USUAL, EAGER, BFLOAT16, THREADS]
+    assert list(arms) == [SIGN_FIXED, PLAIN, USUAL, USUAL_CUT, EAGER, BFLOAT16, THREADS]
     assert all(arm() > 0 for arm in arms.values())
-    assert torch.get_num_threads() == 1 or THREADS not in arms
     assert start_up == {}
     assert name.endswith(" tuned")
+    large, _, _ = step_arms._arms(subject._replace(is_large=True), compiled=False)
+    assert list(large) == [SIGN_FIXED, PLAIN, USUAL, USUAL_CUT, THREADS]
+
+
+def test_arms_that_do_not_apply_are_left_out(subject: Subject) -> None:
+    """Plain fine-tuning has no float32 magnitudes beside bfloat16 weights."""
+    halved = subject._replace(settings=dataclasses.replace(subject.settings, dtype="bfloat16"))
+    arms, _, _ = step_arms._arms(halved, compiled=False)
+    assert list(arms) == [SIGN_FIXED, EAGER, THREADS]
+
+
+@pytest.mark.slow
+def test_the_whole_part(tiny_config: RunConfig) -> None:
+    part = measure_step(tiny_config, rounds=1)
+    found = {(each.arm, each.quantity): each for each in part.measurements}
+    tiny, small, large = (f"{size} tuned" for size in ("3,296", "100,096", "18,915,328"))
+    assert {quantity for _, quantity in found} == {tiny, START_UP, small, large}
+    assert {arm for arm, quantity in found if quantity == START_UP} == {SIGN_FIXED, COMPILED}
+    assert {arm for arm, quantity in found if quantity == tiny} - {
+        arm for arm, quantity in found if quantity == small
+    } == {COMPILED}
+    assert all(len(each.values) == 1 and each.median > 0 for each in part.measurements)
+    assert isinstance(part, Part)
+    assert part.measurements[0].arm == SIGN_FIXED
 
 
 def test_the_usual_loop_optimises_the_same(subject: Subject) -> None:
     """Same rows, same loss, Adam with the same settings: the losses before each step agree up to rounding."""
     model, task = load_learner(subject.settings)
     encoded = [task.encode(row) for row in subject.rows]
-    model.load_base()
-    usual = step_arms.usual_loop(model.module, encoded, subject.settings.max_length, 4, 1e-3)
+    another, _ = load_learner(subject.settings)
+    usual = step_arms.usual_loop(another.module, encoded, subject.settings.max_length, 4, 1e-3)
     tuner = FineTuner(model, task, subject.tuning, 0)
     ours = []
     for steps in range(4):
