@@ -122,7 +122,8 @@ def _arms(subject: Subject, compiled: bool) -> tuple[dict[str, Arm], dict[str, f
         tuner = FineTuner(model, task, subject.tuning, 0)
         arms[PLAIN] = _per_step(lambda steps: tuner.fine_tune("bench", encoded, steps), subject.tuning.steps)
         if isinstance(task, CausalLanguageModelling):
-            arms[USUAL] = _usual(subject, encoded, settings.max_length)
+            positions = getattr(model.module.config, "max_position_embeddings", settings.max_length)
+            arms[USUAL] = _usual(subject, encoded, min(settings.max_length, positions))
             arms[USUAL_CUT] = _usual(subject, encoded, max(len(row.ids) for row in encoded))
     if not settings.is_custom and not subject.is_large:
         attending, _ = load_learner(settings)
@@ -131,7 +132,8 @@ def _arms(subject: Subject, compiled: bool) -> tuple[dict[str, Arm], dict[str, f
         if settings.dtype == "float32":
             halved, _ = load_learner(dataclasses.replace(settings, dtype="bfloat16"))
             arms[BFLOAT16] = _sign_fixed(halved, task, subject, is_slow=True)
-    arms[THREADS] = _with_threads(2, arms[SIGN_FIXED])
+    # Few steps, where these are short: beside other programs, two threads wait for each other a hundred times as long.
+    arms[THREADS] = _with_threads(2, _sign_fixed(model, task, subject, is_slow=not subject.is_large))
     if compiled and not settings.is_custom:
         (own, own_task), seconds_compiled = _timed_load(dataclasses.replace(settings, compile=True))
         arms[COMPILED] = _sign_fixed(own, own_task, subject)

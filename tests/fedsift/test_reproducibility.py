@@ -61,8 +61,8 @@ def test_emulated_processors() -> None:
     }
     for profile, trainings in found.items():
         for name, training in trainings.items():
-            digest = hashlib.sha256(bytes.fromhex(training["upload"])).hexdigest()[:16]
-            print(f"{profile:<9} {name or 'native':<15} {digest}  {training['environment']['processor']}")
+            beginning = hashlib.sha256(bytes.fromhex(training["upload"])).hexdigest()[:16]
+            print(f"{profile:<9} {name or 'native':<15} {beginning}  {training['environment']['processor']}")
     assert len({training["upload"] for training in found["portable"].values()}) == 1
     vendor = {name: training["upload"] for name, training in found["vendor"].items()}
     assert vendor["Haswell"] == vendor["Skylake-Client"] != vendor["EPYC-Rome"]
