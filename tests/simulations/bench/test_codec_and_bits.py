@@ -30,7 +30,7 @@ def test_entropy_by_hand() -> None:
 def test_a_table_of_bits(tiny_config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is uploaded by hand from what is kept: header, mask, levels; and entropy coding never takes more levels."""
     monkeypatch.setattr(bits, "_BITS", (1, 2, 16))
-    part = bits.measure_bits(dataclasses.replace(tiny_config, clients=3), rounds=1)
+    part = bits.measure_bits(dataclasses.replace(tiny_config, clients=3), 1)
     found = {(each.arm, each.quantity): each.median for each in part.measurements}
     size = int(part.notes[0].split(", ")[1].split()[0].replace(",", ""))
     for arm, level_bits in (("1 bit", 0), ("2 bits", 2), ("16 bits", 16)):
