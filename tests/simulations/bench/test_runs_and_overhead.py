@@ -18,6 +18,7 @@ def four(tiny_config: RunConfig) -> RunConfig:
     return dataclasses.replace(tiny_config, clients=4, lr=1e-3)
 
 
+@pytest.mark.slow
 def test_all_arms_run_and_two_of_them_have_the_same_sums(four: RunConfig) -> None:
     part = runs.measure_runs(four, rounds=1)
     found = {(each.arm, each.quantity): each.median for each in part.measurements}
