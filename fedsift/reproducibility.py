@@ -19,6 +19,15 @@ _RECORDED_PACKAGES = ("torch", "transformers", "tokenizers", "numpy")
 _RECORDED_VARIABLES = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA")
 
 
+def worker_environment(profile: str, gpus: float) -> dict[str, str]:
+    """The environment variables of a process that trains under a profile; without GPUs it sees none.
+
+    torch reads them when it is imported, so they must stand there before the process starts.
+    """
+    environment = {**PROFILES[profile], "TOKENIZERS_PARALLELISM": "false"}
+    return environment if gpus else {**environment, "CUDA_VISIBLE_DEVICES": ""}
+
+
 def make_deterministic() -> None:
     """One thread and deterministic kernels only, for the rest of this process; on a GPU also full float32 products.
 

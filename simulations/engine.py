@@ -15,11 +15,11 @@ from flwr.app import Context, RecordDict, UserConfig
 from fedsift.errors import BadInput
 from fedsift.ledger import Ledger
 from fedsift.models import torch_device
+from fedsift.reproducibility import worker_environment
 from simulations import server_app
 from simulations.client import MEMBERSHIP, membership
 from simulations.configuration import RunConfig
 from simulations.ray_grid import Progress, RayGrid, WorkerPool, node_configs
-from simulations.worker import worker_environment
 
 CLIENT_APP = "simulations.client_app:app"
 

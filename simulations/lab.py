@@ -28,7 +28,7 @@ from fedsift.errors import FedsiftError
 from fedsift.fine_tuning import FineTuner
 from fedsift.models import load_layout, load_learner
 from fedsift.quantisation import QuantisationGrid
-from fedsift.reproducibility import PROFILES, make_deterministic
+from fedsift.reproducibility import make_deterministic, worker_environment
 from fedsift.seeds import derive_seed
 from fedsift.sign_vector import sign_vector
 from fedsift.tasks.causal_lm import CausalLanguageModelling
@@ -105,7 +105,7 @@ class Lab:
     def _running(self) -> list[Any]:
         if self._workers:
             return self._workers
-        environment = {**PROFILES[self.config.profile], "TOKENIZERS_PARALLELISM": "false", "CUDA_VISIBLE_DEVICES": ""}
+        environment = worker_environment(self.config.profile, gpus=0)
         options = _Worker.options(runtime_env={"env_vars": environment})  # type: ignore[attr-defined]
         self._workers = [options.remote(self.config.to_user_config()) for _ in range(self._number)]
         return self._workers

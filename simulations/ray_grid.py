@@ -20,8 +20,8 @@ from flwr.supercore.task_identity import TaskIdentity
 from ray.exceptions import RayActorError, RayTaskError
 
 from fedsift.errors import FedsiftError
-from fedsift.reproducibility import DEFAULT_PROFILE
-from simulations.worker import start_worker, worker_environment
+from fedsift.reproducibility import DEFAULT_PROFILE, worker_environment
+from simulations.worker import start_worker
 from strategies.messages import QUERY, TRAIN
 from strategies.partial_merge import PartialMerge
 

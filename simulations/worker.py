@@ -9,21 +9,12 @@ import ray
 from flwr.app import Context, Error, Message, RecordDict, UserConfig
 
 from fedsift.errors import FedsiftError
-from fedsift.reproducibility import PROFILES, environment_fingerprint, make_deterministic
+from fedsift.reproducibility import environment_fingerprint, make_deterministic
 from strategies.partial_merge import Merging, PartialMerge
 
 # Error codes of a reply. Flower keeps those below 100 for itself.
 CLIENT_INPUT_ERROR = 100
 CLIENT_CRASHED = 101
-
-
-def worker_environment(profile: str, gpus: float) -> dict[str, str]:
-    """The environment variables of a worker under a reproducibility profile; without GPUs it sees none.
-
-    torch reads them when it is imported, so they must stand there before the process starts.
-    """
-    environment = {**PROFILES[profile], "TOKENIZERS_PARALLELISM": "false"}
-    return environment if gpus else {**environment, "CUDA_VISIBLE_DEVICES": ""}
 
 
 def start_worker(client_app: str, gpus: float, environment: dict[str, str] | None) -> Any:

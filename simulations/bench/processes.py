@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fedsift.errors import FedsiftError
-from fedsift.reproducibility import PROFILES
+from fedsift.reproducibility import worker_environment
 
 if TYPE_CHECKING:
     from simulations.configuration import RunConfig
@@ -75,7 +75,7 @@ def answer(measure: Callable[..., dict[str, Any]]) -> None:
 
 def set_worker_environment(profile: str) -> None:
     """Give processes that this one starts the environment of fedsift's workers; torch reads it when imported."""
-    os.environ.update({**PROFILES[profile], "TOKENIZERS_PARALLELISM": "false", "CUDA_VISIBLE_DEVICES": ""})
+    os.environ.update(worker_environment(profile, gpus=0))
 
 
 def _peak_memory() -> float:
