@@ -43,13 +43,16 @@ def ray_session(workers: int, config: RunConfig, spare: int = 0) -> Iterator[Wor
 @contextmanager
 def _environment(variables: Mapping[str, str]) -> Iterator[None]:
     """Variables for processes that are started meanwhile."""
-    before = dict(os.environ)
+    before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
         yield
     finally:
-        os.environ.clear()
-        os.environ.update(before)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def federate(
