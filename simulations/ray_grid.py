@@ -21,7 +21,7 @@ from ray.exceptions import RayActorError, RayTaskError
 
 from fedsift.errors import FedsiftError
 from fedsift.reproducibility import DEFAULT_PROFILE, worker_environment
-from simulations.worker import start_worker
+from simulations.worker import Parcel, start_worker
 from strategies.messages import QUERY, TRAIN
 from strategies.partial_merge import PartialMerge
 
@@ -56,13 +56,7 @@ class Workers(Protocol):
     def __len__(self) -> int:
         """How many there are."""
 
-    def submit(
-        self,
-        messages: Sequence[Message],
-        shared: dict[str, Any],
-        contexts: Sequence[Context],
-        merge: PartialMerge | None = None,
-    ) -> tuple[Any, Any]:
+    def submit(self, parcel: Parcel) -> tuple[Any, Any]:
         """Send messages with their clients' contexts to a worker; returns the future and the worker."""
 
     def finished(self, actor: Any) -> None:
@@ -110,17 +104,11 @@ class WorkerPool:
                 found.append(fingerprint)
         return found
 
-    def submit(
-        self,
-        messages: Sequence[Message],
-        shared: dict[str, Any],
-        contexts: Sequence[Context],
-        merge: PartialMerge | None = None,
-    ) -> tuple[Any, Any]:
+    def submit(self, parcel: Parcel) -> tuple[Any, Any]:
         """Send messages to the least loaded actor; returns the future of their replies, and the actor."""
         actor = min(self._load, key=self._load.__getitem__)
         self._load[actor] += 1
-        return actor.handle.remote(messages, shared, contexts, merge), actor
+        return actor.handle.remote(parcel), actor
 
     def finished(self, actor: Any) -> None:
         """What was submitted to `actor` is done."""
@@ -225,37 +213,37 @@ class RayGrid(Grid):
         while True:
             while len(pending) < _IN_FLIGHT_PER_WORKER * len(self._pool):
                 if retries:
-                    parcel = [retries.popleft()]
+                    sent = [retries.popleft()]
                 else:
-                    parcel = self._parcel(source, total, unsent)
-                    unsent -= len(parcel)
-                if not parcel:
+                    sent = self._next(source, total, unsent)
+                    unsent -= len(sent)
+                if not sent:
                     break
                 if self._progress and not announced:
-                    announced = parcel[0].metadata.message_type
+                    announced = sent[0].metadata.message_type
                     self._progress.begin(announced, total)
-                future, actor = self._submit(parcel)
-                pending[future] = parcel, actor
+                future, actor = self._submit(sent)
+                pending[future] = sent, actor
             if not pending:
                 return
             remaining = deadline - time.monotonic()
             done, _ = ray.wait(list(pending), timeout=None if remaining == float("inf") else max(0.0, remaining))
             if not done:
                 raise TimeoutError(f"{len(pending)} or more clients did not answer within {timeout} seconds")
-            parcel, actor = pending.pop(done[0])
+            sent, actor = pending.pop(done[0])
             self._pool.finished(actor)
             try:
                 replies = ray.get(done[0])
             except RayActorError as error:
                 self._pool.replace(actor)
-                for message in parcel:
+                for message in sent:
                     node_id = message.metadata.dst_node_id
                     attempts[node_id] = attempts.get(node_id, 0) + 1
                     if attempts[node_id] == _MAX_ATTEMPTS:
                         raise WorkerDied(f"node {node_id}: its worker died {_MAX_ATTEMPTS} times: {error}") from error
-                retries.extend(parcel)
+                retries.extend(sent)
                 continue
-            for message, (reply, state) in zip(parcel, replies, strict=True):
+            for message, (reply, state) in zip(sent, replies, strict=True):
                 last_state = last_state if state == last_state else state  # Most are equal: kept once.
                 self._states[message.metadata.dst_node_id] = last_state
                 if self._progress:
@@ -263,34 +251,34 @@ class RayGrid(Grid):
                 if reply is not None:
                     yield reply
 
-    def _parcel(self, source: Iterator[Message], total: int, unsent: int) -> list[Message]:
-        """What a worker gets at once: one message, or several.
+    def _next(self, source: Iterator[Message], total: int, unsent: int) -> list[Message]:
+        """The messages of the next parcel: one, or several; none at the end.
 
         Several queries, since they cost less than sending them; and several trainings that a worker merges. Of these
         the parcels get smaller towards the end, so that all workers finish at about the same time.
         """
-        parcel = list(islice(source, 1))
-        message_type = parcel[0].metadata.message_type if parcel else ""
+        first = list(islice(source, 1))
+        message_type = first[0].metadata.message_type if first else ""
         slots = _IN_FLIGHT_PER_WORKER * len(self._pool)
         size = 1
         if message_type == QUERY:
             size = total // (_PARCELS_PER_SLOT * slots)
         elif message_type == TRAIN and self.partial_merge is not None:
             size = unsent // (_UNSENT_PARCELS_PER_SLOT * slots)
-        return parcel + list(islice(source, max(0, min(_LARGEST_PARCEL, size) - 1)))
+        return first + list(islice(source, max(0, min(_LARGEST_PARCEL, size) - 1)))
 
-    def _submit(self, parcel: list[Message]) -> tuple[Any, Any]:
+    def _submit(self, messages: list[Message]) -> tuple[Any, Any]:
         """Send messages to a worker, broadcast records by reference."""
         shared: dict[str, Any] = {}
-        if len(parcel) == 1:
-            message = parcel[0]
+        if len(messages) == 1:
+            message = messages[0]
             found = {name: self._reference(name, record) for name, record in message.content.array_records.items()}
             shared = {name: reference for name, reference in found.items() if reference is not None}
             if shared:
                 rest = RecordDict({name: record for name, record in message.content.items() if name not in shared})
-                parcel = [Message(rest, metadata=message.metadata)]  # type: ignore[call-overload]
-        contexts = [self._context(each.metadata.dst_node_id) for each in parcel]
-        return self._pool.submit(parcel, shared, contexts, self.partial_merge)
+                messages = [Message(rest, metadata=message.metadata)]  # type: ignore[call-overload]
+        contexts = [self._context(each.metadata.dst_node_id) for each in messages]
+        return self._pool.submit(Parcel(messages, shared, contexts, self.partial_merge))
 
     def _context(self, node_id: int) -> Context:
         state = self._states.get(node_id) or RecordDict()

@@ -2,8 +2,8 @@
 
 import importlib
 import traceback
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import ray
 from flwr.app import Context, Error, Message, RecordDict, UserConfig
@@ -15,6 +15,22 @@ from strategies.partial_merge import Merging, PartialMerge
 # Error codes of a reply. Flower keeps those below 100 for itself.
 CLIENT_INPUT_ERROR = 100
 CLIENT_CRASHED = 101
+
+
+class Parcel(NamedTuple):
+    """What a worker gets at once.
+
+    Attributes:
+        messages: at least one.
+        shared: bulky records of all messages, by name: where they lie in Ray's object store.
+        contexts: of the messages' clients, as many as messages.
+        merge: the server's terms, if uploads are to be merged by the worker.
+    """
+
+    messages: Sequence[Message]
+    shared: Mapping[str, Any]
+    contexts: Sequence[Context]
+    merge: PartialMerge | None = None
 
 
 def start_worker(client_app: str, gpus: float, environment: dict[str, str] | None) -> Any:
@@ -45,26 +61,16 @@ class Worker:
         getattr(self._module, "prepare", lambda _: None)(run_config)
         return environment_fingerprint(bool(run_config.get("compile")))
 
-    def handle(
-        self,
-        messages: Sequence[Message],
-        shared: dict[str, Any],
-        contexts: Sequence[Context],
-        merge: PartialMerge | None = None,
-    ) -> list[tuple[Message | None, RecordDict]]:
+    def handle(self, parcel: Parcel) -> list[tuple[Message | None, RecordDict]]:
         """Run the app on each message with its context, one after the other; returns replies and contexts' states.
 
-        Args:
-            messages: at least one.
-            shared: bulky records of all of them, which lie in Ray's object store.
-            contexts: as many as messages.
-            merge: the server's terms, if uploads are to be merged here; the reply of a merged one is None, but for the
-                first, which has the sums.
+        Where uploads are merged here, the reply of a merged one is None, but for the first, which has the sums.
         """
-        records = {name: ray.get(reference) for name, reference in shared.items()}
-        merging = Merging(merge, len(messages)) if merge else None
+        # Ray resolves references only where they are arguments themselves.
+        records = {name: ray.get(reference) for name, reference in parcel.shared.items()}
+        merging = Merging(parcel.merge, len(parcel.messages)) if parcel.merge else None
         answers: list[tuple[Message | None, RecordDict]] = []
-        for message, context in zip(messages, contexts, strict=True):
+        for message, context in zip(parcel.messages, parcel.contexts, strict=True):
             for name, record in records.items():
                 message.content[name] = record
             reply = self._answer(message, context)

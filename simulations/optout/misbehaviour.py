@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-from flwr.app import Context, Message
+from flwr.app import Message
 
 from fedsift.data.examples import Row
 from fedsift.errors import BadInput
 from simulations.client import Client
 from simulations.optout.scenario import DATA_CHANGED, DATA_LOST, OTHER_HARDWARE, TAMPERED_UPLOAD
 from simulations.ray_grid import WorkerPool, Workers
+from simulations.worker import Parcel
 from strategies.messages import FORGET
-from strategies.partial_merge import PartialMerge
 
 
 def rerun(message: Message, client: Client) -> Message:
@@ -58,17 +58,11 @@ class PoolWithOtherHardware(Workers):
     def __len__(self) -> int:
         return len(self._pool)
 
-    def submit(
-        self,
-        messages: Sequence[Message],
-        shared: dict[str, Any],
-        contexts: Sequence[Context],
-        merge: PartialMerge | None = None,
-    ) -> tuple[Any, Any]:
+    def submit(self, parcel: Parcel) -> tuple[Any, Any]:
         """Send messages to a worker of the pool that they are for."""
-        changed = contexts[0].node_config.get("misbehaviour") == OTHER_HARDWARE
-        pool = self._other if changed and messages[0].metadata.message_type == FORGET else self._pool
-        return pool.submit(messages, shared, contexts, merge)
+        changed = parcel.contexts[0].node_config.get("misbehaviour") == OTHER_HARDWARE
+        pool = self._other if changed and parcel.messages[0].metadata.message_type == FORGET else self._pool
+        return pool.submit(parcel)
 
     def finished(self, actor: Any) -> None:
         """A pool knows its own workers."""

@@ -24,6 +24,7 @@ from simulations.optout.scenario import parse_scenario
 from simulations.progress import PhaseBars
 from simulations.ray_grid import RayGrid, WorkerPool, node_configs
 from simulations.verify import verify
+from simulations.worker import Parcel
 from strategies import messages
 from strategies.registry import METHODS
 
@@ -272,7 +273,7 @@ def test_queries_in_parcels_reach_everybody_once(pool: WorkerPool, tiny_config: 
     everyone = {f"client {place}": place % 8 for place in range(101)}
     grid = RayGrid(pool, node_configs(everyone), tiny_config.to_user_config())
     if killed:
-        _, actor = pool.submit([], {}, [])
+        _, actor = pool.submit(Parcel([], {}, []))
         pool.finished(actor)
         ray.kill(actor)
     queries = [Message(RecordDict(), node_id, messages.QUERY, group_id="1") for node_id in grid.get_node_ids()]
