@@ -73,9 +73,14 @@ class Merging:
         return self._first
 
 
+def _handed_over(reply: Message) -> ConfigRecord | None:
+    """The record of partial sums, if a reply has one."""
+    return None if reply.has_error() else reply.content.config_records.get(_PARTIAL_SUMS)
+
+
 def clients_behind(reply: Message) -> int:
     """Of how many clients a reply is."""
-    record = None if reply.has_error() else reply.content.config_records.get(_PARTIAL_SUMS)
+    record = _handed_over(reply)
     return 1 if record is None else len(messages.field(record, "client-id", list))
 
 
@@ -85,7 +90,7 @@ def read_partial_sums(reply: Message, terms: UploadTerms) -> tuple[PartialSums, 
     Raises:
         Refused: they are not of these terms, or malformed.
     """
-    record = None if reply.has_error() else reply.content.config_records.get(_PARTIAL_SUMS)
+    record = _handed_over(reply)
     if record is None:
         return None
     columns = [messages.field(record, name, list) for name in ("client-id", "node", "fingerprint", *_FIELDS)]
