@@ -9,18 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from fedsift.contribution import Contribution, UploadTerms, quantise
+from fedsift.contribution import Contribution, quantise
 from fedsift.models import metric_of
 from fedsift.parameter_layout import ParameterLayout
 from simulations.bench.measurement import Measurement, Part
 from simulations.configuration import RunConfig
-from simulations.experiments.merges import Request, Trainings, scores_of, sift_merge
+from simulations.experiments.bits import requests
+from simulations.experiments.merges import SiftMerge, Trainings, scores_of
 from simulations.lab import Lab
 from simulations.progress import PhaseBars
 
 _BITS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 _FLOAT_BYTES = 4
-_SERVED, _OWN = "as served", "own, not merged"
+_SERVED = "as served"
 
 
 def measure_bits(config: RunConfig, _: int) -> Part:
@@ -43,22 +44,16 @@ def measure_bits(config: RunConfig, _: int) -> Part:
 
 def _at(lab: Lab, bits: int, magnitudes: Trainings) -> Iterator[Measurement]:
     config = dataclasses.replace(lab.config, bits=bits)
-    merge = sift_merge(lab, config, lab.clients, magnitudes)
-
-    def requests() -> Iterator[Request]:
-        for client_id in lab.clients:
-            own = magnitudes(client_id)
-            quantised = (config.grid.quantise(own) * config.grid.step).astype(np.float32) * lab.signs
-            yield client_id, {_SERVED: merge.served(own), _OWN: quantised}
-
-    arm = "1 bit" if bits == 1 else f"{bits} bits"
-    for name, scores in scores_of(lab, requests(), len(lab.clients)).items():
-        yield Measurement(arm, name, metric_of(config.model_settings), (float(np.mean(scores)),))
-    terms = UploadTerms(lab.layout.digest, lab.size, config.sign_seed, config.grid)
+    merge = SiftMerge(lab, config, len(lab.clients))
     sizes = []
     for client_id in lab.clients:
-        upload = quantise(magnitudes(client_id), terms).contribution
+        upload = quantise(magnitudes(client_id), merge.terms).contribution
+        merge.add_contribution(upload)
         sizes.append((upload.nonzero, len(upload.to_bytes()), entropy_bytes(upload, lab.layout)))
+    arm = "1 bit" if bits == 1 else f"{bits} bits"
+    asked = requests(lab, merge.terms, {_SERVED: merge}, magnitudes)
+    for name, scores in scores_of(lab, asked, len(lab.clients)).items():
+        yield Measurement(arm, name, metric_of(config.model_settings), (float(np.mean(scores)),))
     kept, coded, ideal = (float(each) / lab.size for each in np.mean(sizes, axis=0))
     yield Measurement(arm, "kept", "% of entries", (100 * kept,))
     yield Measurement(arm, "upload", "bytes a parameter", (coded,))

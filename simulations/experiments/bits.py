@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fedsift.contribution import UploadTerms, quantise
-from fedsift.models import load_layout
-from simulations.configuration import RunConfig
 from simulations.experiments.drawing import legend, plot, score_axis
 from simulations.experiments.experiment import Experiment, Result, curves, series_of
-from simulations.experiments.merges import Request, SiftMerge, Trainings, scores_of, sift_merge
+from simulations.experiments.merges import Request, SiftMerge, Trainings, scores_of
 from simulations.lab import Lab
 
 if TYPE_CHECKING:
@@ -29,15 +27,20 @@ def measure(lab: Lab) -> Result:
     for bits in _BITS:
         config = dataclasses.replace(lab.config, bits=bits)
         merges = {
-            name: sift_merge(lab, dataclasses.replace(config, localise=localise), lab.clients, magnitudes)
+            name: SiftMerge(lab, dataclasses.replace(config, localise=localise), len(lab.clients))
             for name, localise in ((_PAPER, "paper"), (_COORDINATE, "coordinate"))
         }
-        scores.append(scores_of(lab, _requests(lab, config, merges, magnitudes), len(lab.clients)))
-        layout = load_layout(config.model_settings)
-        terms = UploadTerms(layout.digest, layout.size, config.sign_seed, config.grid)
-        uploads = [quantise(magnitudes(client_id), terms).contribution for client_id in lab.clients]
-        uploaded.append(float(np.mean([len(each.to_bytes()) for each in uploads])) / lab.size)
-        kept.append(float(np.mean([each.nonzero for each in uploads])) / lab.size)
+        terms = merges[_PAPER].terms
+        sizes = []
+        for client_id in lab.clients:
+            upload = quantise(magnitudes(client_id), terms).contribution
+            for merge in merges.values():
+                merge.add_contribution(upload)
+            sizes.append((len(upload.to_bytes()), upload.nonzero))
+        scores.append(scores_of(lab, requests(lab, terms, merges, magnitudes), len(lab.clients)))
+        upload_bytes, nonzero = np.mean(sizes, axis=0)
+        uploaded.append(float(upload_bytes) / lab.size)
+        kept.append(float(nonzero) / lab.size)
     series = [{"panel": _SCORE, **each} for each in curves(_BITS, scores)]
     series += [
         {"panel": name, "name": name, "x": list(_BITS), "y": y} for name, y in ((_BYTES, uploaded), (_KEPT, kept))
@@ -45,11 +48,14 @@ def measure(lab: Lab) -> Result:
     return {"series": series}
 
 
-def _requests(lab: Lab, config: RunConfig, merges: Mapping[str, SiftMerge], magnitudes: Trainings) -> Iterator[Request]:
+def requests(
+    lab: Lab, terms: UploadTerms, merges: Mapping[str, SiftMerge], magnitudes: Trainings
+) -> Iterator[Request]:
+    """What each client is served by merges of the same terms, under their names, and its own model as quantised."""
     for client_id in lab.clients:
-        own = magnitudes(client_id)
-        quantised = (config.grid.quantise(own) * config.grid.step).astype(np.float32) * lab.signs
-        yield client_id, {**{name: merge.served(own) for name, merge in merges.items()}, _OWN: quantised}
+        quantised = quantise(magnitudes(client_id), terms)
+        own = (quantised.contribution.levels() * terms.grid.step).astype(np.float32) * lab.signs
+        yield client_id, {**{name: merge.served_quantised(quantised) for name, merge in merges.items()}, _OWN: own}
 
 
 def draw(result: Result, figure: "Figure") -> None:

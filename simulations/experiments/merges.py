@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fedsift.bit_packing import unpack_mask
-from fedsift.contribution import Quantised, UploadTerms, quantise
+from fedsift.contribution import Contribution, Quantised, UploadTerms, quantise
 from fedsift.localisation import Localisation, restore_l1
 from fedsift.merging.fine_tune_merge import Mean
 from fedsift.merging.ties import Ties
@@ -47,6 +47,7 @@ class SiftMerge:
     """The server's sums over sign-fixed tunings, and what is served from them; no digests, no ledger.
 
     Attributes:
+        terms: under which magnitudes are quantised.
         members: |T|.
     """
 
@@ -58,7 +59,7 @@ class SiftMerge:
             config: whose grid and localisation it takes: the lab's, `published`, or another.
             capacity: the most members.
         """
-        self._terms = UploadTerms(lab.layout.digest, lab.size, config.sign_seed, config.grid)
+        self.terms = UploadTerms(lab.layout.digest, lab.size, config.sign_seed, config.grid)
         self._sums = RunningSums(lab.size, config.grid.levels, capacity)
         self._localisation = Localisation(config.localise)
         self._signs = lab.signs
@@ -66,31 +67,35 @@ class SiftMerge:
 
     def add(self, magnitudes: Vector) -> None:
         """Merge a member's magnitudes as tuned, shape (n,)."""
-        self._sums.add(self._quantised(magnitudes).contribution)
+        self.add_contribution(quantise(magnitudes, self.terms).contribution)
+
+    def add_contribution(self, contribution: Contribution) -> None:
+        """Merge a member's magnitudes, quantised under `terms`."""
+        self._sums.add(contribution)
         self.members += 1
 
     def subtract(self, magnitudes: Vector) -> None:
         """Remove a member."""
-        self._sums.subtract(self._quantised(magnitudes).contribution)
+        self._sums.subtract(quantise(magnitudes, self.terms).contribution)
         self.members -= 1
 
     def served(self, magnitudes: Vector) -> Vector:
         """The task vector that a member is served under the mask of its own magnitudes; shape (n,)."""
-        contribution, own_l1, _ = self._quantised(magnitudes)
-        mask = unpack_mask(contribution.packed_mask, self._terms.size)
+        return self.served_quantised(quantise(magnitudes, self.terms))
+
+    def served_quantised(self, quantised: Quantised) -> Vector:
+        """The same for magnitudes quantised under `terms`."""
+        mask = unpack_mask(quantised.contribution.packed_mask, self.terms.size)
         level_sum, mask_count = self._sums.level_sum[mask], self._sums.mask_count[mask]
-        kept = self._localisation.magnitudes(level_sum, mask_count, self._terms.grid.step, self.members)
-        served = np.zeros(self._terms.size, np.float32)
-        served[mask] = restore_l1(kept, own_l1) if self._localisation.restores_l1 else kept
+        kept = self._localisation.magnitudes(level_sum, mask_count, self.terms.grid.step, self.members)
+        served = np.zeros(self.terms.size, np.float32)
+        served[mask] = restore_l1(kept, quantised.l1) if self._localisation.restores_l1 else kept
         return served * self._signs
 
     def merged(self) -> Vector:
         """The task vector of the merged model, that of SIFT + Merge, which everybody without a mask is served."""
-        scale = self._terms.grid.step / max(1, self.members)
+        scale = self.terms.grid.step / max(1, self.members)
         return (self._sums.level_sum * scale).astype(np.float32) * self._signs
-
-    def _quantised(self, magnitudes: Vector) -> Quantised:
-        return quantise(magnitudes, self._terms)
 
 
 def sift_merge(lab: Lab, config: RunConfig, clients: Sequence[str], magnitudes: Trainings) -> SiftMerge:
