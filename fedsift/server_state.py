@@ -107,7 +107,7 @@ class ServerState:
             with self.ledger.transaction():
                 for client_id, member in partial.members.items():
                     self.ledger.insert_member(client_id, member, partial.fingerprints[client_id])
-                self._write_sums()
+                self._write_sums(self.digest())
         except BaseException:
             self._load()  # The transaction was rolled back: memory follows the file.
             raise
@@ -120,10 +120,12 @@ class ServerState:
         if len(self.members) + len(client_ids) > room:
             raise Refused(f"the sums have room for {room} members; {len(client_ids)} more could overflow them")
 
-    def fold(self) -> None:
-        """Write the sums and empty the journal, in one transaction."""
+    def fold(self) -> bytes:
+        """Write the sums and empty the journal, in one transaction; returns the state's digest."""
+        digest = self.digest()
         with self.ledger.transaction():
-            self._write_sums()
+            self._write_sums(digest)
+        return digest
 
     def stage_removal(self, client_id: str, upload: bytes, training: Training | None = None) -> None:
         """Subtract a member's contribution, rerun by the member itself. `commit_removals` makes it last.
@@ -160,12 +162,13 @@ class ServerState:
         """
         if not self._leaving:
             return []
-        after = {**self.receipt_state(self._digest_before), **(context or {})}
+        digest = self.digest()
+        after = {**self.receipt_state(self._digest_before, digest.hex()), **(context or {})}
         try:
             with self.ledger.transaction():
                 for client_id in self._leaving:
                     self.ledger.delete_member(client_id)
-                self._write_sums()
+                self._write_sums(digest)
                 receipts = [
                     self.ledger.append_receipt({**self._leaving[client_id], **after})
                     for client_id in sorted(self._leaving)
@@ -184,7 +187,7 @@ class ServerState:
 
     def refuse(self, client_id: str, reason: str, context: dict[str, Any] | None = None) -> Receipt:
         """Write the receipt of a removal that was refused; nothing else changes."""
-        member = self.members.get(client_id)
+        member, digest = self.members.get(client_id), self.digest().hex()
         with self.ledger.transaction():
             return self.ledger.append_receipt(
                 {
@@ -193,17 +196,17 @@ class ServerState:
                     "reason": reason,
                     "commitment": commitment(member.digest) if member else "",
                     "steps_retrained": 0,
-                    **self.receipt_state(self.digest().hex()),
+                    **self.receipt_state(digest, digest),
                     **(context or {}),
                 }
             )
 
-    def receipt_state(self, digest_before: str) -> dict[str, str | int]:
-        """What every receipt tells of the state, which is now the one after."""
+    def receipt_state(self, digest_before: str, digest_after: str) -> dict[str, str | int]:
+        """What every receipt tells of the state before and after; the one after is that of now."""
         return {
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
             "state_before": digest_before,
-            "state_after": self.digest().hex(),
+            "state_after": digest_after,
             "members_after": len(self.members),
             "sign_seed": self.terms.sign_seed,
         }
@@ -265,11 +268,12 @@ class ServerState:
         """h(S) and h(C), by the name of the sum."""
         return {name: self._checksum.of_vector(vector) for name, vector in self.sums.vectors()}
 
-    def _write_sums(self) -> None:
+    def _write_sums(self, digest: bytes) -> None:
+        """Write the sums, seal them with the state's digest, and empty the journal."""
         self.ledger.write_sums(self.sums)
         self.ledger.clear_journal()
         self._journal_bytes = 0
-        self.ledger.set("seal", json.dumps(seal(self.digest(), self.members)))
+        self.ledger.set("seal", json.dumps(seal(digest, self.members)))
 
     def _member(self, client_id: str) -> Member:
         if client_id not in self.members:

@@ -84,7 +84,7 @@ def rebuild_without(
                     "steps_retrained": sum(rebuilt.members[each].steps for each in remaining),
                     "members_retrained": len(remaining),
                     "members_matching": sum(rebuilt.members[each].digest == before[each].digest for each in remaining),
-                    **rebuilt.receipt_state(digest_before),
+                    **rebuilt.receipt_state(digest_before, rebuilt.digest().hex()),
                     **receipt_context(config),
                 }
             )

@@ -131,12 +131,11 @@ class SiftMasks(ClientRounds[SiftRecord]):
         receipts = self.state.commit_removals(self._receipt_context)
         receipts += [self.state.refuse(each, refused[each], self._receipt_context) for each in sorted(refused)]
         record.receipts = [json.loads(receipt.body) for receipt in receipts]
-        self.state.fold()
+        record.state_digest = self.state.fold().hex()
         members = self.state.members.values()
         record.members = len(members)
         record.upload_bytes = sum(member.upload_bytes for member in members)
         record.saturated = sum(member.saturated for member in members)
-        record.state_digest = self.state.digest().hex()
         metrics = MetricRecord({"members": record.members, "joined": len(record.joined)})
         return messages.merged_record(self.state.merged_magnitudes()), metrics
 
