@@ -48,9 +48,7 @@ def measure(lab: Lab) -> Result:
     return {"series": series}
 
 
-def requests(
-    lab: Lab, terms: UploadTerms, merges: Mapping[str, SiftMerge], magnitudes: Trainings
-) -> Iterator[Request]:
+def requests(lab: Lab, terms: UploadTerms, merges: Mapping[str, SiftMerge], magnitudes: Trainings) -> Iterator[Request]:
     """What each client is served by merges of the same terms, under their names, and its own model as quantised."""
     for client_id in lab.clients:
         quantised = quantise(magnitudes(client_id), terms)
