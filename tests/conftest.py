@@ -1,5 +1,6 @@
 """A tiny model and dataset made on the spot, and one Ray session for all tests that need workers."""
 
+import dataclasses
 import json
 import os
 from collections.abc import Iterator
@@ -51,6 +52,17 @@ def tiny_config(tiny_model: Path, table_file: Path) -> RunConfig:
         steps=3,
         workers=2,
     )
+
+
+@pytest.fixture
+def one_cannot_train(tiny_config: RunConfig, tmp_path: Path) -> RunConfig:
+    """The tiny run with a further row of client 5, whose answer is none of the choices."""
+    table = tmp_path / "rows.jsonl"
+    rows = Path(tiny_config.dataset).read_text(encoding="utf-8").splitlines()
+    choices = tuple(json.loads(row)["answer"] for row in rows)
+    wrong = {"who": "client 5", "question": "q?", "answer": "no choice"}
+    table.write_text("\n".join([*rows, json.dumps(wrong)]), encoding="utf-8")
+    return dataclasses.replace(tiny_config, dataset=str(table), choices=choices, evaluate=False)
 
 
 @pytest.fixture(scope="session", autouse=True)

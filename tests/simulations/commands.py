@@ -1,8 +1,12 @@
 """The command line, in this process or in one of its own."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +29,30 @@ def fedsift(*arguments: object, folder: Path | None = None) -> "subprocess.Compl
     return subprocess.run(
         [*COMMAND, *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=120, check=False
     )
+
+
+def run_until(
+    reached: Callable[[], bool],
+    command: Sequence[str],
+    seconds: float,
+    folder: Path | None = None,
+    stderr: int = subprocess.DEVNULL,
+) -> "subprocess.Popen[str]":
+    """A command in a group of processes of its own, running, which has come as far as `reached` within some seconds."""
+    process = subprocess.Popen(command, cwd=folder, stderr=stderr, text=True, start_new_session=True)
+    deadline = time.monotonic() + seconds
+    while not reached():
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return process
+
+
+def kill_when(reached: Callable[[], bool], command: Sequence[str], seconds: float, folder: Path | None = None) -> None:
+    """Run a command as `run_until` does, and kill it with all that it started."""
+    process = run_until(reached, command, seconds, folder)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def result_of(folder: Path) -> dict[str, Any]:

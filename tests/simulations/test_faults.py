@@ -1,34 +1,23 @@
 """What goes wrong in a run: clients that fail, and a process that is killed."""
 
 import dataclasses
-import json
-import os
-import signal
-import subprocess
-import time
 from pathlib import Path
 
 from simulations.configuration import RunConfig, write_toml
 from simulations.engine import federate
 from simulations.ray_grid import WorkerPool
 from simulations.result import run_result
-from tests.simulations.commands import COMMAND, invoke, result_of
+from tests.simulations.commands import COMMAND, invoke, kill_when, result_of
 
 EVERYONE = {f"client {index}": index for index in range(8)}
 
 
 def test_a_client_that_cannot_train_is_listed_and_the_others_go_on(
-    pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path
+    pool: WorkerPool, one_cannot_train: RunConfig
 ) -> None:
-    table = tmp_path / "rows.jsonl"
-    rows = Path(tiny_config.dataset).read_text(encoding="utf-8").splitlines()
-    choices = tuple(json.loads(row)["answer"] for row in rows)
-    wrong = {"who": "client 5", "question": "q?", "answer": "no choice"}
-    table.write_text("\n".join([*rows, json.dumps(wrong)]), encoding="utf-8")
-    config = dataclasses.replace(tiny_config, dataset=str(table), choices=choices, evaluate=False)
-    outcome = federate(pool, config, EVERYONE)
+    outcome = federate(pool, one_cannot_train, EVERYONE)
     assert len(outcome["member_digests"]) == 7
-    failures = run_result(config, "answer probability", outcome, None, {})["failures"]
+    failures = run_result(one_cannot_train, "answer probability", outcome, None, {})["failures"]
     assert list(failures) == ["client 5"]
     assert failures["client 5"].startswith("train: client 'client 5', row 4: target: unknown choice 'no choice'")
 
@@ -52,18 +41,8 @@ def test_a_killed_run_is_resumed(
     config = dataclasses.replace(tiny_config, steps=200, leave=("client 2", "client 6"))
     write_toml(config, tmp_path / "config.toml")
     out = tmp_path / "out"
-    process = subprocess.Popen(
-        [*COMMAND, "run", str(tmp_path / "config.toml"), "--out", str(out)],
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + 90
-    while len(list((out / "masks").glob("*.npz"))) < 3:
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    command = [*COMMAND, "run", str(tmp_path / "config.toml"), "--out", str(out)]
+    kill_when(lambda: len(list((out / "masks").glob("*.npz"))) >= 3, command, seconds=90)
     assert not (out / "result.json").exists()
 
     assert invoke("run", "--resume", str(out))[0] == 0

@@ -48,17 +48,6 @@ def test_partial_sums_leave_no_trace(pool: WorkerPool, config: RunConfig, undist
     assert state_digest(WorkerPool(CLIENT_APP, workers), partial, node_configs(EIGHT)) == undisturbed
 
 
-def test_a_worker_that_dies_with_partial_sums(
-    pool: WorkerPool, config: RunConfig, undisturbed: str, tmp_path: Path
-) -> None:
-    deaths = tmp_path / "deaths"
-    deaths.write_text("first\nsecond", encoding="utf-8")
-    nodes = node_configs(EIGHT)
-    nodes[1]["deaths"] = str(deaths)
-    assert state_digest(pool, dataclasses.replace(config, partial_sums=True), nodes) == undisturbed
-    assert deaths.read_text(encoding="utf-8") == ""
-
-
 def test_the_order_of_replies_leaves_no_trace(pool: WorkerPool, config: RunConfig, undisturbed: str) -> None:
     nodes = [
         {"partition-id": index, "delay": delay} for index, delay in zip(range(8), [0.3, 0, 0.2, 0] * 2, strict=True)
@@ -72,14 +61,15 @@ def test_another_seed_gives_another_state(pool: WorkerPool, config: RunConfig, u
     assert state_digest(pool, other, node_configs(EIGHT)) != undisturbed
 
 
+@pytest.mark.parametrize(("partial_sums", "deadly"), [(False, 3), (True, 1)])
 def test_a_dead_worker_is_replaced_and_its_clients_run_again(
-    pool: WorkerPool, config: RunConfig, undisturbed: str, tmp_path: Path
+    pool: WorkerPool, config: RunConfig, undisturbed: str, tmp_path: Path, partial_sums: bool, deadly: int
 ) -> None:
     deaths = tmp_path / "deaths"
     deaths.write_text("first\nsecond", encoding="utf-8")
     nodes = node_configs(EIGHT)
-    nodes[3]["deaths"] = str(deaths)
-    assert state_digest(pool, config, nodes) == undisturbed
+    nodes[deadly]["deaths"] = str(deaths)
+    assert state_digest(pool, dataclasses.replace(config, partial_sums=partial_sums), nodes) == undisturbed
     assert deaths.read_text(encoding="utf-8") == ""
 
 

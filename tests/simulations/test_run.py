@@ -16,7 +16,7 @@ from simulations.configuration import RunConfig, write_toml
 from simulations.engine import federate
 from simulations.ray_grid import WorkerPool
 from simulations.result import proven, run_result
-from tests.simulations.commands import COMMAND, fedsift, invoke, result_of
+from tests.simulations.commands import COMMAND, fedsift, invoke, result_of, run_until
 
 
 @pytest.fixture(scope="module")
@@ -125,18 +125,8 @@ def descendants(process_id: int) -> set[int]:
 
 def test_ctrl_c_ends_cleanly(config_file: Path) -> None:
     out = config_file.parent / "interrupted"
-    arguments = ["run", str(config_file), "--steps", "500", "--out", str(out)]
-    process = subprocess.Popen(
-        [*COMMAND, *arguments],
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + 60
-    while not any((out / "masks").glob("*.npz")):
-        assert process.poll() is None, process.stderr and process.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    command = [*COMMAND, "run", str(config_file), "--steps", "500", "--out", str(out)]
+    process = run_until(lambda: any((out / "masks").glob("*.npz")), command, seconds=60, stderr=subprocess.PIPE)
     started = descendants(process.pid)
     os.killpg(process.pid, signal.SIGINT)  # As a terminal does: to the whole group.
     _, told = process.communicate(timeout=60)

@@ -1,13 +1,11 @@
 """Figures 3 to 7 and 11 to 13: what must hold between them whatever the scores are, and both verdicts of each."""
 
-import json
 from typing import Any
 
 import numpy as np
 import pytest
 
 from simulations.experiments import figure_6, figure_7
-from simulations.experiments.drawing import render
 from simulations.experiments.experiment import Result, means, series_of
 from simulations.experiments.merges import (
     FT_MERGED,
@@ -21,6 +19,7 @@ from simulations.experiments.merges import (
 )
 from simulations.experiments.registry import EXPERIMENTS
 from simulations.lab import Lab
+from tests.simulations.experiments.drawn import check_json_and_drawn
 
 NAMES = ("fig3", "fig4", "fig5", "fig6", "fig7", "fig11", "fig12", "fig13")
 CENTRAL = "Central FT"
@@ -42,14 +41,10 @@ def results(tiny_lab: Lab) -> dict[str, Result]:
 def test_series_are_json_and_drawn(results: dict[str, Result], name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figure_7, "_STEPS", (5, 10, 20))
     result = results[name]
-    assert json.loads(json.dumps(result, allow_nan=False))["series"]
+    check_json_and_drawn(EXPERIMENTS[name], result)
     for series in result["series"]:
-        assert len(series["x"]) == len(series["y"]) > 0
         for low, y, high in zip(series.get("low", []), series["y"], series.get("high", []), strict=False):
             assert low <= y <= high
-    svg, png = render(name, lambda figure: EXPERIMENTS[name].draw(result, figure))
-    assert svg.count("<svg") == 1
-    assert png.startswith(b"\x89PNG")
     assert EXPERIMENTS[name].found(result).startswith(("As in the paper: ", "Not as in the paper: "))
 
 

@@ -1,6 +1,5 @@
 """Figures 8 to 10: what must hold of them whatever the scores are, and both verdicts of each."""
 
-import json
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,6 @@ import pytest
 
 from fedsift.seeds import derive_seed
 from simulations.experiments import figure_8, figure_9, figure_10
-from simulations.experiments.drawing import render
 from simulations.experiments.experiment import Experiment, Result, series_of
 from simulations.experiments.merges import (
     FT_MERGED,
@@ -22,6 +20,7 @@ from simulations.experiments.merges import (
     zero_shot,
 )
 from simulations.lab import Lab
+from tests.simulations.experiments.drawn import check_json_and_drawn
 
 CENTRAL = "Central FT"
 EXPERIMENTS: dict[str, Experiment] = {
@@ -40,14 +39,8 @@ def results(tiny_lab: Lab) -> dict[str, Result]:
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_series_are_json_and_drawn(results: dict[str, Result], name: str) -> None:
-    result = results[name]
-    assert json.loads(json.dumps(result, allow_nan=False))["series"]
-    for series in result["series"]:
-        assert len(series["x"]) == len(series["y"]) > 0
-    svg, png = render(name, lambda figure: EXPERIMENTS[name].draw(result, figure))
-    assert svg.count("<svg") == 1
-    assert png.startswith(b"\x89PNG")
-    assert EXPERIMENTS[name].found(result).startswith(("As in the paper: ", "Not as in the paper: "))
+    check_json_and_drawn(EXPERIMENTS[name], results[name])
+    assert EXPERIMENTS[name].found(results[name]).startswith(("As in the paper: ", "Not as in the paper: "))
 
 
 def test_who_stays_and_who_left(tiny_lab: Lab, results: dict[str, Result]) -> None:

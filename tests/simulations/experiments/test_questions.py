@@ -2,7 +2,6 @@
 
 import copy
 import dataclasses
-import json
 from collections.abc import Iterator
 
 import numpy as np
@@ -15,12 +14,12 @@ from fedsift.errors import BadInput
 from fedsift.parameter_layout import ParameterLayout
 from fedsift.running_sums import RunningSums
 from simulations.experiments import bits, determinism, frontier, heterogeneity, sign_vectors, sums
-from simulations.experiments.drawing import render
 from simulations.experiments.experiment import Experiment, Result, series_of
 from simulations.experiments.further_clients import further_clients
 from simulations.experiments.merges import FT_MERGED, SIFT_MASKED, SIFT_PUBLISHED, mean_of, scores_of, zero_shot
 from simulations.lab import Lab
 from simulations.progress import PhaseBars
+from tests.simulations.experiments.drawn import check_json_and_drawn
 
 EXPERIMENTS: dict[str, Experiment] = {
     module.EXPERIMENT.name: module.EXPERIMENT
@@ -58,14 +57,8 @@ def alone(tiny_lab: Lab) -> Lab:
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_series_are_json_and_drawn(results: dict[str, Result], name: str) -> None:
-    result = results[name]
-    assert json.loads(json.dumps(result, allow_nan=False))["series"]
-    for series in result["series"]:
-        assert len(series["x"]) == len(series["y"]) > 0
-    svg, png = render(name, lambda figure: EXPERIMENTS[name].draw(result, figure))
-    assert svg.count("<svg") == 1
-    assert png.startswith(b"\x89PNG")
-    assert EXPERIMENTS[name].found(result).endswith(".")
+    check_json_and_drawn(EXPERIMENTS[name], results[name])
+    assert EXPERIMENTS[name].found(results[name]).endswith(".")
 
 
 def test_only_changed_uploads_are_refused(results: dict[str, Result]) -> None:

@@ -233,15 +233,9 @@ def test_chains_only_ever_grow() -> None:
     ]
 
 
-def test_a_client_that_cannot_train_is_told_and_asks_for_nothing(tiny_config: RunConfig, tmp_path: Path) -> None:
-    table = tmp_path / "rows.jsonl"
-    rows = Path(tiny_config.dataset).read_text(encoding="utf-8").splitlines()
-    choices = tuple(json.loads(row)["answer"] for row in rows)
-    wrong = {"who": "client 5", "question": "q?", "answer": "no choice"}
-    table.write_text("\n".join([*rows, json.dumps(wrong)]), encoding="utf-8")
-    config = dataclasses.replace(tiny_config, dataset=str(table), choices=choices, evaluate=False)
+def test_a_client_that_cannot_train_is_told_and_asks_for_nothing(one_cannot_train: RunConfig, tmp_path: Path) -> None:
     toml = '[[leave]]\nclients = ["client 4", "client 5"]'
-    result = play_out(toml, config, tmp_path / "out", full_oracles=1)
+    result = play_out(toml, one_cannot_train, tmp_path / "out", full_oracles=1)
     assert [*result["steps"][0]["failures"]] == ["client 5"]
     assert result["steps"][1]["asked"] == ["client 4"]
     assert (result["clients"], result["verdict"]) == (7, "proven")

@@ -3,11 +3,7 @@
 import dataclasses
 import gc
 import json
-import os
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -25,6 +21,7 @@ from simulations.optout.scenario import parse_scenario
 from simulations.progress import PhaseBars
 from simulations.ray_grid import WorkerPool
 from simulations.run_folder import RunFolder
+from tests.simulations.commands import kill_when
 
 # Each step has something of everything: removals, refusals, a client that comes back, one that is offline.
 TOML = """
@@ -145,19 +142,8 @@ def test_killed_in_the_middle(undisturbed: dict[str, Any], tiny_config: RunConfi
     config, scenario, out = tmp_path / "config.toml", tmp_path / "scenario.toml", tmp_path / "out"
     write_toml(tiny_config, config)
     scenario.write_text(TOML, encoding="utf-8")
-    process = subprocess.Popen(
-        [sys.executable, "-c", PLAYER, str(config), str(scenario), str(out)],
-        cwd=Path(__file__).parents[3],
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + 120
-    while len(_steps(out)) < 2:
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    command = [sys.executable, "-c", PLAYER, str(config), str(scenario), str(out)]
+    kill_when(lambda: len(_steps(out)) >= 2, command, seconds=120, folder=Path(__file__).parents[3])
     assert not (out / "result.json").exists()
     assert without_seconds(optout.resume(out, bars())) == undisturbed
     assert without_seconds(optout.resume(out, bars())) == undisturbed
