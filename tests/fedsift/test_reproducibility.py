@@ -12,7 +12,7 @@ import pytest
 
 from fedsift.errors import Refused
 from fedsift.member import Training
-from fedsift.reproducibility import PROFILES, environment_fingerprint
+from fedsift.reproducibility import PROFILES, environment_fingerprint, worker_environment
 from fedsift.server_state import ServerState
 from tests.fedsift.train_one import CLIENT, terms
 
@@ -41,6 +41,12 @@ def train_one(*program: str, profile: str = "vendor", processor: str = "") -> di
 def test_a_rerun_gives_the_same_bits() -> None:
     """Whatever ran before in the process: other clients, other threads, global generators."""
     assert train_one("-c", CARELESS)["upload"] == train_one()["upload"]
+
+
+def test_a_worker_without_gpus_sees_none() -> None:
+    assert worker_environment("fast", gpus=0) == {"TOKENIZERS_PARALLELISM": "false", "CUDA_VISIBLE_DEVICES": ""}
+    portable = {"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "COMPATIBLE"}
+    assert worker_environment("portable", gpus=0.5) == {**portable, "TOKENIZERS_PARALLELISM": "false"}
 
 
 def test_the_processor_is_named() -> None:
