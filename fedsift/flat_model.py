@@ -1,5 +1,6 @@
 """A model whose tuned parameters are views into one flat buffer."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -60,6 +61,16 @@ class FlatModel:
     def load_base(self) -> None:
         """Set the weights to M0."""
         torch.cat(self.base, out=self.weights)
+
+    def base_digest(self) -> bytes:
+        """SHA-256 of M0: the layout's digest, its entries in order, then each frozen tensor by name (32 bytes)."""
+        digest = hashlib.sha256(self.layout.digest)
+        tuned = set(self.layout.names)
+        frozen = [(name, value) for name, value in sorted(self.module.state_dict().items()) if name not in tuned]
+        for name, value in [*(("", part) for part in self.base), *frozen]:
+            digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode() if name else b"")
+            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        return digest.digest()
 
     def load_task_vector(self, task_vector: NDArray[np.float32] | Tensor) -> None:
         """Set the weights to M0 + tau, tau in float32 of shape (n,)."""

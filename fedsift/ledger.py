@@ -4,6 +4,7 @@
     chunks        both sums, in pieces
     members       what is kept of each member (`Member`)
     environments  the members' environment fingerprints
+    node_keys     in a deployment, the key of the node that each member is tied to
     journal       uploads merged since the sums were last written
     receipts      what was done for those who asked to leave, each with the hash of the one before
 
@@ -31,7 +32,7 @@ from fedsift.member import Member
 from fedsift.quantisation import QuantisationGrid
 from fedsift.running_sums import RunningSums
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _CHUNK = 1 << 20  # Entries of a sum that lie in one row, and bytes of an upload that are written at a time.
 _APPLICATION_ID = 0x66736C67  # "fslg": what `file` and we recognise the file by.
 _SCHEMA = """
@@ -43,9 +44,12 @@ CREATE TABLE members (
     level_checksum BLOB NOT NULL, mask_checksum BLOB NOT NULL, data_digest BLOB NOT NULL,
     environment BLOB NOT NULL REFERENCES environments, steps INTEGER NOT NULL, upload_bytes INTEGER NOT NULL,
     saturated INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE node_keys (client_id TEXT PRIMARY KEY, key TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE journal (client_id TEXT PRIMARY KEY REFERENCES members, upload BLOB NOT NULL);
 CREATE TABLE receipts (number INTEGER PRIMARY KEY, body TEXT NOT NULL, previous BLOB NOT NULL, digest BLOB NOT NULL);
 """
+# What makes a file of format n one of format n + 1. Formats older than the oldest here are not read.
+_UPGRADES = {1: "CREATE TABLE node_keys (client_id TEXT PRIMARY KEY, key TEXT NOT NULL) WITHOUT ROWID"}
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,9 @@ class Ledger:
             connection.execute("PRAGMA journal_mode = WAL")
 
     @classmethod
-    def create(cls, path: Path | None, terms: UploadTerms, capacity: int, config: str = "") -> "Ledger":
+    def create(
+        cls, path: Path | None, terms: UploadTerms, capacity: int, config: str = "", model_digest: bytes = b""
+    ) -> "Ledger":
         """A new, empty ledger; in memory for None.
 
         Args:
@@ -89,6 +95,7 @@ class Ledger:
             terms: what its members' uploads agree on.
             capacity: members it has room for at a time.
             config: text of the configuration, kept as it is.
+            model_digest: of the M0 that its members share (`FlatModel.base_digest`); empty where it is not known.
         """
         ledger = cls(_connect(str(path) if path else ":memory:"))
         with ledger.transaction():
@@ -106,13 +113,14 @@ class Ledger:
             ledger.set("terms", json.dumps(described))
             ledger.set("capacity", capacity)
             ledger.set("config", config)
+            ledger.set("model_digest", model_digest)
             ledger.set("checksum_secret", secrets.token_bytes(16))
             ledger.write_sums(RunningSums(terms.size, terms.grid.levels, capacity))
         return ledger
 
     @classmethod
     def open(cls, path: Path, read_only: bool = False) -> "Ledger":
-        """An existing ledger.
+        """An existing ledger. One of an older format is brought to the present one, unless it is only read.
 
         Raises:
             BadInput: there is none, or it is not one that this version reads.
@@ -127,14 +135,27 @@ class Ledger:
             raise BadInput(f"{path} is not a ledger: {error}") from error
         if application != _APPLICATION_ID:
             raise BadInput(f"{path} is an SQLite file, but not a ledger")
-        if version != FORMAT_VERSION:
+        if version > FORMAT_VERSION:
             raise BadInput(
-                f"ledger {path} has format {version}, this fedsift reads {FORMAT_VERSION}: use the one that wrote it"
+                f"ledger {path} has format {version}, this fedsift reads up to {FORMAT_VERSION}: a newer fedsift wrote "
+                "it; upgrade this one (pip install --upgrade fedsift), the ledger is as it was"
             )
+        if version < min(_UPGRADES):
+            raise BadInput(f"ledger {path} has format {version}, which no fedsift has written: the file is damaged")
         ledger = cls(connection, read_only)
         if not read_only:
+            ledger._upgrade(version)
             ledger.scrub()  # A process that was killed after a removal may have left old pages in the log.
         return ledger
+
+    def _upgrade(self, version: int) -> None:
+        """Bring the file to the present format, in one transaction."""
+        if version == FORMAT_VERSION:
+            return
+        with self.transaction():
+            for older in range(version, FORMAT_VERSION):
+                self._connection.execute(_UPGRADES[older])
+            self._connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
 
     def close(self) -> None:
         """Close the file; at rest it is one file, without SQLite's companions, unless somebody else has it open."""
@@ -218,6 +239,15 @@ class Ledger:
         execute("INSERT OR IGNORE INTO environments VALUES (?, ?)", (member.environment, fingerprint))
         execute("INSERT INTO members VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (client_id, *vars(member).values()))
 
+    def node_key(self, client_id: str) -> str:
+        """The key of the node that a member is tied to; empty where it is tied to none."""
+        row = self._connection.execute("SELECT key FROM node_keys WHERE client_id = ?", (client_id,)).fetchone()
+        return str(row[0]) if row else ""
+
+    def set_node_key(self, client_id: str, key: str) -> None:
+        """Tie a member to a node, by the SHA-256 of its public key in hexadecimal."""
+        self._connection.execute("INSERT OR REPLACE INTO node_keys VALUES (?, ?)", (client_id, key))
+
     def append_journal(self, client_id: str, upload: bytes) -> None:
         """Append a member's upload to the journal."""
         execute = self._connection.execute
@@ -229,8 +259,9 @@ class Ledger:
                 blob.write(upload[start : start + _CHUNK])
 
     def delete_member(self, client_id: str) -> None:
-        """Delete a member's row, and its environment unless others share it."""
+        """Delete a member's row and key, and its environment unless others share it."""
         self._connection.execute("DELETE FROM members WHERE client_id = ?", (client_id,))
+        self._connection.execute("DELETE FROM node_keys WHERE client_id = ?", (client_id,))
         self._connection.execute("DELETE FROM environments WHERE digest NOT IN (SELECT environment FROM members)")
 
     def fingerprint(self, environment: bytes) -> dict[str, str]:
@@ -240,6 +271,11 @@ class Ledger:
         ).fetchone()
         found: dict[str, str] = json.loads(row[0]) if row else {}
         return found
+
+    def fingerprints(self) -> list[dict[str, str]]:
+        """The environments of all members, each once."""
+        rows = self._connection.execute("SELECT fingerprint FROM environments ORDER BY fingerprint")
+        return [json.loads(row[0]) for row in rows]
 
     def journal(self) -> Iterator[tuple[str, bytes]]:
         """Client id and upload of every merge since the last fold, one in memory at a time."""

@@ -37,7 +37,9 @@ class ServerState:
         self._load()
 
     @classmethod
-    def create(cls, path: Path | None, terms: UploadTerms, capacity: int, config: str = "") -> "ServerState":
+    def create(
+        cls, path: Path | None, terms: UploadTerms, capacity: int, config: str = "", model_digest: bytes = b""
+    ) -> "ServerState":
         """An empty state in a new ledger; in memory for None. The arguments are those of `Ledger.create`.
 
         The file gets its name when it is whole: after a kill there is a ledger or there is none.
@@ -48,7 +50,7 @@ class ServerState:
         if partial is not None:
             for leftover in partial.parent.glob(f"{partial.name}*"):
                 leftover.unlink()
-        state = cls(Ledger.create(partial, terms, capacity, config))
+        state = cls(Ledger.create(partial, terms, capacity, config, model_digest))
         state.fold()
         if path is None or partial is None:
             return state
@@ -68,8 +70,14 @@ class ServerState:
         self._leaving: dict[str, dict[str, Any]] = {}
         self._digest_before = ""
 
-    def merge(self, client_id: str, upload: bytes, training: Training | None = None) -> Member:
+    def merge(self, client_id: str, upload: bytes, training: Training | None = None, node_key: str = "") -> Member:
         """Add a client's contribution and make it a member.
+
+        Args:
+            client_id: who joins.
+            upload: its contribution, as `docs/upload.md` has it.
+            training: what it tells of its training.
+            node_key: of the node that alone may speak for it (`Ledger.set_node_key`); empty for none.
 
         Raises:
             Refused: it is a member already, the capacity is reached, or the upload is not valid.
@@ -80,6 +88,8 @@ class ServerState:
         member = Member.of(contribution, training, self._checksum)
         with self.ledger.transaction():
             self.ledger.insert_member(client_id, member, training.fingerprint)
+            if node_key:
+                self.ledger.set_node_key(client_id, node_key)
             self.ledger.append_journal(client_id, upload)
         self.sums.add(contribution)
         self.members[client_id] = member

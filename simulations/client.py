@@ -1,5 +1,6 @@
 """A client within the ClientApp: who it is, its data and model, and what it remembers between messages."""
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -17,8 +18,9 @@ from fedsift.models import load_learner
 from fedsift.reproducibility import environment_fingerprint
 from fedsift.tasks.task import encode_rows
 from fedsift.tuning import TuningSettings
+from simulations.client_folder import ClientFolder
 from simulations.configuration import RunConfig
-from simulations.data import choose_clients, load_dataset
+from simulations.data import choose_clients, choose_leavers, load_dataset, own_dataset
 from simulations.optout.scenario import OFFLINE
 from strategies import messages
 from strategies.messages import Wish
@@ -27,9 +29,13 @@ MEMBERSHIP = "membership"  # the record in a client's state
 
 
 _dataset = lru_cache(maxsize=1)(load_dataset)
-
-
+_own_dataset = lru_cache(maxsize=1)(own_dataset)
 _learner = lru_cache(maxsize=1)(load_learner)
+
+
+@lru_cache(maxsize=1)
+def _model_digest(model: ModelSettings) -> bytes:
+    return _learner(model)[0].base_digest()
 
 
 @lru_cache(maxsize=1)
@@ -67,11 +73,18 @@ class Client:
 
     def __init__(self, context: Context) -> None:
         self.config = _config(tuple(context.run_config.items()))
-        self._dataset = _dataset(self.config)
         node = context.node_config
+        if "model" in node:
+            self.config = dataclasses.replace(self.config, model=str(node["model"]))
+        if "data" in node:
+            self._dataset = _own_dataset(self.config, str(node["data"]), str(node.get("client-id", "")))
+        else:
+            self._dataset = _dataset(self.config)
         self.id = str(node.get("client-id") or self._dataset.client_ids[int(node["partition-id"])])
-        folder = str(node.get("mask-folder", ""))
-        self.mask_folder = Path(folder) if folder else None
+        self.folder = ClientFolder(Path(str(node["client-folder"]))) if "client-folder" in node else None
+        masks = str(node.get("mask-folder", ""))
+        self.mask_folder = self.folder.masks if self.folder else Path(masks) if masks else None
+        self._simulated = int(node.get("num-partitions", 0))
         self.vector_folder = Path(str(node.get("vector-folder", "")))
         self._leave_round = int(node.get("leave-round", 0))
         self._is_held_out = bool(node.get("held-out", False))
@@ -96,8 +109,18 @@ class Client:
         return self._dataset.test_examples(self.id)
 
     def trainer(self, message: Message) -> LocalTrainer:
-        """Sign-fixed tuning under the terms that a message brings."""
+        """Sign-fixed tuning under the terms that a message brings.
+
+        Raises:
+            BadInput: the terms are for another M0 than this client's.
+        """
         terms, config = messages.read_terms(message.content), self.config
+        wanted = messages.read_model_digest(message.content)
+        if wanted and wanted != (own := _model_digest(config.model_settings)):
+            raise BadInput(
+                f"model {config.model} is not the server's: its weights have digest {own.hex()[:16]}..., the server's "
+                f"{wanted.hex()[:16]}...; put the server's model there"
+            )
         return _trainer(config.model_settings, terms, config.tuning)
 
     @property
@@ -108,20 +131,30 @@ class Client:
     def wish(self, server_round: int) -> Wish:
         """Who is to leave in this simulation asks for it in a round after that in which it joined; who left is away.
 
+        A client with a folder of its own answers what stands there: nobody else can ask for its removal.
         The node may say in which round at the earliest; a client held out never joins. Where the node says what the
         client does round by round (`read_schedule`), it does that.
 
         Raises:
             BadInput: the client is offline in this round: the server gets no answer.
         """
+        if self.folder is not None:
+            return self.folder.wish
         if self._schedule is not None:
             return self._scheduled(server_round, self._schedule)
-        leave = self.config.leave
-        leaver = isinstance(leave, tuple) and self.id in leave
         if not self.membership["member"]:
             return Wish.AWAY if self.membership["removed"] or self._is_held_out else Wish.JOIN
         first = max(int(str(self.membership["round"])) + 1, self._leave_round)
-        return Wish.LEAVE if leaver and server_round >= first else Wish.STAY
+        return Wish.LEAVE if server_round >= first and self._is_leaver else Wish.STAY
+
+    @property
+    def _is_leaver(self) -> bool:
+        """Whether the configuration has it leave; a mere number of leavers is drawn from all simulated clients."""
+        leave = self.config.leave
+        if isinstance(leave, tuple):
+            return self.id in leave
+        clients = list(self._dataset.client_ids[: self._simulated])
+        return leave > 0 and self.id in choose_leavers(self.config, clients)
 
     def _scheduled(self, server_round: int, schedule: Mapping[int, str]) -> Wish:
         planned, member = schedule.get(server_round), self.membership["member"]

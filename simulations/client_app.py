@@ -53,6 +53,8 @@ def removed(message: Message, context: Context) -> Message:
     """Hear that the removal is done, and forget the mask."""
     client = Client(context)
     context.state[MEMBERSHIP] = membership(removed=True)
+    if client.folder is not None:
+        client.folder.removed()
     if client.mask_folder is not None:
         delete_mask(client.mask_folder, client.id)
     return messages.client_reply(message, client.id)

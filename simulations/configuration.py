@@ -25,6 +25,8 @@ from fedsift.seeds import derive_seed
 from fedsift.tuning import TuningSettings
 from fedsift.user_code import is_user_code
 
+ENGINES = ("ray", "flower")
+OWN = "own"  # the data set of a deployment: each client has its own rows
 _WORKERS_PER_CORE = 8  # More would only take memory: each worker loads its own libraries.
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?")
 _LISTS = {"leave", "choices"}
@@ -40,7 +42,8 @@ class RunConfig:
 
     Attributes:
         dataset: "people" (generated), a setting of the paper (tofu, sent140, reddit, stackoverflow), a csv, jsonl or
-            parquet file, a hub name "owner/name", or "package.module:function".
+            parquet file, a hub name "owner/name", or "package.module:function"; "own" where each client of a deployment
+            brings its rows.
         data_file: the local file of a setting of the paper; empty to load it from the hub.
         client_column, prompt, target: how a table becomes clients' examples; empty for other data sets.
         partition: "iid" or "dirichlet" splits a table without natural clients among `clients`.
@@ -55,6 +58,7 @@ class RunConfig:
         bits, max_magnitude, threshold: the grid; max_magnitude 0 means lr * steps, which bounds what Adam moves.
         localise: how a member's model is made from the sums: paper, coordinate, each also with +l1.
         evaluate: whether clients score M0, their own model, and what they are served.
+        engine: what runs the simulated clients: "ray", or "flower" for Flower's own engine (`flwr run`).
         profile: how far the bits of a rerun carry: fast, vendor or portable (docs/reproducibility.md).
         seed: the root of all seeds.
         workers: Ray actors; 0 for one a core.
@@ -92,6 +96,7 @@ class RunConfig:
     threshold: float = 0.0
     localise: str = "coordinate"
     evaluate: bool = True
+    engine: str = ENGINES[0]
     profile: str = DEFAULT_PROFILE
     seed: int = 0
     workers: int = 0
@@ -99,6 +104,8 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         _ = self.tuning, self.model_settings, Localisation(self.localise)
+        if self.engine not in ENGINES:
+            raise unknown_name("engine", self.engine, ENGINES)
         if self.profile not in PROFILES:
             raise unknown_name("profile", self.profile, PROFILES)
         if self.clients < 0:
@@ -126,6 +133,10 @@ class RunConfig:
         if self.dataset == "people" or self.dataset in PAPER_SETTINGS or is_user_code(self.dataset):
             if given:
                 raise BadInput(f"{hyphened(given[0])} belongs to a table; dataset {self.dataset} has its own")
+            return
+        if self.dataset == OWN:
+            if self.client_column or self.partition or not (self.prompt and self.target):
+                raise BadInput("dataset own: each node's rows are one client's; give prompt and target, no more")
             return
         if not is_file(self.dataset) and not _HUB_NAME.fullmatch(self.dataset):
             if Path(self.dataset).suffix:

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import numpy as np
+
 from fedsift.data.federated_dataset import FederatedDataset, HeldOutRows
 from fedsift.data.paper_settings import PAPER_SETTINGS, load_paper_setting
 from fedsift.data.partition import partition_dirichlet, partition_iid
@@ -11,7 +13,7 @@ from fedsift.data.table import TableDataset, Template, check_column, open_table,
 from fedsift.errors import BadInput, unknown_name
 from fedsift.seeds import derive_seed
 from fedsift.user_code import is_user_code
-from simulations.configuration import RunConfig
+from simulations.configuration import OWN, RunConfig
 
 DEFAULT_PEOPLE = 500
 
@@ -25,6 +27,8 @@ def load_dataset(config: RunConfig) -> FederatedDataset:
 def _whole(config: RunConfig) -> FederatedDataset:
     if config.dataset == "people":
         return PeopleDataset(derive_seed(config.seed, "people"), config.clients or DEFAULT_PEOPLE)
+    if config.dataset == OWN:
+        raise BadInput('dataset = "own": in a deployment clients bring their data; a simulation needs a data set')
     if config.dataset in PAPER_SETTINGS:
         return load_paper_setting(config.dataset, config.data_file, config.clients)
     if is_user_code(config.dataset):
@@ -46,6 +50,31 @@ def _table(config: RunConfig) -> TableDataset:
     else:
         split = partition_dirichlet([str(label) for label in table[config.target]], config.clients, config.alpha, seed)
     return TableDataset(table, split, template)
+
+
+def own_dataset(config: RunConfig, source: str, client_id: str) -> FederatedDataset:
+    """The data set of a client that brings its own.
+
+    Args:
+        config: with `prompt` and `target`, for a table.
+        source: a csv, jsonl or parquet file, all of whose rows are the client's; or "package.module:function", as for
+            a whole data set.
+        client_id: whose rows they are.
+
+    Raises:
+        BadInput: the rows cannot be read, or are not this client's.
+    """
+    if is_user_code(source):
+        dataset = load_plugin(source)
+        if client_id not in set(dataset.client_ids):
+            raise BadInput(f"data {source}: {unknown_name('client', client_id, dataset.client_ids)}")
+        return dataset
+    if not (client_id and config.prompt and config.target):
+        raise BadInput(f"data {source}: whose they are says client-id, and what to learn from a row prompt and target")
+    table = open_table(source)
+    template = Template(config.prompt, config.target)
+    template.check(table, source)
+    return TableDataset(table, {client_id: np.arange(len(table))}, template)
 
 
 def choose_clients(config: RunConfig, dataset: FederatedDataset) -> list[str]:

@@ -10,6 +10,7 @@ from fedsift.models import load_layout, metric_of
 from simulations.configuration import RunConfig
 from simulations.data import choose_clients, choose_leavers, load_dataset
 from simulations.engine import federate, places, ray_session
+from simulations.flower.local_engine import run_on_flower
 from simulations.progress import PhaseBars
 from simulations.result import last_line, run_result
 from simulations.run_folder import RunFolder
@@ -24,6 +25,8 @@ def run(config: RunConfig, out: Path, bars: PhaseBars) -> dict[str, Any]:
     clients, leavers = _check(config)
     folder = RunFolder.create(out, config)
     try:
+        if config.engine == "flower":
+            return run_on_flower(config, clients, folder, bars)
         with folder.locked():
             return _simulate(folder, config, clients, leavers, bars)
     except BadInput:
@@ -34,6 +37,10 @@ def run(config: RunConfig, out: Path, bars: PhaseBars) -> dict[str, Any]:
 def resume(out: Path, bars: PhaseBars) -> dict[str, Any]:
     """Go on with a run that was stopped at any moment; one that had ended is done again from what is merged."""
     folder, config = RunFolder.open(out)
+    if config.engine == "flower":
+        raise BadInput(
+            f"{out} was made on Flower's engine, which forgets what clients know: run it anew, with another --out"
+        )
     clients, leavers = _check(config)
     with folder.locked():
         folder.sweep()
@@ -45,8 +52,18 @@ def _check(config: RunConfig) -> tuple[list[str], tuple[str, ...]]:
     dataset = load_dataset(config)
     clients = choose_clients(config, dataset)
     leavers = choose_leavers(config, clients)
+    if config.engine == "flower":
+        _check_flower(config)
     load_layout(config.model_settings)
     return clients, leavers
+
+
+def _check_flower(config: RunConfig) -> None:
+    """What Flower's own engine cannot do."""
+    if config.oracle or config.partial_sums:
+        name = "oracle" if config.oracle else "partial-sums"
+        instead = "; `fedsift verify RUN --oracle` compares afterwards" if config.oracle else ""
+        raise BadInput(f"{name} belongs to engine ray{instead}")
 
 
 def _simulate(

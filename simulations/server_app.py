@@ -46,7 +46,14 @@ def main(grid: Grid, context: Context) -> None:
         timeout=math.inf,
         train_config=ConfigRecord({"score": config.evaluate}),
     )
-    outcome: dict[str, Any] = {
+    outcome = outcome_of(state, strategy)
+    state.ledger.close()
+    context.state["outcome"] = ConfigRecord({"json": json.dumps(outcome)})
+
+
+def outcome_of(state: ServerState, strategy: SiftMasks) -> dict[str, Any]:
+    """What a run came to: the rounds' records, all receipts, and the state's digest, size and members."""
+    return {
         "tuned_parameters": state.terms.size,
         "server_bytes": state.sums.nbytes,
         "state_digest": state.digest().hex(),
@@ -54,8 +61,6 @@ def main(grid: Grid, context: Context) -> None:
         "receipts": [json.loads(receipt.body) for receipt in state.ledger.receipts()],
         "rounds": [dataclasses.asdict(record) for record in strategy.rounds],
     }
-    state.ledger.close()
-    context.state["outcome"] = ConfigRecord({"json": json.dumps(outcome)})
 
 
 def merge_in_workers(grid: Grid, state: ServerState) -> None:
@@ -72,7 +77,7 @@ def merge_in_workers(grid: Grid, state: ServerState) -> None:
 
 
 # What may differ between the sessions of a run: it does not touch the bits of a contribution.
-_FREE = {"clients", "leave", "oracle", "evaluate", "localise", "workers", "partial-sums"}
+_FREE = {"clients", "leave", "oracle", "evaluate", "localise", "engine", "workers", "partial-sums"}
 
 
 def changed_terms(config: RunConfig, recorded: dict[str, Any]) -> list[str]:
@@ -86,15 +91,30 @@ def receipt_context(config: RunConfig) -> dict[str, str | int]:
     return {"profile": config.profile, "root_seed": config.seed, "software": _SOFTWARE}
 
 
-def open_state(config: RunConfig, ledger: Path | None, capacity: int) -> ServerState:
-    """The state in a ledger, made new where there is none."""
+def open_state(config: RunConfig, ledger: Path | None, capacity: int, model_digest: bytes = b"") -> ServerState:
+    """The state in a ledger, made new where there is none.
+
+    Args:
+        config: which model is tuned how.
+        ledger: the file; in memory for None.
+        capacity: of a new one.
+        model_digest: of M0, which all clients are to have; empty where nobody checks it.
+
+    Raises:
+        BadInput: the ledger was made with another configuration, or another M0.
+    """
     if ledger is not None and ledger.exists():
         opened = Ledger.open(ledger)
         changed = changed_terms(config, json.loads(opened.get("config")))
         if changed:
             opened.close()
             raise BadInput(f"{', '.join(changed)} changed since {ledger} was made: put the old values back")
+        if model_digest and opened.get("model_digest", b"") not in (b"", model_digest):
+            opened.close()
+            raise BadInput(
+                f"the weights of model {config.model} changed since {ledger} was made: put the old ones back"
+            )
         return ServerState(opened)
     layout = load_layout(config.model_settings)
     terms = UploadTerms(layout.digest, layout.size, config.sign_seed, config.grid)
-    return ServerState.create(ledger, terms, capacity, json.dumps(config.to_user_config()))
+    return ServerState.create(ledger, terms, capacity, json.dumps(config.to_user_config()), model_digest)

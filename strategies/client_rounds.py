@@ -81,6 +81,7 @@ class ClientRounds(Strategy, Generic[RecordT]):
                 client = messages.client_record(reply)
                 client_id = messages.field(client, "client-id", str)
                 wish = messages.field(client, "wish", str)
+                self.check_identity(node_id, client_id)
                 if client_id in claimed:
                     raise Refused(f"another node claims to be client {client_id!r}")
                 if wish not in set(Wish):
@@ -92,6 +93,9 @@ class ClientRounds(Strategy, Generic[RecordT]):
             self.clients[node_id] = client_id
             wishes[node_id] = Wish(wish)
         return wishes
+
+    def check_identity(self, node_id: int, client_id: str) -> None:
+        """Refuse a client id that a node may not speak for; here, any node may speak for any client."""
 
     def tell(self, message_type: str, server_round: int, clients: Container[str], grid: Grid) -> None:
         """Tell clients that they have joined, or that their removal is done."""

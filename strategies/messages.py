@@ -64,8 +64,13 @@ class Stream:
         return self._length
 
 
-def terms_record(terms: UploadTerms) -> ConfigRecord:
-    """The terms as a record of a few bytes: the seed stands for the sign vector."""
+def terms_record(terms: UploadTerms, model_digest: bytes = b"") -> ConfigRecord:
+    """The terms as a record of a few bytes: the seed stands for the sign vector.
+
+    Args:
+        terms: what all uploads agree on.
+        model_digest: of the M0 that all clients are to have; empty where nobody checks it.
+    """
     return ConfigRecord(
         {
             "layout-digest": terms.layout_digest,
@@ -74,6 +79,7 @@ def terms_record(terms: UploadTerms) -> ConfigRecord:
             "bits": terms.grid.bits,
             "max-magnitude": terms.grid.max_magnitude,
             "threshold": terms.grid.threshold,
+            "model-digest": model_digest,
         }
     )
 
@@ -89,6 +95,11 @@ def read_terms(content: RecordDict) -> UploadTerms:
             field(record, "bits", int), field(record, "max-magnitude", float), field(record, "threshold", float)
         ),
     )
+
+
+def read_model_digest(content: RecordDict) -> bytes:
+    """The digest of M0 that came with the terms; empty where nobody checks it."""
+    return field(content.config_records["terms"], "model-digest", bytes)
 
 
 def field(record: ConfigRecord, key: str, kind: type[_T]) -> _T:

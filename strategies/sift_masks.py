@@ -2,7 +2,8 @@
 
 Each round:
 
-1. query      every client: join, stay, leave or away?
+1. query      every client: join, stay, leave or away? Who is a member says the state: one that wants to join stays, and
+              one that wants to leave but is none has left.
 2. train      those who join upload their contribution; it is added to the running sums and dropped.
    forget     those who leave rerun their training; where the upload has the digest that was merged, it is subtracted.
 3. evaluate   every member sends its mask, is served its localised model and scores it; a client without a mask gets the
@@ -16,7 +17,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from logging import getLogger
-from typing import Any
+from typing import Any, Protocol
 
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
@@ -30,6 +31,16 @@ from strategies.messages import EVALUATE, FORGET, MASK, REMOVED, TRAIN, Stream, 
 from strategies.partial_merge import clients_behind, read_partial_sums
 
 _LOG = getLogger("flwr")  # Flower's own logger: what a strategy says belongs beside what Flower says.
+
+
+class NodeKeys(Protocol):
+    """What authenticates the nodes of a deployment."""
+
+    def key(self, node_id: int) -> str:
+        """SHA-256 of the node's public key, in hexadecimal."""
+
+    def name(self, node_id: int) -> str:
+        """The name that it was registered under; empty for none."""
 
 
 @dataclass
@@ -56,6 +67,7 @@ class SiftMasks(ClientRounds[SiftRecord]):
         localisations: Iterable[str],
         evaluate: bool = True,
         receipt_context: Mapping[str, str | int] | None = None,
+        node_keys: NodeKeys | None = None,
     ) -> None:
         """Strategy over a server state.
 
@@ -64,12 +76,15 @@ class SiftMasks(ClientRounds[SiftRecord]):
             localisations: which served models each member is to score, by name.
             evaluate: whether rounds end with an evaluation.
             receipt_context: what receipts are to tell besides, such as profile and software.
+            node_keys: ties every member to the node that it joined from; None where nodes are simulated.
         """
         super().__init__()
         self.state = state
         self._localisations = tuple(Localisation(name) for name in dict.fromkeys(localisations))
         self._evaluate = evaluate
         self._receipt_context = dict(receipt_context or {})
+        self._node_keys = node_keys
+        self._gone: set[str] = set()  # Clients that ask to leave and are no members.
         self._joining = 0  # Clients whose training has not been answered yet.
 
     def summary(self) -> None:
@@ -84,13 +99,18 @@ class SiftMasks(ClientRounds[SiftRecord]):
     ) -> Iterable[Message]:
         """Ask every node what it wants, then address those who join and those who leave."""
         self.rounds.append(SiftRecord())
-        wishes = self.query(server_round, grid)
-        asked = {
-            message_type: [node_id for node_id, wish in wishes.items() if wish == wanted]
-            for wanted, message_type in ((Wish.JOIN, TRAIN), (Wish.LEAVE, FORGET))
-        }
+        asked: dict[str, list[int]] = {TRAIN: [], FORGET: []}
+        self._gone = set()
+        for node_id, wish in self.query(server_round, grid).items():
+            is_member = self.clients[node_id] in self.state.members
+            if wish == Wish.JOIN and not is_member:
+                asked[TRAIN].append(node_id)
+            elif wish == Wish.LEAVE and is_member:
+                asked[FORGET].append(node_id)
+            elif wish == Wish.LEAVE:
+                self._gone.add(self.clients[node_id])
         self._joining = len(asked[TRAIN])
-        terms = messages.terms_record(self.state.terms)
+        terms = self._terms_record()
 
         def training_messages() -> Iterator[Message]:
             for message_type, node_ids in asked.items():
@@ -122,7 +142,10 @@ class SiftMasks(ClientRounds[SiftRecord]):
                 if leaving:
                     self.state.stage_removal(client_id, upload, training)
                 else:
-                    self.state.merge(client_id, upload, training)
+                    node_id = reply.metadata.src_node_id
+                    self.state.merge(
+                        client_id, upload, training, self._node_keys.key(node_id) if self._node_keys else ""
+                    )
                     record.joined.append(client_id)
             except Refused as error:
                 self.failed(client_id, "forget" if leaving else "train", error)
@@ -167,12 +190,29 @@ class SiftMasks(ClientRounds[SiftRecord]):
         self.rounds[-1].joined.extend(partial.members)
         return True
 
+    def check_identity(self, node_id: int, client_id: str) -> None:
+        """Refuse a client that is another node's: by its registered name, and once the client is a member by its key.
+
+        Raises:
+            Refused: it is.
+        """
+        if self._node_keys is None:
+            return
+        name, pinned = self._node_keys.name(node_id), self.state.ledger.node_key(client_id)
+        if name and name != client_id:
+            raise Refused(f"the node registered as {name!r} claims to be client {client_id!r}")
+        if pinned and pinned != self._node_keys.key(node_id):
+            raise Refused(f"client {client_id!r} joined from a node with another key")
+
+    def _terms_record(self) -> ConfigRecord:
+        return messages.terms_record(self.state.terms, self.state.ledger.get("model_digest", b""))
+
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
         """Tell those who left, and serve all who answered: messages are made one by one while they are sent."""
         receipts = self.rounds[-1].receipts
-        removed = {body["client"] for body in receipts if body["verdict"] != "REFUSED"}
+        removed = self._gone | {body["client"] for body in receipts if body["verdict"] != "REFUSED"}
         self.tell(REMOVED, server_round, removed, grid)
         if not self.evaluates(server_round):
             return []
@@ -186,7 +226,7 @@ class SiftMasks(ClientRounds[SiftRecord]):
         def to(node_id: int, message_type: str, content: RecordDict) -> Message:
             return Message(content, dst_node_id=node_id, message_type=message_type, group_id=str(server_round))
 
-        nothing, terms = RecordDict(), messages.terms_record(self.state.terms)
+        nothing, terms = RecordDict(), self._terms_record()
         members = [node_id for node_id, client_id in self.clients.items() if client_id in self.state.members]
         for reply in grid.send_and_receive([to(node_id, MASK, nothing) for node_id in members]):
             node_id = reply.metadata.src_node_id

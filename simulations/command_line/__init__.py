@@ -6,13 +6,16 @@ import click
 import typer
 
 from simulations.command_line.bench_command import bench
+from simulations.command_line.deployment_commands import leave, make_certificates, make_node_key, rekey
 from simulations.command_line.evaluation_commands import compare, methods, optout, reproduce
 from simulations.command_line.plan_command import plan
 from simulations.command_line.run_commands import check_data, forget, join, run, verify
 from simulations.command_line.shared import INTERRUPTED
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-for _command in (run, check_data, forget, join, verify, optout, methods, compare, reproduce, bench, plan):
+_SIMULATION = (run, check_data, forget, join, verify, optout, methods, compare, reproduce, bench, plan)
+_DEPLOYMENT = (make_certificates, make_node_key, leave, rekey)
+for _command in (*_SIMULATION, *_DEPLOYMENT):
     app.command()(_command)
 
 

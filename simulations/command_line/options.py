@@ -65,6 +65,7 @@ _OPTIONS: dict[str, Any] = {
     "threshold": Annotated[float | None, _option("threshold", "Share of max-magnitude that an entry needs.")],
     "localise": Annotated[str | None, _option("localise", f"{', '.join(LOCALISATIONS)}.")],
     "seed": Annotated[int | None, _option("seed", "Root of all seeds.")],
+    "engine": Annotated[str | None, _option("engine", "ray, or flower: Flower's own engine, through flwr run.")],
     "workers": Annotated[int | None, _option("workers", "Ray actors; 0 for one a core.")],
     "partial_sums": Annotated[
         bool | None, typer.Option("--partial-sums", help="Workers merge uploads, and hand over sums.")

@@ -67,7 +67,7 @@ def test_nothing_of_a_removed_client_is_left_in_any_byte(tmp_path: Path) -> None
     path = tmp_path / "ledger.sqlite"
     state = ServerState.create(path, terms(SIZE), CLIENTS)
     for client, data in UPLOADS.items():
-        state.merge(client, data, Training(client.encode().ljust(32, b"!"), "{}", 20, 0))
+        state.merge(client, data, Training(client.encode().ljust(32, b"!"), "{}", 20, 0), f"key of {client}")
     member = state.members["client 4"]
     secrets = [
         member.digest,
@@ -76,6 +76,7 @@ def test_nothing_of_a_removed_client_is_left_in_any_byte(tmp_path: Path) -> None
         member.level_checksum,
         member.mask_checksum,
         member.data_digest,
+        b"key of client 4",
         UPLOADS["client 4"][80:180],  # of its mask
         UPLOADS["client 4"][-100:],  # of its levels
     ]
@@ -89,8 +90,31 @@ def test_nothing_of_a_removed_client_is_left_in_any_byte(tmp_path: Path) -> None
     assert found() == []
     data = b"".join(file.read_bytes() for file in tmp_path.iterdir())
     assert data.count(b"client 4") == 1  # in its receipt
+    assert state.ledger.node_key("client 4") == ""
+    assert state.ledger.node_key("client 3") == "key of client 3"
     state.ledger.close()
     assert found() == []
+
+
+def test_a_ledger_of_format_1_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    work(path)
+    connection = sqlite3.connect(path)
+    connection.executescript(
+        "DROP TABLE node_keys; DELETE FROM settings WHERE key = 'model_digest'; PRAGMA user_version = 1"
+    )
+    connection.close()
+    before = path.read_bytes()
+    reader = Ledger.open(path, read_only=True)
+    digest = ServerState(reader).digest()
+    reader.close()
+    assert path.read_bytes() == before
+    state = ServerState(Ledger.open(path))
+    assert state.digest() == digest
+    assert state.ledger.node_key("client 3") == ""
+    state.remove("client 2", UPLOADS["client 2"])
+    state.ledger.close()
+    assert sqlite3.connect(path).execute("PRAGMA user_version").fetchone() == (2,)
 
 
 def test_other_files_are_no_ledgers(tmp_path: Path) -> None:
@@ -104,7 +128,7 @@ def test_other_files_are_no_ledgers(tmp_path: Path) -> None:
         ("missing", "there is no ledger"),
         ("text", "not a ledger"),
         ("other.sqlite", "not a ledger"),
-        ("newer.sqlite", "format 99, this fedsift reads 1"),
+        ("newer.sqlite", "format 99, this fedsift reads up to 2: a newer fedsift wrote it; upgrade"),
     ):
         with pytest.raises(BadInput, match=message):
             Ledger.open(tmp_path / name)

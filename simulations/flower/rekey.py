@@ -1,0 +1,29 @@
+"""`fedsift rekey`: tie a member to another node key."""
+
+from pathlib import Path
+
+from fedsift.errors import Refused, unknown_name
+from fedsift.ledger import Ledger
+from simulations.flower.credentials import digest_of_key_file
+from simulations.run_folder import RunFolder
+
+
+def rekey(path: Path, client_id: str, public_key: Path) -> None:
+    """Tie a member to the node with a public key, in the ledger of a run that no ServerApp is at work on.
+
+    Raises:
+        BadInput: there is no such run, it is at work, or the file is no public key.
+        Refused: the client is no member; who is none is tied to its node when it joins.
+    """
+    folder, _ = RunFolder.open(path)
+    key = digest_of_key_file(public_key)
+    with folder.locked():
+        ledger = Ledger.open(folder.ledger)
+        try:
+            members = ledger.members()
+            if client_id not in members:
+                raise Refused(f"{unknown_name('member', client_id, members)}; nothing was changed")
+            with ledger.transaction():
+                ledger.set_node_key(client_id, key)
+        finally:
+            ledger.close()

@@ -1,0 +1,97 @@
+"""The ServerApp as Flower's own engines load it: rounds over nodes that come and go, from and into a run's folder."""
+
+import gc
+import math
+import time
+from collections.abc import Callable, Iterable
+from logging import getLogger
+from pathlib import Path
+
+from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord
+from flwr.serverapp import Grid, ServerApp
+from flwr.superlink.grid.inmemory_grid import InMemoryGrid
+
+from fedsift.errors import BadInput
+from fedsift.models import load_learner, metric_of
+from simulations.configuration import RunConfig
+from simulations.flower.client_app import run_folder
+from simulations.flower.node_grid import NodeGrid
+from simulations.flower.settings import ServerSettings, split
+from simulations.result import last_line, run_result
+from simulations.run_folder import RunFolder
+from simulations.server_app import open_state, outcome_of, receipt_context
+from strategies.sift_masks import SiftMasks
+
+app = ServerApp()
+
+_LOG = getLogger("flwr")
+
+
+class _SiftMasks(SiftMasks):
+    """Does something at the end of every round: a deployment may never come to the end of its last one."""
+
+    after_round: Callable[[], None]
+
+    def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
+        metrics = super().aggregate_evaluate(server_round, replies)
+        self.after_round()
+        return metrics
+
+
+@app.main()
+def main(grid: Grid, context: Context) -> None:
+    """Run rounds as the run configuration says, from the ledger in the run's folder if there is one."""
+    config, settings = split(context.run_config)
+    if config.partial_sums:
+        raise BadInput("partial-sums: clients' machines cannot merge for the server; leave it out")
+    folder = _open(run_folder(settings.out, context.run_id), config)
+    _LOG.info("fedsift: the run's folder is %s", folder.path)
+    with folder.locked():
+        _rounds(grid, folder, config, settings)
+
+
+def _open(path: Path, config: RunConfig) -> RunFolder:
+    """The run's folder; a simulated client may have made its masks' folder in it already."""
+    return RunFolder.open(path)[0] if (path / "config.toml").exists() else RunFolder.create(path, config)
+
+
+def _rounds(grid: Grid, folder: RunFolder, config: RunConfig, settings: ServerSettings) -> None:
+    started = time.perf_counter()
+    model_digest = load_learner(config.model_settings)[0].base_digest()
+    gc.collect()  # The server needs M0 for nothing else.
+    state = open_state(config, folder.ledger, settings.capacity, model_digest)
+    nodes = NodeGrid(grid, settings)
+    tied = settings.tie_nodes and not isinstance(grid, InMemoryGrid)
+    strategy = _SiftMasks(
+        state, ("paper", config.localise), config.evaluate, receipt_context(config), nodes if tied else None
+    )
+
+    def write() -> None:
+        """Bring the folder up to date, and tell what the round did."""
+        folder.write_certificates()
+        outcome = outcome_of(state, strategy)
+        fingerprints = state.ledger.fingerprints()
+        if strategy.rounds[0].members:
+            seconds = {"total": time.perf_counter() - started}
+            metric = metric_of(config.model_settings)
+            folder.write_result(run_result(config, metric, {**outcome, "environments": fingerprints}, None, seconds))
+        for earlier in strategy.rounds[1:-1]:
+            earlier.scores.clear()  # Only those of the first and the last round are told: rounds may go on for years.
+        record = strategy.rounds[-1]
+        for client_id, why in record.failures.items():
+            _LOG.warning("fedsift: %s: %s", client_id, last_line(why))
+        removals = ", ".join(f"{each['client']} {each['verdict']}" for each in record.receipts) or "none"
+        _LOG.info("fedsift: %d members, %d joined; removals: %s", record.members, len(record.joined), removals)
+        _LOG.info("fedsift: state %s", record.state_digest)
+
+    strategy.after_round = write
+    try:
+        strategy.start(
+            nodes,
+            ArrayRecord(),
+            num_rounds=settings.rounds or (2 if config.leave else 1),
+            timeout=math.inf,
+            train_config=ConfigRecord({"score": config.evaluate}),
+        )
+    finally:
+        state.ledger.close()
