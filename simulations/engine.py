@@ -21,7 +21,7 @@ from simulations.client import MEMBERSHIP, membership
 from simulations.configuration import RunConfig
 from simulations.ray_grid import Progress, RayGrid, WorkerPool, node_configs
 
-CLIENT_APP = "simulations.client_app:app"
+CLIENT_APP = "simulations.worker_app:app"
 
 
 @contextmanager
