@@ -16,10 +16,11 @@ from fedsift.errors import Refused
 from fedsift.flat_model import FlatModel
 from fedsift.localisation import restore_l1
 from fedsift.mask_file import ClientMask
+from fedsift.quantisation import QuantisationGrid
 from fedsift.seeds import derive_seed
 from fedsift.sign_vector import sign_vector
 from fedsift.tasks.task import Task, encode_rows, mean_score, to_device, training_steps
-from fedsift.tuning import tune_magnitudes
+from fedsift.tuning import Commitment, tune_magnitudes
 from fedsift.tuning_settings import TuningSettings
 
 
@@ -43,7 +44,13 @@ class Tuned:
 
 
 def tune_sign_fixed(
-    model: FlatModel, task: Task, signs: Tensor, encoded: Sequence[Any], settings: TuningSettings, seed: int
+    model: FlatModel,
+    task: Task,
+    signs: Tensor,
+    encoded: Sequence[Any],
+    settings: TuningSettings,
+    grid: QuantisationGrid,
+    seed: int,
 ) -> NDArray[np.float32]:
     """Magnitudes u >= 0 of a sign-fixed tuning on encoded rows, shape (n,).
 
@@ -53,12 +60,15 @@ def tune_sign_fixed(
         signs: the sign vector, int8 of shape (n,), on the model's device.
         encoded: what to tune on.
         settings: steps, learning rate, rows a step.
+        grid: on which they will be quantised; the commit steps run on it.
         seed: of the order of the rows.
     """
     device = model.weights.device
     steps = training_steps(task, encoded, settings.steps, settings.batch_size, settings.micro_batch, seed)
     on_device = ([(to_device(batch, device), share) for batch, share in step] for step in steps)
-    return tune_magnitudes(model, signs, on_device, task.loss, settings.lr).cpu().numpy()
+    first_committed = settings.steps - settings.commit_steps + 1
+    commitment = Commitment(grid, first_committed) if settings.commit_steps else None
+    return tune_magnitudes(model, signs, on_device, task.loss, settings.lr, commitment).cpu().numpy()
 
 
 class LocalTrainer:
@@ -94,7 +104,9 @@ class LocalTrainer:
         """Tune on a client's rows and quantise. The same client, data and environment give the same bits."""
         encoded = self.encode(client_id, rows)
         seed = derive_seed(self._root_seed, "batches", client_id)
-        magnitudes = tune_sign_fixed(self._model, self._task, self._signs, encoded, self._settings, seed)
+        magnitudes = tune_sign_fixed(
+            self._model, self._task, self._signs, encoded, self._settings, self._terms.grid, seed
+        )
         contribution, l1, saturated = quantise(magnitudes, self._terms)
         mask = ClientMask(bytes(contribution.packed_mask), l1)
         return Tuned(magnitudes, contribution, mask, saturated, rows_digest(rows))

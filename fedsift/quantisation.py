@@ -46,6 +46,11 @@ class QuantisationGrid:
         """What one level is worth, in units of the weights (float64)."""
         return self.max_magnitude / self.levels
 
+    @property
+    def lowest(self) -> np.float32:
+        """The least magnitude that the threshold keeps; compared in float32, as magnitudes are."""
+        return np.float32(self.threshold * self.max_magnitude)
+
     def quantise(self, magnitudes: NDArray[np.float32]) -> NDArray[Any]:
         """Quantise magnitudes u >= 0 of shape (n,) to levels q of shape (n,), `level_type`, ties to even.
 
@@ -56,7 +61,7 @@ class QuantisationGrid:
         np.rint(levels, out=levels)
         np.minimum(levels, self.levels, out=levels)
         if self.threshold:
-            levels *= magnitudes >= self.threshold * self.max_magnitude
+            levels *= magnitudes >= self.lowest
         return levels.astype(level_type(self.bits))
 
     def saturated(self, magnitudes: NDArray[np.float32]) -> int:

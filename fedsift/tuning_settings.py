@@ -15,12 +15,14 @@ class TuningSettings:
         batch_size: rows a step; a client with fewer rows uses all of them at each step.
         micro_batch: rows that run through the model at once, to bound its activations; 0 for all of a step's. The
             gradient is the same but for its rounding, so the number is part of what a rerun must repeat.
+        commit_steps: how many of the last steps run on the quantised model (docs/commit-steps.md); the paper: 0.
     """
 
     steps: int
     lr: float
     batch_size: int
     micro_batch: int = 0
+    commit_steps: int = 0
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -31,3 +33,8 @@ class TuningSettings:
             raise BadInput(f"batch-size = {self.batch_size}: a batch has at least 1 row")
         if self.micro_batch < 0:
             raise BadInput(f"micro-batch = {self.micro_batch}: give the rows that run at once, or 0 for all of a step")
+        if not 0 <= self.commit_steps <= self.steps:
+            raise BadInput(
+                f"commit-steps = {self.commit_steps}: give how many of the {self.steps} steps, the last ones, run on "
+                "the quantised model, or 0 for none"
+            )

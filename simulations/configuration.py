@@ -53,7 +53,7 @@ class RunConfig:
         clients: how many clients, the first of the data set; 0 for all that it has (people: 500).
         leave: how many clients ask to leave after the merge (drawn from the seed), or their ids.
         oracle: whether to run the simulation in which the leavers never were, and compare.
-        steps, lr, batch_size, micro_batch: sign-fixed tuning.
+        steps, lr, batch_size, micro_batch, commit_steps: sign-fixed tuning.
         max_length: tokens after which a row is cut.
         bits, max_magnitude, threshold: the grid; max_magnitude 0 means lr * steps, which bounds what Adam moves.
         localise: how a member's model is made from the sums: paper, coordinate, each also with +l1.
@@ -90,6 +90,7 @@ class RunConfig:
     lr: float = 1e-2
     batch_size: int = 128
     micro_batch: int = TuningSettings.micro_batch
+    commit_steps: int = TuningSettings.commit_steps
     max_length: int = ModelSettings.max_length
     bits: int = 2
     max_magnitude: float = 0.0
@@ -181,7 +182,7 @@ class RunConfig:
     @property
     def tuning(self) -> TuningSettings:
         """The clients' tuning settings."""
-        return TuningSettings(self.steps, self.lr, self.batch_size, self.micro_batch)
+        return TuningSettings(self.steps, self.lr, self.batch_size, self.micro_batch, self.commit_steps)
 
     @property
     def grid(self) -> QuantisationGrid:

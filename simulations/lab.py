@@ -34,6 +34,7 @@ from fedsift.sign_vector import sign_vector
 from fedsift.tasks.causal_lm import CausalLanguageModelling
 from fedsift.tasks.seq2seq import Seq2SeqLanguageModelling
 from fedsift.tasks.task import encode_rows, to_device
+from fedsift.tuning_settings import TuningSettings
 from simulations.configuration import RunConfig
 from simulations.data import choose_clients, load_dataset
 from simulations.progress import PhaseBars
@@ -127,19 +128,28 @@ class Lab:
         signs: NDArray[np.int8] | None = None,
         name: str = "",
         noise: float = 0.0,
+        config: RunConfig | None = None,
     ) -> Callable[[str], Vector]:
         """Sign-fixed tunings; returns the way to a client's magnitudes u >= 0 as tuned, before quantisation.
 
         Args:
             clients: who tunes.
-            steps: the configuration's for 0.
+            steps: those of `config` for 0.
             signs: another sign vector than the run's.
             name: of what is not the run's; files are kept under it.
             noise: standard deviation of normal noise that is planted in M0 for the tuning.
+            config: the lab's with other commit steps, or another grid; the lab's for None.
+
+        Raises:
+            BadInput: fewer steps than commit steps.
         """
-        steps = steps or self.config.steps
-        kept = f"sign-fixed-{steps}{name and '-'}{name}"
-        arguments = steps, ray.put(self.signs if signs is None else signs), noise
+        config = config or self.config
+        config = dataclasses.replace(config, steps=steps or config.steps)
+        tuning, grid = config.tuning, config.grid
+        kept = f"sign-fixed-{tuning.steps}{name and '-'}{name}"
+        if tuning.commit_steps:  # Only then does the grid touch the training.
+            kept += f"-commit-{tuning.commit_steps}-on-{grid.bits}-{grid.max_magnitude!r}-{grid.threshold!r}"
+        arguments = tuning, grid, ray.put(self.signs if signs is None else signs), noise
         return self._trained(kept, "sign_fixed", dict.fromkeys(clients, arguments))
 
     def pooled(self, clients: Sequence[str], steps: int) -> Vector:
@@ -270,13 +280,20 @@ class _Worker:
     def fine_tune(self, client_id: str, folder: str, steps: int) -> None:
         save_task_vector(Path(folder), client_id, self._tuner.fine_tune(client_id, self._encoded(client_id), steps))
 
-    def sign_fixed(self, client_id: str, folder: str, steps: int, signs: NDArray[np.int8], noise: float) -> None:
-        settings = dataclasses.replace(self._config.tuning, steps=steps)
+    def sign_fixed(
+        self,
+        client_id: str,
+        folder: str,
+        settings: TuningSettings,
+        grid: QuantisationGrid,
+        signs: NDArray[np.int8],
+        noise: float,
+    ) -> None:
         seed = derive_seed(self._config.seed, "batches", client_id)
         on_device = torch.from_numpy(signs.copy()).to(self._model.weights.device)
         encoded = self._encoded(client_id)
         with self._disturbed(noise, client_id):
-            magnitudes = tune_sign_fixed(self._model, self._task, on_device, encoded, settings, seed)
+            magnitudes = tune_sign_fixed(self._model, self._task, on_device, encoded, settings, grid, seed)
         save_task_vector(Path(folder), client_id, magnitudes)
 
     @contextmanager

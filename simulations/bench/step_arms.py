@@ -18,6 +18,7 @@ from fedsift.flat_model import FlatModel
 from fedsift.model_settings import ModelSettings
 from fedsift.models import PEOPLE_MODEL, load_learner
 from fedsift.people.generator import person_examples
+from fedsift.quantisation import QuantisationGrid
 from fedsift.reproducibility import make_deterministic
 from fedsift.sign_vector import sign_vector
 from fedsift.tasks.causal_lm import CausalLanguageModelling, CausalRow
@@ -27,7 +28,7 @@ from simulations.bench.measurement import Measurement, in_turn
 from simulations.configuration import RunConfig
 from simulations.data import choose_clients, load_dataset
 
-SIGN_FIXED, PLAIN = "sign-fixed", "plain fine-tuning"
+SIGN_FIXED, COMMITTED, PLAIN = "sign-fixed", "sign-fixed, all commit steps", "plain fine-tuning"
 USUAL, USUAL_CUT = "usual transformers loop", "usual loop, longest row"
 EAGER, BFLOAT16, THREADS = "sign-fixed, eager attention", "sign-fixed, bfloat16", "sign-fixed, 2 threads"
 COMPILED = "sign-fixed, compiled"
@@ -44,6 +45,7 @@ class Subject(NamedTuple):
         settings: of the model, on the CPU and not compiled.
         rows: of one client, one step's.
         tuning: how many steps are timed at once.
+        grid: on which commit steps run.
         slow_steps: how many of an arm that takes many times as long.
         rounds: how often.
         is_large: whether arms that would say little, or take minutes, are left out.
@@ -52,6 +54,7 @@ class Subject(NamedTuple):
     settings: ModelSettings
     rows: Sequence[Row]
     tuning: TuningSettings
+    grid: QuantisationGrid
     slow_steps: int
     rounds: int
     is_large: bool = False
@@ -90,14 +93,17 @@ def _subjects(config: RunConfig, rounds: int, folder: Path) -> Iterator[Subject]
     dataset = load_dataset(config)
     rows = list(dataset.train_examples(choose_clients(config, dataset)[0]))[: config.batch_size]
     settings = dataclasses.replace(config.model_settings, device="cpu", compile=False)
-    yield Subject(settings, rows, config.tuning, min(config.steps, 4), rounds)
+    yield Subject(settings, rows, config.tuning, config.grid, min(config.steps, 4), rounds)
     examples = person_examples(config.seed, 0)[: config.batch_size]
     small, large = (
         ModelSettings(str(save_gpt2(folder / str(width), width, layers, heads)))
         for width, layers, heads in ((64, 2, 2), (512, 6, 8))
     )
-    yield Subject(small, examples, TuningSettings(20, 1e-3, config.batch_size), 4, rounds)
-    yield Subject(large, examples, TuningSettings(8, 1e-3, config.batch_size), 1, min(rounds, 3), is_large=True)
+    lr = 1e-3
+    few, fewer = (TuningSettings(steps, lr, config.batch_size) for steps in (20, 8))
+    yield Subject(small, examples, few, QuantisationGrid(config.bits, lr * few.steps), 4, rounds)
+    grid = QuantisationGrid(config.bits, lr * fewer.steps)
+    yield Subject(large, examples, fewer, grid, 1, min(rounds, 3), is_large=True)
 
 
 def save_gpt2(folder: Path, width: int, layers: int, heads: int) -> Path:
@@ -115,7 +121,10 @@ def _arms(subject: Subject, compiled: bool) -> tuple[dict[str, Arm], dict[str, f
     """The arms that apply to a model, seconds that some took to load it, and what the column is called."""
     settings = subject.settings
     (model, task), start_up = _timed_load(settings)
-    arms = {SIGN_FIXED: _sign_fixed(model, task, subject)}
+    arms = {
+        SIGN_FIXED: _sign_fixed(model, task, subject),
+        COMMITTED: _sign_fixed(model, task, subject, is_committed=True),
+    }
     seconds = {}
     if settings.dtype == "float32":
         encoded = encode_rows(task, subject.rows, "bench")
@@ -163,12 +172,15 @@ def _per_step(work: Callable[[int], object], steps: int) -> Arm:
     return timed
 
 
-def _sign_fixed(model: FlatModel, task: Task, subject: Subject, is_slow: bool = False) -> Arm:
+def _sign_fixed(
+    model: FlatModel, task: Task, subject: Subject, is_slow: bool = False, is_committed: bool = False
+) -> Arm:
     signs = torch.from_numpy(sign_vector(1, model.layout.size))
     encoded = encode_rows(task, subject.rows, "bench")
 
     def work(steps: int) -> None:
-        tune_sign_fixed(model, task, signs, encoded, dataclasses.replace(subject.tuning, steps=steps), 0)
+        settings = dataclasses.replace(subject.tuning, steps=steps, commit_steps=steps if is_committed else 0)
+        tune_sign_fixed(model, task, signs, encoded, settings, subject.grid, 0)
 
     return _per_step(work, subject.slow_steps if is_slow else subject.tuning.steps)
 

@@ -106,7 +106,7 @@ def _points(lab: Lab) -> Iterator[_Point]:
 
 
 def _sift_point(lab: Lab, name: str, config: RunConfig) -> _Point:
-    magnitudes = lab.sign_fixed(lab.clients, config.steps)
+    magnitudes = lab.sign_fixed(lab.clients, config=config)
     merge = sift_merge(lab, config, lab.clients, magnitudes)
     cost = METHODS[SIFT_MASKS].cost(len(lab.clients)) * config.steps
     knobs = f"steps {config.steps}, bits {config.bits}"

@@ -20,7 +20,7 @@ from fedsift.parameter_layout import hidden_layers
 from fedsift.quantisation import QuantisationGrid
 from fedsift.server_state import ServerState
 from fedsift.sign_vector import sign_vector
-from fedsift.tuning import tune_magnitudes
+from fedsift.tuning import Commitment, tune_magnitudes
 
 CLEAR_REFS = Path("/proc/self/clear_refs")
 SERVER_SIZE = 106_000_000
@@ -35,7 +35,7 @@ pytestmark = [
 
 @pytest.mark.parametrize(("dtype", "limit"), [("float32", 26.0), ("bfloat16", 24.0)])
 def test_a_client_needs_so_many_bytes_a_tuned_parameter(dtype: str, limit: float) -> None:
-    """Tuning and quantising a model of 135 million parameters, beyond libraries and frozen weights."""
+    """Tuning, with a commit step, and quantising 135 million parameters, beyond libraries and frozen weights."""
     measured = in_a_process("client", dtype)
     print(f"\nclient, {dtype}: {measured['bytes'] / measured['size']:.2f} bytes a tuned parameter")
     assert measured["size"] == 106_203_456
@@ -89,8 +89,9 @@ def tune_and_quantise(module: nn.Module) -> None:
         value: Tensor = module(input_ids=ids, labels=ids).loss
         return value
 
-    magnitudes = tune_magnitudes(model, signs, [[(ids, 1.0)] for ids in tokens], loss, lr=0.001).numpy()
-    made, _, _ = quantise(magnitudes, UploadTerms(model.layout.digest, size, 1, QuantisationGrid(2, 0.002)))
+    steps, grid = [[(ids, 1.0)] for ids in tokens], QuantisationGrid(2, 0.002, 0.2)
+    magnitudes = tune_magnitudes(model, signs, steps, loss, lr=0.001, commitment=Commitment(grid, 2)).numpy()
+    made, _, _ = quantise(magnitudes, UploadTerms(model.layout.digest, size, 1, grid))
     assert made.nonzero > size / 10
 
 

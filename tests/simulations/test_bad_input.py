@@ -71,6 +71,8 @@ def told(options: dict[str, str], *arguments: str) -> str:
         ({"--tune": "*.ln_7.*"}, "tune: unknown parameter '*.ln_7.*'"),
         ({"--tune": "*.ln_1.*", "--lora-rank": "2"}, "tune and lora-rank exclude each other"),
         ({"--micro-batch": "-1"}, "micro-batch = -1"),
+        ({"--commit-steps": "-1"}, "commit-steps = -1: give how many of the"),
+        ({"--steps": "3", "--commit-steps": "4"}, "commit-steps = 4: give how many of the 3 steps, the last ones"),
         ({"--test-share": "1"}, "test-share = 1"),
         ({"--partition": "idd", "--client-column": ""}, "unknown partition 'idd'; did you mean 'iid'"),
         ({"--partition": "iid"}, "client-column and partition exclude each other"),

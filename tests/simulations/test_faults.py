@@ -53,11 +53,14 @@ def test_a_killed_run_is_resumed(
     assert result["state_digest"] == federate(pool, alone, stayed)["state_digest"]
     assert len(list((out / "masks").iterdir())) == 6
 
-    changed = (out / "config.toml").read_text(encoding="utf-8").replace("steps = 200", "steps = 201")
-    (out / "config.toml").write_text(changed, encoding="utf-8")
-    code, _, told = invoke("run", "--resume", str(out))
-    assert code == 2
-    assert "steps changed since" in told
+    before = (out / "config.toml").read_text(encoding="utf-8")
+    for old, new in (("\nsteps = 200", "\nsteps = 201"), ("commit-steps = 0", "commit-steps = 5")):
+        assert old in before
+        (out / "config.toml").write_text(before.replace(old, new), encoding="utf-8")
+        for command in (["run", "--resume", str(out)], ["forget", str(out), "client 0"]):
+            code, _, told = invoke(*command)
+            assert code == 2
+            assert f" {old.strip().split(' ')[0]} changed since" in told
     assert (out / "ledger.sqlite").exists()
 
 

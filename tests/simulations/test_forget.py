@@ -19,10 +19,11 @@ from tests.simulations.commands import invoke
 
 
 @pytest.fixture
-def own_table(tiny_config: RunConfig, tmp_path: Path) -> RunConfig:
-    """A configuration whose data a test may change."""
+def own_table(tiny_config: RunConfig, tmp_path: Path, request: pytest.FixtureRequest) -> RunConfig:
+    """A configuration whose data a test may change; its parameter: commit steps."""
     table = shutil.copy(tiny_config.dataset, tmp_path / "rows.jsonl")
-    return RunConfig(**{**vars(tiny_config), "dataset": str(table)})
+    commit_steps = getattr(request, "param", 0)
+    return RunConfig(**{**vars(tiny_config), "dataset": str(table), "commit_steps": commit_steps})
 
 
 @pytest.fixture
@@ -49,6 +50,7 @@ def never_joined(pool: WorkerPool, config: RunConfig, *left: str) -> str:
     return digest
 
 
+@pytest.mark.parametrize("own_table", [0, 2], indirect=True, ids="{} commit steps".format)
 def test_one_and_a_batch(run_folder: tuple[Path, RunConfig], pool: WorkerPool) -> None:
     out, config = run_folder
     leaver = "client 2"

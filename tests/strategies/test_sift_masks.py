@@ -60,28 +60,46 @@ def federate(
     return strategy
 
 
-def test_merge_serve_remove(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
-    config = dataclasses.replace(tiny_config, leave=("client 1",))
+@pytest.mark.parametrize(("commit_steps", "left"), [(0, ("client 1",)), (2, ("client 1", "client 3"))])
+def test_merge_serve_remove(
+    pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path, commit_steps: int, left: tuple[str, ...]
+) -> None:
+    config = dataclasses.replace(tiny_config, leave=left, commit_steps=commit_steps)
     strategy = federate(pool, config, tmp_path, {})
     merge, removal = strategy.rounds
     assert sorted(merge.joined) == [f"client {index}" for index in range(CLIENTS)]
     assert set(merge.scores["client 1"]) == {"zero_shot", "local", "merged", "paper", "coordinate"}
-    assert [(each["client"], each["verdict"], each["steps_retrained"]) for each in removal.receipts] == [
-        ("client 1", "BIT_EXACT", config.steps)
+    assert sorted((each["client"], each["verdict"], each["steps_retrained"]) for each in removal.receipts) == [
+        (each, "BIT_EXACT", config.steps) for each in left
     ]
     assert set(removal.scores["client 1"]) == {"merged"}
     assert set(removal.scores["client 0"]) == set(merge.scores["client 0"])
     assert not merge.failures
     assert not removal.failures
     load_mask(tmp_path, "client 0")
-    assert len(list(tmp_path.iterdir())) == CLIENTS - 1
+    assert len(list(tmp_path.iterdir())) == CLIENTS - len(left)
 
-    others = dataclasses.replace(tiny_config, leave=("client 1",))
-    never_joined = federate(pool, others, tmp_path, {1: "fail"})
-    assert sorted(never_joined.rounds[0].joined) == ["client 0", "client 2", "client 3"]
+    absent = {index: "fail" for index in range(CLIENTS) if f"client {index}" in left}
+    never_joined = federate(pool, config, tmp_path, absent)
+    assert {*never_joined.rounds[0].joined, *left} == {f"client {index}" for index in range(CLIENTS)}
     assert never_joined.state.digest() == strategy.state.digest()
     assert removal.receipts[0]["state_before"] == merge.state_digest
     assert removal.receipts[0]["state_after"] == removal.state_digest == strategy.state.digest().hex()
+
+
+def test_commit_steps_change_what_is_merged(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
+    """And at one bit serve each member the model that its own quantised magnitudes are, among others or alone."""
+    config = dataclasses.replace(tiny_config, bits=1, max_magnitude=0.02)
+    plain, committed, alone = (
+        federate(pool, dataclasses.replace(config, commit_steps=commit_steps), tmp_path, {}, clients)
+        for commit_steps, clients in ((0, CLIENTS), (2, CLIENTS), (2, 1))
+    )
+    digests = [
+        {client_id: member.digest for client_id, member in each.state.members.items()} for each in (plain, committed)
+    ]
+    assert all(digests[0][client_id] != digests[1][client_id] for client_id in digests[0])
+    together, single = (each.rounds[0].scores["client 0"]["coordinate"] for each in (committed, alone))
+    assert together == single > 0
 
 
 def test_a_single_member_is_served_its_own_quantised_model(

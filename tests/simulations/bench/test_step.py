@@ -11,6 +11,7 @@ from simulations.bench import step_arms
 from simulations.bench.step import measure_step
 from simulations.bench.step_arms import (
     BFLOAT16,
+    COMMITTED,
     COMPILED,
     EAGER,
     PLAIN,
@@ -30,24 +31,24 @@ def subject(tiny_config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> Subject:
     monkeypatch.setattr(step_arms, "_SECONDS", 0.01)
     settings = dataclasses.replace(tiny_config.model_settings, max_length=48)
     rows = load_dataset(tiny_config).train_examples("client 0")
-    return Subject(settings, rows, tiny_config.tuning, slow_steps=2, rounds=2)
+    return Subject(settings, rows, tiny_config.tuning, tiny_config.grid, slow_steps=2, rounds=2)
 
 
 def test_every_arm_takes_its_steps(subject: Subject) -> None:
     arms, start_up, name = step_arms._arms(subject, compiled=False)
-    assert list(arms) == [SIGN_FIXED, PLAIN, USUAL, USUAL_CUT, EAGER, BFLOAT16, THREADS]
+    assert list(arms) == [SIGN_FIXED, COMMITTED, PLAIN, USUAL, USUAL_CUT, EAGER, BFLOAT16, THREADS]
     assert all(arm() > 0 for arm in arms.values())
     assert start_up == {}
     assert name.endswith(" tuned")
     large, _, _ = step_arms._arms(subject._replace(is_large=True), compiled=False)
-    assert list(large) == [SIGN_FIXED, PLAIN, USUAL, USUAL_CUT, THREADS]
+    assert list(large) == [SIGN_FIXED, COMMITTED, PLAIN, USUAL, USUAL_CUT, THREADS]
 
 
 def test_arms_that_do_not_apply_are_left_out(subject: Subject) -> None:
     """Plain fine-tuning has no float32 magnitudes beside bfloat16 weights."""
     halved = subject._replace(settings=dataclasses.replace(subject.settings, dtype="bfloat16"))
     arms, _, _ = step_arms._arms(halved, compiled=False)
-    assert list(arms) == [SIGN_FIXED, EAGER, THREADS]
+    assert list(arms) == [SIGN_FIXED, COMMITTED, EAGER, THREADS]
 
 
 @pytest.mark.slow
