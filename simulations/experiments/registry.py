@@ -2,6 +2,7 @@
 
 from simulations.experiments import (
     bits,
+    commit_steps,
     determinism,
     figure_3,
     figure_4,
@@ -41,5 +42,6 @@ EXPERIMENTS: dict[str, Experiment] = {
         sign_vectors,
         sums,
         bits,
+        commit_steps,
     )
 }

@@ -13,18 +13,27 @@ from rich.console import Console
 from fedsift.errors import BadInput
 from fedsift.parameter_layout import ParameterLayout
 from fedsift.running_sums import RunningSums
-from simulations.experiments import bits, determinism, frontier, heterogeneity, sign_vectors, sums
+from simulations.experiments import bits, commit_steps, determinism, frontier, heterogeneity, sign_vectors, sums
 from simulations.experiments.experiment import Experiment, Result, series_of
 from simulations.experiments.further_clients import further_clients
-from simulations.experiments.merges import FT_MERGED, SIFT_MASKED, SIFT_PUBLISHED, mean_of, scores_of, zero_shot
+from simulations.experiments.merges import (
+    FT_MERGED,
+    SIFT_MASKED,
+    SIFT_PUBLISHED,
+    mean_of,
+    scores_of,
+    sift_merge,
+    zero_shot,
+)
 from simulations.lab import Lab
 from simulations.progress import PhaseBars
 from tests.simulations.experiments.drawn import check_json_and_drawn
 
 EXPERIMENTS: dict[str, Experiment] = {
     module.EXPERIMENT.name: module.EXPERIMENT
-    for module in (determinism, frontier, heterogeneity, sign_vectors, sums, bits)
+    for module in (determinism, frontier, heterogeneity, sign_vectors, sums, bits, commit_steps)
 }
+COMMITTED = tuple(commit_steps.Setting(*each) for each in ((2, 0.0, 1.0, 0.0), (1, 0.0, 0.5, 0.3), (2, 0.0, 1.0, 1.0)))
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +47,7 @@ def results(tiny_lab: Lab) -> Iterator[dict[str, Result]]:
         patch.setattr(frontier, "_CENTRAL_CLUSTERS", 2)
         patch.setattr(frontier, "_CLUSTER_STEPS", (15,))
         patch.setattr(frontier, "_CLUSTERS", (4,))
+        patch.setattr(commit_steps, "_SETTINGS", COMMITTED)
         patch.setattr(heterogeneity, "_OVERLAPS", (0.0, 1.0))
         patch.setattr(sign_vectors, "_SEEDS", 2)
         yield {
@@ -261,6 +271,47 @@ def test_bytes_are_a_mask_and_the_levels_kept(tiny_lab: Lab, results: dict[str, 
     for number, size, share in zip((1, 2, 3, 4, 8, 16), uploaded, kept, strict=True):
         expected = 1 / 8 + (share * number / 8 if number > 1 else 0)
         assert expected < size < expected + 100 / tiny_lab.size  # a header
+
+
+def test_commit_steps_are_measured_on_two_halves(tiny_lab: Lab, results: dict[str, Result]) -> None:
+    """Each a federation of its own; together, without commit steps, the clients of the experiment on bits."""
+    rows = {(row["half"], row["commit_steps"]): row for row in results["commit-steps"]["rows"]}
+    assert sorted(rows) == [(half, number) for half in ("reported", "search") for number in (0, 3, 10)]
+    own = "own, not merged"
+    for name in (own, "share of entries kept", "bytes uploaded a parameter"):
+        together = series_of(results["bits"], name)["y"][1]  # at 2 bits
+        assert np.mean([rows[half, 0][name] for half in ("search", "reported")]) == pytest.approx(together, abs=1e-9)
+    reported, magnitudes = tiny_lab.clients[2:], tiny_lab.sign_fixed(tiny_lab.clients)
+    merge = sift_merge(tiny_lab, tiny_lab.config, reported, magnitudes)
+    requests = ((each, {"": merge.served(magnitudes(each))}) for each in reported)
+    (scores,) = scores_of(tiny_lab, requests, 2).values()
+    assert rows["reported", 0]["served"] == pytest.approx(np.mean(scores), abs=1e-9)
+    for half_name in ("search", "reported"):
+        one_bit = rows[half_name, 3]
+        assert one_bit["served"] == pytest.approx(one_bit[own], abs=1e-5)  # but for the rescaling by its L1 norm
+        assert 1 / 8 < one_bit["bytes uploaded a parameter"] < 1 / 8 + 100 / tiny_lab.size  # a header
+        assert one_bit["max_magnitude"] == 0.5 * 10 * tiny_lab.config.lr
+        assert len({rows[half_name, number][own] for number in (0, 3, 10)}) == 3
+
+
+def test_a_setting_is_chosen_on_the_search_half_alone() -> None:
+    def row(half: str, setting: str, commit: int, score: float) -> dict[str, object]:
+        scores = dict.fromkeys(("served", "own, not merged", "merged, for all"), score)
+        sizes = {"share of entries kept": 0.25, "bytes uploaded a parameter": 0.125}
+        return {"half": half, "setting": setting, "commit_steps": commit, **scores, **sizes}
+
+    rows = [
+        *(row("search", *each) for each in (("a", 0, 0.5), ("b", 0, 0.4), ("c", 5, 0.6), ("d", 9, 0.7))),
+        *(row("reported", *each) for each in (("a", 0, 0.3), ("b", 0, 0.9), ("c", 5, 0.8), ("d", 9, 0.2))),
+    ]
+    told = EXPERIMENTS["commit-steps"].found({"rows": rows, "clients of a half": 7, "series": []})
+    assert "Best with commit steps is d (0.700 in the search): members score 0.200 as served" in told
+    assert "Best without is a (0.500 in the search): members score 0.300 as served" in told
+
+
+def test_one_client_has_no_half(alone: Lab) -> None:
+    with pytest.raises(BadInput, match="clients = 1: one half of the clients is for search"):
+        EXPERIMENTS["commit-steps"].measure(alone)
 
 
 def test_experiments_that_need_others_say_so(tiny_lab: Lab) -> None:

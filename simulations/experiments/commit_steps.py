@@ -1,0 +1,173 @@
+"""Commit steps: what members and everybody else are served, over grids and numbers of steps on the quantised model.
+
+The clients are two federations of equal size. The first half, in the order of the data, is for search: its scores say
+which setting is best. What that setting is worth, the second half tells, on which nothing was chosen.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from fedsift.contribution import quantise
+from fedsift.errors import BadInput
+from simulations.configuration import RunConfig
+from simulations.experiments.drawing import dots, legend
+from simulations.experiments.experiment import Experiment, Result, means
+from simulations.experiments.merges import Request, SiftMerge, Trainings, scores_of
+from simulations.lab import Lab
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Setting(NamedTuple):
+    """A grid, and how much of the tuning runs on it.
+
+    Attributes:
+        bits, threshold: of the grid.
+        max_factor: max_magnitude as a multiple of lr * steps.
+        committed: share of the steps that are commit steps, rounded to whole ones.
+    """
+
+    bits: int
+    threshold: float
+    max_factor: float
+    committed: float
+
+    def of(self, config: RunConfig) -> RunConfig:
+        """The configuration with this setting."""
+        return dataclasses.replace(
+            config,
+            bits=self.bits,
+            threshold=self.threshold,
+            max_magnitude=self.max_factor * config.lr * config.steps,
+            commit_steps=round(self.committed * config.steps),
+        )
+
+
+_SETTINGS = (
+    Setting(2, 0.0, 1.0, 0.0),
+    Setting(2, 0.0, 1.0, 0.5),
+    Setting(2, 0.0, 0.5, 0.0),
+    Setting(2, 0.0, 0.5, 0.5),
+    Setting(1, 0.0, 1.0, 0.0),
+    Setting(1, 0.0, 1.0, 0.5),
+    Setting(1, 0.0, 0.5, 0.0),
+    Setting(1, 0.0, 0.5, 0.25),
+    Setting(1, 0.0, 0.5, 0.5),
+    Setting(1, 0.0, 0.5, 1.0),
+    Setting(1, 0.75, 0.5, 0.5),
+)
+_SEARCH, _REPORTED = "search", "reported"
+_SERVED, _OWN, _MERGED = "served", "own, not merged", "merged, for all"
+_KEPT, _BYTES = "share of entries kept", "bytes uploaded a parameter"
+_SCORES, _SIZES = (_SERVED, _OWN, _MERGED), (_KEPT, _BYTES)
+
+
+def measure(lab: Lab) -> Result:
+    """Tune all clients under each setting, and merge and score each half of them alone.
+
+    Raises:
+        BadInput: there is a single client.
+    """
+    size = len(lab.clients) // 2
+    if not size:
+        raise BadInput("clients = 1: one half of the clients is for search, the other is reported; give two or more")
+    halves = {_SEARCH: lab.clients[:size], _REPORTED: lab.clients[size : 2 * size]}
+    rows: list[dict[str, Any]] = []
+    scores: dict[str, list[dict[str, list[float]]]] = {half: [] for half in halves}
+    for setting in _SETTINGS:
+        config = setting.of(lab.config)
+        magnitudes = lab.sign_fixed([*halves[_SEARCH], *halves[_REPORTED]], config=config)
+        for half, clients in halves.items():
+            scored, sizes = _measured(lab, config, clients, magnitudes)
+            scores[half].append(scored)
+            grid = {key: getattr(config, key) for key in ("bits", "threshold", "max_magnitude", "commit_steps")}
+            score = {name: float(np.mean(scored[name])) for name in _SCORES}
+            rows.append({"half": half, "setting": _label(setting, config), **grid, **score, **sizes})
+    series = []
+    for half in halves:
+        own = [row for row in rows if row["half"] == half]
+        labels = [row["setting"] for row in own]
+        series += [{"panel": half, **means(name, labels, [each[name] for each in scores[half]])} for name in _SCORES]
+        series += [{"panel": half, "name": name, "x": labels, "y": [row[name] for row in own]} for name in _SIZES]
+    return {"series": series, "rows": rows, "clients of a half": size}
+
+
+def _measured(
+    lab: Lab, config: RunConfig, clients: Sequence[str], magnitudes: Trainings
+) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Scores of a federation of these clients by name, and what its uploads take in the mean."""
+    merge = SiftMerge(lab, config, len(clients))
+    kept, uploaded = [], []
+    for client_id in clients:
+        upload = quantise(magnitudes(client_id), merge.terms).contribution
+        merge.add_contribution(upload)
+        kept.append(upload.nonzero / lab.size)
+        uploaded.append(len(upload.to_bytes()) / lab.size)
+    scores = scores_of(lab, _requests(lab, merge, clients, magnitudes), len(clients))
+    return scores, {_KEPT: float(np.mean(kept)), _BYTES: float(np.mean(uploaded))}
+
+
+def _requests(lab: Lab, merge: SiftMerge, clients: Sequence[str], magnitudes: Trainings) -> Iterator[Request]:
+    merged = merge.merged()
+    for client_id in clients:
+        quantised = quantise(magnitudes(client_id), merge.terms)
+        own = (quantised.contribution.levels() * merge.terms.grid.step).astype(np.float32) * lab.signs
+        yield client_id, {_SERVED: merge.served_quantised(quantised), _OWN: own, _MERGED: merged}
+
+
+def _label(setting: Setting, config: RunConfig) -> str:
+    threshold = f", threshold {setting.threshold:g}" if setting.threshold else ""
+    bits = "1 bit" if setting.bits == 1 else f"{setting.bits} bits"
+    return f"{bits}, max x {setting.max_factor:g}{threshold}, commit {config.commit_steps}"
+
+
+def draw(result: Result, figure: "Figure") -> None:
+    """The half that is reported, a setting a row: scores, and beside them what is kept and uploaded."""
+    reported = {each["name"]: each for each in result["series"] if each["panel"] == _REPORTED}
+    settings = reported[_SERVED]["x"]
+    figure.set_size_inches(6.6, 1 + 0.2 * len(settings))
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
+    dots(left, [reported[name] for name in _SCORES], settings)
+    left.set_xlabel(f"mean {result['metric']}")
+    for name, marker in zip(_SIZES, "x+", strict=True):
+        right.plot(reported[name]["y"], range(len(settings)), linestyle="", marker=marker, color="0.3", label=name)
+    right.set_xlim(0)
+    legend(figure, [left, right], columns=3)
+
+
+def found(result: Result) -> str:
+    """Name the best setting of the search with commit steps and without, and tell what the other half got."""
+    search = [row for row in result["rows"] if row["half"] == _SEARCH]
+    reported = {row["setting"]: row for row in result["rows"] if row["half"] == _REPORTED}
+
+    def told(rows: Sequence[dict[str, Any]]) -> str:
+        best = max(rows, key=lambda row: row[_SERVED])
+        row = reported[best["setting"]]
+        return (
+            f"{row['setting']} ({best[_SERVED]:.3f} in the search): members score {row[_SERVED]:.3f} as served and "
+            f"{row[_OWN]:.3f} with their own quantised model, the merged model for all {row[_MERGED]:.3f}, with "
+            f"{row[_KEPT]:.1%} of the entries kept and {row[_BYTES]:.3f} bytes a parameter uploaded"
+        )
+
+    committed = [row for row in search if row["commit_steps"]]
+    plain = [row for row in search if not row["commit_steps"]]
+    return (
+        f"Of {len(search)} settings, chosen by what members are served on {result['clients of a half']} clients and "
+        f"told of {result['clients of a half']} others. Best with commit steps is {told(committed)}. Best without is "
+        f"{told(plain)}."
+    )
+
+
+EXPERIMENT = Experiment(
+    name="commit-steps",
+    title="Commit steps: the last steps run on the quantised model",
+    paper_found="The paper quantises nothing, so a client tunes the very weights that it uploads.",
+    defaults={"clients": 200},
+    measure=measure,
+    draw=draw,
+    found=found,
+)
