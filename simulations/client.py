@@ -20,8 +20,9 @@ from fedsift.tasks.task import encode_rows
 from fedsift.tuning import TuningSettings
 from simulations.client_folder import ClientFolder
 from simulations.configuration import RunConfig
-from simulations.data import choose_clients, choose_leavers, load_dataset, own_dataset
+from simulations.data import choose_clients, choose_leavers, data_files_digest, load_dataset, own_dataset
 from simulations.optout.scenario import OFFLINE
+from simulations.worker import Loaded
 from strategies import messages
 from strategies.messages import Wish
 
@@ -55,7 +56,7 @@ def _fine_tuner(model: ModelSettings, settings: TuningSettings) -> FineTuner:
     return FineTuner(flat_model, task, settings, model.root_seed)
 
 
-def prepare(run_config: UserConfig) -> None:
+def prepare(run_config: UserConfig) -> Loaded:
     """Load data and model, and try them on the first client: what is wrong there is wrong everywhere.
 
     Raises:
@@ -64,8 +65,10 @@ def prepare(run_config: UserConfig) -> None:
     config = RunConfig.from_user_config(run_config)
     dataset = _dataset(config)
     _, task = _learner(config.model_settings)
+    digest = _model_digest(config.model_settings)  # Now: later it might be that of buffers which a training changed.
     first = choose_clients(config, dataset)[0]
     task.batch(encode_rows(task, dataset.train_examples(first)[: config.batch_size], first))
+    return Loaded(digest, data_files_digest(config) if config.ray_address else "")
 
 
 class Client:

@@ -1,6 +1,6 @@
 """A leaver's rerun: honest, or what its node says of its misbehaviour."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from flwr.app import Message
@@ -9,8 +9,9 @@ from fedsift.data.examples import Row
 from fedsift.errors import BadInput
 from simulations.client import Client
 from simulations.optout.scenario import DATA_CHANGED, DATA_LOST, OTHER_HARDWARE, TAMPERED_UPLOAD
-from simulations.ray_grid import WorkerPool, Workers
+from simulations.ray_grid import Workers
 from simulations.worker import Parcel
+from simulations.worker_pool import WorkerPool
 from strategies.messages import FORGET
 
 
@@ -58,11 +59,16 @@ class PoolWithOtherHardware(Workers):
     def __len__(self) -> int:
         return len(self._pool)
 
-    def submit(self, parcel: Parcel) -> tuple[Any, Any]:
+    def refresh(self) -> bool:
+        """Both pools look."""
+        starting = [pool.refresh() for pool in (self._pool, self._other)]
+        return any(starting)
+
+    def submit(self, parcel: Parcel, died_under: Collection[Any] = ()) -> tuple[Any, Any]:
         """Send messages to a worker of the pool that they are for."""
         changed = parcel.contexts[0].node_config.get("misbehaviour") == OTHER_HARDWARE
         pool = self._other if changed and parcel.messages[0].metadata.message_type == FORGET else self._pool
-        return pool.submit(parcel)
+        return pool.submit(parcel, died_under)
 
     def finished(self, actor: Any) -> None:
         """A pool knows its own workers."""

@@ -19,8 +19,8 @@ from simulations.optout import play as optout
 from simulations.optout.rounds import OptOutRounds
 from simulations.optout.scenario import parse_scenario
 from simulations.progress import PhaseBars
-from simulations.ray_grid import WorkerPool
 from simulations.run_folder import RunFolder
+from simulations.worker_pool import WorkerPool
 from tests.simulations.commands import kill_when
 
 # Each step has something of everything: removals, refusals, a client that comes back, one that is offline.
