@@ -23,6 +23,7 @@ LOST = (RayActorError, NodeDiedError, ObjectLostError)
 LOOK_SECONDS = 1.0  # How often those who wait look whether a worker has become ready.
 
 _START_SECONDS = 300.0  # So long may a worker wait for a CPU and import its libraries; loading a model comes after.
+_GRACE_SECONDS = 60.0  # ... and so long those that find no CPU are waited for while others are ready.
 _MAX_STARTS = 3
 
 
@@ -121,6 +122,8 @@ class WorkerPool:
             while any(each.awaited for each in self._starting.values()):
                 ray.wait(list(self._starting), timeout=LOOK_SECONDS)
                 self.refresh()
+                if self._live:
+                    deadline = min(deadline, time.monotonic() + _GRACE_SECONDS)
                 if time.monotonic() > deadline and not self._any_started():
                     break
             if not self._live:
