@@ -19,7 +19,8 @@ from fedsift.mask_file import ClientMask
 from fedsift.seeds import derive_seed
 from fedsift.sign_vector import sign_vector
 from fedsift.tasks.task import Task, encode_rows, mean_score, to_device, training_steps
-from fedsift.tuning import TuningSettings, tune_magnitudes
+from fedsift.tuning import tune_magnitudes
+from fedsift.tuning_settings import TuningSettings
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from fedsift.errors import BadInput
 from fedsift.flat_model import FlatModel
 from fedsift.seeds import derive_seed
 from fedsift.tasks.task import Task, encode_rows, mean_score, to_device, training_steps
-from fedsift.tuning import TuningSettings, accumulate_gradient, check_loss
+from fedsift.tuning import accumulate_gradient, check_loss
+from fedsift.tuning_settings import TuningSettings
 
 
 class FineTuner:

@@ -1,6 +1,7 @@
 """A model whose tuned parameters are views into one flat buffer."""
 
 import hashlib
+import warnings
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -10,6 +11,9 @@ from torch import Tensor, nn
 
 from fedsift.errors import BadInput
 from fedsift.parameter_layout import ParameterLayout
+
+# What came in a message cannot be written to; here nobody does.
+warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
 
 # Entries handled at a time where int8 signs meet floats: PyTorch converts such operands as a whole before it begins,
 # and what one operation leaves in the cache the next finds there.

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from fedsift.errors import BadInput, unknown_name
 from fedsift.parameter_layout import HIDDEN
-from fedsift.tasks.classification import HEADS
 from fedsift.user_code import is_user_code
 
 LANGUAGE_MODELLING, CLASSIFICATION = "language-modelling", "classification"
 DTYPES = ("float32", "bfloat16")
+HEADS = ("random", "label-text")
 DEVICES = ("cpu", "cuda", "auto")
 
 

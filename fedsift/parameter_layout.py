@@ -7,8 +7,10 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
-from torch import nn
+if TYPE_CHECKING:
+    from torch import nn
 
 from fedsift.errors import BadInput, unknown_name
 
@@ -45,12 +47,12 @@ class ParameterLayout:
 HIDDEN = "hidden"  # stands for all hidden layers among the patterns
 
 
-def hidden_layers(model: nn.Module) -> ParameterLayout:
+def hidden_layers(model: "nn.Module") -> ParameterLayout:
     """The layout that tunes all hidden layers and freezes embeddings and head (appendix B)."""
     return chosen_layers(model, HIDDEN)
 
 
-def chosen_layers(model: nn.Module, patterns: str) -> ParameterLayout:
+def chosen_layers(model: "nn.Module", patterns: str) -> ParameterLayout:
     """The layout of the parameters that one of the patterns names.
 
     Hidden layers are all but embeddings and head. These are what the model itself names as its input and output
@@ -83,7 +85,9 @@ def chosen_layers(model: nn.Module, patterns: str) -> ParameterLayout:
     return ParameterLayout(tuple(name for name, _ in tuned), tuple(tuple(p.shape) for _, p in tuned))
 
 
-def _embeddings_and_head(model: nn.Module) -> set[int]:
+def _embeddings_and_head(model: "nn.Module") -> set[int]:
+    from torch import nn  # Here, so that settings can be read without torch.
+
     modules: list[nn.Module] = [module for module in model.modules() if isinstance(module, nn.Embedding)]
     for accessor in ("get_input_embeddings", "get_output_embeddings"):
         named = getattr(model, accessor, lambda: None)()

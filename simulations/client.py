@@ -3,72 +3,33 @@
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from flwr.app import ConfigRecord, Context, Message, UserConfig
+from flwr.app import ConfigRecord, Context, Message
 
-from fedsift.client import LocalTrainer, Tuned
-from fedsift.contribution import UploadTerms
 from fedsift.data.examples import Row
+from fedsift.data.federated_dataset import FederatedDataset
 from fedsift.errors import BadInput
-from fedsift.fine_tuning import FineTuner
-from fedsift.model_settings import ModelSettings
-from fedsift.models import load_learner
 from fedsift.reproducibility import environment_fingerprint
-from fedsift.tasks.task import encode_rows
-from fedsift.tuning import TuningSettings
 from simulations.client_folder import ClientFolder
 from simulations.configuration import RunConfig
-from simulations.data import choose_clients, choose_leavers, data_files_digest, load_dataset, own_dataset
+from simulations.data import choose_leavers, own_dataset
 from simulations.optout.scenario import OFFLINE
-from simulations.worker import Loaded
 from strategies import messages
 from strategies.messages import Wish
 
+if TYPE_CHECKING:
+    from fedsift.client import LocalTrainer, Tuned
+    from fedsift.fine_tuning import FineTuner
+
 MEMBERSHIP = "membership"  # the record in a client's state
-
-
-_dataset = lru_cache(maxsize=1)(load_dataset)
-_own_dataset = lru_cache(maxsize=1)(own_dataset)
-_learner = lru_cache(maxsize=1)(load_learner)
-
-
-@lru_cache(maxsize=1)
-def _model_digest(model: ModelSettings) -> bytes:
-    return _learner(model)[0].base_digest()
 
 
 @lru_cache(maxsize=1)
 def _config(items: tuple[tuple[str, bool | float | int | str], ...]) -> RunConfig:
     return RunConfig.from_user_config(dict(items))
-
-
-@lru_cache(maxsize=1)
-def _trainer(model: ModelSettings, terms: UploadTerms, settings: TuningSettings) -> LocalTrainer:
-    flat_model, task = _learner(model)
-    return LocalTrainer(flat_model, task, terms, settings, model.root_seed)
-
-
-@lru_cache(maxsize=1)
-def _fine_tuner(model: ModelSettings, settings: TuningSettings) -> FineTuner:
-    flat_model, task = _learner(model)
-    return FineTuner(flat_model, task, settings, model.root_seed)
-
-
-def prepare(run_config: UserConfig) -> Loaded:
-    """Load data and model, and try them on the first client: what is wrong there is wrong everywhere.
-
-    Raises:
-        BadInput: data and model cannot be loaded, or do not fit together.
-    """
-    config = RunConfig.from_user_config(run_config)
-    dataset = _dataset(config)
-    _, task = _learner(config.model_settings)
-    digest = _model_digest(config.model_settings)  # Now: later it might be that of buffers which a training changed.
-    first = choose_clients(config, dataset)[0]
-    task.batch(encode_rows(task, dataset.train_examples(first)[: config.batch_size], first))
-    return Loaded(digest, data_files_digest(config) if config.ray_address else "")
 
 
 class Client:
@@ -79,11 +40,9 @@ class Client:
         node = context.node_config
         if "model" in node:
             self.config = dataclasses.replace(self.config, model=str(node["model"]))
-        if "data" in node:
-            self._dataset = _own_dataset(self.config, str(node["data"]), str(node.get("client-id", "")))
-        else:
-            self._dataset = _dataset(self.config)
-        self.id = str(node.get("client-id") or self._dataset.client_ids[int(node["partition-id"])])
+        self._data = str(node.get("data", ""))
+        self._named = str(node.get("client-id", ""))
+        self.id = self._named or str(self._dataset.client_ids[int(node["partition-id"])])
         self.folder = ClientFolder(Path(str(node["client-folder"]))) if "client-folder" in node else None
         masks = str(node.get("mask-folder", ""))
         self.mask_folder = self.folder.masks if self.folder else Path(masks) if masks else None
@@ -96,6 +55,13 @@ class Client:
         if MEMBERSHIP not in context.state:
             context.state[MEMBERSHIP] = membership()
         self.membership = context.state.config_records[MEMBERSHIP]
+
+    @cached_property
+    def _dataset(self) -> FederatedDataset:
+        """Its own, or one that it shares; read when it is first needed."""
+        from simulations import learner
+
+        return own_dataset(self.config, self._data, self._named) if self._data else learner.dataset_of(self.config)
 
     @property
     def train_examples(self) -> Sequence[Row]:
@@ -111,25 +77,29 @@ class Client:
         """What its scores are measured on."""
         return self._dataset.test_examples(self.id)
 
-    def trainer(self, message: Message) -> LocalTrainer:
+    def trainer(self, message: Message) -> "LocalTrainer":
         """Sign-fixed tuning under the terms that a message brings.
 
         Raises:
             BadInput: the terms are for another M0 than this client's.
         """
+        from simulations import learner
+
         terms, config = messages.read_terms(message.content), self.config
         wanted = messages.read_model_digest(message.content)
-        if wanted and wanted != (own := _model_digest(config.model_settings)):
+        if wanted and wanted != (own := learner.model_digest(config.model_settings)):
             raise BadInput(
                 f"model {config.model} is not the server's: its weights have digest {own.hex()[:16]}..., the server's "
                 f"{wanted.hex()[:16]}...; put the server's model there"
             )
-        return _trainer(config.model_settings, terms, config.tuning)
+        return learner.sign_fixed_trainer(config.model_settings, terms, config.tuning)
 
     @property
-    def fine_tuner(self) -> FineTuner:
+    def fine_tuner(self) -> "FineTuner":
         """Plain fine-tuning, for the methods to compare with."""
-        return _fine_tuner(self.config.model_settings, self.config.tuning)
+        from simulations import learner
+
+        return learner.fine_tuner(self.config.model_settings, self.config.tuning)
 
     def wish(self, server_round: int) -> Wish:
         """Who is to leave in this simulation asks for it in a round after that in which it joined; who left is away.
@@ -167,7 +137,7 @@ class Client:
             return Wish(planned)
         return Wish.STAY if member else Wish.AWAY
 
-    def trained(self, message: Message, tuned: Tuned) -> Message:
+    def trained(self, message: Message, tuned: "Tuned") -> Message:
         """The reply to both kinds of training: the upload and what the server keeps beside it."""
         return messages.client_reply(
             message,

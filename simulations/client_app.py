@@ -9,13 +9,10 @@ from fedsift.errors import BadInput
 from fedsift.localisation import Localisation
 from fedsift.mask_file import delete_mask, load_mask, save_mask
 from simulations.client import MEMBERSHIP, Client, membership, round_of
-from simulations.client import prepare as prepare  # workers look for it beside the app
-from simulations.comparison.client import add_handlers
 from simulations.optout.misbehaviour import rerun
 from strategies import messages
 
 app = ClientApp()
-add_handlers(app)
 
 
 @app.query()

@@ -22,7 +22,7 @@ from fedsift.model_settings import ModelSettings
 from fedsift.quantisation import QuantisationGrid
 from fedsift.reproducibility import DEFAULT_PROFILE, PROFILES
 from fedsift.seeds import derive_seed
-from fedsift.tuning import TuningSettings
+from fedsift.tuning_settings import TuningSettings
 from fedsift.user_code import is_user_code
 
 ENGINES = ("ray", "flower")

@@ -24,7 +24,7 @@ from simulations.configuration import RunConfig
 from simulations.ray_grid import Progress, RayGrid, node_configs
 from simulations.worker_pool import WorkerPool
 
-CLIENT_APP = "simulations.client_app:app"
+CLIENT_APP = "simulations.worker_app:app"
 
 
 @contextmanager

@@ -208,6 +208,7 @@ class WorkerPool:
         except (RayError, BadInput) as error:
             self._failure = error
         if starting.awaited and isinstance(self._failure, FedsiftError | RayTaskError):
+            self._live[starting.actor] = _Live()  # It has answered, and can be asked for something else.
             raise self._failure
         if starting.deaths + 1 < _MAX_STARTS:
             self._ask(self._start(), starting.deaths + 1, starting.awaited)

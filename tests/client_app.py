@@ -10,8 +10,8 @@ from flwr.clientapp import ClientApp
 from flwr.clientapp.typing import ClientAppCallable
 
 from simulations.client_app import app as honest_app
-from simulations.client_app import prepare as prepare  # workers look for it beside the app
 from simulations.comparison.client import add_handlers
+from simulations.worker_app import prepare as prepare  # workers look for it beside the app
 from strategies.messages import read_float_array
 
 app = ClientApp()

@@ -12,8 +12,6 @@ from fedsift.errors import BadInput, unknown_name
 from fedsift.tasks.task import RowReport, Task
 from fedsift.tasks.text import pad, pad_token, prompt_tokens, without_middle
 
-HEADS = ("random", "label-text")
-
 
 class TextClassifier(nn.Module):
     """A model of texts and one vector a label; a text's label is the one whose vector points most in its direction.

@@ -22,7 +22,7 @@ from fedsift.reproducibility import make_deterministic
 from fedsift.sign_vector import sign_vector
 from fedsift.tasks.causal_lm import CausalLanguageModelling, CausalRow
 from fedsift.tasks.task import Task, encode_rows
-from fedsift.tuning import TuningSettings
+from fedsift.tuning_settings import TuningSettings
 from simulations.bench.measurement import Measurement, in_turn
 from simulations.configuration import RunConfig
 from simulations.data import choose_clients, load_dataset

@@ -60,9 +60,8 @@ def leave(
             typer.echo("this client has been removed already; --undo lets it join again")
         else:
             folder.ask_to_leave()
-            typer.echo(
-                "this client asks to be removed in the server's next round; keep data, model and software until then"
-            )
+            typer.echo("this client asks to be removed in the server's next round")
+            typer.echo("keep data, model and software as they are until then: it has to repeat its training")
 
 
 def _tell_written(files: list[Path]) -> None:

@@ -10,9 +10,8 @@ from typer.models import ArgumentInfo
 
 from fedsift.data.partition import PARTITIONS
 from fedsift.localisation import LOCALISATIONS
-from fedsift.model_settings import DEVICES, DTYPES
+from fedsift.model_settings import DEVICES, DTYPES, HEADS
 from fedsift.reproducibility import PROFILES
-from fedsift.tasks.classification import HEADS
 from simulations.configuration import RunConfig
 
 DATASETS = "people, tofu, sent140, reddit, stackoverflow, a csv/jsonl/parquet file, owner/name, or module:function."

@@ -13,7 +13,7 @@ from flwr.clientapp import ClientApp
 from flwr.supercore.utils import get_flwr_home
 
 from fedsift.errors import BadInput, FedsiftError, unknown_name
-from fedsift.reproducibility import PROFILES, make_deterministic, worker_environment
+from fedsift.reproducibility import PROFILES, worker_environment
 
 _CLIENT_INPUT_ERROR = 100  # as in `simulations.worker`, which would import Ray
 
@@ -53,7 +53,6 @@ def _answer(message: Message, context: Context) -> Message:
     from simulations import client_app
     from simulations.flower.settings import split
 
-    make_deterministic()
     config, settings = split(context.run_config)
     node: UserConfig = dict(context.node_config)
     if "client-folder" not in node:

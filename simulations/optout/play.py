@@ -21,8 +21,8 @@ from simulations.configuration import RunConfig, read_toml
 from simulations.engine import CLIENT_APP, federate, places, ray_session
 from simulations.optout.federation import Cast, Federation, Quiet
 from simulations.optout.log import STEPS_FILE, StepLog, members_after
-from simulations.optout.misbehaviour import PoolWithOtherHardware, other_profile
 from simulations.optout.oracle import chain_digests, chains, full_steps
+from simulations.optout.other_hardware import PoolWithOtherHardware, other_profile
 from simulations.optout.result import checked_steps, costs, removals, storage_bytes, verdict
 from simulations.optout.scenario import OTHER_HARDWARE, Scenario, read_scenario
 from simulations.progress import STEP, PhaseBars

@@ -12,7 +12,7 @@ from fedsift.model_settings import ModelSettings
 from fedsift.models import load_layout, load_learner
 from fedsift.quantisation import QuantisationGrid
 from fedsift.server_state import ServerState
-from fedsift.tuning import TuningSettings
+from fedsift.tuning_settings import TuningSettings
 from tests.models import save_model
 
 CLIENTS = {

@@ -12,7 +12,7 @@ from fedsift.fine_tuning import FineTuner
 from fedsift.model_settings import ModelSettings
 from fedsift.models import load_learner
 from fedsift.parameter_layout import hidden_layers
-from fedsift.tuning import TuningSettings
+from fedsift.tuning_settings import TuningSettings
 
 ROWS = [("ab", "c"), ("x", "yz!")]
 SETTINGS = TuningSettings(steps=3, lr=0.01, batch_size=4)

@@ -1,3 +1,5 @@
+import hashlib
+
 import numpy as np
 import pytest
 import torch
@@ -61,3 +63,19 @@ def test_other_dtypes_are_refused_by_name() -> None:
     halved = Three()
     halved.frozen.data = halved.frozen.data.half()
     FlatModel(halved, LAYOUT)
+
+
+def test_the_digest_of_m0_covers_every_weight_and_no_training() -> None:
+    module = Three()
+    flat = FlatModel(module, LAYOUT)
+    digest = flat.base_digest()
+    a, b, frozen = (getattr(module, name).detach().clone().numpy().tobytes() for name in ("a", "b", "frozen"))
+    by_hand = hashlib.sha256(LAYOUT.digest + b + a + b"frozen torch.float32 (4, 5)\n" + frozen).digest()
+    assert digest == by_hand
+    flat.load_task_vector(np.ones(40, np.float32))
+    assert flat.base_digest() == digest
+    for name in ("a", "b", "frozen"):
+        other = Three()
+        with torch.no_grad():
+            getattr(other, name)[3, 4] += 1e-6
+        assert FlatModel(other, LAYOUT).base_digest() != digest

@@ -9,7 +9,8 @@ from fedsift.errors import BadInput
 from fedsift.flat_model import FlatModel
 from fedsift.parameter_layout import ParameterLayout
 from fedsift.sign_vector import sign_vector
-from fedsift.tuning import TuningSettings, tune_magnitudes
+from fedsift.tuning import tune_magnitudes
+from fedsift.tuning_settings import TuningSettings
 
 
 class Weights(nn.Module):

@@ -15,7 +15,7 @@ from fedsift.model_settings import ModelSettings
 from fedsift.models import load_layout, load_learner
 from fedsift.quantisation import QuantisationGrid
 from fedsift.reproducibility import environment_fingerprint, make_deterministic
-from fedsift.tuning import TuningSettings
+from fedsift.tuning_settings import TuningSettings
 
 CLIENT = "person-0001"
 MODEL = ModelSettings(model="people", max_length=64)

@@ -27,7 +27,7 @@ def invoke(*arguments: str) -> tuple[int, str, str]:
 def fedsift(*arguments: object, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
     """A command in a process of its own, in a folder."""
     return subprocess.run(
-        [*COMMAND, *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+        [*COMMAND, *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=300, check=False
     )
 
 

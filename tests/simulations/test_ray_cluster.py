@@ -14,7 +14,7 @@ from simulations.configuration import RunConfig, write_toml
 from simulations.engine import CLIENT_APP, federate, places
 from simulations.worker_pool import NoWorkers, WorkerPool
 from tests.ray_cluster import ray_cluster
-from tests.simulations.commands import COMMAND, fedsift, invoke, result_of, run_until
+from tests.simulations.commands import COMMAND, fedsift, result_of, run_until
 
 # A recorded variable with its default value: the node has another fingerprint and computes the same bits.
 OTHER = {"ONEDNN_MAX_CPU_ISA": "DEFAULT"}
@@ -87,9 +87,9 @@ def test_no_cluster_at_the_address(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         started = time.monotonic()
-        code, _, told = invoke("run", "--clients", "2", "--ray-address", address, "--out", str(tmp_path / "out"))
-    assert code == 2
-    assert f"fedsift: ray-address = {address}: no Ray cluster answers there; start one with `ray start --head" in told
+        done = fedsift("run", "--clients", "2", "--ray-address", address, "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert f"ray-address = {address}: no Ray cluster answers there; start one with `ray start --head" in done.stderr
     assert time.monotonic() - started < 30
     assert not (tmp_path / "out").exists()
 
@@ -141,5 +141,5 @@ def test_no_worker_and_none_to_come(pool: WorkerPool, tiny_config: RunConfig, mo
     """More GPUs than there are: the worker finds no place, as after the loss of a node."""
     monkeypatch.setattr("simulations.worker_pool._START_SECONDS", 2.0)
     homeless = WorkerPool(CLIENT_APP, 1, gpus_per_worker=1000)
-    with pytest.raises(NoWorkers, match="no worker has started within 2 seconds: .* start another node"):
+    with pytest.raises(NoWorkers, match=r"no worker has started within 2 seconds: .* start another node"):
         homeless.prepare(tiny_config.to_user_config())

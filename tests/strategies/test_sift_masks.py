@@ -4,13 +4,14 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from flwr.app import ArrayRecord, ConfigRecord
+from flwr.app import ArrayRecord, ConfigRecord, UserConfig
 
 from fedsift.contribution import UploadTerms
 from fedsift.mask_file import load_mask
 from fedsift.models import load_layout
 from fedsift.server_state import ServerState
 from simulations import ray_grid
+from simulations.client_folder import ClientFolder
 from simulations.configuration import RunConfig
 from simulations.ray_grid import RayGrid
 from simulations.server_app import merge_in_workers
@@ -20,6 +21,19 @@ from strategies.sift_masks import SiftMasks
 CLIENTS = 4
 
 
+class Keys:
+    """Of nodes 2, 3, ... (clients 0, 1, ...): who has another key than at first, and who was registered as what."""
+
+    def __init__(self, changed: tuple[int, ...] = (), names: dict[int, str] | None = None) -> None:
+        self._changed, self._names = changed, names or {}
+
+    def key(self, node_id: int) -> str:
+        return f"{'new' if node_id in self._changed else 'first'} key of node {node_id}"
+
+    def name(self, node_id: int) -> str:
+        return self._names.get(node_id, "")
+
+
 def federate(
     pool: WorkerPool,
     config: RunConfig,
@@ -27,8 +41,10 @@ def federate(
     ways: dict[int, str],
     clients: int = CLIENTS,
     partial_sums: bool = False,
+    state: ServerState | None = None,
+    keys: "Keys | None" = None,
 ) -> SiftMasks:
-    """Two rounds over the first clients, those in `ways` hostile."""
+    """Two rounds over the first clients, those in `ways` hostile; from a new state, or one that has members."""
     nodes = [
         {"partition-id": index, "num-partitions": clients, "mask-folder": str(masks), "way": ways.get(index, "")}
         for index in range(clients)
@@ -36,10 +52,10 @@ def federate(
     grid = RayGrid(pool, nodes, config.to_user_config())
     layout = load_layout(config.model_settings)
     terms = UploadTerms(layout.digest, layout.size, config.sign_seed, config.grid)
-    state = ServerState.create(None, terms, clients)
+    state = state or ServerState.create(None, terms, clients)
     if partial_sums:
         merge_in_workers(grid, state)
-    strategy = SiftMasks(state, ("paper", "coordinate"))
+    strategy = SiftMasks(state, ("paper", "coordinate"), node_keys=keys)
     train_config = ConfigRecord({"score": True})
     strategy.start(grid, ArrayRecord(), num_rounds=2, train_config=train_config)
     return strategy
@@ -149,3 +165,49 @@ def test_a_mask_of_ones_choice_is_not_served(pool: WorkerPool, tiny_config: RunC
     merge = federate(pool, tiny_config, tmp_path, {0: "send a mask of ones"}).rounds[0]
     assert "not merged with" in merge.failures["client 0"]
     assert "client 0" not in merge.scores
+
+
+def test_a_member_is_its_nodes_alone(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
+    merged = federate(pool, tiny_config, tmp_path, {}, keys=Keys())
+    before = merged.state.digest()
+    assert merged.state.ledger.node_key("client 1") == "first key of node 3"
+    later = federate(pool, tiny_config, tmp_path, {}, state=merged.state, keys=Keys(changed=(3,)))
+    assert [*later.rounds[0].failures.values()] == ["query: client 'client 1' joined from a node with another key"]
+    assert set(later.rounds[0].scores) == {"client 0", "client 2", "client 3"}
+    assert later.state.digest() == before
+
+
+def test_a_node_speaks_for_the_client_it_was_registered_as(
+    pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path
+) -> None:
+    keys = Keys(names={2: "client 0", 3: "client 2"})
+    strategy = federate(pool, tiny_config, tmp_path, {}, keys=keys)
+    assert set(strategy.state.members) == {"client 0", "client 2", "client 3"}
+    assert "registered as 'client 2' claims to be client 'client 1'" in next(iter(strategy.rounds[0].failures.values()))
+
+
+def test_who_is_a_member_says_the_state(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
+    """Clients that have forgotten that they joined, as after a restart, do not train again."""
+    merged = federate(pool, tiny_config, tmp_path, {}, clients=3)
+    before = merged.state.digest()
+    again = federate(pool, tiny_config, tmp_path, {}, clients=3, state=merged.state)
+    assert [record.joined for record in again.rounds] == [[], []]
+    assert [record.failures for record in again.rounds] == [{}, {}]
+    assert set(again.rounds[0].scores["client 0"]) == {"zero_shot", "local", "merged", "paper", "coordinate"}
+    assert again.state.digest() == before
+
+
+def test_who_asks_to_leave_and_is_no_member_has_left(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
+    nodes: list[UserConfig] = []
+    for place in range(3):
+        own = tmp_path / str(place)
+        own.mkdir()
+        nodes.append({"partition-id": place, "num-partitions": 3, "client-folder": str(own)})
+    ClientFolder(tmp_path / "1").ask_to_leave()
+    layout = load_layout(tiny_config.model_settings)
+    terms = UploadTerms(layout.digest, layout.size, tiny_config.sign_seed, tiny_config.grid)
+    strategy = SiftMasks(ServerState.create(None, terms, 3), ("coordinate",), evaluate=False)
+    strategy.start(RayGrid(pool, nodes, tiny_config.to_user_config()), ArrayRecord(), num_rounds=1)
+    assert set(strategy.state.members) == {"client 0", "client 2"}
+    assert strategy.rounds[0].receipts == []
+    assert ClientFolder(tmp_path / "1").has_left

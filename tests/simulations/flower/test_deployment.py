@@ -1,0 +1,177 @@
+"""A real deployment: TLS, authenticated nodes that come and go, clients that bring their data and ask to leave."""
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flwr.app import Context, RecordDict
+
+from fedsift.ledger import Ledger
+from simulations import server_app
+from simulations.client_folder import ClientFolder
+from simulations.configuration import OWN, RunConfig
+from simulations.flower.credentials import make_certificates, make_node_key
+from simulations.flower.settings import ServerSettings
+from simulations.ray_grid import RayGrid, node_configs
+from simulations.worker_pool import WorkerPool
+from tests.simulations.flower.deployment import Deployment, Process, wait_for
+
+CLIENTS = ("client 0", "client 1", "client 2")
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory, table_file: Path) -> Iterator[Deployment]:
+    """Three registered nodes, each with the rows of its client in a file."""
+    deployed = Deployment(tmp_path_factory.mktemp("deployment"))
+    rows = [json.loads(line) for line in table_file.read_text(encoding="utf-8").splitlines()]
+    for name in CLIENTS:
+        deployed.register(name)
+        own = [json.dumps(row) + "\n" for row in rows if row["who"] == name]
+        (deployed.folder / name / "rows.jsonl").write_text("".join(own), encoding="utf-8")
+    yield deployed
+    deployed.end()
+
+
+@pytest.fixture(scope="module")
+def nodes(deployment: Deployment, tiny_model: Path) -> dict[str, Process]:
+    return {name: start_node(deployment, tiny_model, name) for name in CLIENTS}
+
+
+def start_node(deployment: Deployment, model: Path, name: str) -> Process:
+    data = deployment.folder / name / "rows.jsonl"
+    return deployment.start_node(name, {"data": str(data), "model": str(model)})
+
+
+@pytest.fixture(scope="module")
+def config(tiny_config: RunConfig) -> RunConfig:
+    """What the clients have on their own machines, their data, the server knows nothing of."""
+    return dataclasses.replace(tiny_config, dataset=OWN, client_column="")
+
+
+def settings(deployment: Deployment, **changed: Any) -> ServerSettings:
+    return ServerSettings(
+        **{"out": str(deployment.folder / "run"), "rounds": 1, "min_nodes": 3, "round_timeout": 90.0, **changed}
+    )
+
+
+def simulated_digest(pool: WorkerPool, config: RunConfig, clients: list[str]) -> str:
+    places = {client_id: place for place, client_id in enumerate(CLIENTS) if client_id in clients}
+    user_config = dataclasses.replace(config, evaluate=False).to_user_config()
+    context = Context(1, 1, {"rounds": 1}, RecordDict(), user_config)
+    server_app.app(RayGrid(pool, node_configs(places), user_config), context)
+    return str(json.loads(str(context.state.config_records["outcome"]["json"]))["state_digest"])
+
+
+@pytest.fixture(autouse=True)
+def everybody_wants_to_join(deployment: Deployment) -> None:
+    for name in CLIENTS:
+        folder = deployment.folder / name / "client"
+        folder.mkdir(exist_ok=True)
+        ClientFolder(folder).undo()
+
+
+def result(deployment: Deployment) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((deployment.folder / "run" / "result.json").read_text(encoding="utf-8"))
+    return read
+
+
+def test_merge_and_leave(
+    deployment: Deployment, nodes: dict[str, Process], config: RunConfig, tiny_config: RunConfig, pool: WorkerPool
+) -> None:
+    run = deployment.run(config, settings(deployment, rounds=2))
+    wait_for("the merge", lambda: "3 members, 3 joined" in run.told)
+    own = ClientFolder(deployment.folder / "client 1" / "client")
+    own.ask_to_leave()
+    assert run.wait() == 0
+    assert f"state {simulated_digest(pool, tiny_config, list(CLIENTS))}" in run.told
+    left = result(deployment)
+    assert left["clients"] == 3
+    assert left["failures"] == {}
+    assert set(left["scores"]) == {"zero_shot", "local", "merged", "sift_masks_paper", "sift_masks"}
+    (removal,) = left["removals"]
+    assert (removal["client"], removal["verdict"]) == ("client 1", "BIT_EXACT")
+    assert left["state_digest"] == simulated_digest(pool, tiny_config, ["client 0", "client 2"])
+    assert own.has_left
+    assert list(own.masks.iterdir()) == []
+    ledger = Ledger.open(deployment.folder / "run" / "ledger.sqlite", read_only=True)
+    assert ledger.node_key("client 1") == ""
+    assert len(ledger.node_key("client 0")) == 64
+    ledger.close()
+
+
+def test_an_unregistered_key_is_refused(deployment: Deployment) -> None:
+    make_node_key(deployment.folder / "stranger" / "key")
+    node = deployment.start_node("stranger", {})
+    wait_for("the stranger's end", lambda: node.ended)
+    assert "not registered" in node.told or "2004" in node.told or "denied" in node.told.lower()
+
+
+def test_a_certificate_of_somebody_else_is_refused(deployment: Deployment, tmp_path: Path) -> None:
+    """The node does not trust a SuperLink whose certificate another authority signed, and never says a word to it."""
+    make_certificates(tmp_path, ["localhost"])
+    node = deployment.start_node("client 0", {}, authority=tmp_path / "ca.crt")
+    wait_for("a refusal", lambda: "CERTIFICATE_VERIFY_FAILED" in node.told or node.ended)
+    assert "SuperNode ID" not in node.told
+    node.kill()
+
+
+@pytest.mark.slow
+def test_a_node_killed_in_mid_training_is_merged_in_the_next_round(
+    deployment: Deployment,
+    nodes: dict[str, Process],
+    config: RunConfig,
+    tiny_config: RunConfig,
+    tiny_model: Path,
+    pool: WorkerPool,
+) -> None:
+    out = deployment.folder / "killed node"
+    quick = dataclasses.replace(config, evaluate=False)
+    before = nodes["client 2"].told.count("Receiving: train message")
+    run = deployment.run(quick, settings(deployment, out=str(out), rounds=2, round_timeout=120.0))
+    wait_for("a training", lambda: nodes["client 2"].told.count("Receiving: train message") > before)
+    nodes["client 2"].kill()
+
+    def is_back() -> bool:
+        """It is let in when the SuperLink has missed its heartbeat; until then it ends, and is started again."""
+        nodes["client 2"] = start_node(deployment, tiny_model, "client 2")
+        wait_for("an answer", lambda: nodes["client 2"].ended or "SuperNode ID" in nodes["client 2"].told)
+        return not nodes["client 2"].ended
+
+    wait_for("the node's return", is_back)
+    assert run.wait() == 0
+    assert "2 members, 2 joined" in run.told
+    assert "3 members, 1 joined" in run.told
+    assert json.loads((out / "result.json").read_text(encoding="utf-8"))["state_digest"] == simulated_digest(
+        pool, tiny_config, list(CLIENTS)
+    )
+
+
+@pytest.mark.slow
+def test_a_server_that_is_killed_goes_on_from_its_ledger(
+    deployment: Deployment, nodes: dict[str, Process], config: RunConfig, tiny_config: RunConfig, pool: WorkerPool
+) -> None:
+    out = deployment.folder / "killed server"
+    quick = dataclasses.replace(config, evaluate=False)
+
+    def members() -> set[str]:
+        if not (out / "ledger.sqlite").exists():
+            return set()
+        ledger = Ledger.open(out / "ledger.sqlite", read_only=True)
+        found = set(ledger.members())
+        ledger.close()
+        return found
+
+    run = deployment.run(quick, settings(deployment, out=str(out)))
+    wait_for("a member", lambda: bool(members()))
+    deployment.superlink.kill()
+    run.kill()
+    merged = members()
+    assert merged
+    deployment.start_superlink()
+    run = deployment.run(quick, settings(deployment, out=str(out)))
+    assert run.wait() == 0
+    assert f"3 members, {3 - len(merged)} joined" in run.told
+    assert f"state {simulated_digest(pool, tiny_config, list(CLIENTS))}" in run.told
