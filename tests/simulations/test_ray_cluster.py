@@ -10,8 +10,10 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from fedsift.errors import BadInput
+from fedsift.models import load_learner
 from simulations.configuration import RunConfig, write_toml
 from simulations.engine import CLIENT_APP, federate, places
+from simulations.server_app import open_state
 from simulations.worker_pool import NoWorkers, WorkerPool
 from tests.ray_cluster import ray_cluster
 from tests.simulations.commands import COMMAND, fedsift, result_of, run_until
@@ -62,6 +64,7 @@ def test_a_lost_node_leaves_no_trace(pool: WorkerPool, tmp_path: Path, clients: 
     assert [each["ONEDNN_MAX_CPU_ISA"] for each in result["environment"]] == ["", "DEFAULT"]
 
 
+@pytest.mark.slow
 def test_a_rerun_goes_where_its_member_was_merged(tiny_model: Path, tmp_path: Path) -> None:
     """Six of twelve leave in the cluster, and are removed; of the rest, on the head's kind of node alone, only some."""
     (tmp_path / "on_nodes.py").write_text(CODE, encoding="utf-8")
@@ -127,14 +130,16 @@ def test_workers_with_different_models(
 def test_a_model_that_changed_since_the_merge(
     pool: WorkerPool, tiny_model: Path, tiny_config: RunConfig, tmp_path: Path
 ) -> None:
-    model, ledger = shutil.copytree(tiny_model, tmp_path / "model"), tmp_path / "ledger.sqlite"
-    config = dataclasses.replace(tiny_config, model=str(model), evaluate=False)
+    config, ledger = dataclasses.replace(tiny_config, evaluate=False), tmp_path / "ledger.sqlite"
     federate(pool, config, {"client 0": 0}, ledger=ledger)
+    model = shutil.copytree(tiny_model, tmp_path / "model")
     weights = load_file(model / "model.safetensors")
     weights["transformer.h.0.mlp.c_fc.bias"] += 1
     save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(BadInput, match=f"the weights of model {model} changed since"):
-        federate(WorkerPool(CLIENT_APP, 1), config, {"client 1": 1}, ledger=ledger)
+    changed = load_learner(dataclasses.replace(config, model=str(model)).model_settings)[0].base_digest()
+    with pytest.raises(BadInput, match=f"the weights of model {tiny_model} changed since"):
+        open_state(config, ledger, 2, changed)
+    open_state(config, ledger, 2, load_learner(config.model_settings)[0].base_digest()).ledger.close()
 
 
 def test_no_worker_and_none_to_come(pool: WorkerPool, tiny_config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -137,6 +137,7 @@ def test_stopped_at_a_moment(
     assert len([*(out / "masks").iterdir()]) == undisturbed["steps"][-1]["members"]
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle(undisturbed: dict[str, Any], tiny_config: RunConfig, tmp_path: Path) -> None:
     """A process of its own, by SIGKILL; then what is over is told again without another step."""
     config, scenario, out = tmp_path / "config.toml", tmp_path / "scenario.toml", tmp_path / "out"
