@@ -29,6 +29,7 @@ ENGINES = ("ray", "flower")
 OWN = "own"  # the data set of a deployment: each client has its own rows
 _WORKERS_PER_CORE = 8  # More would only take memory: each worker loads its own libraries.
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?")
+_RAY_ADDRESS = re.compile(r"[^/\s]+:\d+")
 _LISTS = {"leave", "choices"}
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 
@@ -61,7 +62,9 @@ class RunConfig:
         engine: what runs the simulated clients: "ray", or "flower" for Flower's own engine (`flwr run`).
         profile: how far the bits of a rerun carry: fast, vendor or portable (docs/reproducibility.md).
         seed: the root of all seeds.
-        workers: Ray actors; 0 for one a core.
+        workers: Ray actors; 0 for one a core, on a cluster for one for each of its CPUs.
+        ray_address: of a running Ray cluster, "host:port", or "auto" for the one that this machine belongs to; empty to
+            start Ray on this machine alone (docs/cluster.md).
         partial_sums: whether workers merge what their clients upload, and hand over sums; the state is the same.
     """
 
@@ -101,6 +104,7 @@ class RunConfig:
     profile: str = DEFAULT_PROFILE
     seed: int = 0
     workers: int = 0
+    ray_address: str = ""
     partial_sums: bool = False
 
     def __post_init__(self) -> None:
@@ -116,7 +120,13 @@ class RunConfig:
         if not 0 <= self.seed < 2**63:
             raise BadInput(f"seed = {self.seed}: a seed lies between 0 and 2^63 - 1")
         most = _WORKERS_PER_CORE * cores()
-        if not 0 <= self.workers <= most:
+        if self.ray_address not in ("", "auto") and not _RAY_ADDRESS.fullmatch(self.ray_address):
+            raise BadInput(
+                f"ray-address = {self.ray_address}: give host:port of a cluster's head, or auto on its nodes"
+            )
+        if self.workers < 0 and self.ray_address:
+            raise BadInput(f"workers = {self.workers}: give 0 for one for each CPU of the cluster, or a number of them")
+        if not 0 <= self.workers <= most and not self.ray_address:
             raise BadInput(f"workers = {self.workers}: give 0 for one a core, or at most {most} on this machine")
         if self.max_magnitude < 0:
             raise BadInput(f"max-magnitude = {self.max_magnitude}: give a number above 0, or 0 for lr * steps")
@@ -196,7 +206,7 @@ class RunConfig:
 
     @property
     def worker_count(self) -> int:
-        """Workers, with 0 resolved to one a core."""
+        """Workers on this machine alone, with 0 resolved to one a core."""
         return self.workers or cores()
 
     def to_user_config(self) -> dict[str, bool | float | int | str]:

@@ -1,6 +1,8 @@
 """From a configuration to the clients' data."""
 
 import dataclasses
+import hashlib
+from pathlib import Path
 
 import numpy as np
 
@@ -50,6 +52,16 @@ def _table(config: RunConfig) -> TableDataset:
     else:
         split = partition_dirichlet([str(label) for label in table[config.target]], config.clients, config.alpha, seed)
     return TableDataset(table, split, template)
+
+
+def data_files_digest(config: RunConfig) -> str:
+    """SHA-256 of the files that the data are read from, in hexadecimal; empty for data of another kind."""
+    files = [name for name in (config.dataset, config.data_file) if name and Path(name).is_file()]
+    digests = []
+    for name in files:
+        with Path(name).open("rb") as file:
+            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return " ".join(digests)
 
 
 def own_dataset(config: RunConfig, source: str, client_id: str) -> FederatedDataset:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import ray
@@ -18,26 +19,42 @@ from fedsift.models import torch_device
 from fedsift.reproducibility import worker_environment
 from simulations import server_app
 from simulations.client import MEMBERSHIP, membership
+from simulations.cluster import connect, workers_and_gpus
 from simulations.configuration import RunConfig
-from simulations.ray_grid import Progress, RayGrid, WorkerPool, node_configs
+from simulations.ray_grid import Progress, RayGrid, node_configs
+from simulations.worker_pool import WorkerPool
 
 CLIENT_APP = "simulations.worker_app:app"
 
 
 @contextmanager
-def ray_session(workers: int, config: RunConfig, spare: int = 0) -> Iterator[WorkerPool]:
-    """Ray on this machine with `workers` actors as configured, stopped at the end whatever happens.
+def ray_session(clients: int, config: RunConfig, spare: int = 0) -> Iterator[WorkerPool]:
+    """Workers as configured for so many clients, on this machine or a cluster, stopped at the end whatever happens.
 
     There is room for `spare` actors more, which somebody else may start.
     """
-    gpus = torch.cuda.device_count() if torch_device(config.device).type == "cuda" else 0
     logging.getLogger("flwr").setLevel(logging.ERROR)  # The bars and the table say it better.
-    with _environment(worker_environment(config.profile, gpus)):
-        ray.init(num_cpus=workers + spare, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     try:
-        yield WorkerPool(CLIENT_APP, workers, config.profile, gpus / workers, inherits=True)
+        yield _on_cluster(clients, config, spare) if config.ray_address else _on_this_machine(clients, config, spare)
     finally:
         ray.shutdown()
+
+
+def _on_this_machine(clients: int, config: RunConfig, spare: int) -> WorkerPool:
+    """Ray for these workers alone, started under their profile."""
+    workers = min(config.worker_count, clients)
+    gpus = torch.cuda.device_count() if torch_device(config.device).type == "cuda" else 0
+    options: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
+    with _environment(worker_environment(config.profile, gpus)):
+        ray.init(address="local", num_cpus=workers + spare, **options)
+    return WorkerPool(CLIENT_APP, workers, config.profile, gpus / workers, inherits=True)
+
+
+def _on_cluster(clients: int, config: RunConfig, spare: int) -> WorkerPool:
+    """Workers spread over a running cluster."""
+    connect(config.ray_address)
+    workers, gpus = workers_and_gpus(config, clients, spare)
+    return WorkerPool(CLIENT_APP, workers, config.profile, min(1.0, gpus / workers), cluster_folder=str(Path.cwd()))
 
 
 @contextmanager
@@ -83,14 +100,26 @@ def federate(
     extra = {"mask-folder": str(masks.resolve())} if masks is not None else {}
     nodes = node_configs(clients, extra, held_out)
     grid = RayGrid(pool, nodes, user_config, bars, remembered(clients, ledger, returning))
-    environments = pool.prepare(user_config)
-    server_config: UserConfig = {"rounds": rounds or (2 if config.leave else 1)}
-    if ledger is not None:
-        server_config["ledger"] = str(ledger)
-    context = Context(run_id=1, node_id=1, node_config=server_config, state=RecordDict(), run_config=user_config)
-    server_app.app(grid, context)
+    with _shared_file(config, masks) as shared_file:
+        environments = pool.prepare(user_config, shared_file)
+        server_config: UserConfig = {"rounds": rounds or (2 if config.leave else 1)}
+        server_config["model-digest"] = pool.model_digest.hex()
+        if ledger is not None:
+            server_config["ledger"] = str(ledger)
+        context = Context(run_id=1, node_id=1, node_config=server_config, state=RecordDict(), run_config=user_config)
+        server_app.app(grid, context)
     outcome: dict[str, Any] = json.loads(str(context.state.config_records["outcome"]["json"]))
     return {**outcome, "environments": environments}
+
+
+@contextmanager
+def _shared_file(config: RunConfig, masks: Path | None) -> Iterator[str]:
+    """On a cluster, a file in the masks' folder of a name that is nowhere else: who sees it sees the folder."""
+    if masks is None or not config.ray_address:
+        yield ""
+        return
+    with NamedTemporaryFile(dir=masks.resolve(), prefix=".seen-by-all-") as file:
+        yield file.name
 
 
 def remembered(clients: Iterable[str], ledger: Path | None, returning: bool) -> dict[int, RecordDict]:

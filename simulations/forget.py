@@ -62,7 +62,9 @@ def _forget(
     chosen = places(dataset_ids, [client_id for client_id in leavers if client_id not in gone])
     if chosen:
         resolved = dataclasses.replace(config, leave=tuple(chosen), evaluate=False)
-        with bars, ray_session(min(config.worker_count, len(chosen)), config) as pool:
+        # On a cluster all workers start: each is to rerun where its member was merged, and the machines may differ.
+        clients = len(members) if config.ray_address else len(chosen)
+        with bars, ray_session(clients, config) as pool:
             outcome = federate(pool, resolved, chosen, bars, folder.ledger, folder.masks(), rounds=1)
             bars.finish()
         receipts += outcome["rounds"][0]["receipts"]

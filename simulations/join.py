@@ -30,7 +30,7 @@ def join(path: Path, client_ids: Sequence[str], bars: PhaseBars) -> dict[str, An
         folder.sweep()
         chosen = places(load_dataset(config).client_ids, dict.fromkeys(client_ids))
         alone = dataclasses.replace(config, leave=0, evaluate=False)
-        with bars, ray_session(min(config.worker_count, len(chosen)), config) as pool:
+        with bars, ray_session(len(chosen), config) as pool:
             outcome = federate(pool, alone, chosen, bars, folder.ledger, folder.masks(), returning=True)
             bars.finish()
         record = outcome["rounds"][0]

@@ -1,4 +1,4 @@
-"""Flower's Grid over Ray actors: replies stream, the broadcast is stored once, dead workers are replaced.
+"""Flower's Grid over Ray actors: replies stream, the broadcast is stored once, clients of dead workers run again.
 
 The stock simulation engine returns all replies at once and asks for each node again and again; here
 `send_and_receive` is a generator with about two messages in flight for each worker, so that memory and the cost of a
@@ -7,7 +7,7 @@ message do not depend on the number of clients.
 
 import time
 from collections import deque
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from itertools import count, islice
 from operator import length_hint
 from typing import Any, Protocol
@@ -17,12 +17,11 @@ from flwr.app import ArrayRecord, Context, Message, RecordDict, UserConfig
 from flwr.serverapp import Grid
 from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
-from ray.exceptions import RayActorError, RayTaskError
 
 from fedsift.errors import FedsiftError
-from fedsift.reproducibility import DEFAULT_PROFILE, worker_environment
-from simulations.worker import Parcel, start_worker
-from strategies.messages import QUERY, TRAIN
+from simulations.worker import Parcel
+from simulations.worker_pool import LOOK_SECONDS, LOST
+from strategies.messages import FORGET, QUERY, TRAIN
 from strategies.partial_merge import PartialMerge
 
 _IN_FLIGHT_PER_WORKER = 2  # One runs, one waits: a worker is never idle while a reply is being merged.
@@ -54,75 +53,22 @@ class Workers(Protocol):
     """What a grid needs of its workers."""
 
     def __len__(self) -> int:
-        """How many there are."""
+        """How many live."""
 
-    def submit(self, parcel: Parcel) -> tuple[Any, Any]:
-        """Send messages with their clients' contexts to a worker; returns the future and the worker."""
+    def refresh(self) -> bool:
+        """Let workers that have become ready take part; returns whether others are starting."""
+
+    def submit(self, parcel: Parcel, died_under: Collection[Any] = ()) -> tuple[Any, Any]:
+        """Send messages with their clients' contexts to a worker; returns the future and the worker.
+
+        `died_under`: workers that died over these messages.
+        """
 
     def finished(self, actor: Any) -> None:
         """What was submitted to a worker is done."""
 
     def replace(self, actor: Any) -> None:
         """Start another worker in place of a dead one."""
-
-
-class WorkerPool:
-    """Ray actors with their load; shared by all grids of a command."""
-
-    def __init__(
-        self,
-        client_app: str,
-        workers: int,
-        profile: str = DEFAULT_PROFILE,
-        gpus_per_worker: float = 0.0,
-        inherits: bool = False,
-    ) -> None:
-        """Start `workers` actors that import `client_app` ("module:name") under a profile. Ray must be initialised.
-
-        `inherits` says that Ray was started under that profile.
-        """
-        self._client_app, self._profile, self._gpus_per_worker = client_app, profile, gpus_per_worker
-        self._inherits = inherits
-        self._load: dict[Any, int] = {self._start(): 0 for _ in range(workers)}
-
-    def __len__(self) -> int:
-        return len(self._load)
-
-    def prepare(self, run_config: UserConfig) -> list[dict[str, str]]:
-        """Wait until each worker has started and loaded model and data; returns their distinct fingerprints.
-
-        Raises:
-            FedsiftError: as a worker raised it.
-        """
-        try:
-            fingerprints = ray.get([actor.prepare.remote(run_config) for actor in self._load])
-        except RayTaskError as error:
-            raise error.cause if isinstance(error.cause, FedsiftError) else error from None
-        found: list[dict[str, str]] = []
-        for fingerprint in fingerprints:
-            if fingerprint not in found:
-                found.append(fingerprint)
-        return found
-
-    def submit(self, parcel: Parcel) -> tuple[Any, Any]:
-        """Send messages to the least loaded actor; returns the future of their replies, and the actor."""
-        actor = min(self._load, key=self._load.__getitem__)
-        self._load[actor] += 1
-        return actor.handle.remote(parcel), actor
-
-    def finished(self, actor: Any) -> None:
-        """What was submitted to `actor` is done."""
-        if actor in self._load:
-            self._load[actor] -= 1
-
-    def replace(self, actor: Any) -> None:
-        """Start another actor in place of a dead one; once, however many of its messages fail."""
-        if self._load.pop(actor, None) is not None:
-            self._load[self._start()] = 0
-
-    def _start(self) -> Any:
-        environment = None if self._inherits else worker_environment(self._profile, self._gpus_per_worker)
-        return start_worker(self._client_app, self._gpus_per_worker, environment)
 
 
 class RayGrid(Grid):
@@ -206,12 +152,13 @@ class RayGrid(Grid):
         unsent = total = length_hint(messages)
         source = iter(messages)
         retries: deque[Message] = deque()
-        attempts: dict[int, int] = {}
+        died: dict[int, list[Any]] = {}  # the workers that died over a node's message
         pending: dict[Any, tuple[list[Message], Any]] = {}
         announced = ""
         last_state = RecordDict()
         while True:
-            while len(pending) < _IN_FLIGHT_PER_WORKER * len(self._pool):
+            starting = self._pool.refresh()
+            while len(pending) < self._slots:
                 if retries:
                     sent = [retries.popleft()]
                 else:
@@ -222,24 +169,26 @@ class RayGrid(Grid):
                 if self._progress and not announced:
                     announced = sent[0].metadata.message_type
                     self._progress.begin(announced, total)
-                future, actor = self._submit(sent)
+                future, actor = self._submit(sent, died.get(sent[0].metadata.dst_node_id, ()))
                 pending[future] = sent, actor
             if not pending:
                 return
-            remaining = deadline - time.monotonic()
-            done, _ = ray.wait(list(pending), timeout=None if remaining == float("inf") else max(0.0, remaining))
+            seconds = min(deadline - time.monotonic(), LOOK_SECONDS if starting else float("inf"))
+            done, _ = ray.wait(list(pending), timeout=None if seconds == float("inf") else max(0.0, seconds))
+            if not done and time.monotonic() < deadline:
+                continue
             if not done:
                 raise TimeoutError(f"{len(pending)} or more clients did not answer within {timeout} seconds")
             sent, actor = pending.pop(done[0])
             self._pool.finished(actor)
             try:
                 replies = ray.get(done[0])
-            except RayActorError as error:
+            except LOST as error:
                 self._pool.replace(actor)
                 for message in sent:
                     node_id = message.metadata.dst_node_id
-                    attempts[node_id] = attempts.get(node_id, 0) + 1
-                    if attempts[node_id] == _MAX_ATTEMPTS:
+                    died.setdefault(node_id, []).append(actor)
+                    if len(died[node_id]) == _MAX_ATTEMPTS:
                         raise WorkerDied(f"node {node_id}: its worker died {_MAX_ATTEMPTS} times: {error}") from error
                 retries.extend(sent)
                 continue
@@ -259,7 +208,7 @@ class RayGrid(Grid):
         """
         first = list(islice(source, 1))
         message_type = first[0].metadata.message_type if first else ""
-        slots = _IN_FLIGHT_PER_WORKER * len(self._pool)
+        slots = self._slots
         size = 1
         if message_type == QUERY:
             size = total // (_PARCELS_PER_SLOT * slots)
@@ -267,7 +216,12 @@ class RayGrid(Grid):
             size = unsent // (_UNSENT_PARCELS_PER_SLOT * slots)
         return first + list(islice(source, max(0, min(_LARGEST_PARCEL, size) - 1)))
 
-    def _submit(self, messages: list[Message]) -> tuple[Any, Any]:
+    @property
+    def _slots(self) -> int:
+        """Parcels in flight; some also while no worker lives: to submit one is to wait for a worker."""
+        return _IN_FLIGHT_PER_WORKER * max(1, len(self._pool))
+
+    def _submit(self, messages: list[Message], died_under: Collection[Any]) -> tuple[Any, Any]:
         """Send messages to a worker, broadcast records by reference."""
         shared: dict[str, Any] = {}
         if len(messages) == 1:
@@ -278,7 +232,8 @@ class RayGrid(Grid):
                 rest = RecordDict({name: record for name, record in message.content.items() if name not in shared})
                 messages = [Message(rest, metadata=message.metadata)]  # type: ignore[call-overload]
         contexts = [self._context(each.metadata.dst_node_id) for each in messages]
-        return self._pool.submit(Parcel(messages, shared, contexts, self.partial_merge))
+        parcel = Parcel(messages, shared, contexts, self.partial_merge, _environment(messages[0]))
+        return self._pool.submit(parcel, died_under)
 
     def _context(self, node_id: int) -> Context:
         state = self._states.get(node_id) or RecordDict()
@@ -294,6 +249,13 @@ class RayGrid(Grid):
             reference = ray.put(record)
             self._broadcast[name] = record, reference
         return reference
+
+
+def _environment(message: Message) -> str:
+    """Where the message of a member that leaves is to run: the fingerprint that it was merged with."""
+    if message.metadata.message_type != FORGET or "client" not in message.content:
+        return ""
+    return str(message.content.config_records["client"].get("environment", ""))
 
 
 def node_configs(

@@ -51,9 +51,10 @@ def rebuild_without(
     number = len(old.receipts()) + 1
     new_ledger, new_masks = folder.path / f"ledger-{number}.partial", folder.path / f"masks-{number}"
     new_masks.mkdir(exist_ok=True)
-    ServerState.create(new_ledger, old.terms, old.get("capacity"), old.get("config")).ledger.close()
+    model_digest = old.get("model_digest", b"")
+    ServerState.create(new_ledger, old.terms, old.get("capacity"), old.get("config"), model_digest).ledger.close()
     bars.prefix = "rebuild "
-    with bars, ray_session(config.worker_count, config) as pool:
+    with bars, ray_session(len(remaining), config) as pool:
         alone = dataclasses.replace(config, leave=0, evaluate=False)
         outcome = federate(pool, alone, places(dataset_ids, remaining), bars, new_ledger, new_masks)
         bars.finish()

@@ -60,6 +60,8 @@ def _check(config: RunConfig) -> tuple[list[str], tuple[str, ...]]:
 
 def _check_flower(config: RunConfig) -> None:
     """What Flower's own engine cannot do."""
+    if config.ray_address:
+        raise BadInput("ray-address belongs to engine ray; Flower's own engine starts a Ray of its own")
     if config.oracle or config.partial_sums:
         name = "oracle" if config.oracle else "partial-sums"
         instead = "; `fedsift verify RUN --oracle` compares afterwards" if config.oracle else ""
@@ -72,7 +74,7 @@ def _simulate(
     started = time.perf_counter()
     resolved = dataclasses.replace(config, leave=leavers or 0)
     everyone = places(clients, clients)
-    with bars, ray_session(min(config.worker_count, len(clients)), config) as pool:
+    with bars, ray_session(len(clients), config) as pool:
         outcome = federate(pool, resolved, everyone, bars, folder.ledger, folder.masks())
         first = outcome["rounds"][0]
         if not first["members"]:

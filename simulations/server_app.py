@@ -30,12 +30,15 @@ def main(grid: Grid, context: Context) -> None:
     """Run as many rounds as the node configuration says under "rounds": one to merge, a second one for those who leave.
 
     The state is in the file that the node configuration names as "ledger", which is made if there is none; without
-    that key, in memory. Leaves in `context.state["outcome"]` a JSON text: the rounds' records, all receipts, the number
-    of tuned parameters, and the final state's digest and members.
+    that key, in memory. Its "model-digest", in hexadecimal, is that of the M0 that all clients are to have. Leaves in
+    `context.state["outcome"]` a JSON text: the rounds' records, all receipts, the number of tuned parameters, and the
+    final state's digest and members.
     """
     config = RunConfig.from_user_config(context.run_config)
     ledger = str(context.node_config.get("ledger", ""))
-    state = open_state(config, Path(ledger) if ledger else None, capacity=max(1, len(list(grid.get_node_ids()))))
+    capacity = max(1, len(list(grid.get_node_ids())))
+    model_digest = bytes.fromhex(str(context.node_config.get("model-digest", "")))
+    state = open_state(config, Path(ledger) if ledger else None, capacity, model_digest)
     if config.partial_sums:
         merge_in_workers(grid, state)
     strategy = SiftMasks(state, ("paper", config.localise), config.evaluate, receipt_context(config))
@@ -77,7 +80,7 @@ def merge_in_workers(grid: Grid, state: ServerState) -> None:
 
 
 # What may differ between the sessions of a run: it does not touch the bits of a contribution.
-_FREE = {"clients", "leave", "oracle", "evaluate", "localise", "engine", "workers", "partial-sums"}
+_FREE = {"clients", "leave", "oracle", "evaluate", "localise", "engine", "workers", "ray-address", "partial-sums"}
 
 
 def changed_terms(config: RunConfig, recorded: dict[str, Any]) -> list[str]:

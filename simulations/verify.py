@@ -34,7 +34,7 @@ def verify(path: Path, oracle: bool, certificate: Path | None, bars: PhaseBars) 
             state = ServerState(ledger)
             expected = {client_id: member.digest.hex() for client_id, member in state.members.items()}
             digest = state.digest().hex()
-            with bars, ray_session(config.worker_count, config) as pool:
+            with bars, ray_session(len(expected), config) as pool:
                 bars.prefix = "oracle "
                 alone = dataclasses.replace(config, leave=0, evaluate=False)
                 outcome = federate(pool, alone, places(load_dataset(config).client_ids, expected), bars)

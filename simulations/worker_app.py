@@ -1,7 +1,28 @@
 """The ClientApp of Ray's workers: ours, with what the compared methods ask of clients, and what is loaded before."""
 
+from flwr.app import UserConfig
+
+from fedsift.tasks.task import encode_rows
 from simulations.client_app import app
 from simulations.comparison.client import add_handlers
-from simulations.learner import prepare as prepare  # workers look for it beside the app
+from simulations.configuration import RunConfig
+from simulations.data import choose_clients, data_files_digest
+from simulations.learner import dataset_of, learner, model_digest
+from simulations.worker import Loaded
 
 add_handlers(app)
+
+
+def prepare(run_config: UserConfig) -> Loaded:
+    """Load data and model, and try them on the first client: what is wrong there is wrong everywhere.
+
+    Raises:
+        BadInput: data and model cannot be loaded, or do not fit together.
+    """
+    config = RunConfig.from_user_config(run_config)
+    dataset = dataset_of(config)
+    _, task = learner(config.model_settings)
+    digest = model_digest(config.model_settings)  # Now: later it might be that of buffers which a training changed.
+    first = choose_clients(config, dataset)[0]
+    task.batch(encode_rows(task, dataset.train_examples(first)[: config.batch_size], first))
+    return Loaded(digest, data_files_digest(config) if config.ray_address else "")

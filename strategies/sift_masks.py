@@ -116,6 +116,8 @@ class SiftMasks(ClientRounds[SiftRecord]):
             for message_type, node_ids in asked.items():
                 for node_id in node_ids:
                     client = ConfigRecord({"client-id": self.clients[node_id]})
+                    if message_type == FORGET:
+                        client["environment"] = self._environment(self.clients[node_id])
                     content = RecordDict({"terms": terms, "config": config, "client": client})
                     yield Message(content, dst_node_id=node_id, message_type=message_type, group_id=str(server_round))
 
@@ -203,6 +205,11 @@ class SiftMasks(ClientRounds[SiftRecord]):
             raise Refused(f"the node registered as {name!r} claims to be client {client_id!r}")
         if pinned and pinned != self._node_keys.key(node_id):
             raise Refused(f"client {client_id!r} joined from a node with another key")
+
+    def _environment(self, client_id: str) -> str:
+        """The fingerprint of where a member trained: its rerun belongs where the bits are the same."""
+        member = self.state.members[client_id]
+        return json.dumps(self.state.ledger.fingerprint(member.environment), sort_keys=True)
 
     def _terms_record(self) -> ConfigRecord:
         return messages.terms_record(self.state.terms, self.state.ledger.get("model_digest", b""))

@@ -11,7 +11,7 @@ from flwr.clientapp.typing import ClientAppCallable
 
 from simulations.client_app import app as honest_app
 from simulations.comparison.client import add_handlers
-from simulations.learner import prepare as prepare  # workers look for it beside the app
+from simulations.worker_app import prepare as prepare  # workers look for it beside the app
 from strategies.messages import read_float_array
 
 app = ClientApp()

@@ -12,7 +12,7 @@ import ray
 from hypothesis import settings
 
 from simulations.configuration import RunConfig
-from simulations.ray_grid import WorkerPool
+from simulations.worker_pool import WorkerPool
 from tests.models import save_model
 
 # A busy machine is no failure.

@@ -25,7 +25,7 @@ def measure(user_config: UserConfig) -> dict[str, Any]:
     config = RunConfig.from_user_config(user_config)
     clients = choose_clients(config, load_dataset(config))
     load_layout(config.model_settings)
-    with tempfile.TemporaryDirectory() as name, ray_session(min(config.worker_count, len(clients)), config) as pool:
+    with tempfile.TemporaryDirectory() as name, ray_session(len(clients), config) as pool:
         ledger, masks = Path(name, "ledger.sqlite"), Path(name, "masks")
         masks.mkdir()
         pool.prepare(user_config)

@@ -13,6 +13,7 @@ from fedsift.mask_file import ClientMask
 from simulations.bench.overhead_run import TERMS
 from simulations.client import MEMBERSHIP, Client, membership, round_of
 from simulations.client_app import query
+from simulations.worker import Loaded
 
 _DENSITY = 0.3  # share of the entries that a mask keeps; what clients of the default run keep
 _KINDS = 16  # contributions that differ; clients take them in turn
@@ -32,10 +33,11 @@ def train(message: Message, context: Context) -> Message:
     return client.trained(message, tuned)
 
 
-def prepare(_: UserConfig) -> None:
+def prepare(_: UserConfig) -> Loaded:
     """Make all contributions; workers call it before the clock starts."""
     for kind in range(_KINDS):
         ready_made(kind)
+    return Loaded()
 
 
 @lru_cache(maxsize=_KINDS)

@@ -18,7 +18,8 @@ from fedsift.contribution import UploadTerms
 from fedsift.quantisation import QuantisationGrid
 from fedsift.server_state import ServerState
 from simulations.bench.processes import ArmFailed, answer
-from simulations.ray_grid import RayGrid, WorkerPool, node_configs
+from simulations.ray_grid import RayGrid, node_configs
+from simulations.worker_pool import WorkerPool
 from strategies.partial_merge import PartialMerge
 from strategies.sift_masks import SiftMasks
 

@@ -69,6 +69,9 @@ _OPTIONS: dict[str, Any] = {
     "seed": Annotated[int | None, _option("seed", "Root of all seeds.")],
     "engine": Annotated[str | None, _option("engine", "ray, or flower: Flower's own engine, through flwr run.")],
     "workers": Annotated[int | None, _option("workers", "Ray actors; 0 for one a core.")],
+    "ray_address": Annotated[
+        str | None, typer.Option(help="A running Ray cluster, host:port or auto; default: Ray on this machine.")
+    ],
     "partial_sums": Annotated[
         bool | None, typer.Option("--partial-sums", help="Workers merge uploads, and hand over sums.")
     ],

@@ -14,8 +14,9 @@ from fedsift.errors import BadInput
 from simulations.configuration import RunConfig
 from simulations.engine import federate, places
 from simulations.progress import PhaseBars
-from simulations.ray_grid import RayGrid, WorkerPool, node_configs
+from simulations.ray_grid import RayGrid, node_configs
 from simulations.result import last_line
+from simulations.worker_pool import WorkerPool
 from strategies.client_rounds import mean_scores
 from strategies.compared_method import Vector
 from strategies.negated_central_ft import NegatedCentralFineTuning

@@ -56,7 +56,7 @@ def compare(config: RunConfig, names: Sequence[str], held_out: int, out: Path, b
         "tuned_parameters": size,
         "methods": [],
     }
-    with bars, ray_session(min(config.worker_count, len(members)), config) as pool:
+    with bars, ray_session(len(members), config) as pool:
         pool.prepare(everyone.to_user_config())  # A method's seconds are its own, not the workers' start-up.
         arena = Arena(pool, everyone, dataset.client_ids, members, others, leavers, size, out, bars)
         if {SIFT_MASKS, SIFT_MERGE} & set(names):

@@ -21,8 +21,9 @@ from fedsift.server_state import ServerState
 from simulations.configuration import RunConfig
 from simulations.engine import places
 from simulations.optout.log import members_after
-from simulations.ray_grid import Progress, RayGrid, WorkerPool, node_configs
+from simulations.ray_grid import Progress, RayGrid, node_configs
 from simulations.server_app import open_state
+from simulations.worker_pool import WorkerPool
 from strategies.sift_masks import SiftMasks
 
 # The members after a step, as those who are merged into the members of the link before.

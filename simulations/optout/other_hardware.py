@@ -1,10 +1,12 @@
 """Leavers that have changed their hardware: their reruns go to workers of a pool of its own."""
 
+from collections.abc import Collection
 from typing import Any
 
 from simulations.optout.scenario import OTHER_HARDWARE
-from simulations.ray_grid import WorkerPool, Workers
+from simulations.ray_grid import Workers
 from simulations.worker import Parcel
+from simulations.worker_pool import WorkerPool
 from strategies.messages import FORGET
 
 
@@ -22,11 +24,16 @@ class PoolWithOtherHardware(Workers):
     def __len__(self) -> int:
         return len(self._pool)
 
-    def submit(self, parcel: Parcel) -> tuple[Any, Any]:
+    def refresh(self) -> bool:
+        """Both pools look."""
+        starting = [pool.refresh() for pool in (self._pool, self._other)]
+        return any(starting)
+
+    def submit(self, parcel: Parcel, died_under: Collection[Any] = ()) -> tuple[Any, Any]:
         """Send messages to a worker of the pool that they are for."""
         changed = parcel.contexts[0].node_config.get("misbehaviour") == OTHER_HARDWARE
         pool = self._other if changed and parcel.messages[0].metadata.message_type == FORGET else self._pool
-        return pool.submit(parcel)
+        return pool.submit(parcel, died_under)
 
     def finished(self, actor: Any) -> None:
         """A pool knows its own workers."""

@@ -26,9 +26,9 @@ from simulations.optout.other_hardware import PoolWithOtherHardware, other_profi
 from simulations.optout.result import checked_steps, costs, removals, storage_bytes, verdict
 from simulations.optout.scenario import OTHER_HARDWARE, Scenario, read_scenario
 from simulations.progress import STEP, PhaseBars
-from simulations.ray_grid import WorkerPool
 from simulations.result import last_line
 from simulations.run_folder import RunFolder, write_whole
+from simulations.worker_pool import WorkerPool
 
 SCENARIO_FILE = "scenario.toml"
 
@@ -105,7 +105,7 @@ def _play(
     started = time.perf_counter()
     plan = cast.plan(scenario, config, log.by_influence)
     other_hardware = OTHER_HARDWARE in plan.misbehaviour.values()
-    with bars, ray_session(min(config.worker_count, len(cast.clients)), config, int(other_hardware)) as pool:
+    with bars, ray_session(len(cast.clients), config, int(other_hardware)) as pool:
         federation = Federation(pool, folder, config, cast, log)
         user_config = federation.clients_config.to_user_config()
         environments = pool.prepare(user_config)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from simulations.configuration import RunConfig, write_toml
 from simulations.engine import federate
-from simulations.ray_grid import WorkerPool
 from simulations.result import run_result
+from simulations.worker_pool import WorkerPool
 from tests.simulations.commands import COMMAND, invoke, kill_when, result_of
 
 EVERYONE = {f"client {index}": index for index in range(8)}

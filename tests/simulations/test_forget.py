@@ -13,8 +13,8 @@ from fedsift.mask_file import load_mask, mask_path
 from fedsift.server_state import ServerState
 from simulations.configuration import RunConfig, write_toml
 from simulations.engine import federate, places
-from simulations.ray_grid import WorkerPool
 from simulations.run_folder import RunFolder
+from simulations.worker_pool import WorkerPool
 from tests.simulations.commands import invoke
 
 

@@ -16,7 +16,7 @@ from simulations.configuration import RunConfig
 from simulations.data import load_dataset
 from simulations.lab import Lab
 from simulations.progress import PhaseBars
-from simulations.ray_grid import WorkerPool
+from simulations.worker_pool import WorkerPool
 
 
 @pytest.fixture

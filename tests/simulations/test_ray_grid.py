@@ -11,7 +11,8 @@ from flwr.app import ArrayRecord, ConfigRecord, Context, Message, RecordDict, Us
 from simulations import server_app
 from simulations.configuration import RunConfig
 from simulations.engine import CLIENT_APP
-from simulations.ray_grid import RayGrid, WorkerDied, WorkerPool, node_configs
+from simulations.ray_grid import RayGrid, WorkerDied, node_configs
+from simulations.worker_pool import WorkerPool
 from strategies import messages
 
 EIGHT = {f"client {place}": place for place in range(8)}

@@ -14,8 +14,8 @@ from fedsift.contribution import Contribution
 from fedsift.running_sums import RunningSums
 from simulations.configuration import RunConfig, write_toml
 from simulations.engine import federate
-from simulations.ray_grid import WorkerPool
 from simulations.result import proven, run_result
+from simulations.worker_pool import WorkerPool
 from tests.simulations.commands import COMMAND, fedsift, invoke, result_of, run_until
 
 

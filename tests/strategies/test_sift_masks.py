@@ -13,8 +13,9 @@ from fedsift.server_state import ServerState
 from simulations import ray_grid
 from simulations.client_folder import ClientFolder
 from simulations.configuration import RunConfig
-from simulations.ray_grid import RayGrid, WorkerPool
+from simulations.ray_grid import RayGrid
 from simulations.server_app import merge_in_workers
+from simulations.worker_pool import WorkerPool
 from strategies.sift_masks import SiftMasks
 
 CLIENTS = 4

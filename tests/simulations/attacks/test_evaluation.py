@@ -22,7 +22,7 @@ from simulations.configuration import RunConfig
 from simulations.data import load_dataset
 from simulations.lab import FineTuning, Lab
 from simulations.progress import PhaseBars
-from simulations.ray_grid import WorkerPool
+from simulations.worker_pool import WorkerPool
 from strategies.msa import Msa
 from strategies.negmerge import NegMerge
 from strategies.task_negation import TaskNegation

@@ -29,6 +29,7 @@ def test_all_arms_run_and_two_of_them_have_the_same_sums(four: RunConfig) -> Non
     assert "fedsift and the bare loop: same sums" in part.notes
 
 
+@pytest.mark.slow
 def test_stock_flower_averages_plain_fine_tunings(four: RunConfig) -> None:
     """Held against the mean of fine-tunings made here, in float64, up to other kernels' rounding."""
     settings = {"clients": 4, "workers": 2, "profile": four.profile, "parameters": 0}

@@ -17,7 +17,8 @@ from fedsift.errors import BadInput
 from simulations.comparison.compare import compare
 from simulations.configuration import RunConfig
 from simulations.progress import PhaseBars
-from simulations.ray_grid import RayGrid, WorkerPool, node_configs
+from simulations.ray_grid import RayGrid, node_configs
+from simulations.worker_pool import WorkerPool
 from strategies.fine_tune_merge import FineTuneMerge
 from strategies.registry import METHODS
 from tests.simulations.commands import invoke

@@ -9,7 +9,7 @@ from rich.console import Console
 from simulations.configuration import RunConfig
 from simulations.lab import Lab
 from simulations.progress import PhaseBars
-from simulations.ray_grid import WorkerPool
+from simulations.worker_pool import WorkerPool
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ from simulations.experiments.merges import (
     ties_of,
 )
 from simulations.lab import Lab, Vector
-from simulations.ray_grid import WorkerPool
+from simulations.worker_pool import WorkerPool
 from strategies.clusters import CLUSTERS, random_cluster
 
 

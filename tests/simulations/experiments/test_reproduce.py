@@ -16,7 +16,7 @@ from simulations.experiments.registry import EXPERIMENTS
 from simulations.experiments.reproduce import configuration, reproduce
 from simulations.lab import Lab
 from simulations.progress import PhaseBars
-from simulations.ray_grid import WorkerPool
+from simulations.worker_pool import WorkerPool
 
 
 def measure(lab: Lab) -> Result:

@@ -11,8 +11,14 @@ from cryptography.x509.verification import PolicyBuilder, Store, VerificationErr
 from flwr.cli.supernode.register import try_load_public_key
 
 from fedsift.errors import BadInput
+from fedsift.ledger import Ledger
+from fedsift.server_state import ServerState
+from simulations.configuration import RunConfig
 from simulations.flower.credentials import digest_of_key_file, make_certificates, make_node_key
 from simulations.flower.node_grid import key_digest
+from simulations.flower.rekey import rekey
+from simulations.run_folder import RunFolder
+from tests.fedsift.uploads import terms, upload
 
 
 def verify(folder: Path, host: str, authority: Path) -> None:
@@ -69,3 +75,21 @@ def test_what_is_no_public_key_is_told(tmp_path: Path) -> None:
         digest_of_key_file(private)
     with pytest.raises(BadInput, match="No such file"):
         digest_of_key_file(tmp_path / "missing.pub")
+
+
+def test_a_member_is_tied_to_a_new_key(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run", RunConfig())
+    state = ServerState.create(folder.ledger, terms(4), capacity=1)
+    state.merge("clinic-7", upload([1, 0, 3, 0]), node_key="0" * 64)
+    state.ledger.close()
+    _, public = make_node_key(tmp_path / "node")
+    with pytest.raises(BadInput, match="unknown member 'clinic-8'; did you mean 'clinic-7'"):
+        rekey(folder.path, "clinic-8", public)
+    with folder.locked(), pytest.raises(BadInput, match="another fedsift is at work"):
+        rekey(folder.path, "clinic-7", public)
+    with pytest.raises(BadInput, match="public key"):
+        rekey(folder.path, "clinic-7", folder.ledger)
+    rekey(folder.path, "clinic-7", public)
+    ledger = Ledger.open(folder.ledger)
+    assert ledger.node_key("clinic-7") == digest_of_key_file(public)
+    ledger.close()

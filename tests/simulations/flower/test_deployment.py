@@ -15,7 +15,8 @@ from simulations.client_folder import ClientFolder
 from simulations.configuration import OWN, RunConfig
 from simulations.flower.credentials import make_certificates, make_node_key
 from simulations.flower.settings import ServerSettings
-from simulations.ray_grid import RayGrid, WorkerPool, node_configs
+from simulations.ray_grid import RayGrid, node_configs
+from simulations.worker_pool import WorkerPool
 from tests.simulations.flower.deployment import Deployment, Process, wait_for
 
 CLIENTS = ("client 0", "client 1", "client 2")

@@ -13,7 +13,7 @@ from simulations.configuration import RunConfig, write_toml
 from simulations.engine import federate, places
 from simulations.flower.local_engine import _app
 from simulations.flower.settings import ServerSettings, split
-from simulations.ray_grid import WorkerPool
+from simulations.worker_pool import WorkerPool
 from tests.simulations.commands import fedsift, invoke
 
 

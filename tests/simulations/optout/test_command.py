@@ -10,7 +10,7 @@ import pytest
 from simulations.configuration import RunConfig, write_toml
 from simulations.optout.plan import resolve
 from simulations.optout.scenario import parse_scenario
-from simulations.ray_grid import WorkerPool
+from simulations.worker_pool import WorkerPool
 from tests.simulations.commands import invoke
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "opt-out.md"

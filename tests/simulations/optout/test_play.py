@@ -22,9 +22,10 @@ from simulations.optout.oracle import chains
 from simulations.optout.play import by_influence, play
 from simulations.optout.scenario import parse_scenario
 from simulations.progress import PhaseBars
-from simulations.ray_grid import RayGrid, WorkerPool, node_configs
+from simulations.ray_grid import RayGrid, node_configs
 from simulations.verify import verify
 from simulations.worker import Parcel
+from simulations.worker_pool import WorkerPool
 from strategies import messages
 from strategies.registry import METHODS
 

@@ -19,8 +19,8 @@ from simulations.optout import play as optout
 from simulations.optout.rounds import OptOutRounds
 from simulations.optout.scenario import parse_scenario
 from simulations.progress import PhaseBars
-from simulations.ray_grid import WorkerPool
 from simulations.run_folder import RunFolder
+from simulations.worker_pool import WorkerPool
 from tests.simulations.commands import kill_when
 
 # Each step has something of everything: removals, refusals, a client that comes back, one that is offline.
@@ -137,6 +137,7 @@ def test_stopped_at_a_moment(
     assert len([*(out / "masks").iterdir()]) == undisturbed["steps"][-1]["members"]
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle(undisturbed: dict[str, Any], tiny_config: RunConfig, tmp_path: Path) -> None:
     """A process of its own, by SIGKILL; then what is over is told again without another step."""
     config, scenario, out = tmp_path / "config.toml", tmp_path / "scenario.toml", tmp_path / "out"
