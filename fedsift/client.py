@@ -59,7 +59,7 @@ def tune_sign_fixed(
         task: of the rows.
         signs: the sign vector, int8 of shape (n,), on the model's device.
         encoded: what to tune on.
-        settings: steps, learning rate, rows a step.
+        settings: steps, learning rate, Adam's betas, rows a step.
         grid: on which they will be quantised; the commit steps run on it.
         seed: of the order of the rows.
     """
@@ -68,7 +68,8 @@ def tune_sign_fixed(
     on_device = ([(to_device(batch, device), share) for batch, share in step] for step in steps)
     first_committed = settings.steps - settings.commit_steps + 1
     commitment = Commitment(grid, first_committed) if settings.commit_steps else None
-    return tune_magnitudes(model, signs, on_device, task.loss, settings.lr, commitment).cpu().numpy()
+    magnitudes = tune_magnitudes(model, signs, on_device, task.loss, settings.lr, commitment, settings.betas)
+    return magnitudes.cpu().numpy()
 
 
 class LocalTrainer:

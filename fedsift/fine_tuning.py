@@ -64,7 +64,7 @@ class FineTuner:
             model.load_task_vector(start)
         weights = model.weights.detach()
         weights.grad = model.gradient
-        optimizer = torch.optim.Adam([weights], lr=lr or settings.lr, fused=True)
+        optimizer = torch.optim.Adam([weights], lr=lr or settings.lr, betas=settings.betas, fused=True)
         seed = derive_seed(self._root_seed, "batches", name)
         batches = training_steps(
             self._task, encoded, steps or settings.steps, settings.batch_size, settings.micro_batch, seed

@@ -42,6 +42,7 @@ def tune_magnitudes(
     loss: Callable[[nn.Module, BatchT], Tensor],
     lr: float,
     commitment: Commitment | None = None,
+    betas: tuple[float, float] = (0.9, 0.999),
 ) -> Tensor:
     """Tune magnitudes from 0.
 
@@ -55,8 +56,9 @@ def tune_magnitudes(
         signs: v as int8, shape (n,), on the model's device.
         steps: for each optimiser step its micro-batches, each with its share of the step's loss; shares add up to 1.
         loss: a scalar to minimise, from the module and a micro-batch.
-        lr: Adam's learning rate; its other settings are PyTorch's defaults, its state is fresh.
+        lr: Adam's learning rate; its state is fresh.
         commitment: which steps run on the quantised model; none for None.
+        betas: Adam's; by default PyTorch's, and the paper's.
 
     Returns:
         u >= 0 in float32, shape (n,), on the model's device; not quantised.
@@ -68,7 +70,7 @@ def tune_magnitudes(
     task_vector = torch.zeros_like(model.weights, dtype=torch.float32)
     shares_gradient = model.gradient.dtype == torch.float32
     task_vector.grad = model.gradient if shares_gradient else torch.zeros_like(task_vector)
-    optimizer = torch.optim.Adam([task_vector], lr=lr, fused=True)
+    optimizer = torch.optim.Adam([task_vector], lr=lr, betas=betas, fused=True)
     for step, micro_batches in enumerate(steps, start=1):
         value = accumulate_gradient(model, micro_batches, loss)
         check_loss(value, step, lr)

@@ -31,10 +31,14 @@ _WORKERS_PER_CORE = 8  # More would only take memory: each worker loads its own 
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?")
 _RAY_ADDRESS = re.compile(r"[^/\s]+:\d+")
 _LISTS = {"leave", "choices"}
+_STEP_SHARE = 0.2  # of lr * steps: what a level is worth on a coarse grid (docs/served.md)
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 
 # The paper as published: fine magnitudes, divided by the number of members.
-PRESETS: dict[str, dict[str, Any]] = {"paper": {"bits": 16, "localise": "paper"}}
+PUBLISHED_TUNING: dict[str, Any] = {"beta1": 0.9, "beta2": 0.999, "commit_share": 0.0}
+PRESETS: dict[str, dict[str, Any]] = {
+    "paper": {"bits": 16, "localise": "paper", **PUBLISHED_TUNING},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +58,11 @@ class RunConfig:
         clients: how many clients, the first of the data set; 0 for all that it has (people: 500).
         leave: how many clients ask to leave after the merge (drawn from the seed), or their ids.
         oracle: whether to run the simulation in which the leavers never were, and compare.
-        steps, lr, batch_size, micro_batch, commit_steps: sign-fixed tuning.
+        steps, lr, beta1, beta2, batch_size, micro_batch: sign-fixed tuning.
+        commit_share: share of the steps, the last ones, that run on the quantised model; rounded to whole steps.
         max_length: tokens after which a row is cut.
-        bits, max_magnitude, threshold: the grid; max_magnitude 0 means lr * steps, which bounds what Adam moves.
+        bits, max_magnitude, threshold: the grid. max_magnitude 0 means lr * steps / 5 a level, and at most lr * steps,
+            which bounds what Adam moves.
         localise: how a member's model is made from the sums: paper, coordinate, each also with +l1.
         evaluate: whether clients score M0, their own model, and what they are served.
         engine: what runs the simulated clients: "ray", or "flower" for Flower's own engine (`flwr run`).
@@ -91,9 +97,11 @@ class RunConfig:
     oracle: bool = False
     steps: int = 20
     lr: float = 1e-2
+    beta1: float = TuningSettings.beta1
+    beta2: float = TuningSettings.beta2
     batch_size: int = 128
     micro_batch: int = TuningSettings.micro_batch
-    commit_steps: int = TuningSettings.commit_steps
+    commit_share: float = 0.0
     max_length: int = ModelSettings.max_length
     bits: int = 2
     max_magnitude: float = 0.0
@@ -108,6 +116,8 @@ class RunConfig:
     partial_sums: bool = False
 
     def __post_init__(self) -> None:
+        if not 0 <= self.commit_share <= 1:
+            raise BadInput(f"commit-share = {self.commit_share}: it is a share of the steps, from 0 to 1")
         _ = self.tuning, self.model_settings, Localisation(self.localise)
         if self.engine not in ENGINES:
             raise unknown_name("engine", self.engine, ENGINES)
@@ -129,7 +139,9 @@ class RunConfig:
         if not 0 <= self.workers <= most and not self.ray_address:
             raise BadInput(f"workers = {self.workers}: give 0 for one a core, or at most {most} on this machine")
         if self.max_magnitude < 0:
-            raise BadInput(f"max-magnitude = {self.max_magnitude}: give a number above 0, or 0 for lr * steps")
+            raise BadInput(
+                f"max-magnitude = {self.max_magnitude}: give a number above 0, or 0 for a share of lr * steps"
+            )
         _ = self.grid
         if not 0 <= self.test_share < 1:
             raise BadInput(f"test-share = {self.test_share}: it is a share of each client's rows, from 0 to below 1")
@@ -192,12 +204,16 @@ class RunConfig:
     @property
     def tuning(self) -> TuningSettings:
         """The clients' tuning settings."""
-        return TuningSettings(self.steps, self.lr, self.batch_size, self.micro_batch, self.commit_steps)
+        commit_steps = round(self.commit_share * self.steps)
+        return TuningSettings(
+            self.steps, self.lr, self.batch_size, self.micro_batch, commit_steps, self.beta1, self.beta2
+        )
 
     @property
     def grid(self) -> QuantisationGrid:
         """The quantisation grid."""
-        return QuantisationGrid(self.bits, self.max_magnitude or self.lr * self.steps, self.threshold)
+        share = min(1.0, _STEP_SHARE * (2**self.bits - 1))
+        return QuantisationGrid(self.bits, self.max_magnitude or share * self.lr * self.steps, self.threshold)
 
     @property
     def sign_seed(self) -> int:

@@ -15,7 +15,7 @@ from fedsift.errors import BadInput
 from fedsift.ledger import Ledger
 from fedsift.models import load_layout
 from fedsift.server_state import ServerState
-from simulations.configuration import RunConfig
+from simulations.configuration import PUBLISHED_TUNING, RunConfig, hyphened
 from simulations.ray_grid import RayGrid
 from strategies.partial_merge import PartialMerge
 from strategies.sift_masks import SiftMasks
@@ -83,10 +83,17 @@ def merge_in_workers(grid: Grid, state: ServerState) -> None:
 _FREE = {"clients", "leave", "oracle", "evaluate", "localise", "engine", "workers", "ray-address", "partial-sums"}
 
 
+# What came later than the first ledgers, with a default of its own: those were tuned as published.
+_ONCE = {hyphened(key): value for key, value in PUBLISHED_TUNING.items()}
+
+
 def changed_terms(config: RunConfig, recorded: dict[str, Any]) -> list[str]:
-    """The keys of a configuration that a ledger was not made with; one that it does not know had its default."""
-    now, made_with = config.to_user_config(), RunConfig().to_user_config() | recorded
-    return sorted(key for key in now.keys() - _FREE if now[key] != made_with[key])
+    """What a ledger was made with where a configuration differs, as "key = value".
+
+    A key that the ledger does not know had its default, or was not there yet.
+    """
+    now, made_with = config.to_user_config(), RunConfig().to_user_config() | _ONCE | recorded
+    return sorted(f"{key} = {made_with[key]}" for key in now.keys() - _FREE if now[key] != made_with[key])
 
 
 def receipt_context(config: RunConfig) -> dict[str, str | int]:
@@ -111,7 +118,7 @@ def open_state(config: RunConfig, ledger: Path | None, capacity: int, model_dige
         changed = changed_terms(config, json.loads(opened.get("config")))
         if changed:
             opened.close()
-            raise BadInput(f"{', '.join(changed)} changed since {ledger} was made: put the old values back")
+            raise BadInput(f"{ledger} was made with other values: put back {', '.join(changed)}")
         if model_digest and opened.get("model_digest", b"") not in (b"", model_digest):
             opened.close()
             raise BadInput(

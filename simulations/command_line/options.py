@@ -58,12 +58,16 @@ _OPTIONS: dict[str, Any] = {
     "micro_batch": Annotated[
         int | None, _option("micro_batch", "Rows through the model at once; 0 for all of a step.")
     ],
-    "commit_steps": Annotated[
-        int | None, _option("commit_steps", "How many of the last steps run on the quantised model.")
+    "beta1": Annotated[float | None, _option("beta1", "Adam's first beta.")],
+    "beta2": Annotated[float | None, _option("beta2", "Adam's second beta.")],
+    "commit_share": Annotated[
+        float | None, _option("commit_share", "Share of the steps, the last ones, on the quantised model.")
     ],
     "max_length": Annotated[int | None, _option("max_length", "Tokens after which a row is cut.")],
     "bits": Annotated[int | None, _option("bits", "Bits of a quantised magnitude, 1 to 32.")],
-    "max_magnitude": Annotated[float | None, _option("max_magnitude", "The highest level; 0 for lr * steps.")],
+    "max_magnitude": Annotated[
+        float | None, _option("max_magnitude", "The highest level; 0 for lr * steps / 5 a level, at most lr * steps.")
+    ],
     "threshold": Annotated[float | None, _option("threshold", "Share of max-magnitude that an entry needs.")],
     "localise": Annotated[str | None, _option("localise", f"{', '.join(LOCALISATIONS)}.")],
     "seed": Annotated[int | None, _option("seed", "Root of all seeds.")],
@@ -83,7 +87,7 @@ _OPTIONS: dict[str, Any] = {
 # Groups of them, as arguments of `takes`.
 DATA = ("dataset", "data_file", "client_column", "prompt", "target", "partition", "alpha", "test_share", "clients")
 MODEL = ("model", "task", "choices", "head", "tune", "lora_rank", "dtype", "checkpointing", "compile", "device")
-TUNING = ("steps", "lr", "batch_size", "micro_batch", "commit_steps", "max_length")
+TUNING = ("steps", "lr", "beta1", "beta2", "batch_size", "micro_batch", "commit_share", "max_length")
 GRID = ("bits", "max_magnitude", "threshold", "localise")
 MACHINE = ("seed", "workers", "profile")
 REMOVAL = ("leave", "oracle")

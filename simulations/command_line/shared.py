@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from fedsift.errors import FedsiftError, unknown_name
-from simulations.configuration import PRESETS, RunConfig, read_toml
+from simulations.configuration import PRESETS, RunConfig, hyphened, read_toml
 
 if TYPE_CHECKING:
     from simulations.progress import PhaseBars
@@ -40,7 +40,7 @@ def settings_of(overrides: dict[str, Any], config: Path | None = None, preset: s
     if preset is not None:
         if preset not in PRESETS:
             raise unknown_name("preset", preset, PRESETS)
-        values |= PRESETS[preset]
+        values |= {hyphened(key): value for key, value in PRESETS[preset].items()}
     return RunConfig.from_mapping({**values, **overriding(overrides)}, source=str(config) if config else "options")
 
 

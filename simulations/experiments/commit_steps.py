@@ -28,7 +28,7 @@ class Setting(NamedTuple):
     Attributes:
         bits, threshold: of the grid.
         max_factor: max_magnitude as a multiple of lr * steps.
-        committed: share of the steps that are commit steps, rounded to whole ones.
+        committed: `commit_share`.
     """
 
     bits: int
@@ -43,7 +43,7 @@ class Setting(NamedTuple):
             bits=self.bits,
             threshold=self.threshold,
             max_magnitude=self.max_factor * config.lr * config.steps,
-            commit_steps=round(self.committed * config.steps),
+            commit_share=self.committed,
         )
 
 
@@ -84,7 +84,8 @@ def measure(lab: Lab) -> Result:
         for half, clients in halves.items():
             scored, sizes = _measured(lab, config, clients, magnitudes)
             scores[half].append(scored)
-            grid = {key: getattr(config, key) for key in ("bits", "threshold", "max_magnitude", "commit_steps")}
+            grid = {key: getattr(config, key) for key in ("bits", "threshold", "max_magnitude")}
+            grid["commit_steps"] = config.tuning.commit_steps
             score = {name: float(np.mean(scored[name])) for name in _SCORES}
             rows.append({"half": half, "setting": _label(setting, config), **grid, **score, **sizes})
     series = []
@@ -122,7 +123,7 @@ def _requests(lab: Lab, merge: SiftMerge, clients: Sequence[str], magnitudes: Tr
 def _label(setting: Setting, config: RunConfig) -> str:
     threshold = f", threshold {setting.threshold:g}" if setting.threshold else ""
     bits = "1 bit" if setting.bits == 1 else f"{setting.bits} bits"
-    return f"{bits}, max x {setting.max_factor:g}{threshold}, commit {config.commit_steps}"
+    return f"{bits}, max x {setting.max_factor:g}{threshold}, commit {config.tuning.commit_steps}"
 
 
 def draw(result: Result, figure: "Figure") -> None:

@@ -21,7 +21,7 @@ import tomli_w
 from fedsift.data.examples import rows_digest
 from fedsift.errors import BadInput, unknown_name
 from fedsift.models import metric_of
-from simulations.configuration import RunConfig, hyphened
+from simulations.configuration import PUBLISHED_TUNING, RunConfig, hyphened
 from simulations.data import load_dataset
 from simulations.experiments.drawing import render
 from simulations.experiments.experiment import Experiment, Result
@@ -33,15 +33,17 @@ from simulations.run_folder import write_whole
 
 # What changes no training, or only sign-fixed ones with commit steps, which the lab keeps under names of their own.
 _MACHINE = ("workers", "partial_sums")
-_GRID = ("bits", "max_magnitude", "threshold", "commit_steps")
+_GRID = ("bits", "max_magnitude", "threshold", "commit_share")
 _AFTER_TRAINING = ("leave", "oracle", *_GRID, "localise", "evaluate", *_MACHINE)
+_AS_PUBLISHED = {**PUBLISHED_TUNING, "bits": 2, "threshold": 0.0}
 _COLUMNS = ("panel", "name", "x", "y", "low", "high")
 
 
 def configuration(name: str, given: Mapping[str, Any]) -> RunConfig:
     """An experiment's defaults, changed by what is given: keys and values as of `RunConfig.from_mapping`.
 
-    The defaults are of the generated people: for other data only what is given counts.
+    Clients tune as published, and their magnitudes have a grid of two bits where the experiment takes no other. The
+    experiment's own defaults are of the generated people: for other data only what is given counts.
 
     Raises:
         BadInput: no such experiment, or a configuration that cannot be.
@@ -49,7 +51,8 @@ def configuration(name: str, given: Mapping[str, Any]) -> RunConfig:
     experiment = _named(name)
     if given.get("dataset", "people") == "people":
         given = {**{hyphened(key): value for key, value in experiment.defaults.items()}, **given}
-    return RunConfig.from_mapping(given, source="options")
+    defaults = {hyphened(key): value for key, value in _AS_PUBLISHED.items()}
+    return RunConfig.from_mapping({**defaults, **given}, source="options")
 
 
 def reproduce(name: str, config: RunConfig, out: Path, bars: PhaseBars) -> Result:
