@@ -151,13 +151,10 @@ class Contribution:
 
     def slices(self) -> Iterator[ContributionSlice]:
         """The entries, decoded a slice at a time."""
-        packed_levels, bits, used = self.packed_levels, self.terms.grid.bits, 0
+        packed_levels, used = self.packed_levels, 0
         for start, mask in mask_slices(self.packed_mask, self.terms.size):
             places = np.flatnonzero(mask)
-            if bits == 1:
-                levels: NDArray[Any] = np.ones(len(places), level_type(bits))
-            else:
-                levels = unpack(packed_levels, len(places), bits, first=used)
+            levels = unpack_levels(packed_levels, len(places), self.terms.grid, first=used)
             used += len(places)
             yield ContributionSlice(start, mask, places, levels)
 
@@ -238,6 +235,15 @@ def quantise(magnitudes: NDArray[np.float32], terms: UploadTerms) -> Quantised:
         level_sum += int(levels.sum(dtype=np.uint64))
         saturated += terms.grid.saturated(piece)
     return Quantised(packer.contribution(), level_sum * terms.grid.step, saturated)
+
+
+def unpack_levels(
+    packed_levels: bytes | memoryview, count: int, grid: QuantisationGrid, first: int = 0
+) -> NDArray[Any]:
+    """Levels first .. first + count - 1 of the entries that a mask keeps; all 1 for 1 bit. Shape (count,)."""
+    if grid.bits == 1:
+        return np.ones(count, level_type(grid.bits))
+    return unpack(packed_levels, count, grid.bits, first)
 
 
 def mask_slices(packed_mask: bytes | memoryview, size: int) -> Iterator[tuple[int, NDArray[np.bool_]]]:
