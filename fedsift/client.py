@@ -9,12 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedsift.bit_packing import unpack_mask
-from fedsift.contribution import Contribution, UploadTerms, quantise
+from fedsift.contribution import Quantised, UploadTerms, quantise
 from fedsift.data.examples import Row, rows_digest
 from fedsift.errors import Refused
 from fedsift.flat_model import FlatModel
-from fedsift.localisation import restore_l1
+from fedsift.localisation import Localisation
 from fedsift.mask_file import ClientMask
 from fedsift.quantisation import QuantisationGrid
 from fedsift.seeds import derive_seed
@@ -30,16 +29,12 @@ class Tuned:
 
     Attributes:
         magnitudes: u >= 0 as tuned, before quantisation; shape (n,).
-        contribution: what is uploaded.
-        mask: what the client keeps to be served.
-        saturated: entries cut by the highest level of the grid.
+        quantised: what is uploaded of it.
         data_digest: SHA-256 of the rows it was tuned on.
     """
 
     magnitudes: NDArray[np.float32]
-    contribution: Contribution
-    mask: ClientMask
-    saturated: int
+    quantised: Quantised
     data_digest: bytes
 
 
@@ -108,9 +103,7 @@ class LocalTrainer:
         magnitudes = tune_sign_fixed(
             self._model, self._task, self._signs, encoded, self._settings, self._terms.grid, seed
         )
-        contribution, l1, saturated = quantise(magnitudes, self._terms)
-        mask = ClientMask(bytes(contribution.packed_mask), l1)
-        return Tuned(magnitudes, contribution, mask, saturated, rows_digest(rows))
+        return Tuned(magnitudes, quantise(magnitudes, self._terms), rows_digest(rows))
 
     def score_magnitudes(self, magnitudes: NDArray[np.float32] | None, encoded: Sequence[Any]) -> float:
         """The task's metric over encoded rows with weights M0 + v * u, u of shape (n,); with M0 alone for None."""
@@ -122,9 +115,11 @@ class LocalTrainer:
         return mean_score(self._task, self._model.module, encoded, self._settings.batch_size, device)
 
     def score_served(
-        self, served: NDArray[np.float32], mask: ClientMask, encoded: Sequence[Any], restores_l1: bool
+        self, localisation: Localisation, served: NDArray[np.float32], mask: ClientMask, encoded: Sequence[Any]
     ) -> float:
-        """The metric of a served model: `served` holds the magnitudes of the k entries that the mask keeps."""
-        magnitudes = np.zeros(self._terms.size, np.float32)
-        magnitudes[unpack_mask(mask.packed, self._terms.size)] = restore_l1(served, mask.l1) if restores_l1 else served
-        return self.score_magnitudes(magnitudes, encoded)
+        """The metric of a member's model; `served` is what the server sent of it, `mask` what the member kept.
+
+        Raises:
+            BadInput: the member did not keep what this localisation needs.
+        """
+        return self.score_magnitudes(localisation.localised(served, mask, self._terms), encoded)

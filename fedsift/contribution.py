@@ -155,24 +155,14 @@ class Contribution:
             if levels.max() >= grid.levels:
                 raise Refused(f"upload keeps an entry whose level is not from 1 to {grid.levels}")
 
-    def _kept_levels(self, first: int, count: int) -> NDArray[Any]:
-        """Levels of the kept entries first .. first + count - 1; `level_type`, shape (count,)."""
-        grid = self.terms.grid
-        if not grid.level_bits:
-            return np.ones(count, level_type(grid.bits))
-        levels = unpack(self.packed_levels, count, grid.level_bits, first)
-        if _wraps(grid):
-            levels = levels.astype(level_type(grid.bits), copy=False)
-            levels |= (levels == 0).astype(levels.dtype) << grid.level_bits
-        return levels
-
     def slices(self) -> Iterator[ContributionSlice]:
         """The entries, decoded a slice at a time."""
-        used = 0
+        packed_levels, used = self.packed_levels, 0
         for start, mask in mask_slices(self.packed_mask, self.terms.size):
             places = np.flatnonzero(mask)
-            yield ContributionSlice(start, mask, places, self._kept_levels(used, len(places)))
+            levels = unpack_levels(packed_levels, len(places), self.terms.grid, first=used)
             used += len(places)
+            yield ContributionSlice(start, mask, places, levels)
 
     def levels(self) -> NDArray[Any]:
         """The quantised magnitudes q, dense; in the narrowest unsigned integers, shape (n,)."""
@@ -259,6 +249,19 @@ def quantise(magnitudes: NDArray[np.float32], terms: UploadTerms) -> Quantised:
         level_sum += int(levels.sum(dtype=np.uint64))
         saturated += terms.grid.saturated(piece)
     return Quantised(packer.contribution(), level_sum * terms.grid.step, saturated)
+
+
+def unpack_levels(
+    packed_levels: bytes | memoryview, count: int, grid: QuantisationGrid, first: int = 0
+) -> NDArray[Any]:
+    """Levels first .. first + count - 1 of the entries that a mask keeps; `level_type`, shape (count,)."""
+    if not grid.level_bits:
+        return np.ones(count, level_type(grid.bits))
+    levels = unpack(packed_levels, count, grid.level_bits, first)
+    if _wraps(grid):
+        levels = levels.astype(level_type(grid.bits), copy=False)
+        levels |= (levels == 0).astype(levels.dtype) << grid.level_bits
+    return levels
 
 
 def mask_slices(packed_mask: bytes | memoryview, size: int) -> Iterator[tuple[int, NDArray[np.bool_]]]:

@@ -1,12 +1,15 @@
 """Serving a member: from its own mask and the running sums to the magnitudes of its task vector.
 
-With S the sum of levels, C the count of masks, |T| the number of members and m the member's mask, entry by entry:
+With S the sum of levels, C the count of masks, |T| the number of members, and of the member itself its mask m and its
+levels q, entry by entry:
 
     paper        m * S * step / |T|      the merged model under the mask (section 3, "localization")
     coordinate   m * S * step / C        the mean over the members that moved that coordinate
+    own          q * step                the mean, level by level, over the members that reached it (docs/served.md)
 
-`+l1` on top of either rescales to the L1 norm of the member's own task vector, a scalar that it made alone (after
-EMR-merging's rescaler). A localisation needs nothing of other members but the sums, so a removal never touches a mask.
+The last one needs no sums: a member's mask for each level says all. `+l1` on top of the others rescales to the L1 norm
+of the member's own task vector, a scalar that it made alone (after EMR-merging's rescaler). A localisation needs
+nothing of other members but the sums, so a removal never touches a mask.
 """
 
 from dataclasses import dataclass
@@ -15,9 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedsift.errors import unknown_name
+from fedsift.bit_packing import unpack_mask
+from fedsift.contribution import UploadTerms, unpack_levels
+from fedsift.errors import BadInput, unknown_name
+from fedsift.mask_file import ClientMask
 
-LOCALISATIONS = ("paper", "coordinate", "paper+l1", "coordinate+l1")
+OWN = "own"
+LOCALISATIONS = ("paper", "coordinate", "paper+l1", "coordinate+l1", OWN)
 
 
 @dataclass(frozen=True)
@@ -31,9 +38,9 @@ class Localisation:
             raise unknown_name("localisation", self.name, LOCALISATIONS)
 
     @property
-    def restores_l1(self) -> bool:
-        """Whether the member rescales what it is served to its own L1 norm."""
-        return self.name.endswith("+l1")
+    def keeps_levels(self) -> bool:
+        """Whether the member keeps its levels beside its mask, and is served from them alone."""
+        return self.name == OWN
 
     def magnitudes(
         self, level_sum: NDArray[Any], mask_count: NDArray[Any], step: float, members: int
@@ -47,10 +54,35 @@ class Localisation:
             members: |T|.
 
         Returns:
-            Magnitudes of shape (k,), in float64 arithmetic rounded once to float32.
+            Magnitudes of shape (k,), in float64 arithmetic rounded once to float32; none where it keeps its levels.
         """
+        if self.keeps_levels:
+            return np.empty(0, np.float32)
         divisor = members if self.name.startswith("paper") else mask_count
         return (level_sum.astype(np.float64) * step / divisor).astype(np.float32)
+
+    def localised(self, served: NDArray[np.float32], mask: ClientMask, terms: UploadTerms) -> NDArray[np.float32]:
+        """The magnitudes that a member runs with, shape (n,); made by the member, who alone has its mask.
+
+        Args:
+            served: what the server sent, as of `magnitudes`.
+            mask: what the member keeps.
+            terms: of the federation.
+
+        Raises:
+            BadInput: the member did not keep its levels.
+        """
+        places = unpack_mask(mask.packed, terms.size)
+        if self.keeps_levels:
+            if mask.packed_levels is None:
+                raise BadInput(f"localise = {OWN}: this member kept its mask only, as the merge was under another one")
+            levels = unpack_levels(mask.packed_levels, int(np.count_nonzero(places)), terms.grid)
+            served = (levels.astype(np.float64) * terms.grid.step).astype(np.float32)
+        elif self.name.endswith("+l1"):
+            served = restore_l1(served, mask.l1)
+        magnitudes = np.zeros(terms.size, np.float32)
+        magnitudes[places] = served
+        return magnitudes
 
 
 def restore_l1(magnitudes: NDArray[np.float32], own_l1: float) -> NDArray[np.float32]:

@@ -143,8 +143,8 @@ class Client:
             message,
             self.id,
             {
-                "upload": tuned.contribution.to_bytes(),
-                "saturated": tuned.saturated,
+                "upload": tuned.quantised.contribution.to_bytes(),
+                "saturated": tuned.quantised.saturated,
                 "steps": self.config.steps,
                 "data-digest": tuned.data_digest,
                 "environment": json.dumps(environment_fingerprint(self.config.compile), sort_keys=True),

@@ -7,7 +7,7 @@ from flwr.clientapp import ClientApp
 
 from fedsift.errors import BadInput
 from fedsift.localisation import Localisation
-from fedsift.mask_file import delete_mask, load_mask, save_mask
+from fedsift.mask_file import ClientMask, delete_mask, load_mask, save_mask
 from simulations.client import MEMBERSHIP, Client, membership, round_of
 from simulations.optout.misbehaviour import rerun
 from strategies import messages
@@ -34,7 +34,8 @@ def train(message: Message, context: Context) -> Message:
             test = trainer.encode(client.id, client.test_examples)
             scores["zero_shot"] = trainer.score_magnitudes(None, test)
             scores["local"] = trainer.score_magnitudes(tuned.magnitudes, test)
-        save_mask(client.mask_folder, client.id, dataclasses.replace(tuned.mask, scores=scores))
+        mask = ClientMask.of(tuned.quantised, Localisation(client.config.localise).keeps_levels)
+        save_mask(client.mask_folder, client.id, dataclasses.replace(mask, scores=scores))
     context.state[MEMBERSHIP] = membership(member=True, server_round=round_of(message))
     return client.trained(message, tuned)
 
@@ -80,6 +81,5 @@ def evaluate(message: Message, context: Context) -> Message:
         scores |= own_mask.scores
         for name, array in served.items():
             magnitudes = messages.read_float_array(array)
-            restores_l1 = Localisation(name).restores_l1
-            scores[name] = trainer.score_served(magnitudes, own_mask, test, restores_l1)
+            scores[name] = trainer.score_served(Localisation(name), magnitudes, own_mask, test)
     return messages.client_reply(message, client.id, scores=scores)

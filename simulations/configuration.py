@@ -106,7 +106,7 @@ class RunConfig:
     levels: int = 2
     max_magnitude: float = 0.0
     threshold: float = 0.0
-    localise: str = "coordinate"
+    localise: str = "own"
     evaluate: bool = True
     engine: str = ENGINES[0]
     profile: str = DEFAULT_PROFILE

@@ -6,9 +6,9 @@ from functools import partial
 import numpy as np
 
 from fedsift.attacks.difference import Sums, before_minus_after, recovered
-from fedsift.bit_packing import unpack_mask
 from fedsift.contribution import Quantised, UploadTerms, quantise
-from fedsift.localisation import Localisation, restore_l1
+from fedsift.localisation import Localisation
+from fedsift.mask_file import ClientMask
 from fedsift.models import load_layout
 from fedsift.seeds import derive_seed
 from fedsift.server_state import ServerState
@@ -115,13 +115,9 @@ class SiftMasksUnderAttack:
     def _own(self, state: ServerState, client_id: str) -> Vector:
         """What a member is served under its own mask."""
         quantised = self._quantised(client_id)
-        packed = bytes(quantised.contribution.packed_mask)
-        served = state.serve(client_id, packed, self._localisation)
-        if self._localisation.restores_l1:
-            served = restore_l1(served, quantised.l1)
-        magnitudes = np.zeros(self._terms.size, np.float32)
-        magnitudes[unpack_mask(packed, self._terms.size)] = served
-        return self._lab.signs * magnitudes
+        mask = ClientMask.of(quantised, self._localisation.keeps_levels)
+        served = state.serve(client_id, mask.packed, self._localisation)
+        return self._lab.signs * self._localisation.localised(served, mask, self._terms)
 
     @staticmethod
     def _sums(state: ServerState) -> Sums:

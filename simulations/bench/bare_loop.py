@@ -66,7 +66,7 @@ def _work(config: RunConfig, clients: list[str], taken: Any, connection: Connect
         if place >= len(clients):
             break
         client_id = clients[place]
-        sums.add(trainer.tune(client_id, dataset.train_examples(client_id)).contribution)
+        sums.add(trainer.tune(client_id, dataset.train_examples(client_id)).quantised.contribution)
     connection.send([vector for _, vector in sums.vectors()])
 
 

@@ -8,8 +8,7 @@ from flwr.app import Context, Message, UserConfig
 from flwr.clientapp import ClientApp
 
 from fedsift.client import Tuned
-from fedsift.contribution import Contribution
-from fedsift.mask_file import ClientMask
+from fedsift.contribution import Contribution, Quantised
 from simulations.bench.overhead_run import TERMS
 from simulations.client import MEMBERSHIP, Client, membership, round_of
 from simulations.client_app import query
@@ -28,8 +27,8 @@ def train(message: Message, context: Context) -> Message:
     client = Client(context)
     contribution = ready_made(int(context.node_config["partition-id"]) % _KINDS)
     context.state[MEMBERSHIP] = membership(member=True, server_round=round_of(message))
-    mask = ClientMask(bytes(contribution.packed_mask), 0.0)
-    tuned = Tuned(np.empty(0, np.float32), contribution, mask, 0, hashlib.sha256(client.id.encode()).digest())
+    quantised = Quantised(contribution, 0.0, 0)
+    tuned = Tuned(np.empty(0, np.float32), quantised, hashlib.sha256(client.id.encode()).digest())
     return client.trained(message, tuned)
 
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from fedsift.bit_packing import unpack_mask
 from fedsift.contribution import Contribution, Quantised, UploadTerms, quantise
-from fedsift.localisation import Localisation, restore_l1
+from fedsift.localisation import Localisation
+from fedsift.mask_file import ClientMask
 from fedsift.merging.fine_tune_merge import Mean
 from fedsift.merging.ties import Ties
 from fedsift.running_sums import RunningSums
@@ -88,9 +89,8 @@ class SiftMerge:
         mask = unpack_mask(quantised.contribution.packed_mask, self.terms.size)
         level_sum, mask_count = self._sums.level_sum[mask], self._sums.mask_count[mask]
         kept = self._localisation.magnitudes(level_sum, mask_count, self.terms.grid.step, self.members)
-        served = np.zeros(self.terms.size, np.float32)
-        served[mask] = restore_l1(kept, quantised.l1) if self._localisation.restores_l1 else kept
-        return served * self._signs
+        own = ClientMask.of(quantised, self._localisation.keeps_levels)
+        return self._localisation.localised(kept, own, self.terms) * self._signs
 
     def merged(self) -> Vector:
         """The task vector of the merged model, that of SIFT + Merge, which everybody without a mask is served."""

@@ -27,7 +27,7 @@ def test_it_is_adam_on_the_hidden_layers(tiny_model: Path) -> None:
     names = hidden_layers(plain).names
     tuned = [parameter for name, parameter in plain.named_parameters() if name in names]
     before = torch.cat([parameter.detach().reshape(-1).clone() for parameter in tuned])
-    optimizer = torch.optim.Adam(tuned, lr=0.01)
+    optimizer = torch.optim.Adam(tuned, lr=0.01, betas=(0.8, 0.95))
     _, task = load_learner(ModelSettings(model=str(tiny_model)))
     batch = task.batch([task.encode(row) for row in ROWS])
     for _ in range(3):

@@ -8,9 +8,10 @@ from fedsift.mask_file import ClientMask, delete_mask, load_mask, mask_path, sav
 IDS = ["person-0001", "site:12/../x", "..", "é" * 300, "A", "a", " "]
 
 
+@pytest.mark.parametrize("levels", [None, b"", b"\x00\xfe"])
 @pytest.mark.parametrize("client_id", IDS)
-def test_round_trip(tmp_path: Path, client_id: str) -> None:
-    mask = ClientMask(b"\x01\xff", 0.1)
+def test_round_trip(tmp_path: Path, client_id: str, levels: bytes | None) -> None:
+    mask = ClientMask(b"\x01\xff", 0.1, levels, {"local": 0.5})
     save_mask(tmp_path, client_id, mask)
     assert load_mask(tmp_path, client_id) == mask
     assert [file.parent for file in tmp_path.rglob("*")] == [tmp_path]

@@ -38,7 +38,7 @@ def main(others_before: int, compiled: bool) -> None:
     start = time.perf_counter()
     tuned = trainer.tune(CLIENT, examples)
     told = {
-        "upload": tuned.contribution.to_bytes().hex(),
+        "upload": tuned.quantised.contribution.to_bytes().hex(),
         "environment": environment_fingerprint(compiled),
         "seconds": time.perf_counter() - start,
     }

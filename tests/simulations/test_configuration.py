@@ -87,7 +87,7 @@ def test_a_ledger_may_be_older_than_an_option() -> None:
     recorded = RunConfig(steps=5).to_user_config()
     del recorded["lora-rank"]
     assert changed_terms(RunConfig(steps=5, clients=3), recorded) == []
-    assert changed_terms(RunConfig(steps=6, lora_rank=2), recorded) == ["lora-rank", "steps"]
+    assert changed_terms(RunConfig(steps=6, lora_rank=2), recorded) == ["lora-rank = 0", "steps = 5"]
 
 
 def test_bad_files(tmp_path: Path) -> None:

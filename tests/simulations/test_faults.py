@@ -54,13 +54,13 @@ def test_a_killed_run_is_resumed(
     assert len(list((out / "masks").iterdir())) == 6
 
     before = (out / "config.toml").read_text(encoding="utf-8")
-    for old, new in (("\nsteps = 200", "\nsteps = 201"), ("commit-steps = 0", "commit-steps = 5")):
+    for old, new in (("\nsteps = 200", "\nsteps = 201"), ("commit-share = 0.0", "commit-share = 0.1")):
         assert old in before
         (out / "config.toml").write_text(before.replace(old, new), encoding="utf-8")
         for command in (["run", "--resume", str(out)], ["forget", str(out), "client 0"]):
             code, _, told = invoke(*command)
             assert code == 2
-            assert f" {old.strip().split(' ')[0]} changed since" in told
+            assert f"was made with other values: put back {old.strip()}" in told
     assert (out / "ledger.sqlite").exists()
 
 

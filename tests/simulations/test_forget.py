@@ -23,7 +23,7 @@ def own_table(tiny_config: RunConfig, tmp_path: Path, request: pytest.FixtureReq
     """A configuration whose data a test may change; its parameter: commit steps."""
     table = shutil.copy(tiny_config.dataset, tmp_path / "rows.jsonl")
     commit_steps = getattr(request, "param", 0)
-    return RunConfig(**{**vars(tiny_config), "dataset": str(table), "commit_steps": commit_steps})
+    return RunConfig(**{**vars(tiny_config), "dataset": str(table), "commit_share": commit_steps / tiny_config.steps})
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def federate(
     state = state or ServerState.create(None, terms, clients)
     if partial_sums:
         merge_in_workers(grid, state)
-    strategy = SiftMasks(state, ("paper", "coordinate"), node_keys=keys)
+    strategy = SiftMasks(state, ("paper", "coordinate", "own"), node_keys=keys)
     train_config = ConfigRecord({"score": True})
     strategy.start(grid, ArrayRecord(), num_rounds=2, train_config=train_config)
     return strategy
@@ -65,16 +65,17 @@ def federate(
 def test_merge_serve_remove(
     pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path, commit_steps: int, left: tuple[str, ...]
 ) -> None:
-    config = dataclasses.replace(tiny_config, leave=left, commit_steps=commit_steps)
+    config = dataclasses.replace(tiny_config, leave=left, commit_share=commit_steps / tiny_config.steps)
     strategy = federate(pool, config, tmp_path, {})
     merge, removal = strategy.rounds
     assert sorted(merge.joined) == [f"client {index}" for index in range(CLIENTS)]
-    assert set(merge.scores["client 1"]) == {"zero_shot", "local", "merged", "paper", "coordinate"}
+    assert set(merge.scores["client 1"]) == {"zero_shot", "local", "merged", "paper", "coordinate", "own"}
     assert sorted((each["client"], each["verdict"], each["steps_retrained"]) for each in removal.receipts) == [
         (each, "BIT_EXACT", config.steps) for each in left
     ]
     assert set(removal.scores["client 1"]) == {"merged"}
     assert set(removal.scores["client 0"]) == set(merge.scores["client 0"])
+    assert removal.scores["client 0"]["own"] == merge.scores["client 0"]["own"]  # Whoever leaves.
     assert not merge.failures
     assert not removal.failures
     load_mask(tmp_path, "client 0")
@@ -92,15 +93,15 @@ def test_commit_steps_change_what_is_merged(pool: WorkerPool, tiny_config: RunCo
     """And at one bit serve each member the model that its own quantised magnitudes are, among others or alone."""
     config = dataclasses.replace(tiny_config, levels=1, max_magnitude=0.02)
     plain, committed, alone = (
-        federate(pool, dataclasses.replace(config, commit_steps=commit_steps), tmp_path, {}, clients)
-        for commit_steps, clients in ((0, CLIENTS), (2, CLIENTS), (2, 1))
+        federate(pool, dataclasses.replace(config, commit_share=commit_share), tmp_path, {}, clients)
+        for commit_share, clients in ((0.0, CLIENTS), (0.6, CLIENTS), (0.6, 1))
     )
     digests = [
         {client_id: member.digest for client_id, member in each.state.members.items()} for each in (plain, committed)
     ]
     assert all(digests[0][client_id] != digests[1][client_id] for client_id in digests[0])
-    together, single = (each.rounds[0].scores["client 0"]["coordinate"] for each in (committed, alone))
-    assert together == single > 0
+    together, single = (each.rounds[0].scores["client 0"] for each in (committed, alone))
+    assert together["own"] == together["coordinate"] == single["coordinate"] > 0
 
 
 def test_a_single_member_is_served_its_own_quantised_model(
@@ -108,7 +109,7 @@ def test_a_single_member_is_served_its_own_quantised_model(
 ) -> None:
     config = dataclasses.replace(tiny_config, levels=2**32 - 1)
     scores = federate(pool, config, tmp_path, {}, clients=1).rounds[0].scores["client 0"]
-    assert scores["paper"] == scores["coordinate"] == scores["merged"]
+    assert scores["paper"] == scores["coordinate"] == scores["own"] == scores["merged"]
     assert scores["coordinate"] == pytest.approx(scores["local"], rel=1e-3)
     assert scores["local"] > scores["zero_shot"]
 
@@ -211,7 +212,7 @@ def test_who_is_a_member_says_the_state(pool: WorkerPool, tiny_config: RunConfig
     again = federate(pool, tiny_config, tmp_path, {}, clients=3, state=merged.state)
     assert [record.joined for record in again.rounds] == [[], []]
     assert [record.failures for record in again.rounds] == [{}, {}]
-    assert set(again.rounds[0].scores["client 0"]) == {"zero_shot", "local", "merged", "paper", "coordinate"}
+    assert set(again.rounds[0].scores["client 0"]) == {"zero_shot", "local", "merged", "paper", "coordinate", "own"}
     assert again.state.digest() == before
 
 
