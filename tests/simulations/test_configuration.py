@@ -32,10 +32,11 @@ def test_flower_round_trip(config: RunConfig) -> None:
     assert RunConfig.from_user_config(user_config) == config
 
 
-@given(lr=st.floats(1e-9, 10.0), steps=st.integers(1, 1000))
-def test_max_magnitude_follows_lr_and_steps(lr: float, steps: int) -> None:
-    config = RunConfig(lr=lr, steps=steps)
-    assert config.grid.max_magnitude == lr * steps
+@given(lr=st.floats(1e-9, 10.0), steps=st.integers(1, 1000), levels=st.integers(1, 511))
+def test_max_magnitude_follows_lr_steps_and_levels(lr: float, steps: int, levels: int) -> None:
+    """A fifth of lr * steps a level, and no more than lr * steps."""
+    config = RunConfig(lr=lr, steps=steps, levels=levels)
+    assert config.grid.max_magnitude == pytest.approx(lr * steps * min(levels, 5) / 5)
     assert dataclasses.replace(config, max_magnitude=0.5).grid.max_magnitude == 0.5
 
 
