@@ -14,7 +14,7 @@ from fedsift.quantisation import QuantisationGrid
 
 _MAGIC = b"FSUP"
 _VERSION = 1
-# magic, version, bits, reserved, max_magnitude, threshold, sign seed, n, non-zero entries, layout digest
+# magic, version, bits, spare, max_magnitude, threshold, sign seed, n, non-zero entries, layout digest
 _HEADER = struct.Struct("<4sHBBddQQQ32s")
 # Entries handled at a time: few enough for a core's own cache; a multiple of 8, so that each slice of a mask begins on
 # a byte.
@@ -93,7 +93,7 @@ class Contribution:
 
     @property
     def packed_levels(self) -> memoryview:
-        """The levels of the kept entries in order, `bits` bits each; empty for 1 bit (all are 1)."""
+        """The levels of the kept entries in order, `level_bits` bits each; empty for a single level (all are 1)."""
         return memoryview(self._upload)[self._mask_end :]
 
     @property
@@ -111,33 +111,35 @@ class Contribution:
         """
         if len(upload) < _HEADER.size:
             raise Refused(f"upload of {len(upload)} bytes is shorter than its header of {_HEADER.size} bytes")
-        magic, version, bits, reserved, max_magnitude, threshold, sign_seed, size, nonzero, layout_digest = (
+        magic, version, bits, spare, max_magnitude, threshold, sign_seed, size, nonzero, layout_digest = (
             _HEADER.unpack_from(upload)
         )
         grid = terms.grid
         for field, found, expected in (
             ("magic", magic, _MAGIC),
             ("format version", version, _VERSION),
-            ("reserved byte", reserved, 0),
             ("layout digest", layout_digest.hex(), terms.layout_digest.hex()),
             ("number of parameters", size, terms.size),
             ("sign seed", sign_seed, terms.sign_seed),
-            ("grid", (bits, max_magnitude, threshold), (grid.bits, grid.max_magnitude, grid.threshold)),
+            (
+                "grid",
+                (bits, spare, max_magnitude, threshold),
+                (grid.bits, grid.spare, grid.max_magnitude, grid.threshold),
+            ),
         ):
             if found != expected:
                 raise Refused(f"upload has {field} {found!r}; this federation has {expected!r}")
         contribution = cls(terms, nonzero, upload)
-        level_bits = 0 if grid.bits == 1 else grid.bits
-        if nonzero > terms.size or len(upload) != contribution._mask_end + packed_size(nonzero, level_bits):
+        if nonzero > terms.size or len(upload) != contribution._mask_end + packed_size(nonzero, grid.level_bits):
             raise Refused(f"upload of {len(upload)} bytes does not fit its {nonzero} entries of {terms.size}")
-        contribution._check_packing(level_bits)
+        contribution._check_packing()
         return contribution
 
-    def _check_packing(self, level_bits: int) -> None:
-        mask = self.packed_mask
+    def _check_packing(self) -> None:
+        mask, grid = self.packed_mask, self.terms.grid
         if not padding_is_zero(mask, self.terms.size):
             raise Refused("upload has padding bits set in its mask")
-        if not padding_is_zero(self.packed_levels, self.nonzero * level_bits):
+        if not padding_is_zero(self.packed_levels, self.nonzero * grid.level_bits):
             raise Refused("upload has padding bits set in its levels")
         counted = sum(
             int(np.bitwise_count(np.frombuffer(mask[start : start + SLICE], np.uint8)).sum(dtype=np.int64))
@@ -145,9 +147,13 @@ class Contribution:
         )
         if counted != self.nonzero:
             raise Refused(f"upload declares {self.nonzero} entries but its mask keeps {counted}")
-        for first in range(0, self.nonzero if level_bits else 0, SLICE):
-            if not unpack(self.packed_levels, min(SLICE, self.nonzero - first), level_bits, first).all():
-                raise Refused("upload keeps an entry whose level is 0")
+        if _wraps(grid):
+            return  # Whatever is written is a level.
+        for first in range(0, self.nonzero, SLICE):
+            levels = unpack(self.packed_levels, min(SLICE, self.nonzero - first), grid.level_bits, first)
+            levels -= 1  # Unsigned: 0 becomes the highest number of all.
+            if levels.max() >= grid.levels:
+                raise Refused(f"upload keeps an entry whose level is not from 1 to {grid.levels}")
 
     def slices(self) -> Iterator[ContributionSlice]:
         """The entries, decoded a slice at a time."""
@@ -166,6 +172,11 @@ class Contribution:
         return dense
 
 
+def _wraps(grid: QuantisationGrid) -> bool:
+    """Whether the highest level is 2^level_bits, which so many bits do not hold: it is written as 0."""
+    return grid.levels == 1 << grid.level_bits
+
+
 class _Packer:
     """Makes a contribution of levels that come a slice at a time."""
 
@@ -182,11 +193,13 @@ class _Packer:
         self._mask += pack_mask(mask)
         kept = levels.take(np.flatnonzero(mask))  # Several times as fast as levels[mask].
         self._nonzero += len(kept)
-        bits = self._terms.grid.bits
-        if bits > 1:
+        grid = self._terms.grid
+        if grid.level_bits:
+            if _wraps(grid):
+                kept &= grid.levels - 1
             kept = np.concatenate([self._left, kept]) if len(self._left) else kept
             whole = len(kept) - len(kept) % 8
-            self._levels += pack(kept[:whole], bits)
+            self._levels += pack(kept[:whole], grid.level_bits)
             self._left = kept[whole:].copy()
 
     def contribution(self) -> Contribution:
@@ -196,7 +209,7 @@ class _Packer:
             _MAGIC,
             _VERSION,
             grid.bits,
-            0,
+            grid.spare,
             grid.max_magnitude,
             grid.threshold,
             terms.sign_seed,
@@ -204,7 +217,8 @@ class _Packer:
             self._nonzero,
             terms.layout_digest,
         )
-        upload = b"".join([header, self._mask, self._levels, pack(self._left, grid.bits)])
+        left = pack(self._left, grid.level_bits) if len(self._left) else b""
+        upload = b"".join([header, self._mask, self._levels, left])
         return Contribution(terms, self._nonzero, upload)
 
 
@@ -240,10 +254,14 @@ def quantise(magnitudes: NDArray[np.float32], terms: UploadTerms) -> Quantised:
 def unpack_levels(
     packed_levels: bytes | memoryview, count: int, grid: QuantisationGrid, first: int = 0
 ) -> NDArray[Any]:
-    """Levels first .. first + count - 1 of the entries that a mask keeps; all 1 for 1 bit. Shape (count,)."""
-    if grid.bits == 1:
+    """Levels first .. first + count - 1 of the entries that a mask keeps; `level_type`, shape (count,)."""
+    if not grid.level_bits:
         return np.ones(count, level_type(grid.bits))
-    return unpack(packed_levels, count, grid.bits, first)
+    levels = unpack(packed_levels, count, grid.level_bits, first)
+    if _wraps(grid):
+        levels = levels.astype(level_type(grid.bits), copy=False)
+        levels |= (levels == 0).astype(levels.dtype) << grid.level_bits
+    return levels
 
 
 def mask_slices(packed_mask: bytes | memoryview, size: int) -> Iterator[tuple[int, NDArray[np.bool_]]]:

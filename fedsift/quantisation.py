@@ -9,37 +9,59 @@ from numpy.typing import NDArray
 from fedsift.bit_packing import level_type
 from fedsift.errors import BadInput
 
-MAX_BITS = 32
+MAX_BITS = 32  # of a level
+_MOST_SPARE = 255  # One byte of an upload's header (docs/upload.md).
+
+
+def highest_level(bits: int) -> int:
+    """The highest level that `bits` bits hold, 2^bits - 1."""
+    return (1 << bits) - 1
 
 
 @dataclass(frozen=True)
 class QuantisationGrid:
-    """q = rint(u / step), saturating at 2^bits - 1, with step = max_magnitude / (2^bits - 1).
+    """q = rint(u / step), saturating at `levels`, with step = max_magnitude / levels.
 
     A coarse grid is better, not only smaller: it drops the small entries from the mask.
 
     Attributes:
-        bits: bits of a quantised magnitude, 1 to 32.
+        levels: the highest quantised magnitude, 1 to 2^32 - 1, at most 255 below a power of two less 1.
         max_magnitude: the magnitude of the highest level; lr * steps bounds what Adam moves.
         threshold: share of max_magnitude under which an entry becomes 0, on top of what rounding drops (half a step).
     """
 
-    bits: int
+    levels: int
     max_magnitude: float
     threshold: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 1 <= self.bits <= MAX_BITS:
-            raise BadInput(f"bits = {self.bits}: a quantised magnitude has 1 to {MAX_BITS} bits")
+        if not 1 <= self.levels <= highest_level(MAX_BITS):
+            raise BadInput(f"levels = {self.levels}: the highest level is 1 to 2^{MAX_BITS} - 1")
+        if self.spare > _MOST_SPARE:
+            most = highest_level(self.bits)
+            raise BadInput(
+                f"levels = {self.levels}: an upload's header cannot tell it; give {highest_level(self.bits - 1)}, or "
+                f"{most - _MOST_SPARE} to {most}"
+            )
         if not (np.isfinite(self.max_magnitude) and self.max_magnitude > 0):
             raise BadInput(f"max-magnitude = {self.max_magnitude}: it must be a finite number above 0")
         if not 0 <= self.threshold < 1:
             raise BadInput(f"threshold = {self.threshold}: it is a share of max-magnitude, from 0 to less than 1")
 
     @property
-    def levels(self) -> int:
-        """The highest quantised magnitude, 2^bits - 1."""
-        return int(2**self.bits - 1)
+    def bits(self) -> int:
+        """Bits of a quantised magnitude, 0 included: 1 to 32."""
+        return self.levels.bit_length()
+
+    @property
+    def level_bits(self) -> int:
+        """Bits that the level of a kept entry takes in an upload: 0 for one level, which the mask tells; 1 for two."""
+        return (self.levels - 1).bit_length()
+
+    @property
+    def spare(self) -> int:
+        """How far the highest level lies below the highest that its bits hold, 0 to 255."""
+        return highest_level(self.bits) - self.levels
 
     @property
     def step(self) -> float:

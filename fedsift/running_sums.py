@@ -18,7 +18,7 @@ def _narrowest(largest: int) -> np.dtype[Any]:
     for dtype in (np.uint16, np.uint32, np.uint64):
         if largest <= np.iinfo(dtype).max:
             return np.dtype(dtype)
-    raise BadInput(f"a sum of up to {largest} does not fit 64 bits; use fewer bits or a smaller capacity")
+    raise BadInput(f"a sum of up to {largest} does not fit 64 bits; use fewer levels or a smaller capacity")
 
 
 class RunningSums:
@@ -27,7 +27,7 @@ class RunningSums:
     def __init__(self, size: int, highest_level: int, capacity: int) -> None:
         """Both sums zero, in the narrowest unsigned integers that `capacity` members cannot overflow.
 
-        At 2 bits both fit 16 bits for up to 21,845 members.
+        With levels up to 2 both fit 16 bits for up to 32,767 members.
         """
         if capacity < 1:
             raise BadInput(f"capacity = {capacity}: there must be room for at least one member")

@@ -270,6 +270,8 @@ class ServerState:
             "threshold": struct.pack("<d", grid.threshold).hex(),
             "members": sorted(member.digest.hex() for member in self.members.values()),
         }
+        if grid.spare:  # Left out where it is 0: states of before there were such grids keep their digests.
+            terms["spare"] = grid.spare
         state = hashlib.sha256(json.dumps(terms, sort_keys=True, separators=(",", ":")).encode())
         self.sums.update_hash(state)
         return state.digest()

@@ -19,7 +19,7 @@ from fedsift.data.table import is_file
 from fedsift.errors import BadInput, unknown_name
 from fedsift.localisation import Localisation
 from fedsift.model_settings import ModelSettings
-from fedsift.quantisation import QuantisationGrid
+from fedsift.quantisation import MAX_BITS, QuantisationGrid, highest_level
 from fedsift.reproducibility import DEFAULT_PROFILE, PROFILES
 from fedsift.seeds import derive_seed
 from fedsift.tuning_settings import TuningSettings
@@ -37,7 +37,7 @@ _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: 
 # The paper as published: fine magnitudes, divided by the number of members.
 PUBLISHED_TUNING: dict[str, Any] = {"beta1": 0.9, "beta2": 0.999, "commit_share": 0.0}
 PRESETS: dict[str, dict[str, Any]] = {
-    "paper": {"bits": 16, "localise": "paper", **PUBLISHED_TUNING},
+    "paper": {"levels": 65535, "localise": "paper", **PUBLISHED_TUNING},
 }
 
 
@@ -61,8 +61,8 @@ class RunConfig:
         steps, lr, beta1, beta2, batch_size, micro_batch: sign-fixed tuning.
         commit_share: share of the steps, the last ones, that run on the quantised model; rounded to whole steps.
         max_length: tokens after which a row is cut.
-        bits, max_magnitude, threshold: the grid. max_magnitude 0 means lr * steps / 5 a level, and at most lr * steps,
-            which bounds what Adam moves.
+        levels, max_magnitude, threshold: the grid. max_magnitude 0 means lr * steps / 5 a level, and at most
+            lr * steps, which bounds what Adam moves.
         localise: how a member's model is made from the sums: paper, coordinate, each also with +l1.
         evaluate: whether clients score M0, their own model, and what they are served.
         engine: what runs the simulated clients: "ray", or "flower" for Flower's own engine (`flwr run`).
@@ -103,7 +103,7 @@ class RunConfig:
     micro_batch: int = TuningSettings.micro_batch
     commit_share: float = 0.0
     max_length: int = ModelSettings.max_length
-    bits: int = 2
+    levels: int = 2
     max_magnitude: float = 0.0
     threshold: float = 0.0
     localise: str = "own"
@@ -212,8 +212,8 @@ class RunConfig:
     @property
     def grid(self) -> QuantisationGrid:
         """The quantisation grid."""
-        share = min(1.0, _STEP_SHARE * (2**self.bits - 1))
-        return QuantisationGrid(self.bits, self.max_magnitude or share * self.lr * self.steps, self.threshold)
+        share = min(1.0, _STEP_SHARE * self.levels)
+        return QuantisationGrid(self.levels, self.max_magnitude or share * self.lr * self.steps, self.threshold)
 
     @property
     def sign_seed(self) -> int:
@@ -248,6 +248,8 @@ class RunConfig:
         checked: dict[str, Any] = {}
         for key, value in {**_paper_defaults(values.get("dataset")), **values}.items():
             name = key.replace("-", "_")
+            if key == "bits":
+                raise BadInput(f"{source}: {_levels_for_bits(value)}")
             if name not in hints or "_" in key:
                 raise BadInput(f"{source}: {unknown_name('key', key, map(hyphened, hints))}")
             checked[name] = _typed(source, key, value, hints[name])
@@ -264,6 +266,13 @@ def _paper_defaults(dataset: Any) -> dict[str, Any]:
         return {}
     keys = ("model", "lr", "steps", "batch-size", "clients", "max-length", "choices")
     return {key: getattr(setting, key.replace("-", "_")) for key in keys}
+
+
+def _levels_for_bits(bits: Any) -> str:
+    """What to write instead of a key of earlier versions."""
+    if type(bits) is int and 1 <= bits <= MAX_BITS:
+        return f"bits is now levels, the highest level: bits = {bits} is levels = {highest_level(bits)}"
+    return "bits is now levels, the highest level: so many bits are levels = 2^bits - 1"
 
 
 def cores() -> int:

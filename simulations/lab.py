@@ -148,7 +148,7 @@ class Lab:
         tuning, grid = config.tuning, config.grid
         kept = f"sign-fixed-{tuning.steps}{name and '-'}{name}"
         if tuning.commit_steps:  # Only then does the grid touch the training.
-            kept += f"-commit-{tuning.commit_steps}-on-{grid.bits}-{grid.max_magnitude!r}-{grid.threshold!r}"
+            kept += f"-commit-{tuning.commit_steps}-on-{grid.levels}-{grid.max_magnitude!r}-{grid.threshold!r}"
         arguments = tuning, grid, ray.put(self.signs if signs is None else signs), noise
         return self._trained(kept, "sign_fixed", dict.fromkeys(clients, arguments))
 

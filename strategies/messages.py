@@ -76,7 +76,7 @@ def terms_record(terms: UploadTerms, model_digest: bytes = b"") -> ConfigRecord:
             "layout-digest": terms.layout_digest,
             "parameters": terms.size,
             "sign-seed": terms.sign_seed.to_bytes(8, "little"),
-            "bits": terms.grid.bits,
+            "levels": terms.grid.levels,
             "max-magnitude": terms.grid.max_magnitude,
             "threshold": terms.grid.threshold,
             "model-digest": model_digest,
@@ -92,7 +92,7 @@ def read_terms(content: RecordDict) -> UploadTerms:
         size=field(record, "parameters", int),
         sign_seed=int.from_bytes(field(record, "sign-seed", bytes), "little"),
         grid=QuantisationGrid(
-            field(record, "bits", int), field(record, "max-magnitude", float), field(record, "threshold", float)
+            field(record, "levels", int), field(record, "max-magnitude", float), field(record, "threshold", float)
         ),
     )
 

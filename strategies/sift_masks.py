@@ -90,7 +90,7 @@ class SiftMasks(ClientRounds[SiftRecord]):
     def summary(self) -> None:
         """Log the configuration."""
         terms = self.state.terms
-        _LOG.info("\t├──> %d tuned parameters, %d bits a magnitude", terms.size, terms.grid.bits)
+        _LOG.info("\t├──> %d tuned parameters, levels 0 to %d", terms.size, terms.grid.levels)
         _LOG.info("\t├──> room for %d members in %d bytes of sums", self.state.sums.capacity, self.state.sums.nbytes)
         _LOG.info("\t└──> localisations: %s", ", ".join(each.name for each in self._localisations))
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from fedsift.contribution import Contribution, quantise
 from fedsift.models import metric_of
 from fedsift.parameter_layout import ParameterLayout
+from fedsift.quantisation import highest_level
 from simulations.bench.measurement import Measurement, Part
 from simulations.configuration import RunConfig
 from simulations.experiments.bits import requests
@@ -43,7 +44,7 @@ def measure_bits(config: RunConfig, _: int) -> Part:
 
 
 def _at(lab: Lab, bits: int, magnitudes: Trainings) -> Iterator[Measurement]:
-    config = dataclasses.replace(lab.config, bits=bits)
+    config = dataclasses.replace(lab.config, levels=highest_level(bits))
     merge = SiftMerge(lab, config, len(lab.clients))
     sizes = []
     for client_id in lab.clients:

@@ -8,7 +8,7 @@ import numpy as np
 from fedsift.bit_packing import level_type
 from fedsift.contribution import Contribution, UploadTerms, quantise
 from fedsift.linear_checksum import LinearChecksum
-from fedsift.quantisation import QuantisationGrid
+from fedsift.quantisation import QuantisationGrid, highest_level
 from fedsift.running_sums import RunningSums
 from simulations.bench.measurement import Measurement, Part, in_turn
 from simulations.configuration import RunConfig
@@ -34,7 +34,7 @@ def measure_codec(config: RunConfig, rounds: int) -> Part:
 def _jobs(bits: int, density: float, seed: int) -> dict[str, Callable[[], object]]:
     """What is timed, by the name of the column."""
     generator = np.random.Generator(np.random.Philox(key=[seed, bits]))
-    terms = UploadTerms(bytes(32), _SIZE, 1, QuantisationGrid(bits, 1.0))
+    terms = UploadTerms(bytes(32), _SIZE, 1, QuantisationGrid(highest_level(bits), 1.0))
     kept = generator.random(_SIZE) < density
     levels = (generator.integers(1, terms.grid.levels, _SIZE, endpoint=True) * kept).astype(level_type(bits))
     magnitudes = (levels * terms.grid.step).astype(np.float32)

@@ -24,7 +24,10 @@ from strategies.partial_merge import PartialMerge
 from strategies.sift_masks import SiftMasks
 
 TERMS = UploadTerms(
-    hashlib.sha256(b"zero steps").digest(), size=200_000, sign_seed=0, grid=QuantisationGrid(bits=2, max_magnitude=1.0)
+    hashlib.sha256(b"zero steps").digest(),
+    size=200_000,
+    sign_seed=0,
+    grid=QuantisationGrid(levels=3, max_magnitude=1.0),
 )
 _APP = "simulations.bench.overhead_app:app"
 

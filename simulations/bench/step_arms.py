@@ -101,8 +101,8 @@ def _subjects(config: RunConfig, rounds: int, folder: Path) -> Iterator[Subject]
     )
     lr = 1e-3
     few, fewer = (TuningSettings(steps, lr, config.batch_size) for steps in (20, 8))
-    yield Subject(small, examples, few, QuantisationGrid(config.bits, lr * few.steps), 4, rounds)
-    grid = QuantisationGrid(config.bits, lr * fewer.steps)
+    yield Subject(small, examples, few, QuantisationGrid(config.levels, lr * few.steps), 4, rounds)
+    grid = QuantisationGrid(config.levels, lr * fewer.steps)
     yield Subject(large, examples, fewer, grid, 1, min(rounds, 3), is_large=True)
 
 

@@ -12,7 +12,7 @@ from simulations.command_line.options import DATA, GRID, MACHINE, MODEL, TUNING,
 from simulations.command_line.shared import JSON, settings_of, told_to_people
 
 
-@takes(*DATA, *MODEL, *TUNING, *(name for name in GRID if name != "bits"), *MACHINE, "partial_sums")
+@takes(*DATA, *MODEL, *TUNING, *GRID, *MACHINE, "partial_sums")
 def bench(
     overrides: dict[str, Any],
     config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,

@@ -15,6 +15,7 @@ from fedsift.reproducibility import PROFILES
 from simulations.configuration import RunConfig
 
 DATASETS = "people, tofu, sent140, reddit, stackoverflow, a csv/jsonl/parquet file, owner/name, or module:function."
+LEVELS = "Highest quantised magnitude: 1 is a mask alone, 3 two bits, 65535 sixteen."
 
 
 def _option(name: str, text: str) -> Any:
@@ -64,7 +65,7 @@ _OPTIONS: dict[str, Any] = {
         float | None, _option("commit_share", "Share of the steps, the last ones, on the quantised model.")
     ],
     "max_length": Annotated[int | None, _option("max_length", "Tokens after which a row is cut.")],
-    "bits": Annotated[int | None, _option("bits", "Bits of a quantised magnitude, 1 to 32.")],
+    "levels": Annotated[int | None, _option("levels", LEVELS)],
     "max_magnitude": Annotated[
         float | None, _option("max_magnitude", "The highest level; 0 for lr * steps / 5 a level, at most lr * steps.")
     ],
@@ -88,7 +89,7 @@ _OPTIONS: dict[str, Any] = {
 DATA = ("dataset", "data_file", "client_column", "prompt", "target", "partition", "alpha", "test_share", "clients")
 MODEL = ("model", "task", "choices", "head", "tune", "lora_rank", "dtype", "checkpointing", "compile", "device")
 TUNING = ("steps", "lr", "beta1", "beta2", "batch_size", "micro_batch", "commit_share", "max_length")
-GRID = ("bits", "max_magnitude", "threshold", "localise")
+GRID = ("levels", "max_magnitude", "threshold", "localise")
 MACHINE = ("seed", "workers", "profile")
 REMOVAL = ("leave", "oracle")
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from simulations.command_line.options import LEVELS
 from simulations.command_line.shared import JSON, told_to_people
 from simulations.configuration import RunConfig
 
@@ -24,7 +25,7 @@ def plan(
     steps: Annotated[int, typer.Option(help="Optimiser steps a client.")] = RunConfig.steps,
     batch_size: Annotated[int, typer.Option(help="Rows a step.")] = RunConfig.batch_size,
     tokens: Annotated[int, typer.Option(help="Tokens a row, with those of its prompt.")] = RunConfig.max_length,
-    bits: Annotated[int, typer.Option(help="Bits of a quantised magnitude, 1 to 32.")] = RunConfig.bits,
+    levels: Annotated[int, typer.Option(help=LEVELS)] = RunConfig.levels,
     density: Annotated[
         float, typer.Option(help="Share of entries that a mask keeps; the default is of the default data at 2 bits.")
     ] = 0.4,
@@ -62,7 +63,7 @@ def plan(
                 steps=steps,
                 batch_size=batch_size,
                 tokens=tokens,
-                bits=bits,
+                levels=levels,
                 density=density,
                 dtype=dtype,
                 flops=flops,

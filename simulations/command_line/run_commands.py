@@ -16,7 +16,7 @@ from simulations.command_line.shared import JSON, next_run_folder, progress_bars
 def run(
     overrides: dict[str, Any],
     config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,
-    preset: Annotated[str | None, typer.Option(help="paper: as published (16 bits, paper localisation).")] = None,
+    preset: Annotated[str | None, typer.Option(help="paper: as published (levels 65535, paper localisation).")] = None,
     out: Annotated[Path | None, typer.Option(help="Output folder, new or empty; default runs/001, 002, ...")] = None,
     resume: Annotated[Path | None, typer.Option(help="A run's folder: go on with it after any stop.")] = None,
     json_: Annotated[bool, JSON] = False,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fedsift.contribution import UploadTerms, quantise
+from fedsift.quantisation import highest_level
 from simulations.experiments.drawing import legend, plot, score_axis
 from simulations.experiments.experiment import Experiment, Result, curves, series_of
 from simulations.experiments.merges import Request, SiftMerge, Trainings, scores_of
@@ -25,7 +26,7 @@ def measure(lab: Lab) -> Result:
     magnitudes = lab.sign_fixed(lab.clients)
     scores, uploaded, kept = [], [], []
     for bits in _BITS:
-        config = dataclasses.replace(lab.config, bits=bits)
+        config = dataclasses.replace(lab.config, levels=highest_level(bits))
         merges = {
             name: SiftMerge(lab, dataclasses.replace(config, localise=localise), len(lab.clients))
             for name, localise in ((_PAPER, "paper"), (_COORDINATE, "coordinate"))

@@ -26,12 +26,12 @@ class Setting(NamedTuple):
     """A grid, and how much of the tuning runs on it.
 
     Attributes:
-        bits, threshold: of the grid.
+        levels, threshold: of the grid.
         max_factor: max_magnitude as a multiple of lr * steps.
         committed: `commit_share`.
     """
 
-    bits: int
+    levels: int
     threshold: float
     max_factor: float
     committed: float
@@ -40,7 +40,7 @@ class Setting(NamedTuple):
         """The configuration with this setting."""
         return dataclasses.replace(
             config,
-            bits=self.bits,
+            levels=self.levels,
             threshold=self.threshold,
             max_magnitude=self.max_factor * config.lr * config.steps,
             commit_share=self.committed,
@@ -48,10 +48,10 @@ class Setting(NamedTuple):
 
 
 _SETTINGS = (
-    Setting(2, 0.0, 1.0, 0.0),
-    Setting(2, 0.0, 1.0, 0.5),
-    Setting(2, 0.0, 0.5, 0.0),
-    Setting(2, 0.0, 0.5, 0.5),
+    Setting(3, 0.0, 1.0, 0.0),
+    Setting(3, 0.0, 1.0, 0.5),
+    Setting(3, 0.0, 0.5, 0.0),
+    Setting(3, 0.0, 0.5, 0.5),
     Setting(1, 0.0, 1.0, 0.0),
     Setting(1, 0.0, 1.0, 0.5),
     Setting(1, 0.0, 0.5, 0.0),
@@ -84,7 +84,7 @@ def measure(lab: Lab) -> Result:
         for half, clients in halves.items():
             scored, sizes = _measured(lab, config, clients, magnitudes)
             scores[half].append(scored)
-            grid = {key: getattr(config, key) for key in ("bits", "threshold", "max_magnitude")}
+            grid = {key: getattr(config, key) for key in ("levels", "threshold", "max_magnitude")}
             grid["commit_steps"] = config.tuning.commit_steps
             score = {name: float(np.mean(scored[name])) for name in _SCORES}
             rows.append({"half": half, "setting": _label(setting, config), **grid, **score, **sizes})
@@ -122,8 +122,8 @@ def _requests(lab: Lab, merge: SiftMerge, clients: Sequence[str], magnitudes: Tr
 
 def _label(setting: Setting, config: RunConfig) -> str:
     threshold = f", threshold {setting.threshold:g}" if setting.threshold else ""
-    bits = "1 bit" if setting.bits == 1 else f"{setting.bits} bits"
-    return f"{bits}, max x {setting.max_factor:g}{threshold}, commit {config.tuning.commit_steps}"
+    levels = "1 level" if setting.levels == 1 else f"{setting.levels} levels"
+    return f"{levels}, max x {setting.max_factor:g}{threshold}, commit {config.tuning.commit_steps}"
 
 
 def draw(result: Result, figure: "Figure") -> None:

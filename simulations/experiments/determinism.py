@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fedsift.contribution import Contribution, UploadTerms
 from fedsift.errors import Refused
 from fedsift.models import load_layout
+from fedsift.quantisation import highest_level
 from fedsift.seeds import derive_seed
 from fedsift.server_state import ServerState
 from simulations.data import load_dataset
@@ -86,7 +87,7 @@ class _Server:
     """A server that has merged all clients, under a grid of so many bits."""
 
     def __init__(self, lab: Lab, bits: int, tuned: Trainings) -> None:
-        config = dataclasses.replace(lab.config, bits=bits)
+        config = dataclasses.replace(lab.config, levels=highest_level(bits))
         layout = load_layout(config.model_settings)
         self.terms = UploadTerms(layout.digest, layout.size, config.sign_seed, config.grid)
         self._merged = {client_id: config.grid.quantise(tuned(client_id)) for client_id in lab.clients}

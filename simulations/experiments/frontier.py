@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fedsift.data.partition import partition_iid
+from fedsift.quantisation import highest_level
 from fedsift.seeds import derive_seed
 from simulations.configuration import RunConfig
 from simulations.experiments.drawing import legend, plot, score_axis
@@ -92,7 +93,7 @@ def _points(lab: Lab) -> Iterator[_Point]:
         if published(config) != config:
             yield _sift_point(lab, SIFT_PUBLISHED, published(tuned))
     for bits in _BITS:
-        yield _sift_point(lab, SIFT_MASKED, dataclasses.replace(config, bits=bits))
+        yield _sift_point(lab, SIFT_MASKED, dataclasses.replace(config, levels=highest_level(bits)))
     for steps in _STEPS:
         yield _clustered_point(lab, 1, steps)
         for name in _REBUILT:
@@ -109,7 +110,7 @@ def _sift_point(lab: Lab, name: str, config: RunConfig) -> _Point:
     magnitudes = lab.sign_fixed(lab.clients, config=config)
     merge = sift_merge(lab, config, lab.clients, magnitudes)
     cost = METHODS[SIFT_MASKS].cost(len(lab.clients)) * config.steps
-    knobs = f"steps {config.steps}, bits {config.bits}"
+    knobs = f"steps {config.steps}, levels {config.levels}"
     return _Point(name, knobs, cost, lambda client_id: merge.served(magnitudes(client_id)))
 
 

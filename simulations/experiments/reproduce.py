@@ -33,17 +33,17 @@ from simulations.run_folder import write_whole
 
 # What changes no training, or only sign-fixed ones with commit steps, which the lab keeps under names of their own.
 _MACHINE = ("workers", "partial_sums")
-_GRID = ("bits", "max_magnitude", "threshold", "commit_share")
+_GRID = ("levels", "max_magnitude", "threshold", "commit_share")
 _AFTER_TRAINING = ("leave", "oracle", *_GRID, "localise", "evaluate", *_MACHINE)
-_AS_PUBLISHED = {**PUBLISHED_TUNING, "bits": 2, "threshold": 0.0}
+_AS_PUBLISHED = {**PUBLISHED_TUNING, "levels": 3, "threshold": 0.0}
 _COLUMNS = ("panel", "name", "x", "y", "low", "high")
 
 
 def configuration(name: str, given: Mapping[str, Any]) -> RunConfig:
     """An experiment's defaults, changed by what is given: keys and values as of `RunConfig.from_mapping`.
 
-    Clients tune as published, and their magnitudes have a grid of two bits where the experiment takes no other. The
-    experiment's own defaults are of the generated people: for other data only what is given counts.
+    Clients tune as published, and their magnitudes have a grid of levels 0 to 3 where the experiment takes no other.
+    The experiment's own defaults are of the generated people: for other data only what is given counts.
 
     Raises:
         BadInput: no such experiment, or a configuration that cannot be.

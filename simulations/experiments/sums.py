@@ -15,7 +15,7 @@ from fedsift.contribution import UploadTerms, quantise
 from fedsift.localisation import Localisation
 from fedsift.models import load_layout
 from fedsift.parameter_layout import ParameterLayout
-from fedsift.quantisation import QuantisationGrid
+from fedsift.quantisation import QuantisationGrid, highest_level
 from fedsift.running_sums import RunningSums
 from simulations.experiments.drawing import dots, legend
 from simulations.experiments.experiment import Experiment, Result, means, series_of
@@ -36,7 +36,7 @@ def measure(lab: Lab) -> Result:
     magnitudes = lab.sign_fixed(lab.clients)
     series = []
     for bits in _BITS:
-        grid = dataclasses.replace(lab.config, bits=bits).grid
+        grid = dataclasses.replace(lab.config, levels=highest_level(bits)).grid
         scores = scores_of(lab, _requests(lab, grid, magnitudes), len(lab.clients))
         series.append(means(f"{bits} bits", _SOURCES, [scores[source] for source in _SOURCES]))
     return {"series": series}

@@ -52,7 +52,7 @@ class Assumptions:
         steps: optimiser steps of a training.
         batch_size: rows a step.
         tokens: of a row.
-        bits: of a quantised magnitude.
+        levels: the highest quantised magnitude.
         density: k / n, the share of entries that a client's mask keeps.
         dtype: of the base weights on a client.
         flops: FLOP/s that a device keeps up; 0 for half of an H200's peak in `dtype`.
@@ -67,7 +67,7 @@ class Assumptions:
     steps: int
     batch_size: int
     tokens: int
-    bits: int
+    levels: int
     density: float
     dtype: str
     flops: float
@@ -112,7 +112,7 @@ class Assumptions:
     @property
     def grid(self) -> QuantisationGrid:
         """The quantisation grid; its unit is of no consequence here."""
-        return QuantisationGrid(self.bits, max_magnitude=1.0)
+        return QuantisationGrid(self.levels, max_magnitude=1.0)
 
 
 def _check(name: str, value: float, least: int, most: int, whole: bool) -> None:

@@ -8,7 +8,7 @@ from fedsift.running_sums import RunningSums
 from simulations.plan.assumptions import Assumptions
 
 _UPLOAD_HEADER = 80  # docs/upload.md
-_TERMS = 72  # layout digest 32; number of parameters, sign seed, bits, max-magnitude and threshold 8 each
+_TERMS = 72  # layout digest 32; number of parameters, sign seed, levels, max-magnitude and threshold 8 each
 _MEMBER_ROW = 200  # of the ledger, measured: 195.8 with ids of 12 characters
 _MERGE = 2.5  # a merge beside decoding and adding alone, measured: 482 to 191 million entries a second
 _SECONDS_AN_HOUR = 3600
@@ -18,7 +18,8 @@ _SECONDS_AN_HOUR = 3600
 class Footprint:
     """The figures of SIFT-Masks under some assumptions.
 
-    Symbols: P parameters, n of them tuned, T clients, b bits, k entries that a mask keeps.
+    Symbols: P parameters, n of them tuned, T clients, L the highest level, k entries that a mask keeps,
+    b the bits that a kept entry's level takes: those of L - 1.
     """
 
     assumptions: Assumptions
@@ -30,9 +31,8 @@ class Footprint:
 
     @property
     def upload_bytes(self) -> int:
-        """What a client sends: 80 + ceil(n/8) + ceil(k b/8), the last one 0 where b = 1 (docs/upload.md)."""
-        bits = self.assumptions.bits
-        return _UPLOAD_HEADER + self.mask_bytes + packed_size(self.kept, bits if bits > 1 else 0)
+        """What a client sends: 80 + ceil(n/8) + ceil(k b/8) (docs/upload.md)."""
+        return _UPLOAD_HEADER + self.mask_bytes + packed_size(self.kept, self.assumptions.grid.level_bits)
 
     @property
     def terms_bytes(self) -> int:
@@ -63,7 +63,7 @@ class Footprint:
 
     @property
     def sums_bytes(self) -> int:
-        """Server memory of S and C: n times the narrowest 16, 32 or 64 bits that hold T (2^b - 1), and that hold T."""
+        """Server memory of S and C: n times the narrowest 16, 32 or 64 bits that hold T L, and that hold T."""
         return self._size * RunningSums(1, self.assumptions.grid.levels, self.assumptions.clients).nbytes
 
     @property

@@ -37,7 +37,7 @@ def footprint_table(footprint: Footprint) -> Table:
     clients = assumptions.clients
     title = (
         f"SIFT-Masks: {clients:,} clients, {_count(assumptions.tuned_parameters)} of "
-        f"{_count(assumptions.model_parameters)} parameters tuned, {assumptions.bits} bits"
+        f"{_count(assumptions.model_parameters)} parameters tuned, levels 0 to {assumptions.levels}"
     )
     table = Table(title=title, title_justify="left")
     table.add_column("")

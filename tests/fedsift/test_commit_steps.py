@@ -28,9 +28,9 @@ from tests.fedsift.test_tuning import Weights, flat, ones, squared_error, whole
         (QuantisationGrid(1, 0.3), 2, [0.0, 0.0, 0.3, 0.3]),
         (QuantisationGrid(1, 0.3), 3, [0.0, 0.1, 0.3, 0.3]),
         (QuantisationGrid(1, 0.3, threshold=0.9), 2, [0.0, 0.0, 0.0, 0.3]),
-        # At 2 bits a level is worth 0.14: 0.1 and 0.2 become 0.14, 0.3 becomes 0.28.
-        (QuantisationGrid(2, 0.42), 2, [0.0, 0.14, 0.14, 0.28]),
-        (QuantisationGrid(2, 0.42), 3, [0.0, 0.1, 0.14, 0.28]),
+        # With levels up to 3 a level is worth 0.14: 0.1 and 0.2 become 0.14, 0.3 becomes 0.28.
+        (QuantisationGrid(3, 0.42), 2, [0.0, 0.14, 0.14, 0.28]),
+        (QuantisationGrid(3, 0.42), 3, [0.0, 0.1, 0.14, 0.28]),
     ],
 )
 def test_three_steps_by_hand(grid: QuantisationGrid | None, first_step: int, seen: list[float]) -> None:
@@ -85,7 +85,7 @@ def test_equals_the_loop_in_plain_torch_and_numpy(
     monkeypatch.setattr(flat_model, "_SLICE", slice_size)
     torch.manual_seed(3)
     size, steps, lr = 300, 7, 0.01
-    grid = QuantisationGrid(2, 0.06, 0.3)
+    grid = QuantisationGrid(3, 0.06, 0.3)
     model = flat(torch.randn(size).tolist(), dtype)
     base = model.weights.clone()
     signs = torch.from_numpy(sign_vector(4, size))

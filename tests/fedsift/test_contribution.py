@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -6,7 +8,7 @@ from hypothesis import strategies as st
 from fedsift import contribution as contribution_module
 from fedsift.contribution import Contribution, mask_slices, quantise
 from fedsift.errors import Refused
-from tests.fedsift.uploads import contribution, level_lists, terms, upload
+from tests.fedsift.uploads import contribution, highest_levels, level_lists, terms, upload
 
 HEADER = 80
 
@@ -16,7 +18,7 @@ def test_the_bytes_by_hand() -> None:
     expected = (
         b"FSUP"
         + bytes([1, 0])  # version
-        + bytes([2, 0])  # bits, reserved
+        + bytes([2, 0])  # bits of the highest level, and how far it lies below the highest of so many bits
         + bytes.fromhex("000000000000e03f")  # 0.5
         + bytes.fromhex("000000000000d03f")  # 0.25
         + bytes.fromhex("8877665544332211")  # sign seed
@@ -29,48 +31,69 @@ def test_the_bytes_by_hand() -> None:
     assert upload([2, 0, 0, 0, 0, 0, 0, 3, 0, 1]) == expected
 
 
-def test_one_bit_needs_no_levels() -> None:
-    assert len(upload([1, 0, 1, 1], bits=1)) == HEADER + 1
+def test_two_levels_by_hand() -> None:
+    """Of 0, 1 and 2 a kept entry takes one bit: set for 1, not set for 2. Levels 2, 1, 1 and 2 of ten parameters."""
+    levels = [2, 0, 0, 1, 0, 0, 0, 1, 0, 2]
+    expected = (
+        b"FSUP"
+        + bytes([1, 0])  # version
+        + bytes([2, 1])  # 2 takes two bits, and 3 would be the highest of so many
+        + bytes.fromhex("000000000000e03f")  # 0.5
+        + bytes.fromhex("000000000000d03f")  # 0.25
+        + bytes.fromhex("8877665544332211")  # sign seed
+        + bytes([10, 0, 0, 0, 0, 0, 0, 0])
+        + bytes([4, 0, 0, 0, 0, 0, 0, 0])
+        + b"L" * 32
+        + bytes([0b10001001, 0b00000010])  # mask
+        + bytes([0b00000110])  # 2, 1, 1, 2
+    )
+    assert upload(levels, highest=2) == expected
+    assert Contribution.from_bytes(expected, terms(10, highest=2)).levels().tolist() == levels
 
 
-@given(data=st.data(), bits=st.integers(1, 32), size=st.integers(1, 40))
-def test_round_trip(data: st.DataObject, bits: int, size: int) -> None:
-    levels = data.draw(level_lists(size, bits))
-    read = Contribution.from_bytes(upload(levels, bits), terms(size, bits))
-    assert read == contribution(levels, bits)
+def test_one_level_is_in_the_mask() -> None:
+    assert len(upload([1, 0, 1, 1], highest=1)) == HEADER + 1
+
+
+@given(data=st.data(), highest=highest_levels, size=st.integers(1, 40))
+def test_round_trip(data: st.DataObject, highest: int, size: int) -> None:
+    levels = data.draw(level_lists(size, highest))
+    read = Contribution.from_bytes(upload(levels, highest), terms(size, highest))
+    assert read == contribution(levels, highest)
     assert read.levels().tolist() == levels
 
 
-def bytes_by_hand(levels: list[int], bits: int) -> bytes:
+def bytes_by_hand(levels: list[int], highest: int) -> bytes:
     """Mask and levels as docs/upload.md has them: each one large integer, written out little-endian."""
     kept = [level for level in levels if level]
     mask = sum(1 << place for place, level in enumerate(levels) if level)
-    packed = 0 if bits == 1 else sum(level << bits * place for place, level in enumerate(kept))
-    level_bytes = 0 if bits == 1 else -(-len(kept) * bits // 8)
+    bits = math.ceil(math.log2(highest))
+    packed = sum(level % 2**bits << bits * place for place, level in enumerate(kept))
+    level_bytes = -(-len(kept) * bits // 8)
     return mask.to_bytes(-(-len(levels) // 8), "little") + packed.to_bytes(level_bytes, "little")
 
 
-@given(data=st.data(), bits=st.integers(1, 32), size=st.integers(1, 70), slice_size=st.sampled_from([8, 16, 24, 72]))
-def test_slices_change_no_byte(data: st.DataObject, bits: int, size: int, slice_size: int) -> None:
-    levels = data.draw(level_lists(size, bits))
+@given(data=st.data(), highest=highest_levels, size=st.integers(1, 70), slice_size=st.sampled_from([8, 16, 24, 72]))
+def test_slices_change_no_byte(data: st.DataObject, highest: int, size: int, slice_size: int) -> None:
+    levels = data.draw(level_lists(size, highest))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(contribution_module, "SLICE", slice_size)
-        made = contribution(levels, bits)
-        assert made.to_bytes()[HEADER:] == bytes_by_hand(levels, bits)
+        made = contribution(levels, highest)
+        assert made.to_bytes()[HEADER:] == bytes_by_hand(levels, highest)
         assert len(list(made.slices())) == -(-size // slice_size)
-        assert Contribution.from_bytes(made.to_bytes(), terms(size, bits)).levels().tolist() == levels
+        assert Contribution.from_bytes(made.to_bytes(), terms(size, highest)).levels().tolist() == levels
 
 
-@given(data=st.data(), bits=st.integers(1, 32), size=st.integers(1, 70), slice_size=st.sampled_from([8, 24, 72]))
-def test_quantised_magnitudes(data: st.DataObject, bits: int, size: int, slice_size: int) -> None:
+@given(data=st.data(), highest=highest_levels, size=st.integers(1, 70), slice_size=st.sampled_from([8, 24, 72]))
+def test_quantised_magnitudes(data: st.DataObject, highest: int, size: int, slice_size: int) -> None:
     """Of a grid up to 0.5 that drops what lies under 0.125: the bytes, the L1 norm and the saturated entries."""
     magnitudes = np.array(data.draw(st.lists(st.floats(0, 1, width=32), min_size=size, max_size=size)), np.float32)
-    step = 0.5 / (2**bits - 1)
-    levels = [min(round(u / step), 2**bits - 1) if u >= 0.125 else 0 for u in magnitudes.tolist()]
+    step = 0.5 / highest
+    levels = [min(round(u / step), highest) if u >= 0.125 else 0 for u in magnitudes.tolist()]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(contribution_module, "SLICE", slice_size)
-        made, l1, saturated = quantise(magnitudes, terms(size, bits))
-    assert made == contribution(levels, bits)
+        made, l1, saturated = quantise(magnitudes, terms(size, highest))
+    assert made == contribution(levels, highest)
     assert made.nonzero == sum(level > 0 for level in levels)
     assert l1 == sum(levels) * step
     assert saturated == sum(u > float(np.float32(0.5 + step / 2)) for u in magnitudes.tolist())
@@ -112,7 +135,7 @@ def changed(at: int, value: int) -> bytes:
         (changed(0, ord("X")), "magic"),
         (changed(4, 2), "format version 2"),
         (changed(6, 3), "grid"),
-        (changed(7, 1), "reserved"),
+        (changed(7, 1), "grid"),
         (changed(8, 1), "grid"),
         (changed(16, 1), "grid"),
         (changed(24, 0), "sign seed"),
@@ -122,7 +145,7 @@ def changed(at: int, value: int) -> bytes:
         (changed(48, 0), "layout digest"),
         (changed(81, 0b00000110), "padding bits set in its mask"),
         (changed(82, 0b01011110), "padding bits set in its levels"),
-        (changed(82, 0b00010010), "level is 0"),
+        (changed(82, 0b00010010), "level is not from 1 to 3"),
         (upload([2, 0, 0, 0, 0, 0, 0, 3, 0, 1]) + b"\0", "does not fit"),
         (upload([2, 0, 0, 0, 0, 0, 0, 3, 0, 1])[:-1], "does not fit"),
     ],
@@ -130,6 +153,39 @@ def changed(at: int, value: int) -> bytes:
 def test_malformed_uploads_are_refused(data: bytes, message: str) -> None:
     with pytest.raises(Refused, match=message):
         Contribution.from_bytes(data, terms(10))
+
+
+@pytest.mark.parametrize(
+    ("highest", "written", "message"),
+    [
+        (2, 0b1000, "padding bits set in its levels"),
+        (3, 0b110001, "level is not from 1 to 3"),  # 1, 0, 3: 0 stands for 4
+        (4, 0b1000000, "padding bits set in its levels"),
+        (5, 0b100000001, "level is not from 1 to 5"),  # 1, 0, 4: 0 stands for 8
+        (5, 0b101110001, "level is not from 1 to 5"),  # 1, 6, 5
+        (6, 0b110111001, "level is not from 1 to 6"),  # 1, 7, 6
+    ],
+)
+def test_levels_that_the_grid_does_not_have_are_refused(highest: int, written: int, message: str) -> None:
+    data = upload([1, 1, 1], highest)
+    with pytest.raises(Refused, match=message):
+        Contribution.from_bytes(
+            data[: HEADER + 1] + written.to_bytes(len(data) - HEADER - 1, "little"), terms(3, highest)
+        )
+
+
+@pytest.mark.parametrize(("highest", "written"), [(2, 0b101), (4, 0b110001), (5, 0b101011001)])
+def test_any_other_is_read(highest: int, written: int) -> None:
+    data = upload([1, 1, 1], highest)
+    made = data[: HEADER + 1] + written.to_bytes(len(data) - HEADER - 1, "little")
+    read = Contribution.from_bytes(made, terms(3, highest)).levels().tolist()
+    assert read == {2: [1, 2, 1], 4: [1, 4, 3], 5: [1, 3, 5]}[highest]
+    assert upload(read, highest) == made
+
+
+def test_two_grids_of_as_many_bits_are_told_apart() -> None:
+    with pytest.raises(Refused, match=r"grid \(2, 1, 0\.5, 0\.25\); this federation has \(2, 0, "):
+        Contribution.from_bytes(upload([1, 0, 2], highest=2), terms(3))
 
 
 @given(st.binary(max_size=200))

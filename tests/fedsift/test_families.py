@@ -96,7 +96,7 @@ def settings_of(family: str, folder: Path, **options: object) -> ModelSettings:
 def trainer_of(settings: ModelSettings) -> tuple[LocalTrainer, UploadTerms]:
     flat, task = load_learner(settings)
     layout = load_layout(settings)
-    terms = UploadTerms(layout.digest, layout.size, 7, QuantisationGrid(2, SETTINGS.lr * SETTINGS.steps))
+    terms = UploadTerms(layout.digest, layout.size, 7, QuantisationGrid(3, SETTINGS.lr * SETTINGS.steps))
     return LocalTrainer(flat, task, terms, SETTINGS, root_seed=3), terms
 
 
@@ -130,7 +130,7 @@ def test_tuned_frozen_and_exact(family: str, tmp_path: Path) -> None:
 def test_tuning_learns(family: str, tmp_path: Path) -> None:
     """The loss on a client's own rows falls by a third at least."""
     flat, task = load_learner(settings_of(family, save_model(tmp_path, family)))
-    terms = UploadTerms(flat.layout.digest, flat.layout.size, 7, QuantisationGrid(2, 0.3))
+    terms = UploadTerms(flat.layout.digest, flat.layout.size, 7, QuantisationGrid(3, 0.3))
     trainer = LocalTrainer(flat, task, terms, TuningSettings(steps=30, lr=0.01, batch_size=8), root_seed=3)
     encoded = trainer.encode("ann", CLIENTS["ann"])
     before = task.loss(flat.module, task.batch(encoded)).item()

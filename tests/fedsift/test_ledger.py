@@ -1,3 +1,4 @@
+import json
 import sqlite3
 import subprocess
 import sys
@@ -96,14 +97,25 @@ def test_nothing_of_a_removed_client_is_left_in_any_byte(tmp_path: Path) -> None
     assert found() == []
 
 
-def test_a_ledger_of_format_1_is_brought_up_to_date(tmp_path: Path) -> None:
+def make_older(path: Path, version: int) -> None:
+    """Give a ledger the form that it would have had in an older format."""
+    connection = sqlite3.connect(path)
+    terms = json.loads(connection.execute("SELECT value FROM settings WHERE key = 'terms'").fetchone()[0])
+    assert terms["grid"].pop("levels") == 3
+    terms["grid"]["bits"] = 2
+    connection.execute("UPDATE settings SET value = ? WHERE key = 'terms'", (json.dumps(terms),))
+    if version == 1:
+        connection.executescript("DROP TABLE node_keys; DELETE FROM settings WHERE key = 'model_digest'")
+    connection.execute(f"PRAGMA user_version = {version}")
+    connection.commit()
+    connection.close()
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_ledger_of_an_older_format_is_brought_up_to_date(tmp_path: Path, version: int) -> None:
     path = tmp_path / "ledger.sqlite"
     work(path)
-    connection = sqlite3.connect(path)
-    connection.executescript(
-        "DROP TABLE node_keys; DELETE FROM settings WHERE key = 'model_digest'; PRAGMA user_version = 1"
-    )
-    connection.close()
+    make_older(path, version)
     before = path.read_bytes()
     reader = Ledger.open(path, read_only=True)
     digest = ServerState(reader).digest()
@@ -114,7 +126,25 @@ def test_a_ledger_of_format_1_is_brought_up_to_date(tmp_path: Path) -> None:
     assert state.ledger.node_key("client 3") == ""
     state.remove("client 2", UPLOADS["client 2"])
     state.ledger.close()
-    assert sqlite3.connect(path).execute("PRAGMA user_version").fetchone() == (2,)
+    assert sqlite3.connect(path).execute("PRAGMA user_version").fetchone() == (3,)
+    assert Ledger.open(path, read_only=True).terms == terms(SIZE)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "upgraded"),
+    [
+        ('{"steps": 20, "bits": 16}', '{"steps": 20, "levels": 65535}'),
+        ('{"steps": 20}', '{"steps": 20}'),
+        ("", ""),
+    ],
+)
+def test_the_configuration_in_a_ledger_of_format_2(tmp_path: Path, recorded: str, upgraded: str) -> None:
+    path = tmp_path / "ledger.sqlite"
+    Ledger.create(path, terms(SIZE), CLIENTS, recorded).close()
+    make_older(path, 2)
+    ledger = Ledger.open(path)
+    assert ledger.get("config") == upgraded
+    ledger.close()
 
 
 def test_other_files_are_no_ledgers(tmp_path: Path) -> None:
@@ -128,7 +158,7 @@ def test_other_files_are_no_ledgers(tmp_path: Path) -> None:
         ("missing", "there is no ledger"),
         ("text", "not a ledger"),
         ("other.sqlite", "not a ledger"),
-        ("newer.sqlite", "format 99, this fedsift reads up to 2: a newer fedsift wrote it; upgrade"),
+        ("newer.sqlite", "format 99, this fedsift reads up to 3: a newer fedsift wrote it; upgrade"),
     ):
         with pytest.raises(BadInput, match=message):
             Ledger.open(tmp_path / name)

@@ -44,13 +44,20 @@ def test_at_the_member_by_hand() -> None:
     assert Localisation("own").localised(nothing, mask, terms(4)).tolist() == [sixth, 0.0, 0.5, np.float32(1 / 3)]
 
 
-def test_with_one_bit_own_is_what_the_sums_say() -> None:
-    mask = ClientMask.of(Quantised(contribution([1, 0, 1, 1], bits=1), 1.5, 0), keeps_levels=True)
+def test_own_with_two_levels_by_hand() -> None:
+    """Of a bit each: levels 1, 2 and 2 of a step of 0.25."""
+    mask = ClientMask.of(Quantised(contribution([1, 0, 2, 2], highest=2), 1.25, 0), keeps_levels=True)
+    own = Localisation("own").localised(np.empty(0, np.float32), mask, terms(4, highest=2))
+    assert own.tolist() == [0.25, 0.0, 0.5, 0.5]
+
+
+def test_with_one_level_own_is_what_the_sums_say() -> None:
+    mask = ClientMask.of(Quantised(contribution([1, 0, 1, 1], highest=1), 1.5, 0), keeps_levels=True)
     count = np.array([7, 1, 3], np.uint16)
     by_sums = Localisation("coordinate").magnitudes(count, count, step=0.5, members=9)
     own, nothing = Localisation("own"), np.empty(0, np.float32)
-    expected = Localisation("coordinate").localised(by_sums, mask, terms(4, bits=1))
-    assert own.localised(nothing, mask, terms(4, bits=1)).tobytes() == expected.tobytes()
+    expected = Localisation("coordinate").localised(by_sums, mask, terms(4, highest=1))
+    assert own.localised(nothing, mask, terms(4, highest=1)).tobytes() == expected.tobytes()
 
 
 def test_who_did_not_keep_its_levels_is_told() -> None:

@@ -25,7 +25,7 @@ from fedsift.tuning import Commitment, tune_magnitudes
 CLEAR_REFS = Path("/proc/self/clear_refs")
 SERVER_SIZE = 106_000_000
 SERVER_CONSTANT = 40_000_000  # bytes: temporaries over slices of 2^20 entries, and SQLite's own
-SERVER_TERMS = UploadTerms(b"L" * 32, SERVER_SIZE, 1, QuantisationGrid(2, 1.0, 0.7))
+SERVER_TERMS = UploadTerms(b"L" * 32, SERVER_SIZE, 1, QuantisationGrid(3, 1.0, 0.7))
 
 pytestmark = [
     pytest.mark.slow,
@@ -89,7 +89,7 @@ def tune_and_quantise(module: nn.Module) -> None:
         value: Tensor = module(input_ids=ids, labels=ids).loss
         return value
 
-    steps, grid = [[(ids, 1.0)] for ids in tokens], QuantisationGrid(2, 0.002, 0.2)
+    steps, grid = [[(ids, 1.0)] for ids in tokens], QuantisationGrid(3, 0.002, 0.2)
     magnitudes = tune_magnitudes(model, signs, steps, loss, lr=0.001, commitment=Commitment(grid, 2)).numpy()
     made, _, _ = quantise(magnitudes, UploadTerms(model.layout.digest, size, 1, grid))
     assert made.nonzero > size / 10

@@ -34,11 +34,14 @@ def mutate(data: bytes, other: bytes, chance: random.Random) -> bytes:
     return bytes(mutated)
 
 
-@pytest.mark.parametrize("count", [2_000, pytest.param(100_000, marks=pytest.mark.slow)])
-def test_mutated_uploads(count: int) -> None:
+@pytest.mark.parametrize(
+    ("highest", "count"), [(2, 2_000), (3, 2_000), (5, 2_000), pytest.param(3, 100_000, marks=pytest.mark.slow)]
+)
+def test_mutated_uploads(highest: int, count: int) -> None:
     chance = random.Random(count)
-    bases = [upload([chance.choice([0, 0, 1, 2, 3]) for _ in range(SIZE)]) for _ in range(4)]
-    expected = terms(SIZE)
+    levels = [0, 0, *range(1, highest + 1)]
+    bases = [upload([chance.choice(levels) for _ in range(SIZE)], highest) for _ in range(4)]
+    expected = terms(SIZE, highest)
     refused = 0
     tracemalloc.start()
     for _ in range(count):
@@ -49,7 +52,7 @@ def test_mutated_uploads(count: int) -> None:
             refused += 1
             continue
         assert read.to_bytes() == data
-        assert int(read.levels().max()) <= 3
+        assert int(read.levels().max()) <= highest
         assert int((read.levels() > 0).sum()) == read.nonzero
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

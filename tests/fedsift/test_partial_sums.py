@@ -28,7 +28,7 @@ def partial_sums(levels: dict[str, list[int]], checksum: LinearChecksum, capacit
 @given(data=st.data(), size=st.integers(1, 30), clients=st.integers(1, 6))
 def test_any_grouping_gives_the_state_of_one_by_one(data: st.DataObject, size: int, clients: int) -> None:
     """In the digest, the members' records, the checksums and what a fold has written."""
-    levels = {f"client {index}": data.draw(level_lists(size, 2)) for index in range(clients)}
+    levels = {f"client {index}": data.draw(level_lists(size, 3)) for index in range(clients)}
     one_by_one, _ = server(size)
     for client_id, each in levels.items():
         one_by_one.merge(client_id, upload(each), Training(b"data", '{"cpu":"a"}', 20, 1))

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from fedsift.quantisation import QuantisationGrid
 from fedsift.quantised_magnitudes import levels_of, quantised_magnitudes
+from tests.fedsift.uploads import highest_levels
 
 grids = st.builds(
     QuantisationGrid,
-    bits=st.integers(1, 32),
+    levels=highest_levels,
     max_magnitude=st.floats(1e-6, 1e3),
     threshold=st.one_of(st.just(0.0), st.floats(0.0, 1.0, exclude_max=True)),
 )
@@ -53,12 +54,13 @@ def test_the_same_levels_and_the_magnitudes_of_a_server(
     ("grid", "magnitudes", "levels"),
     [
         # Ties go to the even level, the highest level is not passed.
-        (QuantisationGrid(2, 0.75), [0.0, 0.125, 0.126, 0.25, 0.375, 0.625, 9.0], [0, 0, 1, 1, 2, 2, 3]),
+        (QuantisationGrid(3, 0.75), [0.0, 0.125, 0.126, 0.25, 0.375, 0.625, 9.0], [0, 0, 1, 1, 2, 2, 3]),
         (QuantisationGrid(1, 1.0), [0.5, 0.50000006, 1.0], [0, 1, 1]),
         # The threshold is 0.3 * 1 in float32, 0.300000012, and what is as large is kept.
-        (QuantisationGrid(4, 1.0, 0.3), [0.29999998, 0.30000001192092896], [0, 5]),
+        (QuantisationGrid(15, 1.0, 0.3), [0.29999998, 0.30000001192092896], [0, 5]),
         # float32 has no 1/3 of 0.3: in float64 the tie at 0.05 lies below float32's 0.05, which so gets level 1.
-        (QuantisationGrid(2, 0.3), [0.05], [1]),
+        (QuantisationGrid(3, 0.3), [0.05], [1]),
+        (QuantisationGrid(2, 0.75), [0.1875, 0.188, 0.5625, 9.0], [0, 1, 2, 2]),
     ],
 )
 def test_by_hand(grid: QuantisationGrid, magnitudes: list[float], levels: list[int]) -> None:

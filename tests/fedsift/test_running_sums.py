@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from fedsift.errors import BadInput, Refused
 from fedsift.running_sums import RunningSums
-from tests.fedsift.uploads import contribution, level_lists
+from tests.fedsift.uploads import contribution, highest_levels, level_lists
 
 
 def test_by_hand() -> None:
@@ -16,18 +16,18 @@ def test_by_hand() -> None:
     assert sums.mask_count.tolist() == [0, 2, 2, 1]
 
 
-@given(data=st.data(), bits=st.sampled_from([1, 2, 3, 8, 16, 32]), size=st.integers(1, 20), members=st.integers(1, 8))
-def test_sum_of_all_minus_some_is_the_sum_of_the_rest(data: st.DataObject, bits: int, size: int, members: int) -> None:
+@given(data=st.data(), highest=highest_levels, size=st.integers(1, 20), members=st.integers(1, 8))
+def test_all_minus_some_is_the_sum_of_the_rest(data: st.DataObject, highest: int, size: int, members: int) -> None:
     """In bits, whatever the order of arrival and of departure."""
-    everyone = [contribution(data.draw(level_lists(size, bits)), bits) for _ in range(members)]
+    everyone = [contribution(data.draw(level_lists(size, highest)), highest) for _ in range(members)]
     leaving = data.draw(st.sets(st.integers(0, members - 1)))
-    sums = RunningSums(size, 2**bits - 1, members)
+    sums = RunningSums(size, highest, members)
     for index in data.draw(st.permutations(range(members))):
         sums.add(everyone[index])
     for index in data.draw(st.permutations(sorted(leaving))):
         sums.subtract(everyone[index])
 
-    rest = RunningSums(size, 2**bits - 1, members)
+    rest = RunningSums(size, highest, members)
     for index in set(range(members)) - leaving:
         rest.add(everyone[index])
     assert sums.level_sum.tobytes() == rest.level_sum.tobytes()
@@ -37,26 +37,28 @@ def test_sum_of_all_minus_some_is_the_sum_of_the_rest(data: st.DataObject, bits:
 def test_the_highest_sum_fits() -> None:
     sums = RunningSums(1, 2**16 - 1, capacity=3)
     for _ in range(3):
-        sums.add(contribution([2**16 - 1], bits=16))
+        sums.add(contribution([2**16 - 1], highest=2**16 - 1))
     assert sums.level_sum.tolist() == [3 * (2**16 - 1)]
 
 
 @pytest.mark.parametrize(
-    ("bits", "capacity", "level_type", "count_type"),
+    ("highest", "capacity", "level_type", "count_type"),
     [
-        (2, 21_845, np.uint16, np.uint16),
-        (2, 21_846, np.uint32, np.uint16),
-        (16, 500, np.uint32, np.uint16),
-        (32, 500, np.uint64, np.uint16),
+        (2, 32_767, np.uint16, np.uint16),
+        (2, 32_768, np.uint32, np.uint16),
+        (3, 21_845, np.uint16, np.uint16),
+        (3, 21_846, np.uint32, np.uint16),
+        (2**16 - 1, 500, np.uint32, np.uint16),
+        (2**32 - 1, 500, np.uint64, np.uint16),
         (1, 70_000, np.uint32, np.uint32),
     ],
 )
-def test_widths_follow_from_bits_and_capacity(bits: int, capacity: int, level_type: type, count_type: type) -> None:
-    sums = RunningSums(1, 2**bits - 1, capacity)
+def test_widths_follow_from_both(highest: int, capacity: int, level_type: type, count_type: type) -> None:
+    sums = RunningSums(1, highest, capacity)
     assert (sums.level_sum.dtype, sums.mask_count.dtype) == (level_type, count_type)
 
 
-def test_two_bits_cost_one_float32_model() -> None:
+def test_three_levels_cost_one_float32_model() -> None:
     assert RunningSums(1000, 3, 500).nbytes == 4 * 1000
 
 

@@ -21,7 +21,7 @@ def state(*members: list[int], capacity: int = 5) -> ServerState:
 
 @given(data=st.data(), members=st.integers(1, 6))
 def test_a_removal_gives_the_state_that_never_had_the_client(data: st.DataObject, members: int) -> None:
-    everyone = {f"client {index}": upload(data.draw(level_lists(4, 2))) for index in range(members)}
+    everyone = {f"client {index}": upload(data.draw(level_lists(4, 3))) for index in range(members)}
     leaving = data.draw(st.sets(st.sampled_from(sorted(everyone))))
     left = ServerState.create(None, terms(4), capacity=members)
     for client in data.draw(st.permutations(sorted(everyone))):
@@ -44,6 +44,17 @@ def test_the_digest_sees_a_single_bit() -> None:
         changed = state(*members)
         getattr(changed.sums, array)[3] ^= 1
         assert changed.digest() != digest
+
+
+def test_the_digest_of_before_grids_were_told_by_levels() -> None:
+    """As the version calculated it that told this grid as two bits."""
+    expected = "b04891380785b1b3f5da5eb61b945f2ef580f9e470e9c95708ca469894163e47"
+    assert state([1, 0, 3, 0], [2, 2, 0, 0]).digest().hex() == expected
+
+
+def test_the_digest_sees_the_highest_level() -> None:
+    """2 and 3 take as many bits, and the sums are the same."""
+    assert len({ServerState.create(None, terms(4, highest), 1).digest() for highest in (2, 3)}) == 2
 
 
 def test_the_digest_sees_who_makes_up_equal_sums() -> None:
@@ -98,7 +109,7 @@ def test_serving_by_hand() -> None:
 @given(data=st.data(), size=st.integers(1, 40))
 def test_slices_change_nothing_that_is_served(data: st.DataObject, size: int) -> None:
     """In slices of eight entries, against the formulas of `localisation` over whole vectors."""
-    members = [data.draw(level_lists(size, 2)) for _ in range(3)]
+    members = [data.draw(level_lists(size, 3)) for _ in range(3)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ledger, "_CHUNK", 8)
         for module in (contribution_module, server_state):

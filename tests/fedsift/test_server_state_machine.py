@@ -29,7 +29,7 @@ class Interleaving(RuleBasedStateMachine):
         self.members: dict[str, bytes] = {}
         self.receipts = 0
 
-    @rule(target=uploads, levels=level_lists(SIZE, 2))
+    @rule(target=uploads, levels=level_lists(SIZE, 3))
     def train(self, levels: list[int]) -> bytes:
         return upload(levels)
 

@@ -24,7 +24,7 @@ SETTINGS = TuningSettings(steps=5, lr=0.01, batch_size=8)
 
 def terms() -> UploadTerms:
     layout = load_layout(MODEL)
-    return UploadTerms(layout.digest, layout.size, 5, QuantisationGrid(8, SETTINGS.lr * SETTINGS.steps))
+    return UploadTerms(layout.digest, layout.size, 5, QuantisationGrid(255, SETTINGS.lr * SETTINGS.steps))
 
 
 def main(others_before: int, compiled: bool) -> None:

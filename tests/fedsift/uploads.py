@@ -6,18 +6,24 @@ from hypothesis import strategies as st
 from fedsift.contribution import Contribution, UploadTerms
 from fedsift.quantisation import QuantisationGrid
 
-
-def terms(size: int, bits: int = 2) -> UploadTerms:
-    return UploadTerms(b"L" * 32, size, 0x1122334455667788, QuantisationGrid(bits, 0.5, 0.25))
-
-
-def contribution(levels: list[int], bits: int = 2) -> Contribution:
-    return Contribution.from_levels(np.array(levels, np.uint32), terms(len(levels), bits))
+# Highest levels: all small ones, and the largest of each number of bits.
+highest_levels = st.one_of(
+    st.integers(1, 511),
+    st.integers(1, 32).flatmap(lambda bits: st.integers(max(2 ** (bits - 1), 2**bits - 256), 2**bits - 1)),
+)
 
 
-def upload(levels: list[int], bits: int = 2) -> bytes:
-    return contribution(levels, bits).to_bytes()
+def terms(size: int, highest: int = 3) -> UploadTerms:
+    return UploadTerms(b"L" * 32, size, 0x1122334455667788, QuantisationGrid(highest, 0.5, 0.25))
 
 
-def level_lists(size: int, bits: int) -> st.SearchStrategy[list[int]]:
-    return st.lists(st.integers(0, 2**bits - 1), min_size=size, max_size=size)
+def contribution(levels: list[int], highest: int = 3) -> Contribution:
+    return Contribution.from_levels(np.array(levels, np.uint32), terms(len(levels), highest))
+
+
+def upload(levels: list[int], highest: int = 3) -> bytes:
+    return contribution(levels, highest).to_bytes()
+
+
+def level_lists(size: int, highest: int) -> st.SearchStrategy[list[int]]:
+    return st.lists(st.integers(0, highest), min_size=size, max_size=size)

@@ -55,7 +55,7 @@ def told(options: dict[str, str], *arguments: str) -> str:
         ({"--model": "no-such-model-anywhere"}, "cannot be loaded"),
         ({"--lr": "0"}, "lr = 0.0"),
         ({"--lr": "-1"}, "lr = -1.0"),
-        ({"--bits": "0"}, "bits = 0"),
+        ({"--levels": "0"}, "levels = 0"),
         ({"--localise": "coordinates"}, "did you mean 'coordinate'"),
         ({"--preset": "papper"}, "unknown preset 'papper'; did you mean 'paper'"),
         ({"--max-length": "1"}, "max-length = 1"),

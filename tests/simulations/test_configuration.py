@@ -12,7 +12,7 @@ from simulations.server_app import changed_terms
 CONFIGS = [
     RunConfig(),
     RunConfig(leave=3, oracle=True, seed=2**63 - 1, lr=1e-7),
-    RunConfig(leave=("a", 'b,"c"'), bits=16, localise="paper+l1"),
+    RunConfig(leave=("a", 'b,"c"'), levels=65535, localise="paper+l1"),
     RunConfig(dataset="x.csv", client_column="u", prompt="{q}\n\tA:", target="a", choices=("a, b", "c")),
     RunConfig(dataset="owner/name:part", partition="dirichlet", clients=3, prompt="{q}", target="a", test_share=0.1),
     RunConfig.from_mapping({"dataset": "sent140", "data-file": "x.csv"}),
@@ -32,10 +32,11 @@ def test_flower_round_trip(config: RunConfig) -> None:
     assert RunConfig.from_user_config(user_config) == config
 
 
-@given(lr=st.floats(1e-9, 10.0), steps=st.integers(1, 1000))
-def test_max_magnitude_follows_lr_and_steps(lr: float, steps: int) -> None:
-    config = RunConfig(lr=lr, steps=steps)
-    assert config.grid.max_magnitude == lr * steps
+@given(lr=st.floats(1e-9, 10.0), steps=st.integers(1, 1000), levels=st.integers(1, 511))
+def test_max_magnitude_follows_lr_steps_and_levels(lr: float, steps: int, levels: int) -> None:
+    """A fifth of lr * steps a level, and no more than lr * steps."""
+    config = RunConfig(lr=lr, steps=steps, levels=levels)
+    assert config.grid.max_magnitude == pytest.approx(lr * steps * min(levels, 5) / 5)
     assert dataclasses.replace(config, max_magnitude=0.5).grid.max_magnitude == 0.5
 
 
@@ -51,7 +52,10 @@ def test_max_magnitude_follows_lr_and_steps(lr: float, steps: int) -> None:
         ({"lr": 0.0}, "file: lr = 0.0"),
         ({"lr": -1}, "lr = -1.0"),
         ({"steps": 0}, "steps = 0"),
-        ({"bits": 33}, "bits = 33"),
+        ({"levels": 0}, "file: levels = 0"),
+        ({"levels": 600}, "file: levels = 600: .*give 511, or 768 to 1023"),
+        ({"bits": 2}, "file: bits is now levels, the highest level: bits = 2 is levels = 3"),
+        ({"bits": 40}, r"bits is now levels, the highest level: so many bits are levels = 2\^bits - 1"),
         ({"threshold": 1.5}, "threshold = 1.5"),
         ({"max-magnitude": -1.0}, "max-magnitude"),
         ({"localise": "papr"}, "did you mean 'paper'"),

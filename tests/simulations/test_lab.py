@@ -49,13 +49,13 @@ def test_trainings_are_those_of_a_client_and_kept(lab: Lab, tmp_path: Path) -> N
 def test_a_grid_is_part_of_a_training_with_commit_steps(lab: Lab, tmp_path: Path) -> None:
     client = lab.clients[0]
 
-    def magnitudes(bits: int, commit_steps: int) -> bytes:
-        config = dataclasses.replace(lab.config, bits=bits, commit_share=commit_steps / lab.config.steps)
+    def magnitudes(levels: int, commit_steps: int) -> bytes:
+        config = dataclasses.replace(lab.config, levels=levels, commit_share=commit_steps / lab.config.steps)
         return lab.sign_fixed([client], config=config)(client).tobytes()
 
     with lab:
         at_one, at_two = magnitudes(1, 2), magnitudes(2, 2)
-        plain = [magnitudes(bits, 0) for bits in (1, 2)]
+        plain = [magnitudes(levels, 0) for levels in (1, 2)]
         assert lab.sign_fixed([client])(client).tobytes() == plain[0] == plain[1]
         assert len({at_one, at_two, plain[0]}) == 3
         assert len(list(tmp_path.rglob("*.npy"))) == 3

@@ -91,7 +91,7 @@ def test_merge_serve_remove(
 
 def test_commit_steps_change_what_is_merged(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
     """And at one bit serve each member the model that its own quantised magnitudes are, among others or alone."""
-    config = dataclasses.replace(tiny_config, bits=1, max_magnitude=0.02)
+    config = dataclasses.replace(tiny_config, levels=1, max_magnitude=0.02)
     plain, committed, alone = (
         federate(pool, dataclasses.replace(config, commit_share=commit_share), tmp_path, {}, clients)
         for commit_share, clients in ((0.0, CLIENTS), (0.6, CLIENTS), (0.6, 1))
@@ -107,7 +107,7 @@ def test_commit_steps_change_what_is_merged(pool: WorkerPool, tiny_config: RunCo
 def test_a_single_member_is_served_its_own_quantised_model(
     pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path
 ) -> None:
-    config = dataclasses.replace(tiny_config, bits=32)
+    config = dataclasses.replace(tiny_config, levels=2**32 - 1)
     scores = federate(pool, config, tmp_path, {}, clients=1).rounds[0].scores["client 0"]
     assert scores["paper"] == scores["coordinate"] == scores["own"] == scores["merged"]
     assert scores["coordinate"] == pytest.approx(scores["local"], rel=1e-3)

@@ -31,7 +31,7 @@ def without(contributions: list[Contribution], leavers: int) -> Sums:
     return Sums(sums.level_sum, sums.mask_count)
 
 
-@given(rows=st.lists(level_lists(SIZE, 2), min_size=1, max_size=5))
+@given(rows=st.lists(level_lists(SIZE, 3), min_size=1, max_size=5))
 def test_one_leaver_is_recovered_whole(rows: list[list[int]]) -> None:
     contributions = [contribution(row) for row in rows]
     difference = before_minus_after(sums_of(contributions), without(contributions, 1))
@@ -40,7 +40,7 @@ def test_one_leaver_is_recovered_whole(rows: list[list[int]]) -> None:
     assert recovered(difference, contributions[0]) == Recovered(1.0, 1.0)
 
 
-@given(rows=st.lists(level_lists(SIZE, 2), min_size=3, max_size=5))
+@given(rows=st.lists(level_lists(SIZE, 3), min_size=3, max_size=5))
 def test_of_a_batch_only_the_sum_is_recovered(rows: list[list[int]]) -> None:
     contributions = [contribution(row) for row in rows]
     difference = before_minus_after(sums_of(contributions), without(contributions, 3))

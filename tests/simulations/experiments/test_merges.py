@@ -63,7 +63,7 @@ def test_what_sift_masks_serves_is_what_the_federation_serves(
 
 def test_sums_and_serving_by_hand(tiny_lab: Lab) -> None:
     # A level is worth 0.01, so `one` has levels 3, 1 and 0, `other` has 1.
-    config = dataclasses.replace(tiny_lab.config, bits=2, max_magnitude=0.03, localise="coordinate")
+    config = dataclasses.replace(tiny_lab.config, levels=3, max_magnitude=0.03, localise="coordinate")
     one, other = (np.zeros(tiny_lab.size, np.float32) for _ in range(2))
     one[:3], other[:3] = (0.03, 0.011, 0.004), (0.01, 0.0, 0.0)
     merge = SiftMerge(tiny_lab, config, 2)
@@ -171,4 +171,4 @@ def test_numbers_merged(clients: int, numbers: list[int]) -> None:
 
 
 def test_published_is_the_preset() -> None:
-    assert (published(RunConfig()).bits, published(RunConfig()).localise) == (16, "paper")
+    assert (published(RunConfig()).levels, published(RunConfig()).localise) == (65535, "paper")

@@ -33,7 +33,9 @@ EXPERIMENTS: dict[str, Experiment] = {
     module.EXPERIMENT.name: module.EXPERIMENT
     for module in (determinism, frontier, heterogeneity, sign_vectors, sums, bits, commit_steps)
 }
-COMMITTED = tuple(commit_steps.Setting(*each) for each in ((2, 0.0, 1.0, 0.0), (1, 0.0, 0.5, 0.3), (2, 0.0, 1.0, 1.0)))
+COMMITTED = tuple(
+    commit_steps.Setting(*each) for each in ((3, 0.0, 0.2 * 3, 0.0), (1, 0.0, 0.5, 0.3), (3, 0.0, 0.2 * 3, 1.0))
+)  # 0.2 * 3: as of a configuration that does not say
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +113,7 @@ def test_frontier(pairs: list[tuple[int, int]]) -> None:
 
 def test_costs_on_the_frontier(results: dict[str, Result]) -> None:
     costs = {(point["method"], point["knobs"]): point["cost"] for point in results["frontier"]["points"]}
-    assert costs[SIFT_MASKED, "steps 5, bits 2"] == costs[FT_MERGED, "steps 5, clusters 1"] == 5
+    assert costs[SIFT_MASKED, "steps 5, levels 2"] == costs[FT_MERGED, "steps 5, clusters 1"] == 5
     assert costs["TALL-masks", "steps 5"] == costs["EMR-merging", "steps 5"] == 3 * 5
     assert costs["Central FT", "steps 15, clusters 1"] == costs["clustered Central FT", "steps 15, clusters 2"] == 15
     assert len(costs) == 2 * 2 + 3 + 2 * 4 + 1 + 1 + 1
@@ -282,7 +284,7 @@ def test_commit_steps_are_measured_on_two_halves(tiny_lab: Lab, results: dict[st
         together = series_of(results["bits"], name)["y"][1]  # at 2 bits
         assert np.mean([rows[half, 0][name] for half in ("search", "reported")]) == pytest.approx(together, abs=1e-9)
     reported, magnitudes = tiny_lab.clients[2:], tiny_lab.sign_fixed(tiny_lab.clients)
-    merge = sift_merge(tiny_lab, tiny_lab.config, reported, magnitudes)
+    merge = sift_merge(tiny_lab, dataclasses.replace(tiny_lab.config, levels=3), reported, magnitudes)
     requests = ((each, {"": merge.served(magnitudes(each))}) for each in reported)
     (scores,) = scores_of(tiny_lab, requests, 2).values()
     assert rows["reported", 0]["served"] == pytest.approx(np.mean(scores), abs=1e-9)

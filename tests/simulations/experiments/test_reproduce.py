@@ -75,7 +75,7 @@ def test_the_same_trainings_have_the_same_folder(
     reproduce(counted, config, tmp_path, bars())
     first = folders()
     assert len(first) == 1
-    reproduce(counted, dataclasses.replace(config, bits=16, localise="paper", workers=1), tmp_path, bars())
+    reproduce(counted, dataclasses.replace(config, levels=65535, localise="paper", workers=1), tmp_path, bars())
     assert folders() == first
     reproduce(counted, dataclasses.replace(config, lr=0.5), tmp_path, bars())
     assert len(folders()) == 2

@@ -111,7 +111,7 @@ def test_one_by_one_to_the_last(pool: WorkerPool, tiny_config: RunConfig, tmp_pa
 
 def test_batches_returners_and_misbehaviour(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
     """Seven leave in twos: four are refused, one is offline when it should ask, one comes back and leaves again."""
-    config = dataclasses.replace(tiny_config, bits=16)
+    config = dataclasses.replace(tiny_config, levels=65535)
     toml = """
         [[leave]]
         clients = ["client 0", "client 1", "client 2", "client 3", "client 4", "client 5", "client 6"]

@@ -12,7 +12,7 @@ EXAMPLE: dict[str, Any] = {
     "steps": 20,
     "batch_size": 128,
     "tokens": 200,
-    "bits": 2,
+    "levels": 2,
     "density": 0.4,
     "dtype": "bfloat16",
     "flops": 4e14,

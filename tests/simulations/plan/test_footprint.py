@@ -14,6 +14,7 @@ from fedsift.running_sums import RunningSums
 from fedsift.server_state import ServerState
 from simulations.plan.footprint import Footprint
 from strategies.messages import terms_record
+from tests.fedsift.uploads import highest_levels
 from tests.simulations.plan.assumed import assumed
 
 
@@ -21,8 +22,8 @@ def test_the_worked_example() -> None:
     """The numbers of docs/planning.md."""
     found = Footprint(assumed()).to_json()
     assert found == {
-        "upload_bytes": 80 + 150_000_000 + 120_000_000,
-        "all_upload_bytes": 135_000_040_000,
+        "upload_bytes": 80 + 150_000_000 + 60_000_000,
+        "all_upload_bytes": 105_000_040_000,
         "terms_bytes": 72,
         "all_terms_bytes": 36_000,
         "served_bytes": 1_920_000_000,
@@ -32,7 +33,7 @@ def test_the_worked_example() -> None:
         "all_mask_bytes": 75_000_000_000,
         "client_bytes": 27_600_000_000,
         "sums_bytes": 4_800_000_000,
-        "ledger_bytes": 4_800_000_000 + 18 * 270_000_080 + 100_000,
+        "ledger_bytes": 4_800_000_000 + 23 * 210_000_080 + 100_000,
         "training_tokens": 512_000,
         "training_flops": 3_686_400_000_000_000,
         "training_hours": pytest.approx(0.00256),
@@ -50,24 +51,24 @@ def test_a_share_that_is_tuned() -> None:
     few = Footprint(assumed(model_parameters=1e6, tuned=0.01, dtype="float32", steps=1, batch_size=1, tokens=1))
     assert few.training_flops == 4_020_000
     assert few.client_bytes == 250_000 + 3_960_000
-    assert few.upload_bytes == 80 + 1250 + 1000
+    assert few.upload_bytes == 80 + 1250 + 500
     assert few.merged_bytes == 40_000
 
 
-def test_one_bit_needs_no_levels() -> None:
-    assert Footprint(assumed(model_parameters=801, bits=1)).upload_bytes == 80 + 101
+def test_one_level_is_in_the_mask() -> None:
+    assert Footprint(assumed(model_parameters=801, levels=1)).upload_bytes == 80 + 101
 
 
 @given(
     size=st.integers(1, 300),
-    bits=st.integers(1, 32),
+    highest=highest_levels,
     density=st.floats(0, 1),
-    clients=st.sampled_from([1, 500, 21_845, 21_846, 65_535, 65_536, 1_000_000]),
+    clients=st.sampled_from([1, 500, 21_845, 21_846, 32_767, 32_768, 65_535, 65_536, 1_000_000]),
 )
-def test_as_large_as_the_real_thing(size: int, bits: int, density: float, clients: int) -> None:
+def test_as_large_as_the_real_thing(size: int, highest: int, density: float, clients: int) -> None:
     """An upload, a mask, what is served, and the sums."""
-    footprint = Footprint(assumed(model_parameters=size, bits=bits, density=density, clients=clients, removals=0))
-    terms = UploadTerms(bytes(32), size, 1, QuantisationGrid(bits, 1.0))
+    footprint = Footprint(assumed(model_parameters=size, levels=highest, density=density, clients=clients, removals=0))
+    terms = UploadTerms(bytes(32), size, 1, QuantisationGrid(highest, 1.0))
     levels = np.zeros(size, np.uint32)
     levels[: footprint.kept] = 1
     contribution = Contribution.from_levels(levels, terms)
@@ -86,7 +87,7 @@ def test_what_a_member_is_served_is_what_the_server_makes() -> None:
     footprint = Footprint(assumed(model_parameters=1000))
     terms = UploadTerms(bytes(32), 1000, 1, QuantisationGrid(2, 1.0))
     levels = np.zeros(1000, np.uint8)
-    levels[: footprint.kept] = 3
+    levels[: footprint.kept] = 2
     state = ServerState.create(None, terms, capacity=500)
     contribution = Contribution.from_levels(levels, terms)
     state.merge("a", contribution.to_bytes())

@@ -33,7 +33,7 @@ def test_json_has_the_assumptions_and_all_figures() -> None:
     assert code == 0
     assert told == plan_json(footprint, removals(footprint))
     assert told["assumptions"] == {**EXAMPLE, "tuned": 1_200_000_000}
-    assert told["sift_masks"]["upload_bytes"] == 270_000_080
+    assert told["sift_masks"]["upload_bytes"] == 210_000_080
     assert [row["name"] for row in told["methods"]] == list(METHODS)
     assert told["methods"][0]["trainings"] == {"first_removal": 1, "asked_removals": 5, "all_removals": 499}
 
@@ -42,7 +42,7 @@ def test_defaults_are_those_of_a_run() -> None:
     code, printed, _ = invoke("plan", "--json")
     told = json.loads(printed)["assumptions"]
     assert code == 0
-    for name in ("steps", "batch_size", "bits", "dtype"):
+    for name in ("steps", "batch_size", "levels", "dtype"):
         assert told[name] == getattr(RunConfig, name)
     assert (told["tokens"], told["clients"], told["removals"]) == (RunConfig.max_length, 500, 5)
     assert (told["flops"], told["tuned"]) == (33.5e12, 1_200_000_000)
@@ -53,7 +53,7 @@ def test_defaults_are_those_of_a_run() -> None:
     [
         (["--clients", "0"], "clients = 0: give a whole number from 1 to 1,000,000"),
         (["--tuned", "2e9"], "tuned = 2000000000: give a whole number from 1 to 1,200,000,000"),
-        (["--bits", "40"], "bits = 40: a quantised magnitude has 1 to 32 bits"),
+        (["--levels", "600"], "levels = 600: an upload's header cannot tell it; give 511, or 768 to 1023"),
         (["--dtype", "half"], "unknown dtype 'half'"),
     ],
 )
@@ -82,7 +82,7 @@ def test_the_arithmetic_needs_neither_torch_nor_ray() -> None:
         (999, "999 bytes"),
         (1000, "1 kB"),
         (999_600, "1 MB"),
-        (270_000_080, "270 MB"),
+        (210_000_080, "210 MB"),
         (10**18, "1,000 PB"),
     ],
 )
