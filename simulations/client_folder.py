@@ -21,7 +21,8 @@ class ClientFolder:
             BadInput: it does not exist.
         """
         if not path.is_dir():
-            raise BadInput(f"client folder {path} does not exist: make it, and start the SuperNode with its path")
+            problem = "is a file" if path.exists() else "does not exist"
+            raise BadInput(f"client folder {path} {problem}: make a folder, and start the SuperNode with its path")
         self.path = path
         self._leave, self._left = path / "leave", path / "left"
 
@@ -36,6 +37,11 @@ class ClientFolder:
     def has_left(self) -> bool:
         """Whether it has been removed, and did not ask to join again."""
         return self._left.exists()
+
+    @property
+    def has_mask(self) -> bool:
+        """Whether it has trained: then a mask is kept here."""
+        return any(self.path.glob("masks/*"))
 
     @property
     def wish(self) -> Wish:

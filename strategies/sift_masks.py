@@ -204,7 +204,10 @@ class SiftMasks(ClientRounds[SiftRecord]):
         if name and name != client_id:
             raise Refused(f"the node registered as {name!r} claims to be client {client_id!r}")
         if pinned and pinned != self._node_keys.key(node_id):
-            raise Refused(f"client {client_id!r} joined from a node with another key")
+            raise Refused(
+                f"client {client_id!r} joined from a node with another key; if that was replaced, `fedsift rekey` ties "
+                "the client to the new one"
+            )
 
     def _environment(self, client_id: str) -> str:
         """The fingerprint of where a member trained: its rerun belongs where the bits are the same."""

@@ -62,6 +62,8 @@ def leave(
             folder.ask_to_leave()
             typer.echo("this client asks to be removed in the server's next round")
             typer.echo("keep data, model and software as they are until then: it has to repeat its training")
+            if not folder.has_mask:
+                typer.echo("no mask is kept here: if the client has joined, this is not its client-folder", err=True)
 
 
 def _tell_written(files: list[Path]) -> None:

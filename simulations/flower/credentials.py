@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,8 @@ from cryptography.x509.oid import NameOID
 
 from fedsift.errors import BadInput
 from simulations.flower.node_grid import key_digest
+
+_HOST_NAME = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,11 @@ def make_certificates(folder: Path, hosts: Sequence[str], validity: Validity | N
         The files.
 
     Raises:
-        BadInput: no host, or one of the files is there already; nothing is written.
+        BadInput: no host or none that can be one, or one of the files is there already; nothing is written.
     """
     if not hosts:
         raise BadInput("certificates need a host: the name or address by which nodes reach the SuperLink")
+    names = x509.SubjectAlternativeName([_host(each) for each in hosts])
     files = [folder / name for name in ("ca.key", "ca.crt", "server.key", "server.crt")]
     _check_new(files)
     validity = validity or Validity()
@@ -56,7 +60,7 @@ def make_certificates(folder: Path, hosts: Sequence[str], validity: Validity | N
     server = (
         _certificate(server_name, authority_name, server_key.public_key(), validity.server)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([_host(host) for host in hosts]), critical=False)
+        .add_extension(names, critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -131,6 +135,8 @@ def _host(host: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
+        if not _HOST_NAME.fullmatch(host):
+            raise BadInput(f"host {host!r}: give a name or an address, without a port") from None
         return x509.DNSName(host)
 
 

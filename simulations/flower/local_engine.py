@@ -6,17 +6,17 @@ gets a SuperLink of its own on a free port, with its files in the run's folder, 
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import tomli_w
 
 from fedsift.errors import FedsiftError
@@ -104,7 +104,7 @@ def _superlink(home: Path) -> Iterator[dict[str, str]]:
         _wait_for_health(process, port, home)
         yield environment
     finally:
-        _end(process)
+        _end(process, environment["FLWR_HOME"])
 
 
 def _wait_for_health(process: "subprocess.Popen[bytes]", port: int, home: Path) -> None:
@@ -118,14 +118,24 @@ def _wait_for_health(process: "subprocess.Popen[bytes]", port: int, home: Path) 
     raise EngineFailed(f"Flower's SuperLink did not start; see {home / 'superlink.log'}")
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End the SuperLink and the processes that it started, which are of its session."""
-    for sent in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, sent)
-            process.wait(_PATIENCE)
-        except (ProcessLookupError, subprocess.TimeoutExpired):
-            continue
+def _end(process: "subprocess.Popen[bytes]", home: str) -> None:
+    """End the SuperLink and all that was started under its home, Ray's workers too, and see them gone."""
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_PATIENCE)
+    family = list(_started_under(home))
+    for each in family:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    psutil.wait_procs(family, timeout=_PATIENCE)
+
+
+def _started_under(home: str) -> Iterator[psutil.Process]:
+    """The processes whose environment names a home of Flower, whoever is their parent by now."""
+    for each in psutil.process_iter():
+        with suppress(psutil.Error):
+            if each.environ().get("FLWR_HOME") == home:
+                yield each
 
 
 def _flwr(environment: dict[str, str], log: Path, *arguments: str) -> str:

@@ -45,7 +45,7 @@ def main(grid: Grid, context: Context) -> None:
     if config.partial_sums:
         raise BadInput("partial-sums: clients' machines cannot merge for the server; leave it out")
     folder = _open(run_folder(settings.out, context.run_id), config)
-    _LOG.info("fedsift: the run's folder is %s", folder.path)
+    _LOG.info("fedsift: the run's folder is %s", folder.path.resolve())
     with folder.locked():
         _rounds(grid, folder, config, settings)
 

@@ -58,6 +58,9 @@ def test_secrets_are_readable_by_their_owner_only_and_never_replaced(tmp_path: P
             make()
     with pytest.raises(BadInput, match="need a host"):
         make_certificates(tmp_path / "new", [])
+    for host in ("fl example", "fl.example.org:9092", "https://fl.example.org", ""):
+        with pytest.raises(BadInput, match="give a name or an address, without a port"):
+            make_certificates(tmp_path / "new", ["localhost", host])
     assert {file: file.read_bytes() for file in files} == before
 
 
@@ -92,4 +95,8 @@ def test_a_member_is_tied_to_a_new_key(tmp_path: Path) -> None:
     rekey(folder.path, "clinic-7", public)
     ledger = Ledger.open(folder.ledger)
     assert ledger.node_key("clinic-7") == digest_of_key_file(public)
+    with ledger.transaction():
+        ledger.set_node_key("clinic-7", "")
+    with pytest.raises(BadInput, match="clinic-7 is tied to no node"):
+        rekey(folder.path, "clinic-7", public)
     ledger.close()
