@@ -138,15 +138,15 @@ class Lab:
             signs: another sign vector than the run's.
             name: of what is not the run's; files are kept under it.
             noise: standard deviation of normal noise that is planted in M0 for the tuning.
-            config: the lab's with other commit steps, or another grid; the lab's for None.
+            config: the lab's with other betas or commit steps, or another grid; the lab's for None.
 
-        Raises:
-            BadInput: fewer steps than commit steps.
         """
         config = config or self.config
         config = dataclasses.replace(config, steps=steps or config.steps)
         tuning, grid = config.tuning, config.grid
         kept = f"sign-fixed-{tuning.steps}{name and '-'}{name}"
+        if tuning.betas != self.config.tuning.betas:
+            kept += "-betas-{}-{}".format(*tuning.betas)
         if tuning.commit_steps:  # Only then does the grid touch the training.
             kept += f"-commit-{tuning.commit_steps}-on-{grid.levels}-{grid.max_magnitude!r}-{grid.threshold!r}"
         arguments = tuning, grid, ray.put(self.signs if signs is None else signs), noise

@@ -2,7 +2,6 @@
 
 from simulations.experiments import (
     bits,
-    commit_steps,
     determinism,
     figure_3,
     figure_4,
@@ -17,6 +16,7 @@ from simulations.experiments import (
     figure_13,
     frontier,
     heterogeneity,
+    served,
     sign_vectors,
     sums,
 )
@@ -42,6 +42,6 @@ EXPERIMENTS: dict[str, Experiment] = {
         sign_vectors,
         sums,
         bits,
-        commit_steps,
+        served,
     )
 }

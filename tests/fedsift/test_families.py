@@ -105,11 +105,11 @@ def assert_removal_is_exact(settings: ModelSettings) -> None:
     trainer, terms = trainer_of(settings)
     left, never_joined = (ServerState.create(None, terms, capacity=2) for _ in range(2))
     for client_id, rows in CLIENTS.items():
-        left.merge(client_id, trainer.tune(client_id, rows).contribution.to_bytes())
+        left.merge(client_id, trainer.tune(client_id, rows).quantised.contribution.to_bytes())
     again, _ = trainer_of(settings)
     assert left.sums.level_sum.any()
-    left.remove("ann", again.tune("ann", CLIENTS["ann"]).contribution.to_bytes())
-    never_joined.merge("bob", again.tune("bob", CLIENTS["bob"]).contribution.to_bytes())
+    left.remove("ann", again.tune("ann", CLIENTS["ann"]).quantised.contribution.to_bytes())
+    never_joined.merge("bob", again.tune("bob", CLIENTS["bob"]).quantised.contribution.to_bytes())
     assert left.digest() == never_joined.digest()
 
 
@@ -165,7 +165,7 @@ def test_checkpointing_changes_no_bit(family: str, tmp_path: Path) -> None:
     uploads = []
     for checkpointing in (False, True):
         trainer, _ = trainer_of(settings_of(family, folder, checkpointing=checkpointing))
-        uploads.append(trainer.tune("ann", CLIENTS["ann"]).contribution.to_bytes())
+        uploads.append(trainer.tune("ann", CLIENTS["ann"]).quantised.contribution.to_bytes())
     assert uploads[0] == uploads[1]
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from fedsift.errors import BadInput
 from fedsift.parameter_layout import ParameterLayout
 from fedsift.running_sums import RunningSums
-from simulations.experiments import bits, commit_steps, determinism, frontier, heterogeneity, sign_vectors, sums
+from simulations.experiments import bits, determinism, frontier, heterogeneity, served, sign_vectors, sums
 from simulations.experiments.experiment import Experiment, Result, series_of
 from simulations.experiments.further_clients import further_clients
 from simulations.experiments.merges import (
@@ -31,11 +31,18 @@ from tests.simulations.experiments.drawn import check_json_and_drawn
 
 EXPERIMENTS: dict[str, Experiment] = {
     module.EXPERIMENT.name: module.EXPERIMENT
-    for module in (determinism, frontier, heterogeneity, sign_vectors, sums, bits, commit_steps)
+    for module in (determinism, frontier, heterogeneity, served, sign_vectors, sums, bits)
 }
-COMMITTED = tuple(
-    commit_steps.Setting(*each) for each in ((3, 0.0, 0.2 * 3, 0.0), (1, 0.0, 0.5, 0.3), (3, 0.0, 0.2 * 3, 1.0))
-)  # 0.2 * 3: as of a configuration that does not say
+OURS, PUBLISHED = (0.8, 0.95), (0.9, 0.999)
+SETTINGS = tuple(
+    served.Setting(*each)
+    for each in (
+        (3, 0.0, 0.2 * 3, 0.0, PUBLISHED),  # 0.2 * 3: as of a configuration that does not say
+        (1, 0.0, 0.5, 0.3, PUBLISHED),
+        (3, 0.0, 0.2 * 3, 1.0, PUBLISHED),
+        (2, 0.0, 0.4, 0.2, OURS),
+    )
+)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +56,7 @@ def results(tiny_lab: Lab) -> Iterator[dict[str, Result]]:
         patch.setattr(frontier, "_CENTRAL_CLUSTERS", 2)
         patch.setattr(frontier, "_CLUSTER_STEPS", (15,))
         patch.setattr(frontier, "_CLUSTERS", (4,))
-        patch.setattr(commit_steps, "_SETTINGS", COMMITTED)
+        patch.setattr(served, "_SETTINGS", SETTINGS)
         patch.setattr(heterogeneity, "_OVERLAPS", (0.0, 1.0))
         patch.setattr(sign_vectors, "_SEEDS", 2)
         yield {
@@ -275,45 +282,44 @@ def test_bytes_are_a_mask_and_the_levels_kept(tiny_lab: Lab, results: dict[str, 
         assert expected < size < expected + 100 / tiny_lab.size  # a header
 
 
-def test_commit_steps_are_measured_on_two_halves(tiny_lab: Lab, results: dict[str, Result]) -> None:
+def test_what_is_served_is_measured_on_two_halves(tiny_lab: Lab, results: dict[str, Result]) -> None:
     """Each a federation of its own; together, without commit steps, the clients of the experiment on bits."""
-    rows = {(row["half"], row["commit_steps"]): row for row in results["commit-steps"]["rows"]}
-    assert sorted(rows) == [(half, number) for half in ("reported", "search") for number in (0, 3, 10)]
-    own = "own, not merged"
-    for name in (own, "share of entries kept", "bytes uploaded a parameter"):
-        together = series_of(results["bits"], name)["y"][1]  # at 2 bits
+    rows = {(row["half"], row["commit_steps"]): row for row in results["served"]["rows"]}
+    assert sorted(rows) == [(half, number) for half in ("reported", "search") for number in (0, 2, 3, 10)]
+    own, kept, uploaded = "own", "share of entries kept", "bytes uploaded a parameter"
+    for name, name_there in ((own, "own, not merged"), (kept, kept), (uploaded, uploaded)):
+        together = series_of(results["bits"], name_there)["y"][1]  # at 2 bits
         assert np.mean([rows[half, 0][name] for half in ("search", "reported")]) == pytest.approx(together, abs=1e-9)
     reported, magnitudes = tiny_lab.clients[2:], tiny_lab.sign_fixed(tiny_lab.clients)
-    merge = sift_merge(tiny_lab, dataclasses.replace(tiny_lab.config, levels=3), reported, magnitudes)
+    config = dataclasses.replace(tiny_lab.config, levels=3, localise="coordinate")
+    merge = sift_merge(tiny_lab, config, reported, magnitudes)
     requests = ((each, {"": merge.served(magnitudes(each))}) for each in reported)
     (scores,) = scores_of(tiny_lab, requests, 2).values()
-    assert rows["reported", 0]["served"] == pytest.approx(np.mean(scores), abs=1e-9)
+    assert rows["reported", 0]["coordinate"] == pytest.approx(np.mean(scores), abs=1e-9)
     for half_name in ("search", "reported"):
         one_bit = rows[half_name, 3]
-        assert one_bit["served"] == pytest.approx(one_bit[own], abs=1e-5)  # but for the rescaling by its L1 norm
+        assert one_bit["coordinate"] == pytest.approx(one_bit[own], abs=1e-9)
         assert 1 / 8 < one_bit["bytes uploaded a parameter"] < 1 / 8 + 100 / tiny_lab.size  # a header
         assert one_bit["max_magnitude"] == 0.5 * 10 * tiny_lab.config.lr
-        assert len({rows[half_name, number][own] for number in (0, 3, 10)}) == 3
+        assert len({rows[half_name, number][own] for number in (0, 2, 3, 10)}) == 4
 
 
 def test_a_setting_is_chosen_on_the_search_half_alone() -> None:
-    def row(half: str, setting: str, commit: int, score: float) -> dict[str, object]:
-        scores = dict.fromkeys(("served", "own, not merged", "merged, for all"), score)
+    def row(half: str, setting: str, score: float) -> dict[str, object]:
         sizes = {"share of entries kept": 0.25, "bytes uploaded a parameter": 0.125}
-        return {"half": half, "setting": setting, "commit_steps": commit, **scores, **sizes}
+        return {"half": half, "setting": setting, "own": score, "coordinate": 0.1, "merged, for all": 0.0, **sizes}
 
     rows = [
-        *(row("search", *each) for each in (("a", 0, 0.5), ("b", 0, 0.4), ("c", 5, 0.6), ("d", 9, 0.7))),
-        *(row("reported", *each) for each in (("a", 0, 0.3), ("b", 0, 0.9), ("c", 5, 0.8), ("d", 9, 0.2))),
+        *(row("search", *each) for each in (("a", 0.5), ("b", 0.7), ("c", 0.6))),
+        *(row("reported", *each) for each in (("a", 0.9), ("b", 0.2), ("c", 0.8))),
     ]
-    told = EXPERIMENTS["commit-steps"].found({"rows": rows, "clients of a half": 7, "series": []})
-    assert "Best with commit steps is d (0.700 in the search): members score 0.200 as served" in told
-    assert "Best without is a (0.500 in the search): members score 0.300 as served" in told
+    told = EXPERIMENTS["served"].found({"rows": rows, "clients of a half": 7, "series": []})
+    assert "the best is b (0.700 in the search): members score 0.200 with their own quantised model" in told
 
 
 def test_one_client_has_no_half(alone: Lab) -> None:
     with pytest.raises(BadInput, match="clients = 1: one half of the clients is for search"):
-        EXPERIMENTS["commit-steps"].measure(alone)
+        EXPERIMENTS["served"].measure(alone)
 
 
 def test_experiments_that_need_others_say_so(tiny_lab: Lab) -> None:

@@ -173,7 +173,7 @@ def test_scores_are_means_over_who_they_say(pool: WorkerPool, tiny_config: RunCo
     masks.mkdir()
     before, after = federate(pool, run, everyone, masks=masks, held_out=["client 7"])["rounds"]
     served = [
-        {each: score["coordinate"] for each, score in r["scores"].items() if "coordinate" in score}
+        {each: score[run.localise] for each, score in r["scores"].items() if run.localise in score}
         for r in (before, after)
     ]
     assert step["scores"]["held_in"] == pytest.approx(sum(served[0].values()) / 7)

@@ -1,4 +1,4 @@
-"""Commit steps: what members and everybody else are served, over grids and numbers of steps on the quantised model.
+"""What a member is served, by coarse grids, by Adam's betas and by commit steps (docs/served.md).
 
 The clients are two federations of equal size. The first half, in the order of the data, is for search: its scores say
 which setting is best. What that setting is worth, the second half tells, on which nothing was chosen.
@@ -12,6 +12,7 @@ import numpy as np
 
 from fedsift.contribution import quantise
 from fedsift.errors import BadInput
+from fedsift.tuning_settings import TuningSettings
 from simulations.configuration import RunConfig
 from simulations.experiments.drawing import dots, legend
 from simulations.experiments.experiment import Experiment, Result, means
@@ -23,18 +24,20 @@ if TYPE_CHECKING:
 
 
 class Setting(NamedTuple):
-    """A grid, and how much of the tuning runs on it.
+    """A grid, and a tuning for it.
 
     Attributes:
         levels, threshold: of the grid.
         max_factor: max_magnitude as a multiple of lr * steps.
-        committed: `commit_share`.
+        commit_share: share of the steps that run on the quantised model.
+        betas: Adam's.
     """
 
     levels: int
     threshold: float
     max_factor: float
-    committed: float
+    commit_share: float
+    betas: tuple[float, float]
 
     def of(self, config: RunConfig) -> RunConfig:
         """The configuration with this setting."""
@@ -43,27 +46,28 @@ class Setting(NamedTuple):
             levels=self.levels,
             threshold=self.threshold,
             max_magnitude=self.max_factor * config.lr * config.steps,
-            commit_share=self.committed,
+            commit_share=self.commit_share,
+            beta1=self.betas[0],
+            beta2=self.betas[1],
         )
 
 
+_OURS, _PUBLISHED = (TuningSettings.beta1, TuningSettings.beta2), (0.9, 0.999)
 _SETTINGS = (
-    Setting(3, 0.0, 1.0, 0.0),
-    Setting(3, 0.0, 1.0, 0.5),
-    Setting(3, 0.0, 0.5, 0.0),
-    Setting(3, 0.0, 0.5, 0.5),
-    Setting(1, 0.0, 1.0, 0.0),
-    Setting(1, 0.0, 1.0, 0.5),
-    Setting(1, 0.0, 0.5, 0.0),
-    Setting(1, 0.0, 0.5, 0.25),
-    Setting(1, 0.0, 0.5, 0.5),
-    Setting(1, 0.0, 0.5, 1.0),
-    Setting(1, 0.75, 0.5, 0.5),
+    Setting(3, 0.0, 1.0, 0.0, _PUBLISHED),
+    Setting(2, 0.0, 0.4, 0.0, _PUBLISHED),
+    Setting(1, 0.55, 0.3, 0.0, _PUBLISHED),
+    Setting(1, 0.55, 0.3, 0.4, _PUBLISHED),
+    Setting(3, 0.0, 0.6, 0.0, _OURS),
+    Setting(2, 0.0, 0.4, 0.0, _OURS),
+    Setting(2, 0.0, 0.4, 0.2, _OURS),
+    Setting(1, 0.55, 0.3, 0.0, _OURS),
+    Setting(1, 0.55, 0.3, 0.4, _OURS),
 )
 _SEARCH, _REPORTED = "search", "reported"
-_SERVED, _OWN, _MERGED = "served", "own, not merged", "merged, for all"
+_OWN, _BY_SUMS, _MERGED = "own", "coordinate", "merged, for all"
 _KEPT, _BYTES = "share of entries kept", "bytes uploaded a parameter"
-_SCORES, _SIZES = (_SERVED, _OWN, _MERGED), (_KEPT, _BYTES)
+_SCORES, _SIZES = (_OWN, _BY_SUMS, _MERGED), (_KEPT, _BYTES)
 
 
 def measure(lab: Lab) -> Result:
@@ -101,7 +105,7 @@ def _measured(
     lab: Lab, config: RunConfig, clients: Sequence[str], magnitudes: Trainings
 ) -> tuple[dict[str, list[float]], dict[str, float]]:
     """Scores of a federation of these clients by name, and what its uploads take in the mean."""
-    merge = SiftMerge(lab, config, len(clients))
+    merge = SiftMerge(lab, dataclasses.replace(config, localise=_BY_SUMS), len(clients))
     kept, uploaded = [], []
     for client_id in clients:
         upload = quantise(magnitudes(client_id), merge.terms).contribution
@@ -117,19 +121,20 @@ def _requests(lab: Lab, merge: SiftMerge, clients: Sequence[str], magnitudes: Tr
     for client_id in clients:
         quantised = quantise(magnitudes(client_id), merge.terms)
         own = (quantised.contribution.levels() * merge.terms.grid.step).astype(np.float32) * lab.signs
-        yield client_id, {_SERVED: merge.served_quantised(quantised), _OWN: own, _MERGED: merged}
+        yield client_id, {_OWN: own, _BY_SUMS: merge.served_quantised(quantised), _MERGED: merged}
 
 
 def _label(setting: Setting, config: RunConfig) -> str:
     threshold = f", threshold {setting.threshold:g}" if setting.threshold else ""
     levels = "1 level" if setting.levels == 1 else f"{setting.levels} levels"
-    return f"{levels}, max x {setting.max_factor:g}{threshold}, commit {config.tuning.commit_steps}"
+    betas = "betas {:g}, {:g}".format(*setting.betas)
+    return f"{levels}, max x {setting.max_factor:g}{threshold}, {betas}, commit {config.tuning.commit_steps}"
 
 
 def draw(result: Result, figure: "Figure") -> None:
     """The half that is reported, a setting a row: scores, and beside them what is kept and uploaded."""
     reported = {each["name"]: each for each in result["series"] if each["panel"] == _REPORTED}
-    settings = reported[_SERVED]["x"]
+    settings = reported[_OWN]["x"]
     figure.set_size_inches(6.6, 1 + 0.2 * len(settings))
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
     dots(left, [reported[name] for name in _SCORES], settings)
@@ -141,32 +146,23 @@ def draw(result: Result, figure: "Figure") -> None:
 
 
 def found(result: Result) -> str:
-    """Name the best setting of the search with commit steps and without, and tell what the other half got."""
-    search = [row for row in result["rows"] if row["half"] == _SEARCH]
+    """Name the best setting of the search by what members have of their own, and tell what the other half got."""
     reported = {row["setting"]: row for row in result["rows"] if row["half"] == _REPORTED}
-
-    def told(rows: Sequence[dict[str, Any]]) -> str:
-        best = max(rows, key=lambda row: row[_SERVED])
-        row = reported[best["setting"]]
-        return (
-            f"{row['setting']} ({best[_SERVED]:.3f} in the search): members score {row[_SERVED]:.3f} as served and "
-            f"{row[_OWN]:.3f} with their own quantised model, the merged model for all {row[_MERGED]:.3f}, with "
-            f"{row[_KEPT]:.1%} of the entries kept and {row[_BYTES]:.3f} bytes a parameter uploaded"
-        )
-
-    committed = [row for row in search if row["commit_steps"]]
-    plain = [row for row in search if not row["commit_steps"]]
+    best = max((row for row in result["rows"] if row["half"] == _SEARCH), key=lambda row: row[_OWN])
+    row = reported[best["setting"]]
     return (
-        f"Of {len(search)} settings, chosen by what members are served on {result['clients of a half']} clients and "
-        f"told of {result['clients of a half']} others. Best with commit steps is {told(committed)}. Best without is "
-        f"{told(plain)}."
+        f"Of {len(reported)} settings, chosen on {result['clients of a half']} clients and told of "
+        f"{result['clients of a half']} others, the best is {row['setting']} ({best[_OWN]:.3f} in the search): members "
+        f"score {row[_OWN]:.3f} with their own quantised model and {row[_BY_SUMS]:.3f} with the means of the sums, the "
+        f"merged model for all {row[_MERGED]:.3f}, with {row[_KEPT]:.1%} of the entries kept and {row[_BYTES]:.3f} "
+        "bytes a parameter uploaded."
     )
 
 
 EXPERIMENT = Experiment(
-    name="commit-steps",
-    title="Commit steps: the last steps run on the quantised model",
-    paper_found="The paper quantises nothing, so a client tunes the very weights that it uploads.",
+    name="served",
+    title="What a member is served, by grid and tuning",
+    paper_found="The paper quantises nothing, and serves the sum of all members under a member's mask.",
     defaults={"clients": 200},
     measure=measure,
     draw=draw,
