@@ -98,7 +98,7 @@ def _work(order: Path, result: Path) -> None:
         return Dataset([np.arange(config.steps)], user_id=client_id, train_kwargs={"steps": steps})
 
     def adam(parameters: Any, lr: float) -> torch.optim.Optimizer:
-        return torch.optim.Adam(parameters, lr=lr, fused=True)
+        return torch.optim.Adam(parameters, lr=lr, betas=config.tuning.betas, fused=True)
 
     users = FederatedDataset(user_data, MinimizeReuseUserSampler(clients))
     tuned = [parameter for parameter in learner.parameters() if parameter.requires_grad]

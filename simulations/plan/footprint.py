@@ -8,7 +8,7 @@ from fedsift.running_sums import RunningSums
 from simulations.plan.assumptions import Assumptions
 
 _UPLOAD_HEADER = 80  # docs/upload.md
-_TERMS = 72  # layout digest 32; number of parameters, sign seed, levels, max-magnitude and threshold 8 each
+_TERMS = 104  # digests of layout and M0 32 each; number of parameters, sign seed, levels, max-magnitude, threshold 8
 _MEMBER_ROW = 200  # of the ledger, measured: 195.8 with ids of 12 characters
 _MERGE = 2.5  # a merge beside decoding and adding alone, measured: 482 to 191 million entries a second
 _SECONDS_AN_HOUR = 3600
@@ -32,16 +32,16 @@ class Footprint:
     @property
     def upload_bytes(self) -> int:
         """What a client sends: 80 + ceil(n/8) + ceil(k b/8) (docs/upload.md)."""
-        return _UPLOAD_HEADER + self.mask_bytes + packed_size(self.kept, self.assumptions.grid.level_bits)
+        return _UPLOAD_HEADER + self.kept_bytes
 
     @property
     def terms_bytes(self) -> int:
-        """What a client is sent before it trains, beside the base model that it has: 72, the terms."""
+        """What a client is sent before it trains, beside the base model that it has: 104, the terms."""
         return _TERMS
 
     @property
     def served_bytes(self) -> int:
-        """What a member is served: 4 k, float32 for the entries of its mask."""
+        """What a member is sent where sums serve it (`coordinate`): 4 k, float32 for the entries of its mask."""
         return 4 * self.kept
 
     @property
@@ -50,9 +50,9 @@ class Footprint:
         return 4 * self._size
 
     @property
-    def mask_bytes(self) -> int:
-        """What a member keeps, and sends to be served: ceil(n/8)."""
-        return packed_size(self._size, 1)
+    def kept_bytes(self) -> int:
+        """What a member keeps: its mask and its levels, ceil(n/8) + ceil(k b/8)."""
+        return packed_size(self._size, 1) + packed_size(self.kept, self.assumptions.grid.level_bits)
 
     @property
     def client_bytes(self) -> int:
@@ -124,8 +124,8 @@ class Footprint:
             "served_bytes": self.served_bytes,
             "all_served_bytes": clients * self.served_bytes,
             "merged_bytes": self.merged_bytes,
-            "mask_bytes": self.mask_bytes,
-            "all_mask_bytes": clients * self.mask_bytes,
+            "kept_bytes": self.kept_bytes,
+            "all_kept_bytes": clients * self.kept_bytes,
             "client_bytes": self.client_bytes,
             "sums_bytes": self.sums_bytes,
             "ledger_bytes": self.ledger_bytes,

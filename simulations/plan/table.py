@@ -49,9 +49,9 @@ def footprint_table(footprint: Footprint) -> Table:
 
     each("up: an upload", footprint.upload_bytes)
     each("down: the terms of a training", footprint.terms_bytes)
-    each("down: a member's own model", footprint.served_bytes)
+    each("down: a member's model, coordinate", footprint.served_bytes)
     table.add_row("down: the merged model, without a mask", size(footprint.merged_bytes), "-", "-")
-    each("kept: the mask", footprint.mask_bytes)
+    each("kept: mask and levels", footprint.kept_bytes)
     table.add_row("memory: training, activations on top", size(footprint.client_bytes), "-", "-")
     table.add_row("memory: both sums", "-", "-", size(footprint.sums_bytes))
     table.add_row("disk: the ledger", "-", "-", size(footprint.ledger_bytes))

@@ -24,13 +24,13 @@ def test_the_worked_example() -> None:
     assert found == {
         "upload_bytes": 80 + 150_000_000 + 60_000_000,
         "all_upload_bytes": 105_000_040_000,
-        "terms_bytes": 72,
-        "all_terms_bytes": 36_000,
+        "terms_bytes": 104,
+        "all_terms_bytes": 52_000,
         "served_bytes": 1_920_000_000,
         "all_served_bytes": 960_000_000_000,
         "merged_bytes": 4_800_000_000,
-        "mask_bytes": 150_000_000,
-        "all_mask_bytes": 75_000_000_000,
+        "kept_bytes": 210_000_000,
+        "all_kept_bytes": 105_000_000_000,
         "client_bytes": 27_600_000_000,
         "sums_bytes": 4_800_000_000,
         "ledger_bytes": 4_800_000_000 + 23 * 210_000_080 + 100_000,
@@ -73,12 +73,12 @@ def test_as_large_as_the_real_thing(size: int, highest: int, density: float, cli
     levels[: footprint.kept] = 1
     contribution = Contribution.from_levels(levels, terms)
     assert footprint.upload_bytes == len(contribution.to_bytes())
-    assert footprint.mask_bytes == len(contribution.packed_mask)
+    assert footprint.kept_bytes == len(contribution.packed_mask) + len(contribution.packed_levels)
     assert footprint.sums_bytes == RunningSums(size, terms.grid.levels, clients).nbytes
 
 
 def test_the_terms_are_as_long_as_those_that_are_sent() -> None:
-    record = terms_record(UploadTerms(bytes(32), 1, 1, QuantisationGrid(2, 1.0)))
+    record = terms_record(UploadTerms(bytes(32), 1, 1, QuantisationGrid(2, 1.0)), model_digest=bytes(32))
     sent = sum(len(value) if isinstance(value, bytes) else 8 for value in record.values())
     assert sent == Footprint(assumed()).terms_bytes
 
