@@ -191,9 +191,8 @@ def test_a_member_is_its_nodes_alone(pool: WorkerPool, tiny_config: RunConfig, t
     before = merged.state.digest()
     assert merged.state.ledger.node_key("client 1") == "first key of node 3"
     later = federate(pool, tiny_config, tmp_path, {}, state=merged.state, keys=Keys(changed=(3,)))
-    assert [*later.rounds[0].failures.values()] == [
-        "query: client 'client 1' joined from a node with another key; if that was replaced, `fedsift rekey` ties the client to the new one"
-    ]
+    (failure,) = later.rounds[0].failures.values()
+    assert failure.startswith("query: client 'client 1' joined from a node with another key; if that was replaced, ")
     assert set(later.rounds[0].scores) == {"client 0", "client 2", "client 3"}
     assert later.state.digest() == before
 
