@@ -27,7 +27,7 @@ def plan(
     tokens: Annotated[int, typer.Option(help="Tokens a row, with those of its prompt.")] = RunConfig.max_length,
     levels: Annotated[int, typer.Option(help=LEVELS)] = RunConfig.levels,
     density: Annotated[
-        float, typer.Option(help="Share of entries that a mask keeps; the default is of the default data at 2 bits.")
+        float, typer.Option(help="Share of entries that a mask keeps; docs/planning.md has examples.")
     ] = 0.4,
     dtype: Annotated[str, typer.Option(help="Of the base weights on a client: float32, bfloat16.")] = RunConfig.dtype,
     flops: Annotated[
