@@ -36,14 +36,14 @@ def undisturbed(pool: WorkerPool, config: RunConfig) -> str:
     return state_digest(pool, config, node_configs(EIGHT))
 
 
-@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("workers", [1, pytest.param(4, marks=pytest.mark.slow)])
 def test_the_number_of_workers_leaves_no_trace(
     pool: WorkerPool, config: RunConfig, undisturbed: str, workers: int
 ) -> None:
     assert state_digest(WorkerPool(CLIENT_APP, workers), config, node_configs(EIGHT)) == undisturbed
 
 
-@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_partial_sums_leave_no_trace(pool: WorkerPool, config: RunConfig, undisturbed: str, workers: int) -> None:
     partial = dataclasses.replace(config, partial_sums=True)
     assert state_digest(WorkerPool(CLIENT_APP, workers), partial, node_configs(EIGHT)) == undisturbed

@@ -27,6 +27,7 @@ def test_entropy_by_hand() -> None:
     assert bits.entropy_bytes(made, layout) == pytest.approx(12 / 8)
 
 
+@pytest.mark.slow
 def test_a_table_of_bits(tiny_config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is uploaded by hand from what is kept: header, mask, levels; and entropy coding never takes more levels."""
     monkeypatch.setattr(bits, "_BITS", (1, 2, 16))

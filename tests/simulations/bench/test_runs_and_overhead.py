@@ -44,6 +44,7 @@ def test_stock_flower_averages_plain_fine_tunings(four: RunConfig) -> None:
     assert told["norm"] == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_overhead_of_twelve_clients(four: RunConfig) -> None:
     part = overhead.measure_overhead(four, rounds=1, clients=(12,))
     found = {(each.arm, each.quantity): each.median for each in part.measurements}
