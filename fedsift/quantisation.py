@@ -26,7 +26,7 @@ class QuantisationGrid:
 
     Attributes:
         levels: the highest quantised magnitude, 1 to 2^32 - 1, at most 255 below a power of two less 1.
-        max_magnitude: the magnitude of the highest level; lr * steps bounds what Adam moves.
+        max_magnitude: the magnitude of the highest level; Adam seldom moves an entry further than lr * steps.
         threshold: share of max_magnitude under which an entry becomes 0, on top of what rounding drops (half a step).
     """
 

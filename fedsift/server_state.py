@@ -222,7 +222,7 @@ class ServerState:
         }
 
     def serve(self, client_id: str, packed_mask: bytes, localisation: Localisation) -> NDArray[np.float32]:
-        """Magnitudes of shape (k,) for the k entries of a member's mask.
+        """Magnitudes of shape (k,) for the k entries of a member's mask; none where it is served from its own levels.
 
         Raises:
             Refused: it is no member, or the mask is not the one it was merged with. A mask of somebody's choice would
@@ -234,6 +234,8 @@ class ServerState:
             or hashlib.sha256(packed_mask).digest() != member.mask_digest
         ):
             raise Refused(f"client {client_id!r} asked to be served under a mask that it was not merged with")
+        if localisation.keeps_levels:
+            return np.empty(0, np.float32)
         level_sum, mask_count = self.sums.level_sum, self.sums.mask_count
         served = [
             localisation.magnitudes(

@@ -62,7 +62,7 @@ class RunConfig:
         commit_share: share of the steps, the last ones, that run on the quantised model; rounded to whole steps.
         max_length: tokens after which a row is cut.
         levels, max_magnitude, threshold: the grid. max_magnitude 0 means lr * steps / 5 a level, and at most
-            lr * steps, which bounds what Adam moves.
+            lr * steps, further than which Adam seldom moves an entry.
         localise: how a member is served: own, paper, coordinate, the latter two also with +l1.
         evaluate: whether clients score M0, their own model, and what they are served.
         engine: what runs the simulated clients: "ray", or "flower" for Flower's own engine (`flwr run`).

@@ -13,40 +13,33 @@ from tests.fedsift.uploads import contribution, highest_levels, level_lists, ter
 HEADER = 80
 
 
-def test_the_bytes_by_hand() -> None:
-    """docs/upload.md, byte for byte: ten parameters, levels 2, 3 and 1 at positions 0, 7 and 9."""
-    expected = (
+def spelled_out(spare: int, kept: int, mask: list[int], levels: int) -> bytes:
+    """An upload of ten parameters, as docs/upload.md has it."""
+    return (
         b"FSUP"
         + bytes([1, 0])  # version
-        + bytes([2, 0])  # bits of the highest level, and how far it lies below the highest of so many bits
+        + bytes([2, spare])  # bits of the highest level, and how far it lies below the highest of so many bits
         + bytes.fromhex("000000000000e03f")  # 0.5
         + bytes.fromhex("000000000000d03f")  # 0.25
         + bytes.fromhex("8877665544332211")  # sign seed
         + bytes([10, 0, 0, 0, 0, 0, 0, 0])
-        + bytes([3, 0, 0, 0, 0, 0, 0, 0])
+        + bytes([kept, 0, 0, 0, 0, 0, 0, 0])
         + b"L" * 32
-        + bytes([0b10000001, 0b00000010])  # mask
-        + bytes([0b00011110])  # 2, 3, 1
+        + bytes(mask)
+        + bytes([levels])
     )
+
+
+def test_the_bytes_by_hand() -> None:
+    """Levels 2, 3 and 1 at positions 0, 7 and 9, two bits each."""
+    expected = spelled_out(spare=0, kept=3, mask=[0b10000001, 0b00000010], levels=0b00011110)
     assert upload([2, 0, 0, 0, 0, 0, 0, 3, 0, 1]) == expected
 
 
 def test_two_levels_by_hand() -> None:
-    """Of 0, 1 and 2 a kept entry takes one bit: set for 1, not set for 2. Levels 2, 1, 1 and 2 of ten parameters."""
+    """Of 0, 1 and 2 a kept entry takes one bit: set for 1, not set for 2. Levels 2, 1, 1 and 2."""
     levels = [2, 0, 0, 1, 0, 0, 0, 1, 0, 2]
-    expected = (
-        b"FSUP"
-        + bytes([1, 0])  # version
-        + bytes([2, 1])  # 2 takes two bits, and 3 would be the highest of so many
-        + bytes.fromhex("000000000000e03f")  # 0.5
-        + bytes.fromhex("000000000000d03f")  # 0.25
-        + bytes.fromhex("8877665544332211")  # sign seed
-        + bytes([10, 0, 0, 0, 0, 0, 0, 0])
-        + bytes([4, 0, 0, 0, 0, 0, 0, 0])
-        + b"L" * 32
-        + bytes([0b10001001, 0b00000010])  # mask
-        + bytes([0b00000110])  # 2, 1, 1, 2
-    )
+    expected = spelled_out(spare=1, kept=4, mask=[0b10001001, 0b00000010], levels=0b00000110)
     assert upload(levels, highest=2) == expected
     assert Contribution.from_bytes(expected, terms(10, highest=2)).levels().tolist() == levels
 
