@@ -13,11 +13,8 @@ from flwr.app import Context, Error, Message, RecordDict, UserConfig
 
 from fedsift.errors import BadInput, FedsiftError
 from fedsift.reproducibility import environment_fingerprint, make_deterministic
+from strategies.messages import CLIENT_CRASHED, CLIENT_INPUT_ERROR
 from strategies.partial_merge import Merging, PartialMerge
-
-# Error codes of a reply. Flower keeps those below 100 for itself.
-CLIENT_INPUT_ERROR = 100
-CLIENT_CRASHED = 101
 
 
 class Parcel(NamedTuple):

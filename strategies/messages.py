@@ -37,6 +37,8 @@ QUERY, JOINED, REMOVED, MASK = "query", "query.joined", "query.removed", "query.
 TRAIN, FORGET, FINE_TUNE, POOLED = "train", "train.forget", "train.fine_tune", "train.pooled"
 EMBED, TALL_MASKS = "train.embed", "query.tall_masks"
 EVALUATE, EVALUATE_SERVED = "evaluate", "evaluate.served"
+# Error codes of a reply. Flower keeps those below 100 for itself.
+CLIENT_INPUT_ERROR, CLIENT_CRASHED, NO_ANSWER = 100, 101, 102
 
 _LARGEST_FINGERPRINT = 10_000
 _T = TypeVar("_T")

@@ -14,8 +14,7 @@ from flwr.supercore.utils import get_flwr_home
 
 from fedsift.errors import BadInput, FedsiftError, unknown_name
 from fedsift.reproducibility import PROFILES, worker_environment
-
-_CLIENT_INPUT_ERROR = 100  # as in `simulations.worker`, which would import Ray
+from strategies.messages import CLIENT_INPUT_ERROR
 
 
 class _FlowerClientApp(ClientApp):
@@ -27,7 +26,7 @@ class _FlowerClientApp(ClientApp):
             _set_environment(str(context.run_config.get("profile", "")))
             return _answer(message, context)
         except FedsiftError as error:
-            return Message(Error(_CLIENT_INPUT_ERROR, str(error)), reply_to=message)
+            return Message(Error(CLIENT_INPUT_ERROR, str(error)), reply_to=message)
 
 
 app = _FlowerClientApp()

@@ -13,8 +13,8 @@ from flwr.serverapp import Grid
 from flwr.supercore.run import Run
 
 from simulations.flower.settings import ServerSettings
+from strategies.messages import NO_ANSWER
 
-NO_ANSWER = 102  # Error code of a reply; those of workers are 100 and 101, and Flower's own are below.
 _WINDOW = 64  # Messages in flight: each node has one at most, so that few nodes wait for the slowest.
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.05, 1.0  # Seconds between two looks for replies: longer while none comes.
 
