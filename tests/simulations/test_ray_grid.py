@@ -69,12 +69,12 @@ def test_another_seed_gives_another_state(pool: WorkerPool, config: RunConfig, u
     assert state_digest(pool, other, node_configs(EIGHT)) != undisturbed
 
 
-@pytest.mark.parametrize(("partial_sums", "deadly"), [(False, 3), (True, 1)])
+@pytest.mark.parametrize(("partial_sums", "deadly", "times"), [(False, 3, 2), (True, 1, 1)])
 def test_a_dead_worker_is_replaced_and_its_clients_run_again(
-    pool: WorkerPool, config: RunConfig, undisturbed: str, tmp_path: Path, partial_sums: bool, deadly: int
+    pool: WorkerPool, config: RunConfig, undisturbed: str, tmp_path: Path, partial_sums: bool, deadly: int, times: int
 ) -> None:
     deaths = tmp_path / "deaths"
-    deaths.write_text("first\nsecond", encoding="utf-8")
+    deaths.write_text("x\n" * times, encoding="utf-8")
     nodes = node_configs(EIGHT)
     nodes[deadly]["deaths"] = str(deaths)
     assert state_digest(pool, dataclasses.replace(config, partial_sums=partial_sums), nodes) == undisturbed

@@ -52,15 +52,8 @@ def config(tiny_config: RunConfig) -> RunConfig:
 
 
 def settings(deployment: Deployment, **changed: Any) -> ServerSettings:
-    return ServerSettings(
-        **{
-            "out": str(deployment.folder / "run"),
-            "rounds": 1,
-            "min_nodes": len(CLIENTS),
-            "round_timeout": 90.0,
-            **changed,
-        }
-    )
+    usual = {"rounds": 1, "min_nodes": len(CLIENTS), "round_timeout": 90.0}
+    return ServerSettings(**{**usual, **changed})
 
 
 def simulated_digest(pool: WorkerPool, config: RunConfig, clients: list[str]) -> str:
