@@ -13,9 +13,9 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import tomli_w
 
+from fedsift.data.file_source import kind_of_file
 from fedsift.data.paper_settings import PAPER_SETTINGS
 from fedsift.data.partition import PARTITIONS
-from fedsift.data.table import is_file
 from fedsift.errors import BadInput, unknown_name
 from fedsift.localisation import Localisation
 from fedsift.model_settings import ModelSettings
@@ -161,9 +161,11 @@ class RunConfig:
             if self.client_column or self.partition or not (self.prompt and self.target):
                 raise BadInput("dataset own: each node's rows are one client's; give prompt and target, no more")
             return
-        if not is_file(self.dataset) and not _HUB_NAME.fullmatch(self.dataset):
+        if not kind_of_file(self.dataset) and not _HUB_NAME.fullmatch(self.dataset):
             if Path(self.dataset).suffix:
-                raise BadInput(f"dataset file {self.dataset}: expected a csv, jsonl or parquet file")
+                raise BadInput(
+                    f"dataset file {self.dataset}: expected a csv, jsonl or parquet file, packed ones such as .csv.gz"
+                )
             nearest = unknown_name("dataset", self.dataset, ["people", *PAPER_SETTINGS])
             raise BadInput(
                 f"{nearest} (or give a csv, jsonl or parquet file, a hub name owner/name, or module:function)"

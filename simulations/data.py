@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from fedsift.data.federated_dataset import FederatedDataset, HeldOutRows
-from fedsift.data.paper_settings import PAPER_SETTINGS, load_paper_setting
+from fedsift.data.paper_clients import load_paper_setting
+from fedsift.data.paper_settings import PAPER_SETTINGS
 from fedsift.data.partition import partition_dirichlet, partition_iid
 from fedsift.data.people import PeopleDataset
 from fedsift.data.plugin import load_plugin
-from fedsift.data.table import TableDataset, Template, check_column, open_table, split_by_column
+from fedsift.data.table import Split, TableDataset, check_texts, open_table, split_by_column
+from fedsift.data.template import Template
 from fedsift.errors import BadInput, unknown_name
 from fedsift.seeds import derive_seed
 from fedsift.user_code import is_user_code
@@ -39,18 +41,20 @@ def _whole(config: RunConfig) -> FederatedDataset:
 
 
 def _table(config: RunConfig) -> TableDataset:
-    table = open_table(config.dataset)
     template = Template(config.prompt, config.target)
+    columns = {**template.columns}
     if config.client_column:
-        check_column(table, config.client_column, "client-column", config.dataset)
-    template.check(table, config.dataset)
+        columns[config.client_column] = "client-column"
+    table = open_table(config.dataset, columns)
+    check_texts(table, columns, config.dataset)
     seed = derive_seed(config.seed, "partition")
+    split: Split
     if config.client_column:
         split = split_by_column(table, config.client_column)
     elif config.partition == "iid":
         split = partition_iid(len(table), config.clients, seed)
     else:
-        split = partition_dirichlet([str(label) for label in table[config.target]], config.clients, config.alpha, seed)
+        split = partition_dirichlet(table.column(config.target).to_pylist(), config.clients, config.alpha, seed)
     return TableDataset(table, split, template)
 
 
@@ -83,9 +87,9 @@ def own_dataset(config: RunConfig, source: str, client_id: str) -> FederatedData
         return dataset
     if not (client_id and config.prompt and config.target):
         raise BadInput(f"data {source}: whose they are says client-id, and what to learn from a row prompt and target")
-    table = open_table(source)
     template = Template(config.prompt, config.target)
-    template.check(table, source)
+    table = open_table(source, template.columns)
+    check_texts(table, template.columns, source)
     return TableDataset(table, {client_id: np.arange(len(table))}, template)
 
 

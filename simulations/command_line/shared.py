@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.console import Console
 
+from fedsift.data.template import unescaped
 from fedsift.errors import FedsiftError, unknown_name
 from simulations.configuration import PRESETS, RunConfig, hyphened, read_toml
 
@@ -52,8 +53,7 @@ def overriding(overrides: dict[str, Any]) -> dict[str, Any]:
     if "choices" in values:
         values["choices"] = [each.strip() for each in values["choices"].split(",")]
     if "prompt" in values:
-        # A shell passes \n on as two characters; in a prompt it means a new line.
-        values["prompt"] = values["prompt"].replace("\\n", "\n").replace("\\t", "\t")
+        values["prompt"] = unescaped(values["prompt"])
     return values
 
 
