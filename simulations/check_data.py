@@ -65,7 +65,7 @@ def check_data(config: RunConfig, bars: PhaseBars) -> dict[str, Any]:
 
 
 def _train_twice(config: RunConfig, client_ids: Sequence[str], client_id: str, bars: PhaseBars) -> list[str]:
-    alone = dataclasses.replace(config, leave=0, evaluate=False)
+    alone = dataclasses.replace(config.leaving(), evaluate=False)
     with bars, ray_session(1, config) as pool:
         outcomes = [federate(pool, alone, places(client_ids, [client_id]), bars) for _ in range(2)]
         bars.finish()

@@ -2,6 +2,8 @@
 
 import dataclasses
 import hashlib
+import shlex
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -120,17 +122,27 @@ def choose_leavers(config: RunConfig, clients: list[str]) -> tuple[str, ...]:
     """Who asks to leave: the ids given, or as many clients as the number says, drawn from the seed.
 
     Raises:
-        BadInput: an id that is no client, or more leavers than clients.
+        BadInput: an id that is no client's, to the character, or more leavers than clients.
     """
-    if isinstance(config.leave, int):
-        if config.leave > len(clients):
-            hint = f' (for the client with this id, write "{config.leave},")' if str(config.leave) in clients else ""
-            raise BadInput(f"leave = {config.leave}: there are {len(clients)} clients{hint}")
+    if config.leave_count > len(clients):
+        raise BadInput(f"leave-count = {config.leave_count}: there are {len(clients)} clients")
+    if config.leave_count:
         drawn = sorted(clients, key=lambda client_id: derive_seed(config.seed, "leave", client_id))
-        chosen = set(drawn[: config.leave])
+        chosen = set(drawn[: config.leave_count])
         return tuple(each for each in clients if each in chosen)
     known = set(clients)
     for each in config.leave:
         if each not in known:
-            raise BadInput(f"leave: {unknown_name('client', each, clients)}")
+            raise BadInput(f"leave: {unknown_name('client', each, clients)}{_meant_perhaps(each, known)}")
     return tuple(dict.fromkeys(config.leave))
+
+
+def _meant_perhaps(given: str, known: Collection[str]) -> str:
+    """What else a text may have been meant for that is the id of no client: a number of them, or several ids."""
+    if given.isascii() and given.isdecimal():
+        return f"; for a number of clients: --leave-count {given}"
+    parts = [part if part in known else part.strip() for part in given.split(",")]
+    ids = [part for part in parts if part]
+    if ids and "," in given and all(part in known for part in ids):
+        return f"; for several: {' '.join(f'--leave {shlex.quote(part)}' for part in ids)}"
+    return ""

@@ -72,20 +72,20 @@ def _simulate(
     folder: RunFolder, config: RunConfig, clients: list[str], leavers: tuple[str, ...], bars: PhaseBars
 ) -> dict[str, Any]:
     started = time.perf_counter()
-    resolved = dataclasses.replace(config, leave=leavers or 0)
+    resolved = config.leaving(*leavers)
     everyone = places(clients, clients)
     with bars, ray_session(len(clients), config) as pool:
         outcome = federate(pool, resolved, everyone, bars, folder.ledger, folder.masks())
         first = outcome["rounds"][0]
         if not first["members"]:
             client_id, reason = next(iter(first["failures"].items()))
-            raise BadInput(f"no client could be merged; client {client_id}: {last_line(reason)}")
+            raise BadInput(f"no client could be merged; client {client_id!r}: {last_line(reason)}")
         folder.write_certificates()
         oracle = None
         if config.oracle:
             bars.prefix = "oracle "
             stayed = places(clients, [each for each in clients if each in outcome["member_digests"]])
-            oracle = federate(pool, dataclasses.replace(config, leave=0, evaluate=False), stayed, bars)
+            oracle = federate(pool, dataclasses.replace(config.leaving(), evaluate=False), stayed, bars)
         bars.finish()
     seconds = {**bars.seconds, "total": time.perf_counter() - started}
     result = run_result(config, metric_of(config.model_settings), outcome, oracle, seconds)

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from fedsift.errors import BadInput, Refused
-from simulations.command_line.options import DATA, GRID, MACHINE, MODEL, TUNING, takes
+from simulations.command_line.options import DATA, GRID, LEAVERS, MACHINE, MODEL, TUNING, takes
 from simulations.command_line.shared import (
     JSON,
     next_run_folder,
@@ -32,7 +32,7 @@ def methods(json_: Annotated[bool, JSON] = False) -> None:
         Console().print(methods_table())
 
 
-@takes(*DATA, *MODEL, "leave", *TUNING, *GRID, *MACHINE, "partial_sums")
+@takes(*DATA, *MODEL, *LEAVERS, *TUNING, *GRID, *MACHINE, "partial_sums")
 def compare(
     overrides: dict[str, Any],
     config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,

@@ -8,11 +8,11 @@ import typer
 from rich.console import Console
 
 from fedsift.errors import BadInput, Refused
-from simulations.command_line.options import DATA, DATASETS, GRID, MACHINE, MODEL, REMOVAL, TUNING, takes
+from simulations.command_line.options import DATA, DATASETS, GRID, LEAVERS, MACHINE, MODEL, TUNING, takes
 from simulations.command_line.shared import JSON, next_run_folder, progress_bars, settings_of, told_to_people
 
 
-@takes(*DATA, *MODEL, *REMOVAL, *TUNING, *GRID, *MACHINE, "engine", "ray_address", "partial_sums")
+@takes(*DATA, *MODEL, *LEAVERS, "oracle", *TUNING, *GRID, *MACHINE, "engine", "ray_address", "partial_sums")
 def run(
     overrides: dict[str, Any],
     config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,

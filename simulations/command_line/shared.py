@@ -12,6 +12,7 @@ from rich.console import Console
 
 from fedsift.data.template import unescaped
 from fedsift.errors import FedsiftError, unknown_name
+from simulations.command_line.leavers import leavers_given
 from simulations.configuration import PRESETS, RunConfig, hyphened, read_toml
 
 if TYPE_CHECKING:
@@ -48,20 +49,11 @@ def settings_of(overrides: dict[str, Any], config: Path | None = None, preset: s
 def overriding(overrides: dict[str, Any]) -> dict[str, Any]:
     """The options that were given, as keys and values of `RunConfig.from_mapping`."""
     values = {name.replace("_", "-"): value for name, value in overrides.items() if value is not None}
-    if "leave" in values:
-        values["leave"] = _leave(values["leave"])
     if "choices" in values:
         values["choices"] = [each.strip() for each in values["choices"].split(",")]
     if "prompt" in values:
         values["prompt"] = unescaped(values["prompt"])
-    return values
-
-
-def _leave(text: str) -> int | list[str]:
-    """A lone number is how many leave; anything else, ids. A single numeric id is written with a comma: "7,"."""
-    if text.strip().removeprefix("-").isdecimal():
-        return int(text)
-    return [each.strip() for each in text.split(",") if each.strip()]
+    return leavers_given(values)
 
 
 @contextmanager

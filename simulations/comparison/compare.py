@@ -40,8 +40,8 @@ def compare(config: RunConfig, names: Sequence[str], held_out: int, out: Path, b
     for name in names:
         if name not in METHODS:
             raise unknown_name("method", name, METHODS)
-    if config.leave == 0:
-        raise BadInput("leave = 0: a comparison needs somebody who leaves; give a number or ids")
+    if not config.anybody_leaves:
+        raise BadInput("a comparison needs somebody who leaves: give leave-count, or leave with their ids")
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise BadInput(f"out = {out}: a comparison needs a folder that is new or empty")
     dataset, members, others = choose_held_out(config, held_out)
