@@ -55,7 +55,7 @@ def text_of(value: Any) -> str | None:
         return None
     if isinstance(value, bool | np.bool_):
         return "true" if value else "false"
-    if isinstance(value, Integral):
+    if isinstance(value, Integral) and not isinstance(value, np.timedelta64):  # NumPy counts that among them.
         return str(int(value))
     if isinstance(value, float | np.floating):
         return None if np.isnan(value) else str(value)

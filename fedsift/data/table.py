@@ -170,7 +170,7 @@ def text_table(source: Any, columns: Columns, name: str = "the table", lists: Co
         return texts_of_columns(rows, columns, name, lists)
     if hasattr(source, "iloc"):
         check_names(columns, list(source.columns), name)
-        return pa.table({column: _texts(source[column], column, name) for column in columns})
+        return pa.table({column: _texts(source[column].to_numpy(), column, name) for column in columns})
     raise BadInput(
         f"{name} is a {type(source).__name__}; expected a pandas DataFrame, a datasets.Dataset or a pyarrow Table"
     )
