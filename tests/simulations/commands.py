@@ -15,6 +15,8 @@ from typer.testing import CliRunner
 from simulations.command_line import app
 
 COMMAND = [sys.executable, "-c", "from simulations.command_line import main; main()"]
+# What somebody may have set in the shell that starts commands or Ray; workers run under their profile all the same.
+SHELL = {"ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE"}
 
 
 def invoke(*arguments: str) -> tuple[int, str, str]:
@@ -26,8 +28,9 @@ def invoke(*arguments: str) -> tuple[int, str, str]:
 
 def fedsift(*arguments: object, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
     """A command in a process of its own, in a folder."""
+    command, environment = [*COMMAND, *map(str, arguments)], {**os.environ, **SHELL}
     return subprocess.run(
-        [*COMMAND, *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=300, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
 
 
