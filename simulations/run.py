@@ -24,14 +24,11 @@ def run(config: RunConfig, out: Path, bars: PhaseBars) -> dict[str, Any]:
     """
     clients, leavers = _check(config)
     folder = RunFolder.create(out, config)
-    try:
+    with folder.kept_once_merged():
         if config.engine == "flower":
             return run_on_flower(config, clients, folder, bars)
         with folder.locked():
             return _simulate(folder, config, clients, leavers, bars)
-    except BadInput:
-        folder.discard()
-        raise
 
 
 def resume(out: Path, bars: PhaseBars) -> dict[str, Any]:

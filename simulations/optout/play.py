@@ -72,15 +72,10 @@ def play(
     cast = Cast.of(scenario, config, held_out)
     folder = RunFolder.create(out, config)
     log = StepLog(held_out, full_oracles, evaluate_every)
-    log.write(out)
-    write_whole(out / SCENARIO_FILE, scenario.toml)
-    try:
-        with folder.locked():
-            return _play(folder, scenario, config, cast, log, bars)
-    except BadInput:
-        if not members_after(log.steps):
-            folder.discard()
-        raise
+    with folder.kept_once_merged(), folder.locked():
+        log.write(out)
+        write_whole(out / SCENARIO_FILE, scenario.toml)
+        return _play(folder, scenario, config, cast, log, bars)
 
 
 def resume(out: Path, bars: PhaseBars) -> dict[str, Any]:
