@@ -1,6 +1,6 @@
 """Kills processes in their work on a ledger; a program of its own, since a small process forks quickly.
 
-python -m tests.fedsift.kill_ledgers FOLDER
+python -m tests.fedsift.kill_ledgers FOLDER KILLS
 """
 
 import os
@@ -71,15 +71,15 @@ def in_a_process(path: Path, kill_after: float | None) -> bool:
     return not os.WIFSIGNALED(status)
 
 
-def main(folder: Path) -> None:
-    """200 kills at random moments of merging, folding and forgetting, several in a row for one ledger."""
+def main(folder: Path, wanted: int) -> None:
+    """So many kills at random moments of merging, folding and forgetting, several in a row for one ledger."""
     start = time.monotonic()
     assert in_a_process(folder / "undisturbed.sqlite", None)
     duration = time.monotonic() - start
     expected = never_joined()
     moments = random.Random(0)
     kills = ledgers = 0
-    while kills < 200:
+    while kills < wanted:
         path = folder / f"{ledgers}.sqlite"
         for _ in range(moments.randint(1, 8)):
             if in_a_process(path, moments.uniform(0, 1.2 * duration)):
@@ -92,9 +92,9 @@ def main(folder: Path) -> None:
         assert len(state.ledger.receipts()) == len(LEAVERS)
         state.ledger.close()
         ledgers += 1
-    assert ledgers > 20
+    assert ledgers > wanted / 10
     print(f"{kills} kills of {ledgers} ledgers")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -59,22 +59,28 @@ def test_these_tests_run_under_the_profile(trained: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
+    "name", ["MKL_ENABLE_INSTRUCTIONS", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE", "NVIDIA_TF32_OVERRIDE"]
+)
+def test_variables_of_libraries_that_compute_are_in_the_fingerprint(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.delenv(name, raising=False)
+    before = environment_fingerprint()
+    monkeypatch.setenv(name, "1")
+    assert environment_fingerprint() == {**before, name: "1"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("ATEN_CPU_CAPABILITY", "default"),
+        ("MKL_CBWR", "COMPATIBLE"),
         ("MKL_ENABLE_INSTRUCTIONS", "SSE4_2"),
-        *(
-            pytest.param(*each, marks=pytest.mark.slow)
-            for each in (
-                ("ATEN_CPU_CAPABILITY", "default"),
-                ("MKL_CBWR", "COMPATIBLE"),
-                ("DNNL_MAX_CPU_ISA", "SSE41"),
-                ("ONEDNN_DEFAULT_FPMATH_MODE", "BF16"),
-                ("MKL_NUM_THREADS", "2"),
-                ("OMP_NUM_THREADS", "2"),
-                ("OPENBLAS_NUM_THREADS", "2"),
-                ("TORCH_MKLDNN_MATMUL_MIN_DIM", "0"),
-            )
-        ),
+        ("DNNL_MAX_CPU_ISA", "SSE41"),
+        ("ONEDNN_DEFAULT_FPMATH_MODE", "BF16"),
+        ("MKL_NUM_THREADS", "2"),
+        ("OMP_NUM_THREADS", "2"),
+        ("OPENBLAS_NUM_THREADS", "2"),
+        ("TORCH_MKLDNN_MATMUL_MIN_DIM", "0"),
     ],
 )
 def test_a_variable_that_changes_bits_is_in_the_fingerprint(trained: dict[str, Any], name: str, value: str) -> None:

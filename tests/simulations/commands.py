@@ -28,10 +28,14 @@ def invoke(*arguments: str) -> tuple[int, str, str]:
 
 def fedsift(*arguments: object, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
     """A command in a process of its own, in a folder."""
-    command, environment = [*COMMAND, *map(str, arguments)], {**os.environ, **SHELL}
+    command = [*COMMAND, *map(str, arguments)]
     return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+        command, cwd=folder, env=_in_shell(), capture_output=True, text=True, timeout=300, check=False
     )
+
+
+def _in_shell() -> dict[str, str]:
+    return {**os.environ, **SHELL}
 
 
 def run_until(
@@ -42,7 +46,7 @@ def run_until(
     stderr: int = subprocess.DEVNULL,
 ) -> "subprocess.Popen[str]":
     """A command in a group of processes of its own, running, which has come as far as `reached` within some seconds."""
-    process = subprocess.Popen(command, cwd=folder, stderr=stderr, text=True, start_new_session=True)
+    process = subprocess.Popen(command, cwd=folder, env=_in_shell(), stderr=stderr, text=True, start_new_session=True)
     deadline = time.monotonic() + seconds
     while not reached():
         assert process.poll() is None, process.stderr and process.stderr.read()

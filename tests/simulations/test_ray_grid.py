@@ -43,8 +43,15 @@ def test_the_number_of_workers_leaves_no_trace(
     assert state_digest(WorkerPool(CLIENT_APP, workers), config, node_configs(EIGHT)) == undisturbed
 
 
-@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 3])
-def test_partial_sums_leave_no_trace(pool: WorkerPool, config: RunConfig, undisturbed: str, workers: int) -> None:
+def test_partial_sums_leave_no_trace(pool: WorkerPool, config: RunConfig, undisturbed: str) -> None:
+    assert state_digest(pool, dataclasses.replace(config, partial_sums=True), node_configs(EIGHT)) == undisturbed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 3])
+def test_partial_sums_of_any_number_of_workers(
+    pool: WorkerPool, config: RunConfig, undisturbed: str, workers: int
+) -> None:
     partial = dataclasses.replace(config, partial_sums=True)
     assert state_digest(WorkerPool(CLIENT_APP, workers), partial, node_configs(EIGHT)) == undisturbed
 

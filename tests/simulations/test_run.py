@@ -127,7 +127,7 @@ def descendants(process_id: int) -> set[int]:
 
 def test_ctrl_c_ends_cleanly(config_file: Path) -> None:
     out = config_file.parent / "interrupted"
-    command = [*COMMAND, "run", str(config_file), "--steps", "500", "--out", str(out)]
+    command = [*COMMAND, "run", str(config_file), "--steps", "500", "--workers", "1", "--out", str(out)]
     process = run_until(lambda: any((out / "masks").glob("*.npz")), command, seconds=300, stderr=subprocess.PIPE)
     started = descendants(process.pid)
     os.killpg(process.pid, signal.SIGINT)  # As a terminal does: to the whole group.
