@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from fedsift.data.look_alikes import look_alike_warning
 from fedsift.errors import BadInput
 from fedsift.models import load_layout, metric_of
 from simulations.configuration import RunConfig
@@ -22,7 +23,7 @@ def run(config: RunConfig, out: Path, bars: PhaseBars) -> dict[str, Any]:
     Raises:
         BadInput: something is wrong with the configuration, the data, the model or the folder; nothing is written.
     """
-    clients, leavers = _check(config)
+    clients, leavers = _check(config, bars)
     folder = RunFolder.create(out, config)
     with folder.kept_once_merged():
         if config.engine == "flower":
@@ -38,16 +39,17 @@ def resume(out: Path, bars: PhaseBars) -> dict[str, Any]:
         raise BadInput(
             f"{out} was made on Flower's engine, which forgets what clients know: run it anew, with another --out"
         )
-    clients, leavers = _check(config)
+    clients, leavers = _check(config, bars)
     with folder.locked():
         folder.sweep()
         return _simulate(folder, config, clients, leavers, bars)
 
 
-def _check(config: RunConfig) -> tuple[list[str], tuple[str, ...]]:
+def _check(config: RunConfig, bars: PhaseBars) -> tuple[list[str], tuple[str, ...]]:
     """Clients and leavers; what can be said of data and model before workers load them, is said here."""
     dataset = load_dataset(config)
     clients = choose_clients(config, dataset)
+    bars.warn(look_alike_warning(clients))
     leavers = choose_leavers(config, clients)
     if config.engine == "flower":
         _check_flower(config)

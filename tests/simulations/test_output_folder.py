@@ -1,6 +1,5 @@
 """Folders for what commands write: each command has one of its own, and a failed one leaves none."""
 
-import os
 import subprocess
 import sys
 from contextlib import chdir
@@ -53,9 +52,9 @@ def test_a_folder_without_anything_in_it_goes(tmp_path: Path) -> None:
         with pytest.raises(KeyboardInterrupt), output_folder(None) as folder:
             assert folder.is_dir()
             raise KeyboardInterrupt
-        assert not os.listdir()
+        assert not list(Path().iterdir())
         with output_folder(Path("mine")):
-            assert not os.listdir()
+            assert not list(Path().iterdir())
 
 
 @pytest.mark.parametrize("runs", ["a file", "a link to nowhere"])
