@@ -13,7 +13,7 @@ setup: .venv/ready
 
 # The main job: 500 clients, five of whom leave, and the proof that the state is that of a run they never joined.
 run: setup
-	$(BIN)/fedsift run --leave 5 --oracle
+	$(BIN)/fedsift run --leave-count 5 --oracle
 
 test: setup
 	$(BIN)/pytest

@@ -123,11 +123,9 @@ class Client:
     @property
     def _is_leaver(self) -> bool:
         """Whether the configuration has it leave; a mere number of leavers is drawn from all simulated clients."""
-        leave = self.config.leave
-        if isinstance(leave, tuple):
-            return self.id in leave
-        clients = list(self._dataset.client_ids[: self._simulated])
-        return leave > 0 and self.id in choose_leavers(self.config, clients)
+        if not self.config.leave_count:
+            return self.id in self.config.leave
+        return self.id in choose_leavers(self.config, list(self._dataset.client_ids[: self._simulated]))
 
     def _scheduled(self, server_round: int, schedule: Mapping[int, str]) -> Wish:
         planned, member = schedule.get(server_round), self.membership["member"]

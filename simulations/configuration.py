@@ -8,14 +8,13 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 import tomli_w
 
+from fedsift.data.file_source import kind_of_file
 from fedsift.data.paper_settings import PAPER_SETTINGS
 from fedsift.data.partition import PARTITIONS
-from fedsift.data.table import is_file
 from fedsift.errors import BadInput, unknown_name
 from fedsift.localisation import Localisation
 from fedsift.model_settings import ModelSettings
@@ -56,7 +55,8 @@ class RunConfig:
         test_share: share of each client's rows that is kept for scoring; 0 scores on what was tuned on.
         model, task, choices, head, tune, lora_rank, dtype, checkpointing, compile, device: `ModelSettings`.
         clients: how many clients, the first of the data set; 0 for all that it has (people: 500).
-        leave: how many clients ask to leave after the merge (drawn from the seed), or their ids.
+        leave: ids of clients that ask to leave after the merge.
+        leave_count: instead, how many do, drawn from the seed.
         oracle: whether to run the simulation in which the leavers never were, and compare.
         steps, lr, beta1, beta2, batch_size, micro_batch: sign-fixed tuning.
         commit_share: share of the steps, the last ones, that run on the quantised model; rounded to whole steps.
@@ -93,7 +93,8 @@ class RunConfig:
     compile: bool = ModelSettings.compile
     device: str = ModelSettings.device
     clients: int = 0
-    leave: int | tuple[str, ...] = 0
+    leave: tuple[str, ...] = ()
+    leave_count: int = 0
     oracle: bool = False
     steps: int = 20
     lr: float = 1e-2
@@ -125,8 +126,10 @@ class RunConfig:
             raise unknown_name("profile", self.profile, PROFILES)
         if self.clients < 0:
             raise BadInput(f"clients = {self.clients}: give the number of clients, or 0 for all")
-        if (isinstance(self.leave, int) and self.leave < 0) or self.leave == ():
-            raise BadInput(f"leave = {self.leave}: give a number of clients from 0 on, or their ids")
+        if self.leave_count < 0:
+            raise BadInput(f"leave-count = {self.leave_count}: give a number of clients from 0 on")
+        if self.leave and self.leave_count:
+            raise BadInput("leave and leave-count exclude each other: give ids, or a number of clients")
         if not 0 <= self.seed < 2**63:
             raise BadInput(f"seed = {self.seed}: a seed lies between 0 and 2^63 - 1")
         most = _WORKERS_PER_CORE * cores()
@@ -161,9 +164,11 @@ class RunConfig:
             if self.client_column or self.partition or not (self.prompt and self.target):
                 raise BadInput("dataset own: each node's rows are one client's; give prompt and target, no more")
             return
-        if not is_file(self.dataset) and not _HUB_NAME.fullmatch(self.dataset):
+        if not kind_of_file(self.dataset) and not _HUB_NAME.fullmatch(self.dataset):
             if Path(self.dataset).suffix:
-                raise BadInput(f"dataset file {self.dataset}: expected a csv, jsonl or parquet file")
+                raise BadInput(
+                    f"dataset file {self.dataset}: expected a csv, jsonl or parquet file, packed ones such as .csv.gz"
+                )
             nearest = unknown_name("dataset", self.dataset, ["people", *PAPER_SETTINGS])
             raise BadInput(
                 f"{nearest} (or give a csv, jsonl or parquet file, a hub name owner/name, or module:function)"
@@ -225,16 +230,29 @@ class RunConfig:
         """Workers on this machine alone, with 0 resolved to one a core."""
         return self.workers or cores()
 
+    @property
+    def anybody_leaves(self) -> bool:
+        """Whether clients ask to leave after the merge."""
+        return bool(self.leave or self.leave_count)
+
+    def leaving(self, *client_ids: str) -> "RunConfig":
+        """The same with these leavers, and no others."""
+        return dataclasses.replace(self, leave=client_ids, leave_count=0)
+
     def to_user_config(self) -> dict[str, bool | float | int | str]:
-        """As Flower's run_config: scalars only, so what may be a list becomes JSON."""
+        """As Flower's run_config: scalars only, so lists become JSON."""
         values = {hyphened(name): value for name, value in dataclasses.asdict(self).items()}
         return {key: json.dumps(value) if key in _LISTS else value for key, value in values.items()}
 
     @classmethod
     def from_user_config(cls, user_config: Mapping[str, bool | float | int | str]) -> "RunConfig":
-        """The inverse of `to_user_config`."""
+        """The inverse of `to_user_config`.
+
+        Raises:
+            BadInput: as of `from_mapping`, or what is to be a list is no JSON.
+        """
         return cls.from_mapping(
-            {key: json.loads(str(value)) if key in _LISTS else value for key, value in user_config.items()}
+            {key: _from_json(key, str(value)) if key in _LISTS else value for key, value in user_config.items()}
         )
 
     @classmethod
@@ -250,6 +268,8 @@ class RunConfig:
             name = key.replace("-", "_")
             if key == "bits":
                 raise BadInput(f"{source}: {_levels_for_bits(value)}")
+            if key == "leave" and type(value) is int:
+                raise BadInput(f"{source}: leave takes ids; for a number of clients write leave-count = {value}")
             if name not in hints or "_" in key:
                 raise BadInput(f"{source}: {unknown_name('key', key, map(hyphened, hints))}")
             checked[name] = _typed(source, key, value, hints[name])
@@ -275,6 +295,13 @@ def _levels_for_bits(bits: Any) -> str:
     return "bits is now levels, the highest level: so many bits are levels = 2^bits - 1"
 
 
+def _from_json(key: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise BadInput(f'{key} = {text!r}: expected a list in JSON, such as ["a", "b"]') from error
+
+
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -286,16 +313,14 @@ def hyphened(name: str) -> str:
 
 
 def _typed(source: str, key: str, value: Any, hint: Any) -> Any:
-    kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
-    if float in kinds and type(value) is int:
+    if hint is float and type(value) is int:
         return float(value)
-    if type(value) in kinds:
+    if type(value) is hint:
         return value
-    takes_list = any(get_origin(kind) is tuple for kind in kinds)
+    takes_list = get_origin(hint) is tuple
     if takes_list and isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
         return tuple(value)
-    expected = " or ".join(_KINDS.get(kind, "a list of texts") for kind in kinds)
-    raise BadInput(f"{source}: {key} = {value!r}: expected {expected}")
+    raise BadInput(f"{source}: {key} = {value!r}: expected {_KINDS.get(hint, 'a list of texts')}")
 
 
 def read_toml(path: Path) -> dict[str, Any]:

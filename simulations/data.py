@@ -2,16 +2,20 @@
 
 import dataclasses
 import hashlib
+import shlex
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 
 from fedsift.data.federated_dataset import FederatedDataset, HeldOutRows
-from fedsift.data.paper_settings import PAPER_SETTINGS, load_paper_setting
+from fedsift.data.paper_clients import load_paper_setting
+from fedsift.data.paper_settings import PAPER_SETTINGS
 from fedsift.data.partition import partition_dirichlet, partition_iid
 from fedsift.data.people import PeopleDataset
 from fedsift.data.plugin import load_plugin
-from fedsift.data.table import TableDataset, Template, check_column, open_table, split_by_column
+from fedsift.data.table import Split, TableDataset, check_texts, open_table, split_by_column
+from fedsift.data.template import Template
 from fedsift.errors import BadInput, unknown_name
 from fedsift.seeds import derive_seed
 from fedsift.user_code import is_user_code
@@ -39,18 +43,20 @@ def _whole(config: RunConfig) -> FederatedDataset:
 
 
 def _table(config: RunConfig) -> TableDataset:
-    table = open_table(config.dataset)
     template = Template(config.prompt, config.target)
+    columns = {**template.columns}
     if config.client_column:
-        check_column(table, config.client_column, "client-column", config.dataset)
-    template.check(table, config.dataset)
+        columns[config.client_column] = "client-column"
+    table = open_table(config.dataset, columns)
+    check_texts(table, columns, config.dataset)
     seed = derive_seed(config.seed, "partition")
+    split: Split
     if config.client_column:
         split = split_by_column(table, config.client_column)
     elif config.partition == "iid":
         split = partition_iid(len(table), config.clients, seed)
     else:
-        split = partition_dirichlet([str(label) for label in table[config.target]], config.clients, config.alpha, seed)
+        split = partition_dirichlet(table.column(config.target).to_pylist(), config.clients, config.alpha, seed)
     return TableDataset(table, split, template)
 
 
@@ -83,9 +89,9 @@ def own_dataset(config: RunConfig, source: str, client_id: str) -> FederatedData
         return dataset
     if not (client_id and config.prompt and config.target):
         raise BadInput(f"data {source}: whose they are says client-id, and what to learn from a row prompt and target")
-    table = open_table(source)
     template = Template(config.prompt, config.target)
-    template.check(table, source)
+    table = open_table(source, template.columns)
+    check_texts(table, template.columns, source)
     return TableDataset(table, {client_id: np.arange(len(table))}, template)
 
 
@@ -116,17 +122,27 @@ def choose_leavers(config: RunConfig, clients: list[str]) -> tuple[str, ...]:
     """Who asks to leave: the ids given, or as many clients as the number says, drawn from the seed.
 
     Raises:
-        BadInput: an id that is no client, or more leavers than clients.
+        BadInput: an id that is no client's, to the character, or more leavers than clients.
     """
-    if isinstance(config.leave, int):
-        if config.leave > len(clients):
-            hint = f' (for the client with this id, write "{config.leave},")' if str(config.leave) in clients else ""
-            raise BadInput(f"leave = {config.leave}: there are {len(clients)} clients{hint}")
+    if config.leave_count > len(clients):
+        raise BadInput(f"leave-count = {config.leave_count}: there are {len(clients)} clients")
+    if config.leave_count:
         drawn = sorted(clients, key=lambda client_id: derive_seed(config.seed, "leave", client_id))
-        chosen = set(drawn[: config.leave])
+        chosen = set(drawn[: config.leave_count])
         return tuple(each for each in clients if each in chosen)
     known = set(clients)
     for each in config.leave:
         if each not in known:
-            raise BadInput(f"leave: {unknown_name('client', each, clients)}")
+            raise BadInput(f"leave: {unknown_name('client', each, clients)}{_meant_perhaps(each, known)}")
     return tuple(dict.fromkeys(config.leave))
+
+
+def _meant_perhaps(given: str, known: Collection[str]) -> str:
+    """What else a text may have been meant for that is the id of no client: a number of them, or several ids."""
+    if given.isascii() and given.isdecimal():
+        return f"; for a number of clients: --leave-count {given}"
+    parts = [part if part in known else part.strip() for part in given.split(",")]
+    ids = [part for part in parts if part]
+    if ids and "," in given and all(part in known for part in ids):
+        return f"; for several: {' '.join(f'--leave {shlex.quote(part)}' for part in ids)}"
+    return ""

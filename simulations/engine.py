@@ -102,7 +102,7 @@ def federate(
     grid = RayGrid(pool, nodes, user_config, bars, remembered(clients, ledger, returning))
     with _shared_file(config, masks) as shared_file:
         environments = pool.prepare(user_config, shared_file)
-        server_config: UserConfig = {"rounds": rounds or (2 if config.leave else 1)}
+        server_config: UserConfig = {"rounds": rounds or (2 if config.anybody_leaves else 1)}
         server_config["model-digest"] = pool.model_digest.hex()
         if ledger is not None:
             server_config["ledger"] = str(ledger)

@@ -61,7 +61,7 @@ def _forget(
     receipts = _refuse_gone(folder, config, gone)
     chosen = places(dataset_ids, [client_id for client_id in leavers if client_id not in gone])
     if chosen:
-        resolved = dataclasses.replace(config, leave=tuple(chosen), evaluate=False)
+        resolved = dataclasses.replace(config.leaving(*chosen), evaluate=False)
         # On a cluster all workers start: each is to rerun where its member was merged, and the machines may differ.
         clients = len(members) if config.ray_address else len(chosen)
         with bars, ray_session(clients, config) as pool:

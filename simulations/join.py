@@ -29,7 +29,7 @@ def join(path: Path, client_ids: Sequence[str], bars: PhaseBars) -> dict[str, An
                 raise Refused(f"client {client_id!r} is a member already; nothing was changed")
         folder.sweep()
         chosen = places(load_dataset(config).client_ids, dict.fromkeys(client_ids))
-        alone = dataclasses.replace(config, leave=0, evaluate=False)
+        alone = dataclasses.replace(config.leaving(), evaluate=False)
         with bars, ray_session(len(chosen), config) as pool:
             outcome = federate(pool, alone, chosen, bars, folder.ledger, folder.masks(), returning=True)
             bars.finish()

@@ -55,7 +55,7 @@ def rebuild_without(
     ServerState.create(new_ledger, old.terms, old.get("capacity"), old.get("config"), model_digest).ledger.close()
     bars.prefix = "rebuild "
     with bars, ray_session(len(remaining), config) as pool:
-        alone = dataclasses.replace(config, leave=0, evaluate=False)
+        alone = dataclasses.replace(config.leaving(), evaluate=False)
         outcome = federate(pool, alone, places(dataset_ids, remaining), bars, new_ledger, new_masks)
         bars.finish()
     failures = outcome["rounds"][0]["failures"]
@@ -65,7 +65,7 @@ def rebuild_without(
         new_ledger.unlink()
         raise FedsiftError(
             f"the rebuild failed and nothing was changed: {len(failures)} members could not train again, "
-            f"the first is {client_id}: {last_line(why)}"
+            f"the first is {client_id!r}: {last_line(why)}"
         )
     new = Ledger.open(new_ledger)
     rebuilt = ServerState(new)

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from fedsift.data.look_alikes import look_alike_warning
 from fedsift.errors import BadInput
 from fedsift.models import load_layout, metric_of
 from simulations.configuration import RunConfig
@@ -22,16 +23,13 @@ def run(config: RunConfig, out: Path, bars: PhaseBars) -> dict[str, Any]:
     Raises:
         BadInput: something is wrong with the configuration, the data, the model or the folder; nothing is written.
     """
-    clients, leavers = _check(config)
+    clients, leavers = _check(config, bars)
     folder = RunFolder.create(out, config)
-    try:
+    with folder.kept_once_merged():
         if config.engine == "flower":
             return run_on_flower(config, clients, folder, bars)
         with folder.locked():
             return _simulate(folder, config, clients, leavers, bars)
-    except BadInput:
-        folder.discard()
-        raise
 
 
 def resume(out: Path, bars: PhaseBars) -> dict[str, Any]:
@@ -41,16 +39,17 @@ def resume(out: Path, bars: PhaseBars) -> dict[str, Any]:
         raise BadInput(
             f"{out} was made on Flower's engine, which forgets what clients know: run it anew, with another --out"
         )
-    clients, leavers = _check(config)
+    clients, leavers = _check(config, bars)
     with folder.locked():
         folder.sweep()
         return _simulate(folder, config, clients, leavers, bars)
 
 
-def _check(config: RunConfig) -> tuple[list[str], tuple[str, ...]]:
+def _check(config: RunConfig, bars: PhaseBars) -> tuple[list[str], tuple[str, ...]]:
     """Clients and leavers; what can be said of data and model before workers load them, is said here."""
     dataset = load_dataset(config)
     clients = choose_clients(config, dataset)
+    bars.warn(look_alike_warning(clients))
     leavers = choose_leavers(config, clients)
     if config.engine == "flower":
         _check_flower(config)
@@ -72,20 +71,20 @@ def _simulate(
     folder: RunFolder, config: RunConfig, clients: list[str], leavers: tuple[str, ...], bars: PhaseBars
 ) -> dict[str, Any]:
     started = time.perf_counter()
-    resolved = dataclasses.replace(config, leave=leavers or 0)
+    resolved = config.leaving(*leavers)
     everyone = places(clients, clients)
     with bars, ray_session(len(clients), config) as pool:
         outcome = federate(pool, resolved, everyone, bars, folder.ledger, folder.masks())
         first = outcome["rounds"][0]
         if not first["members"]:
             client_id, reason = next(iter(first["failures"].items()))
-            raise BadInput(f"no client could be merged; client {client_id}: {last_line(reason)}")
+            raise BadInput(f"no client could be merged; client {client_id!r}: {last_line(reason)}")
         folder.write_certificates()
         oracle = None
         if config.oracle:
             bars.prefix = "oracle "
             stayed = places(clients, [each for each in clients if each in outcome["member_digests"]])
-            oracle = federate(pool, dataclasses.replace(config, leave=0, evaluate=False), stayed, bars)
+            oracle = federate(pool, dataclasses.replace(config.leaving(), evaluate=False), stayed, bars)
         bars.finish()
     seconds = {**bars.seconds, "total": time.perf_counter() - started}
     result = run_result(config, metric_of(config.model_settings), outcome, oracle, seconds)

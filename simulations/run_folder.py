@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from fedsift.errors import BadInput
 from fedsift.ledger import Ledger
 from fedsift.mask_file import mask_path
 from simulations.configuration import RunConfig, read_toml, write_toml
+from simulations.output_folder import cannot_be_written, clear, make_empty, try_writing
 
 
 class RunFolder:
@@ -28,30 +30,30 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._made: list[Path] = []
         self.ledger = path / "ledger.sqlite"
         self.result = path / "result.json"
 
     @classmethod
-    def create(cls, path: Path, config: RunConfig) -> "RunFolder":
+    def create(cls, path: Path, config: RunConfig, room: int = 0) -> "RunFolder":
         """A new folder with its configuration.
 
+        Args:
+            path: of the folder.
+            config: of the run.
+            room: bytes that the run will write for certain.
+
         Raises:
-            BadInput: it is not empty, is a file, or cannot be written; nothing is written.
+            BadInput: as of `make_empty`; nothing is written.
         """
-        if path.exists() and not path.is_dir():
-            raise BadInput(f"out = {path}: it is a file; give a folder that is new or empty")
+        folder = cls(path)
+        folder._made = make_empty(path, room)
         try:
-            if path.exists() and any(path.iterdir()):
-                raise BadInput(f"out = {path}: the folder is not empty; give one that is new or empty")
-            path.mkdir(parents=True, exist_ok=True)
-            if not os.access(path, os.W_OK):
-                raise PermissionError(13, "Permission denied")
             write_toml(config, path / "config.toml")
         except OSError as error:
-            raise BadInput(
-                f"out = {path}: cannot be written ({error.strerror}); give a folder in a place you own"
-            ) from error
-        return cls(path)
+            clear(path, folder._made)
+            raise cannot_be_written(path, error) from error
+        return folder
 
     @classmethod
     def open(cls, path: Path) -> tuple["RunFolder", RunConfig]:
@@ -69,8 +71,14 @@ class RunFolder:
         """Keep other processes from changing this run: each holds the sums in memory, and would undo the other's work.
 
         Raises:
-            BadInput: another process is at work on it.
+            BadInput: another process is at work on it, or nothing can be written into it.
         """
+        try:
+            try_writing(self.path)
+        except OSError as error:
+            raise BadInput(
+                f"{self.path} cannot be written ({error.strerror}): make room there, or make it yours"
+            ) from error
         descriptor = os.open(self.path, os.O_RDONLY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -80,9 +88,27 @@ class RunFolder:
         finally:
             os.close(descriptor)
 
-    def discard(self) -> None:
-        """Remove the folder with all that is in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
+    @contextmanager
+    def kept_once_merged(self) -> Iterator[None]:
+        """Undo `create` where the block fails before a client is merged: what is left would block a second try."""
+        try:
+            yield
+        except Exception:
+            if not self._holds_anything():
+                clear(self.path, self._made)
+            raise
+
+    def _holds_anything(self) -> bool:
+        """Whether the ledger has members, or had some; one that cannot be read is not to be lost either."""
+        if not self.ledger.exists():
+            return False
+        try:
+            ledger = Ledger.open(self.ledger, read_only=True)
+            held = bool(ledger.members() or ledger.receipts())
+            ledger.close()
+        except (BadInput, sqlite3.Error):
+            return True
+        return held
 
     def masks(self) -> Path:
         """The folder of the members' masks. A rebuild, which replaces them all, makes a new one."""

@@ -80,7 +80,10 @@ def merge_in_workers(grid: Grid, state: ServerState) -> None:
 
 
 # What may differ between the sessions of a run: it does not touch the bits of a contribution.
-_FREE = {"clients", "leave", "oracle", "evaluate", "localise", "engine", "workers", "ray-address", "partial-sums"}
+_FREE = {
+    *("clients", "leave", "leave-count", "oracle", "evaluate", "localise"),
+    *("engine", "workers", "ray-address", "partial-sums"),
+}
 
 
 # What came later than the first ledgers, with a default of its own: those were tuned as published.

@@ -36,7 +36,7 @@ def verify(path: Path, oracle: bool, certificate: Path | None, bars: PhaseBars) 
             digest = state.digest().hex()
             with bars, ray_session(len(expected), config) as pool:
                 bars.prefix = "oracle "
-                alone = dataclasses.replace(config, leave=0, evaluate=False)
+                alone = dataclasses.replace(config.leaving(), evaluate=False)
                 outcome = federate(pool, alone, places(load_dataset(config).client_ids, expected), bars)
                 bars.finish()
             findings.append(Finding("oracle", _compare(expected, digest, outcome)))

@@ -1,174 +1,186 @@
-"""Client data from tables: csv, jsonl and parquet files, or anything that `datasets` can load."""
+"""Client data from tables of texts: from files, from the hub, and from memory."""
 
-import string
-from collections.abc import Callable, Mapping, Sequence
-from logging import ERROR, getLogger
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as compute
 from numpy.typing import NDArray
 
+from fedsift.data.cells import text_of, texts_of_columns
+from fedsift.data.columns import Columns, check_names
+from fedsift.data.csv_file import read_csv
 from fedsift.data.examples import Example
-from fedsift.errors import BadInput, unknown_name
-
-_EMPTY = "corresponds to no data"  # what the reader says of a file without rows
-_READERS = {".csv": "csv", ".jsonl": "json", ".json": "json", ".parquet": "parquet"}
+from fedsift.data.file_source import kind_of_file
+from fedsift.data.hub import load_from_hub
+from fedsift.data.json_file import read_json
+from fedsift.data.parquet_file import read_parquet
+from fedsift.data.template import Template
+from fedsift.errors import BadInput
 
 # Which rows of a table belong to which client, in the clients' order; each client's rows of shape (rows,).
 Split = Mapping[str, NDArray[np.intp]]
 
 
 class TableDataset:
-    """The rows of a table, split into clients, each rendered to a prompt and a target.
+    """The rows of a table, split into clients, each rendered to a prompt and a target when they are asked for."""
 
-    The table is memory-mapped; a client's rows are read when they are asked for.
-    """
-
-    def __init__(self, table: Any, split: Split, render: Callable[[Mapping[str, Any]], Example]) -> None:
+    def __init__(self, table: Any, split: Split, template: Template) -> None:
         """Put a table and a split of it together.
 
         Args:
-            table: a `datasets.Dataset`.
+            table: whatever `text_table` takes.
             split: as `split_by_column` or `fedsift.data.partition` makes it.
-            render: makes an example of a row, given by column; such as a `Template`.
+            template: makes an example of a row.
+
+        Raises:
+            BadInput: the table does not have the template's columns, or one of them has no texts.
         """
         self.client_ids = list(split)
-        self._table, self._split, self._render = table, split, render
+        self._split, self._template = split, template
+        self._batches = text_table(table, template.columns).to_batches()
+        self._ends = np.cumsum([len(batch) for batch in self._batches])
 
     def train_examples(self, client_id: str) -> Sequence[Example]:
-        """A client's rows, in the order of the split."""
-        rows = self._table[self._split[client_id].tolist()]
-        return [self._render(dict(zip(rows, values, strict=True))) for values in zip(*rows.values(), strict=True)]
+        """A client's rows, in the order of the split.
+
+        Raises:
+            BadInput: a row has nothing in a column.
+        """
+        return [self._template(row) for row in self._rows(self._split[client_id])]
 
     test_examples = train_examples
 
+    def _rows(self, rows: NDArray[np.intp]) -> Iterator[dict[str, Any]]:
+        places = np.searchsorted(self._ends, rows, side="right")
+        for part in np.split(np.arange(len(rows)), np.flatnonzero(np.diff(places)) + 1):
+            batch = self._batches[places[part[0]]]
+            first = self._ends[places[part[0]]] - len(batch)
+            yield from batch.take(pa.array(rows[part] - first)).to_pylist()
 
-class Template:
-    """A prompt with columns in braces, and the column that holds the text to predict."""
 
-    def __init__(self, prompt: str, target: str) -> None:
-        r"""Read the template.
+class ClientRows(Mapping[str, NDArray[np.intp]]):
+    """A split of a table in which each value of a column is a client: in the order of their first rows."""
+
+    def __init__(self, ids: Sequence[str], codes: NDArray[np.intp]) -> None:
+        """Sort rows by client.
 
         Args:
-            prompt: such as "Question: {question}\nAnswer:".
-            target: the column of the text to predict. It is set off from the prompt by one space unless the prompt ends
-                in white space itself.
-
-        Raises:
-            BadInput: no column in braces, or a lone brace.
+            ids: the clients.
+            codes: of each row, the place of its client in `ids`; -1 for a row that is nobody's.
         """
-        self.prompt, self.target = prompt, target
-        self.prompt_columns = _fields(prompt)
+        self._place = {client_id: place for place, client_id in enumerate(ids)}
+        self._rows = np.argsort(codes, kind="stable")
+        self._ends = np.cumsum(np.bincount(codes + 1, minlength=len(ids) + 1))
 
-    def __call__(self, row: Mapping[str, Any]) -> Example:
-        """The example of one row."""
-        return Example(self.prompt.format_map(row), f"{gap_after(self.prompt)}{row[self.target]}")
+    def __getitem__(self, client_id: str) -> NDArray[np.intp]:
+        place = self._place[client_id]
+        return self._rows[self._ends[place] : self._ends[place + 1]]
 
-    def check(self, table: Any, name: str) -> None:
-        """See that a table has every column, with something in each row.
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._place)
 
-        Raises:
-            BadInput: it has not; the message names column and row.
-        """
-        for option, column in [("target", self.target), *(("prompt", field) for field in self.prompt_columns)]:
-            check_column(table, column, option, name)
+    def __len__(self) -> int:
+        return len(self._place)
 
 
-def gap_after(prompt: str) -> str:
-    """What sets a target off from its prompt: a space, unless the prompt ends in white space itself."""
-    return "" if prompt[-1:].isspace() else " "
+def split_by_column(table: Any, column: str) -> ClientRows:
+    """One client for each text in a column, rows in the table's order.
 
-
-def check_column(table: Any, column: str, option: str, name: str) -> None:
-    """See that the column given for an option is there, with something in each row.
+    Args:
+        table: whatever `text_table` takes.
+        column: whose row it is.
 
     Raises:
-        BadInput: it is not; the message names column and row.
+        BadInput: there is no such column, or a row has nothing in it.
     """
-    import pyarrow
-    import pyarrow.compute as compute
-
-    if column not in table.column_names:
-        raise BadInput(f"{option}: {unknown_name('column', column, table.column_names)} in {name}")
-    values = table.data.column(column)
-    try:
-        values.validate(full=True)  # The reader of JSON lets any bytes through.
-    except pyarrow.ArrowInvalid as error:
-        raise BadInput(f"{name}: column {column!r} is no valid UTF-8: {error}; write the file as UTF-8") from error
-    empty = compute.is_null(values)
-    if values.type in ("string", "large_string"):
-        empty = compute.or_(empty, compute.equal(compute.fill_null(values, ""), ""))
-    if compute.any(empty).as_py():
-        row = compute.index(empty, True).as_py()
-        raise BadInput(f"{name}: row {row + 1} has nothing in column {column!r}; fill it or drop the row")
+    wanted = {column: "client-column"}
+    ids = text_table(table, wanted)
+    check_texts(ids, wanted, "the table")
+    chunks = ids.column(column).dictionary_encode().chunks  # They share one dictionary, that of the last.
+    codes = np.concatenate([chunk.indices.to_numpy() for chunk in chunks])
+    return ClientRows(chunks[-1].dictionary.to_pylist(), codes)
 
 
-def split_by_column(table: Any, column: str) -> dict[str, NDArray[np.intp]]:
-    """One client for each value of a column, as text, in the order of first appearance; rows in the table's order."""
-    import pyarrow
+def check_texts(table: pa.Table, columns: Columns, source: str) -> None:
+    """See that no row has nothing in one of the columns.
 
-    values = table.data.column(column).cast(pyarrow.string()).combine_chunks().dictionary_encode()
-    codes = values.indices.to_numpy()
-    order = np.argsort(codes, kind="stable")
-    rows = np.split(order, np.cumsum(np.bincount(codes))[:-1])
-    return dict(zip(map(str, values.dictionary.to_pylist()), rows, strict=True))
-
-
-def is_file(name: str) -> bool:
-    """Whether a name is that of a file which `open_table` reads."""
-    return Path(name).suffix.lower() in _READERS
+    Raises:
+        BadInput: one has; the message names column and row.
+    """
+    for column in columns:
+        values = table.column(column)
+        empty = compute.fill_null(compute.equal(compute.binary_length(values), 0), True)
+        if compute.any(empty).as_py():
+            row = compute.index(empty, True).as_py()
+            raise BadInput(f"{source}: row {row + 1} has nothing in column {column!r}; fill it or drop the row")
 
 
-def open_table(name: str) -> Any:
-    """A `datasets.Dataset` over a csv, jsonl or parquet file, or the train split of a data set on the hub.
+def open_table(name: str, columns: Columns, lists: Collection[str] = ()) -> pa.Table:
+    """Some columns of a csv, json or parquet file, or of the train split of a data set on the hub, as texts.
+
+    The file is read now, whatever was read of it before; it may change afterwards.
 
     Args:
         name: a path, or "owner/name", with a subset as "owner/name:subset".
+        columns: which, each with the option that names it.
+        lists: those of them that may hold lists of texts.
+
+    Returns:
+        The texts, on disk if they come from a file; null where a row has nothing.
 
     Raises:
         BadInput: there is no such file, it cannot be read, it has no rows, or the hub does not hand it over.
     """
-    if is_file(name):
-        if not Path(name).is_file():
-            raise BadInput(f"dataset file {name} does not exist")
-        suffix = Path(name).suffix.lower()
-        return load_quietly(f"dataset file {name}", f"as {suffix[1:]}", _READERS[suffix], data_files=name)
-    owner_and_name, _, subset = name.partition(":")
-    return load_quietly(f"dataset {name}", "from the hub", owner_and_name, subset or None)
+    kind = kind_of_file(name)
+    if kind == "csv":
+        table = read_csv(Path(name), columns)
+    elif kind == "json":
+        table = read_json(Path(name), columns, lists)
+    elif kind == "parquet":
+        table = read_parquet(Path(name), columns, lists)
+    else:
+        table = text_table(load_from_hub(name), columns, f"dataset {name}", lists)
+    if not len(table):
+        raise BadInput(f"dataset {'file ' if kind else ''}{name} has no rows")
+    return table
 
 
-def load_quietly(name: str, how: str, *arguments: Any, **options: Any) -> Any:
-    """The train split of what `datasets.load_dataset` loads, without bars and warnings, its failures told in one line.
+def text_table(source: Any, columns: Columns, name: str = "the table", lists: Collection[str] = ()) -> pa.Table:
+    """Some columns of a table in memory, as texts; null where it has nothing.
 
     Args:
-        name: what errors call it.
-        how: what was tried, for an error.
-        *arguments: of `datasets.load_dataset`.
-        **options: of `datasets.load_dataset`.
+        source: a pandas DataFrame, a `datasets.Dataset` or a pyarrow Table.
+        columns: which, each with the option that names it.
+        name: what errors call the table.
+        lists: those of them that may hold lists of texts.
 
     Raises:
-        BadInput: it cannot be loaded, or has no rows.
+        BadInput: it is something else, a column is not there, or has no texts.
     """
-    import datasets
+    if isinstance(source, pa.Table):
+        check_names(columns, source.column_names, name)
+        return texts_of_columns(source, columns, name, lists)
+    if hasattr(source, "with_format") and hasattr(source, "column_names") and hasattr(source, "num_rows"):
+        check_names(columns, source.column_names, name)
+        # Not its `data`: they have all rows that it ever had; a selection or a new order of them stands beside it.
+        rows = source.select_columns(list(columns)).with_format("arrow")[:]
+        return texts_of_columns(rows, columns, name, lists)
+    if hasattr(source, "iloc"):
+        check_names(columns, list(source.columns), name)
+        return pa.table({column: _texts(source[column].to_numpy(), column, name) for column in columns})
+    raise BadInput(
+        f"{name} is a {type(source).__name__}; expected a pandas DataFrame, a datasets.Dataset or a pyarrow Table"
+    )
 
-    datasets.disable_progress_bars()
-    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
-    getLogger("huggingface_hub").setLevel(ERROR)  # Without a network it would tell of each of its retries.
-    try:
-        return datasets.load_dataset(*arguments, split="train", **options)
-    except (datasets.exceptions.DatasetGenerationError, ValueError, OSError, RuntimeError, StopIteration) as error:
-        reason = (str(error.__cause__ or error).strip() or _EMPTY).splitlines()[0]
-        if _EMPTY in reason:
-            raise BadInput(f"{name} has no rows") from error
-        raise BadInput(f"{name} cannot be read {how}: {reason}") from error
 
-
-def _fields(prompt: str) -> list[str]:
-    try:
-        fields = [field for _, field, _, _ in string.Formatter().parse(prompt) if field is not None]
-    except ValueError as error:
-        raise BadInput(f"prompt {prompt!r}: {error}; write literal braces as {{{{ and }}}}") from error
-    if not fields:
-        raise BadInput(f"prompt {prompt!r} names no column; put one in braces, such as {{question}}")
-    return fields
+def _texts(values: Any, column: str, name: str) -> pa.Array:
+    texts = []
+    for number, value in enumerate(values, start=1):
+        try:
+            texts.append(text_of(value))
+        except BadInput as error:
+            raise BadInput(f"{name}: row {number}: column {column!r} {error}") from error
+    return pa.array(texts, pa.string())

@@ -25,7 +25,7 @@ def measure_runs(config: RunConfig, rounds: int) -> Part:
         BadInput: data or model cannot be used.
         ArmFailed: an arm failed, or the bare loop's sums differ from fedsift's.
     """
-    config = dataclasses.replace(config, leave=0, oracle=False, evaluate=False, device="cpu")
+    config = dataclasses.replace(config.leaving(), oracle=False, evaluate=False, device="cpu")
     clients = len(choose_clients(config, load_dataset(config)))
     workers, layout = min(config.worker_count, clients), load_layout(config.model_settings)
     arms = {

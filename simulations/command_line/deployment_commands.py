@@ -41,7 +41,7 @@ def rekey(
         from simulations.flower.rekey import rekey as tie
 
         tie(run, client, public_key)
-        typer.echo(f"client {client} is tied to {public_key}")
+        typer.echo(f"client {client!r} is tied to {public_key}")
 
 
 def leave(

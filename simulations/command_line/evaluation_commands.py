@@ -8,16 +8,18 @@ import typer
 from rich.console import Console
 
 from fedsift.errors import BadInput, Refused
-from simulations.command_line.options import DATA, GRID, MACHINE, MODEL, TUNING, takes
+from simulations.command_line.options import DATA, GRID, LEAVERS, MACHINE, MODEL, TUNING, takes
 from simulations.command_line.shared import (
     JSON,
-    next_run_folder,
+    NOTHING_WRITTEN,
+    go_on,
     overriding,
     progress_bars,
     settings_of,
     told_to_people,
 )
 from simulations.configuration import RunConfig
+from simulations.output_folder import output_folder
 
 
 def methods(json_: Annotated[bool, JSON] = False) -> None:
@@ -32,7 +34,7 @@ def methods(json_: Annotated[bool, JSON] = False) -> None:
         Console().print(methods_table())
 
 
-@takes(*DATA, *MODEL, "leave", *TUNING, *GRID, *MACHINE, "partial_sums")
+@takes(*DATA, *MODEL, *LEAVERS, *TUNING, *GRID, *MACHINE, "partial_sums")
 def compare(
     overrides: dict[str, Any],
     config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,
@@ -44,21 +46,21 @@ def compare(
     json_: Annotated[bool, JSON] = False,
 ) -> None:
     """Play merge and removals with several methods on the same clients."""
-    folder = out or next_run_folder()
-    with told_to_people(f"what is there so far is in {folder}"):
+    with told_to_people(NOTHING_WRITTEN):
         settings = settings_of(overrides, config)
         from simulations.comparison.compare import compare as play
         from simulations.comparison.table import comparison_table
         from strategies.registry import METHODS
 
         names = [name.strip() for name in methods.split(",")] if methods else list(METHODS)
-        told = play(settings, names, held_out, folder, progress_bars())
-        if json_:
-            typer.echo(json.dumps(told, indent=1))
-        else:
-            console = Console()
-            console.print(comparison_table(told))
-            console.print(f"written  {folder}")
+        with output_folder(out) as folder, told_to_people(f"what is there so far is in {folder}", folder):
+            told = play(settings, names, held_out, folder, progress_bars())
+            if json_:
+                typer.echo(json.dumps(told, indent=1))
+            else:
+                console = Console()
+                console.print(comparison_table(told))
+                console.print(f"written  {folder}")
 
 
 @takes(*DATA, *MODEL, *TUNING, *GRID, *MACHINE, "partial_sums")
@@ -75,8 +77,7 @@ def optout(
     json_: Annotated[bool, JSON] = False,
 ) -> None:
     """Play a scenario of clients that opt out, prove every step, and write a report."""
-    folder = resume or out or next_run_folder()
-    with told_to_people(f"go on with: fedsift optout --resume {folder}"):
+    with told_to_people(NOTHING_WRITTEN):
         from simulations.optout import play as player
         from simulations.optout.scenario import read_scenario, ready_scenarios
         from simulations.report import write_report
@@ -96,30 +97,31 @@ def optout(
         check_matplotlib()  # Before minutes are spent on what it is to show.
         if tensorboard:
             check_tensorboard()
-        bars = progress_bars()
-        if resume:
-            result = player.resume(folder, bars)
-        else:
-            read = read_scenario(str(scenario))
-            settings = RunConfig.from_mapping({**read.run, **given}, source="options")
-            result = player.play(read, settings, folder, bars, held_out, full_oracles, evaluate_every)
-        if attacks:
-            from simulations.optout.attacks import attack
+        with output_folder(resume or out) as folder, told_to_people(go_on("optout", folder), folder):
+            bars = progress_bars()
+            if resume:
+                result = player.resume(folder, bars)
+            else:
+                read = read_scenario(str(scenario))
+                settings = RunConfig.from_mapping({**read.run, **given}, source="options")
+                result = player.play(read, settings, folder, bars, held_out, full_oracles, evaluate_every)
+            if attacks:
+                from simulations.optout.attacks import attack
 
-            result = attack(folder, progress_bars())
-        files = write_report(folder)
-        if tensorboard:
-            write_events(folder)
-        if json_:
-            typer.echo(json.dumps(result, indent=1))
-        else:
-            summary = summarise(read_outcome(folder))
-            lines = [summary.headline, *summary.warnings, *summary.still_in, summary.lead, *summary.points]
-            for line in filter(None, lines):
-                typer.echo(line)
-            typer.echo(f"report   {files[0]}")
-        if result["verdict"] != "proven":
-            raise typer.Exit(Refused.exit_code)
+                result = attack(folder, progress_bars())
+            files = write_report(folder)
+            if tensorboard:
+                write_events(folder)
+            if json_:
+                typer.echo(json.dumps(result, indent=1))
+            else:
+                summary = summarise(read_outcome(folder))
+                lines = [summary.headline, *summary.warnings, *summary.still_in, summary.lead, *summary.points]
+                for line in filter(None, lines):
+                    typer.echo(line)
+                typer.echo(f"report   {files[0]}")
+            if result["verdict"] != "proven":
+                raise typer.Exit(Refused.exit_code)
 
 
 @takes(*DATA, *MODEL, *TUNING, *GRID, *MACHINE)

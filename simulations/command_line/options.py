@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import wraps
 from inspect import Parameter, Signature, signature
+from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import typer
@@ -40,7 +41,7 @@ _OPTIONS: dict[str, Any] = {
     "model": Annotated[str | None, _option("model", "people, a folder, or a Hugging Face name.")],
     "task": Annotated[str | None, _option("task", "language-modelling, classification, or module:function.")],
     "choices": Annotated[
-        str | None, typer.Option(help="Answers or labels to choose between, a,b,c; scored by accuracy.")
+        str | None, typer.Option(help="Answers or labels, a,b,c (with commas in them: in a config.toml).")
     ],
     "head": Annotated[str | None, _option("head", f"Of a classification: {', '.join(HEADS)}.")],
     "tune": Annotated[
@@ -81,7 +82,13 @@ _OPTIONS: dict[str, Any] = {
         bool | None, typer.Option("--partial-sums", help="Workers merge uploads, and hand over sums.")
     ],
     "profile": Annotated[str | None, _option("profile", f"Reproducibility: {', '.join(PROFILES)}.")],
-    "leave": Annotated[str | None, _option("leave", 'Who leaves after the merge: a number, or ids "a,b".')],
+    "leave": Annotated[
+        list[str] | None, typer.Option(help="Id of a client that leaves after the merge, as it is; repeatable.")
+    ],
+    "leave_file": Annotated[Path | None, typer.Option(help="A file of such ids, one a line.")],
+    "leave_count": Annotated[
+        int | None, _option("leave_count", "Instead, how many clients leave; they are drawn from the seed.")
+    ],
     "oracle": Annotated[bool | None, typer.Option("--oracle/--no-oracle", help="Also run without the leavers.")],
 }
 
@@ -91,7 +98,7 @@ MODEL = ("model", "task", "choices", "head", "tune", "lora_rank", "dtype", "chec
 TUNING = ("steps", "lr", "beta1", "beta2", "batch_size", "micro_batch", "commit_share", "max_length")
 GRID = ("levels", "max_magnitude", "threshold", "localise")
 MACHINE = ("seed", "workers", "profile")
-REMOVAL = ("leave", "oracle")
+LEAVERS = ("leave", "leave_file", "leave_count")
 
 
 def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -8,11 +8,19 @@ import typer
 from rich.console import Console
 
 from fedsift.errors import BadInput, Refused
-from simulations.command_line.options import DATA, DATASETS, GRID, MACHINE, MODEL, REMOVAL, TUNING, takes
-from simulations.command_line.shared import JSON, next_run_folder, progress_bars, settings_of, told_to_people
+from simulations.command_line.options import DATA, DATASETS, GRID, LEAVERS, MACHINE, MODEL, TUNING, takes
+from simulations.command_line.shared import (
+    JSON,
+    NOTHING_WRITTEN,
+    go_on,
+    progress_bars,
+    settings_of,
+    told_to_people,
+)
+from simulations.output_folder import output_folder
 
 
-@takes(*DATA, *MODEL, *REMOVAL, *TUNING, *GRID, *MACHINE, "engine", "ray_address", "partial_sums")
+@takes(*DATA, *MODEL, *LEAVERS, "oracle", *TUNING, *GRID, *MACHINE, "engine", "ray_address", "partial_sums")
 def run(
     overrides: dict[str, Any],
     config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,
@@ -22,22 +30,22 @@ def run(
     json_: Annotated[bool, JSON] = False,
 ) -> None:
     """Simulate: merge all clients, remove those who leave, evaluate."""
-    folder = resume or out or next_run_folder()
-    with told_to_people(f"go on with: fedsift run --resume {folder}"):
+    with told_to_people(NOTHING_WRITTEN):
         settings = settings_of(overrides, config, preset)
         if resume and (config or preset or out or any(value is not None for value in overrides.values())):
             raise BadInput("--resume takes the run's own configuration; give no other option than --json")
         from simulations import run as simulation
         from simulations.result import print_summary, proven
 
-        bars = progress_bars()
-        result = simulation.resume(folder, bars) if resume else simulation.run(settings, folder, bars)
-        if json_:
-            typer.echo(json.dumps(result, indent=1))
-        else:
-            print_summary(Console(), result, folder)
-        if not proven(result):
-            raise typer.Exit(Refused.exit_code)
+        with output_folder(resume or out) as folder, told_to_people(go_on("run", folder), folder):
+            bars = progress_bars()
+            result = simulation.resume(folder, bars) if resume else simulation.run(settings, folder, bars)
+            if json_:
+                typer.echo(json.dumps(result, indent=1))
+            else:
+                print_summary(Console(), result, folder)
+            if not proven(result):
+                raise typer.Exit(Refused.exit_code)
 
 
 @takes(*DATA[1:], *MODEL, *TUNING, *MACHINE)
@@ -47,7 +55,7 @@ def check_data(
     json_: Annotated[bool, JSON] = False,
 ) -> None:
     """Show what a data set holds, as the model will see it, and train one client twice."""
-    with told_to_people("nothing was written"):
+    with told_to_people(NOTHING_WRITTEN):
         settings = settings_of({"dataset": dataset, **overrides})
         from simulations.check_data import check_data as check
         from simulations.result import print_data

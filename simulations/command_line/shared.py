@@ -1,22 +1,25 @@
 """What all commands do alike: read their options, show progress, tell errors."""
 
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
 
+from fedsift.data.template import unescaped
 from fedsift.errors import FedsiftError, unknown_name
+from simulations.command_line.leavers import leavers_given
 from simulations.configuration import PRESETS, RunConfig, hyphened, read_toml
 
 if TYPE_CHECKING:
     from simulations.progress import PhaseBars
 
 INTERRUPTED = 130  # exit code
+NOTHING_WRITTEN = "nothing was written"
 JSON = typer.Option("--json", help="Print JSON instead of a table.")
 
 
@@ -25,11 +28,6 @@ def progress_bars() -> "PhaseBars":
     from simulations.progress import PhaseBars
 
     return PhaseBars(Console(stderr=True))
-
-
-def next_run_folder(parent: Path = Path("runs")) -> Path:
-    """The first of runs/001, runs/002, ... that does not exist."""
-    return next(folder for number in count(1) if not (folder := parent / f"{number:03d}").exists())
 
 
 def settings_of(overrides: dict[str, Any], config: Path | None = None, preset: str | None = None) -> RunConfig:
@@ -47,26 +45,26 @@ def settings_of(overrides: dict[str, Any], config: Path | None = None, preset: s
 def overriding(overrides: dict[str, Any]) -> dict[str, Any]:
     """The options that were given, as keys and values of `RunConfig.from_mapping`."""
     values = {name.replace("_", "-"): value for name, value in overrides.items() if value is not None}
-    if "leave" in values:
-        values["leave"] = _leave(values["leave"])
     if "choices" in values:
         values["choices"] = [each.strip() for each in values["choices"].split(",")]
     if "prompt" in values:
-        # A shell passes \n on as two characters; in a prompt it means a new line.
-        values["prompt"] = values["prompt"].replace("\\n", "\n").replace("\\t", "\t")
-    return values
+        values["prompt"] = unescaped(values["prompt"])
+    return leavers_given(values)
 
 
-def _leave(text: str) -> int | list[str]:
-    """A lone number is how many leave; anything else, ids. A single numeric id is written with a comma: "7,"."""
-    if text.strip().removeprefix("-").isdecimal():
-        return int(text)
-    return [each.strip() for each in text.split(",") if each.strip()]
+def go_on(command: str, folder: Path) -> str:
+    """How to go on with what is in a folder."""
+    return f"go on with: fedsift {command} --resume {shlex.quote(str(folder))}"
 
 
 @contextmanager
-def told_to_people(if_interrupted: str) -> Iterator[None]:
-    """Errors as one line and an exit code, without a traceback."""
+def told_to_people(if_interrupted: str, out: Path | None = None) -> Iterator[None]:
+    """Errors as one line and an exit code, without a traceback.
+
+    Args:
+        if_interrupted: what to say then, where there is something in `out`.
+        out: a folder; None where it is to be said anyway.
+    """
     try:
         yield
     except FedsiftError as error:
@@ -76,5 +74,6 @@ def told_to_people(if_interrupted: str) -> Iterator[None]:
         typer.echo(f"fedsift: {error}", err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        typer.echo(f"fedsift: interrupted; {if_interrupted}", err=True)
+        told = if_interrupted if out is None or (out.is_dir() and any(out.iterdir())) else NOTHING_WRITTEN
+        typer.echo(f"fedsift: interrupted; {told}", err=True)
         raise typer.Exit(INTERRUPTED) from None

@@ -60,10 +60,10 @@ class Arena:
         clients = self._places([*self.members, *self.others])
         masks = self.out / "masks"
         masks.mkdir(parents=True)
-        leaving = dataclasses.replace(self.config, leave=self.leavers)
+        leaving = self.config.leaving(*self.leavers)
         outcome = federate(self.pool, leaving, clients, self.bars, masks=masks, held_out=self.others)
         seconds = time.perf_counter() - started
-        alone = dataclasses.replace(self.config, leave=0, evaluate=False)
+        alone = dataclasses.replace(self.config.leaving(), evaluate=False)
         never_joined = federate(self.pool, alone, self._places(self._stayers), self.bars)
         merge, removal = outcome["rounds"]
         _check(SIFT_MASKS, [merge["failures"], removal["failures"], never_joined["rounds"][0]["failures"]])
@@ -147,7 +147,7 @@ class Arena:
         for node in nodes:
             if node["client-id"] in self.leavers:
                 node["leave-round"] = 2 + self.leavers.index(str(node["client-id"]))
-        user_config = dataclasses.replace(self.config, leave=self.leavers).to_user_config()
+        user_config = self.config.leaving(*self.leavers).to_user_config()
         return RayGrid(self.pool, nodes, user_config, self.bars)
 
     def _places(self, clients: Sequence[str]) -> dict[str, int]:
@@ -157,7 +157,7 @@ class Arena:
 def _check(name: str, failures: Sequence[Mapping[str, str]]) -> None:
     """A comparison is of the same clients, so none may fail."""
     for client_id, why in (each for record in failures for each in record.items()):
-        raise BadInput(f"{name}: client {client_id}: {last_line(why)}")
+        raise BadInput(f"{name}: client {client_id!r}: {last_line(why)}")
 
 
 def _differing(found: Mapping[str, Vector], wanted: Mapping[str, Vector]) -> float:

@@ -13,6 +13,7 @@ from simulations.comparison.table import write_comparison
 from simulations.configuration import RunConfig
 from simulations.data import choose_held_out, choose_leavers
 from simulations.engine import ray_session
+from simulations.output_folder import clear, make_empty
 from simulations.progress import PhaseBars
 from strategies.registry import METHODS, SIFT_MASKS, SIFT_MERGE, STRATEGIES
 
@@ -35,15 +36,13 @@ def compare(config: RunConfig, names: Sequence[str], held_out: int, out: Path, b
         `clients`, `held_out`, `leavers`, `metric`, `tuned_parameters` and for each method a row in `methods`.
 
     Raises:
-        BadInput: an unknown method, or fewer clients than asked for.
+        BadInput: an unknown method, fewer clients than asked for, or a folder that cannot be used.
     """
     for name in names:
         if name not in METHODS:
             raise unknown_name("method", name, METHODS)
-    if config.leave == 0:
-        raise BadInput("leave = 0: a comparison needs somebody who leaves; give a number or ids")
-    if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise BadInput(f"out = {out}: a comparison needs a folder that is new or empty")
+    if not config.anybody_leaves:
+        raise BadInput("a comparison needs somebody who leaves: give leave-count, or leave with their ids")
     dataset, members, others = choose_held_out(config, held_out)
     everyone = dataclasses.replace(config, clients=len(members) + len(others))
     leavers = choose_leavers(config, members)
@@ -56,15 +55,21 @@ def compare(config: RunConfig, names: Sequence[str], held_out: int, out: Path, b
         "tuned_parameters": size,
         "methods": [],
     }
-    with bars, ray_session(len(members), config) as pool:
-        pool.prepare(everyone.to_user_config())  # A method's seconds are its own, not the workers' start-up.
-        arena = Arena(pool, everyone, dataset.client_ids, members, others, leavers, size, out, bars)
-        if {SIFT_MASKS, SIFT_MERGE} & set(names):
-            told["methods"] += [row for row in arena.sift_masks() if row["name"] in names]
-        for name in [name for name in METHODS if name in STRATEGIES and name in names]:
-            told["methods"].append(arena.compared(name))
-            write_comparison(told, out)  # What is there so far: who stops a long comparison keeps its rows.
-        bars.finish()
+    made = make_empty(out)
+    try:
+        with bars, ray_session(len(members), config) as pool:
+            pool.prepare(everyone.to_user_config())  # A method's seconds are its own, not the workers' start-up.
+            arena = Arena(pool, everyone, dataset.client_ids, members, others, leavers, size, out, bars)
+            if {SIFT_MASKS, SIFT_MERGE} & set(names):
+                told["methods"] += [row for row in arena.sift_masks() if row["name"] in names]
+            for name in [name for name in METHODS if name in STRATEGIES and name in names]:
+                told["methods"].append(arena.compared(name))
+                write_comparison(told, out)  # What is there so far: who stops a long comparison keeps its rows.
+            bars.finish()
+    except Exception:
+        if not (out / "result.json").exists():
+            clear(out, made)
+        raise
     shutil.rmtree(out / "never-joined", ignore_errors=True)
     write_comparison(told, out)
     return told

@@ -34,7 +34,7 @@ from simulations.run_folder import write_whole
 # What changes no training, or only sign-fixed ones with commit steps, which the lab keeps under names of their own.
 _MACHINE = ("workers", "partial_sums")
 _GRID = ("levels", "max_magnitude", "threshold", "commit_share")
-_AFTER_TRAINING = ("leave", "oracle", *_GRID, "localise", "evaluate", *_MACHINE)
+_AFTER_TRAINING = ("leave", "leave_count", "oracle", *_GRID, "localise", "evaluate", *_MACHINE)
 _AS_PUBLISHED = {**PUBLISHED_TUNING, "levels": 3, "threshold": 0.0}
 _COLUMNS = ("panel", "name", "x", "y", "low", "high")
 

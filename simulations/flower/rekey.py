@@ -25,7 +25,7 @@ def rekey(path: Path, client_id: str, public_key: Path) -> None:
                 raise unknown_name("member", client_id, members)
             if not ledger.node_key(client_id):
                 raise BadInput(
-                    f"client {client_id} is tied to no node: it joined in a simulation, or with tie-nodes off"
+                    f"client {client_id!r} is tied to no node: it joined in a simulation, or with tie-nodes off"
                 )
             with ledger.transaction():
                 ledger.set_node_key(client_id, key)

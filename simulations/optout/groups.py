@@ -27,11 +27,9 @@ def clients_with(config: RunConfig, column: str, value: str) -> list[str]:
             f"dataset {config.dataset} has no columns to tell clients by; name them (clients = [...]), or give a table "
             "with client-column"
         )
-    table = open_table(config.dataset)
-    if column not in table.column_names:
-        raise BadInput(f"{unknown_name('column', column, table.column_names)} in {config.dataset}")
-    rows = zip(table[config.client_column], table[column], strict=True)
-    return list(dict.fromkeys(str(client_id) for client_id, found in rows if str(found) == value))
+    table = open_table(config.dataset, {config.client_column: "client-column", column: "column"})
+    rows = zip(table.column(config.client_column).to_pylist(), table.column(column).to_pylist(), strict=True)
+    return list(dict.fromkeys(client_id for client_id, found in rows if found == value))
 
 
 def _people_born(config: RunConfig, column: str, value: str) -> list[str]:

@@ -17,7 +17,7 @@ from fedsift.errors import BadInput
 from fedsift.ledger import Ledger
 from fedsift.mask_file import load_mask, mask_path
 from fedsift.models import metric_of
-from simulations.configuration import RunConfig, read_toml
+from simulations.configuration import RunConfig, hyphened, read_toml
 from simulations.engine import CLIENT_APP, federate, places, ray_session
 from simulations.optout.federation import Cast, Federation, Quiet
 from simulations.optout.log import STEPS_FILE, StepLog, members_after
@@ -64,21 +64,18 @@ def play(
         raise BadInput(f"held-out = {held_out}, full-oracles = {full_oracles}: give numbers from 0 on")
     if evaluate_every is not None and evaluate_every < 1:
         raise BadInput(f"evaluate-every = {evaluate_every}: give a number of steps from 1 on")
-    for name in ("leave", "oracle"):
+    for name in ("leave", "leave_count", "oracle"):
         if getattr(config, name):
-            raise BadInput(f"{name} has no place here: the scenario says who leaves, and oracles are always asked")
+            raise BadInput(
+                f"{hyphened(name)} has no place here: the scenario says who leaves, and oracles are always asked"
+            )
     cast = Cast.of(scenario, config, held_out)
     folder = RunFolder.create(out, config)
     log = StepLog(held_out, full_oracles, evaluate_every)
-    log.write(out)
-    write_whole(out / SCENARIO_FILE, scenario.toml)
-    try:
-        with folder.locked():
-            return _play(folder, scenario, config, cast, log, bars)
-    except BadInput:
-        if not members_after(log.steps):
-            folder.discard()
-        raise
+    with folder.kept_once_merged(), folder.locked():
+        log.write(out)
+        write_whole(out / SCENARIO_FILE, scenario.toml)
+        return _play(folder, scenario, config, cast, log, bars)
 
 
 def resume(out: Path, bars: PhaseBars) -> dict[str, Any]:
@@ -140,7 +137,7 @@ def _look_at_merge(folder: RunFolder, cast: Cast, log: StepLog) -> None:
     merge = log.steps[0]
     if not merge["members"]:
         client_id, reason = next(iter(merge["failures"].items()))
-        raise BadInput(f"no client could be merged; client {client_id}: {last_line(reason)}")
+        raise BadInput(f"no client could be merged; client {client_id!r}: {last_line(reason)}")
     masks = folder.masks()
     log.mask_bytes = sum(mask_path(masks, each).stat().st_size for each in merge["joined"]) / merge["members"]
     log.by_influence = by_influence(masks, cast.clients, merge["joined"])

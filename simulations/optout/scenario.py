@@ -41,7 +41,10 @@ OFFLINE, DATA_LOST, DATA_CHANGED, OTHER_HARDWARE, TAMPERED_UPLOAD = MISBEHAVIOUR
 )
 _WHO = ("clients", "share", "number", "everybody", "group", "most-influential")
 _LAST_STEP = 100_000
-_OWN_KEYS = {"leave": "[[leave]] says who leaves", "oracle": "a scenario is always checked against oracles"}
+_OWN_KEYS = {
+    **dict.fromkeys(("leave", "leave-count"), "[[leave]] says who leaves"),
+    "oracle": "a scenario is always checked against oracles",
+}
 _READY = resources.files("simulations.optout") / "scenarios"
 
 

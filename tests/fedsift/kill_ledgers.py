@@ -24,6 +24,7 @@ def client_upload(client: int) -> bytes:
     return upload([levels.choice([0, 0, 1, 2, 3]) for _ in range(SIZE)])
 
 
+TRAINING = Training(b"d" * 32, '{"torch": "2"}', 20, 0)
 UPLOADS = {f"client {client}": client_upload(client) for client in range(CLIENTS)}
 LEAVERS = ["client 1", "client 4", "client 7"]
 NEVER_LEAVE = [client for client in UPLOADS if client not in LEAVERS]
@@ -35,13 +36,13 @@ def work(path: Path) -> None:
     gone = {client for receipt in state.ledger.receipts() for client in UPLOADS if f'"{client}"' in receipt.body}
     for place, (client, data) in enumerate(UPLOADS.items()):
         if client not in state.members and client not in gone:
-            state.merge(client, data, Training(b"d" * 32, '{"torch": "2"}', 20, 0))
+            state.merge(client, data, TRAINING)
         if place % 5 == 4:
             state.fold()
     for batch in (LEAVERS[:1], LEAVERS[1:]):
         for client in batch:
             if client in state.members:
-                state.stage_removal(client, UPLOADS[client])
+                state.stage_removal(client, UPLOADS[client], TRAINING)
         state.commit_removals()
     state.ledger.close()
 

@@ -11,7 +11,7 @@ from simulations.server_app import changed_terms
 
 CONFIGS = [
     RunConfig(),
-    RunConfig(leave=3, oracle=True, seed=2**63 - 1, lr=1e-7),
+    RunConfig(leave_count=3, oracle=True, seed=2**63 - 1, lr=1e-7),
     RunConfig(leave=("a", 'b,"c"'), levels=65535, localise="paper+l1"),
     RunConfig(dataset="x.csv", client_column="u", prompt="{q}\n\tA:", target="a", choices=("a, b", "c")),
     RunConfig(dataset="owner/name:part", partition="dirichlet", clients=3, prompt="{q}", target="a", test_share=0.1),
@@ -48,7 +48,11 @@ def test_max_magnitude_follows_lr_steps_and_levels(lr: float, steps: int, levels
         ({"steps": "3"}, "file: steps = '3': expected a whole number"),
         ({"steps": True}, "expected a whole number"),
         ({"oracle": 1}, "expected true or false"),
-        ({"leave": [1]}, "expected a whole number or a list of texts"),
+        ({"leave": [1]}, r"leave = \[1\]: expected a list of texts"),
+        ({"leave": "a,b"}, "leave = 'a,b': expected a list of texts"),
+        ({"leave": True}, "leave = True: expected a list of texts"),
+        ({"leave": 3}, "file: leave takes ids; for a number of clients write leave-count = 3"),
+        ({"leave": ["a"], "leave-count": 1}, "file: leave and leave-count exclude each other"),
         ({"lr": 0.0}, "file: lr = 0.0"),
         ({"lr": -1}, "lr = -1.0"),
         ({"steps": 0}, "steps = 0"),
@@ -60,10 +64,9 @@ def test_max_magnitude_follows_lr_steps_and_levels(lr: float, steps: int, levels
         ({"max-magnitude": -1.0}, "max-magnitude"),
         ({"localise": "papr"}, "did you mean 'paper'"),
         ({"clients": -1}, "clients = -1"),
-        ({"leave": -1}, "leave = -1"),
+        ({"leave-count": -1}, "leave-count = -1"),
         ({"workers": -1}, "workers = -1"),
         ({"workers": 10**6}, "workers = 1000000: give 0 for one a core, or at most"),
-        ({"leave": []}, "leave = "),
         ({"seed": -1}, "seed = -1"),
         ({"max-length": 1}, "max-length = 1"),
         ({"prompt": "{q}"}, "prompt belongs to a table; dataset people"),
@@ -73,6 +76,19 @@ def test_max_magnitude_follows_lr_steps_and_levels(lr: float, steps: int, levels
 def test_bad_values(values: dict[str, object], message: str) -> None:
     with pytest.raises(BadInput, match=message):
         RunConfig.from_mapping(values, source="file")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("person-0003", "leave = 'person-0003': expected a list in JSON"),
+        ("2", "write leave-count = 2"),
+        ('"a"', "leave = 'a': expected a list of texts"),
+    ],
+)
+def test_a_list_in_flowers_run_config(text: str, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        RunConfig.from_user_config({"leave": text})
 
 
 def test_a_setting_of_the_paper_brings_its_own_defaults() -> None:
@@ -85,8 +101,8 @@ def test_a_setting_of_the_paper_brings_its_own_defaults() -> None:
 
 
 def test_a_ledger_may_be_older_than_an_option() -> None:
-    recorded = RunConfig(steps=5).to_user_config()
-    del recorded["lora-rank"]
+    recorded = RunConfig(steps=5).to_user_config() | {"leave": "3"}
+    del recorded["lora-rank"], recorded["leave-count"]
     assert changed_terms(RunConfig(steps=5, clients=3), recorded) == []
     assert changed_terms(RunConfig(steps=6, lora_rank=2), recorded) == ["lora-rank = 0", "steps = 5"]
 

@@ -31,16 +31,16 @@ def test_too_many_clients(tiny_config: RunConfig) -> None:
 
 
 def test_leavers_are_drawn_from_the_seed() -> None:
-    drawn = choose_leavers(RunConfig(leave=5), CLIENTS)
+    drawn = choose_leavers(RunConfig(leave_count=5), CLIENTS)
     assert len(set(drawn)) == 5
-    assert drawn == choose_leavers(RunConfig(leave=5), CLIENTS)
-    assert drawn != choose_leavers(RunConfig(leave=5, seed=1), CLIENTS)
-    assert set(drawn) < set(choose_leavers(RunConfig(leave=6), CLIENTS))
+    assert drawn == choose_leavers(RunConfig(leave_count=5), CLIENTS)
+    assert drawn != choose_leavers(RunConfig(leave_count=5, seed=1), CLIENTS)
+    assert set(drawn) < set(choose_leavers(RunConfig(leave_count=6), CLIENTS))
 
 
 def test_named_leavers() -> None:
     assert choose_leavers(RunConfig(leave=("c3", "c1", "c3")), CLIENTS) == ("c3", "c1")
     with pytest.raises(BadInput, match="leave: unknown client 'c333'; did you mean"):
         choose_leavers(RunConfig(leave=("c333",)), CLIENTS)
-    with pytest.raises(BadInput, match="leave = 51: there are 50 clients"):
-        choose_leavers(RunConfig(leave=51), CLIENTS)
+    with pytest.raises(BadInput, match="leave-count = 51: there are 50 clients"):
+        choose_leavers(RunConfig(leave_count=51), CLIENTS)

@@ -146,7 +146,7 @@ def test_a_task_of_ones_own(tmp_path: Path) -> None:
     """In a process of its own, whose workers look in the folder that it runs in."""
     (tmp_path / "mine.py").write_text(CODE, encoding="utf-8")
     options = ["--dataset", "mine:points", "--task", "mine:Line", "--lr", "0.1", "--steps", "30", "--workers", "1"]
-    done = fedsift("run", *options, "--leave", "1", "--oracle", "--out", "out", folder=tmp_path)
+    done = fedsift("run", *options, "--leave-count", "1", "--oracle", "--out", "out", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     result = result_of(tmp_path / "out")
     assert (result["metric"], result["tuned_parameters"]) == ("score", 2)

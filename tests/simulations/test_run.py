@@ -30,7 +30,7 @@ def config_file(tiny_config: RunConfig, tmp_path_factory: pytest.TempPathFactory
 def first(config_file: Path) -> Path:
     """A run of 8 clients, three of whom leave, with the oracle."""
     out = config_file.parent / "first"
-    done = fedsift("run", config_file, "--leave", "3", "--oracle", "--workers", "1", "--json", "--out", out)
+    done = fedsift("run", config_file, "--leave-count", "3", "--oracle", "--workers", "1", "--json", "--out", out)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == result_of(out)
     return out

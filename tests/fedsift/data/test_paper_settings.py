@@ -16,7 +16,8 @@ import pyarrow.parquet
 import pytest
 
 from fedsift.data.examples import Example
-from fedsift.data.paper_settings import PAPER_SETTINGS, load_paper_setting
+from fedsift.data.paper_clients import load_paper_setting
+from fedsift.data.paper_settings import PAPER_SETTINGS
 from fedsift.data.table import TableDataset
 from fedsift.errors import BadInput
 
@@ -159,7 +160,8 @@ COMMENTS = [
     comment("bea", "nba", None),
     comment("bea", "NBA", "subreddits are told apart by case"),
     comment("al", "nfl", "kick"),
-    comment("bea", "nba", "slam\nhalf a pair: \ud83d", score="many"),
+    comment("bea", "nba", "slam\n\U0001f3c0", score="many"),
+    comment("bea", "nba", "half a pair: \ud83d"),
     comment("Haiku-BOT", "nba", "x"),
     comment("Haiku-BOT", "nfl", "x"),
     comment("tippR2", "nba", "x"),
@@ -188,7 +190,7 @@ def test_reddit(tmp_path: Path, name: str, pack: Callable[[bytes], bytes]) -> No
     question = f"\nQuestion:Choose the most relevant topic.\nOPTIONS:\n{options}Answer:"
     assert reddit.train_examples("bea") == [
         Example(f"Context:touchdown{question}", " nfl"),
-        Example(f"Context:slam\nhalf a pair: ?{question}", " nba"),
+        Example(f"Context:slam\n\U0001f3c0{question}", " nba"),
     ]
 
 
@@ -207,8 +209,8 @@ def test_a_changed_dump_is_read_anew(tmp_path: Path) -> None:
         (lines([comment("al", "nfl", "x"), {"author": "al", "subreddit": "nfl", "bdy": "x"}]), "line 2.*'bdy'"),
         (lines([comment("al", "nfl", "x")]) + "{broken\n", "line 2 is no JSON object"),
         ("[1]\n", "line 1 is no JSON object"),
-        (lines([comment("al", "AskReddit", "x")]), "no comment in it is kept"),
-        ("", "no comment in it is kept"),
+        (lines([comment("al", "AskReddit", "x")]), "no comment in .* is kept"),
+        ("", "no comment in .* is kept"),
         (lines([comment("al", "nfl", "x")]), "no user in .* has rows of two labels"),
     ],
 )
@@ -264,7 +266,7 @@ def test_a_tie_does_not_depend_on_the_order_of_rows(tmp_path: Path) -> None:
     [
         ("Tag", [["css"]], "unknown column 'Tags'; did you mean 'Tag'"),
         ("Tags", ["<c#><css>"], "no user .* expected .*a list of texts"),
-        ("Tags", [{"name": "css"}], "columns of another type .* expected .*a list of texts"),
+        ("Tags", [{"name": "css"}], "column 'Tags' is of type struct.* expected .*a list of texts"),
     ],
 )
 def test_other_columns(tmp_path: Path, column: str, values: list[Any], message: str) -> None:
@@ -282,7 +284,7 @@ def test_no_such_file(tmp_path: Path, name: str) -> None:
 
 def test_a_file_in_no_known_format(tmp_path: Path) -> None:
     (tmp_path / "posts.xml").write_text("<posts/>")
-    with pytest.raises(BadInput, match=r"posts\.xml has none of the known suffixes; give .* parquet or jsonl with"):
+    with pytest.raises(BadInput, match=r"posts\.xml has none of the known suffixes; expected .* parquet or jsonl with"):
         load_paper_setting("stackoverflow", str(tmp_path / "posts.xml"))
 
 
@@ -316,7 +318,7 @@ def test_what_is_asked_of_the_hub(
 
 def test_without_the_hub_one_line_says_what_to_bring(tmp_path: Path) -> None:
     code = """
-from fedsift.data.paper_settings import load_paper_setting
+from fedsift.data.paper_clients import load_paper_setting
 from fedsift.errors import BadInput
 for name in ("tofu", "sent140", "stackoverflow"):
     try:

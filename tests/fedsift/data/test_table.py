@@ -7,7 +7,8 @@ import pyarrow.parquet
 import pytest
 
 from fedsift.data.examples import Example
-from fedsift.data.table import TableDataset, Template, check_column, open_table, split_by_column
+from fedsift.data.table import TableDataset, check_texts, open_table, split_by_column
+from fedsift.data.template import Template
 from fedsift.errors import BadInput
 
 ROWS = [
@@ -29,9 +30,10 @@ def write(folder: Path, kind: str) -> Path:
 
 
 def opened(file: Path, client_column: str = "user", prompt: str = "{q}", target: str = "a") -> TableDataset:
-    table, template = open_table(str(file)), Template(prompt, target)
-    check_column(table, client_column, "client-column", str(file))
-    template.check(table, str(file))
+    template = Template(prompt, target)
+    columns = {**template.columns, client_column: "client-column"}
+    table = open_table(str(file), columns)
+    check_texts(table, columns, str(file))
     return TableDataset(table, split_by_column(table, client_column), template)
 
 
@@ -62,7 +64,7 @@ def test_a_prompt_that_ends_in_white_space_gets_no_other(tmp_path: Path) -> None
         (("user", "{q}", "answer"), "target: unknown column 'answer'"),
         (("user", "no column", "a"), "names no column"),
         (("user", "{q", "a"), "literal braces"),
-        (("user", "{}", "a"), "prompt: unknown column ''"),
+        (("user", "{}", "a"), "literal braces"),
     ],
 )
 def test_bad_options(tmp_path: Path, options: tuple[str, str, str], message: str) -> None:
@@ -83,12 +85,12 @@ def test_an_empty_cell_names_its_row(tmp_path: Path, column: str, empty: str | N
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("rows.jsonl", b"{broken", "cannot be read as jsonl"),
+        ("rows.jsonl", b"{broken", "line 1 is no JSON object: Expecting property name"),
         ("rows.parquet", b"no parquet", "cannot be read as parquet"),
         ("rows.csv", b"user,q,a\n", "has no rows"),
         ("rows.jsonl", b"", "has no rows"),
-        ("rows.csv", b"user,q,a\nu,caf\xe9?,yes\n", "rows.csv cannot be read as csv: .*utf-8.* position"),
-        ("rows.jsonl", b'{"user": "u", "q": "caf\xe9?", "a": "yes"}\n', "column 'q' is no valid UTF-8: .* index 0"),
+        ("rows.csv", b"user,q,a\nu,caf\xe9?,yes\n", "rows.csv: line 2 is no valid UTF-8"),
+        ("rows.jsonl", b'{"user": "u", "q": "caf\xe9?", "a": "yes"}\n', "rows.jsonl: line 1 is no valid UTF-8"),
     ],
 )
 def test_bad_files(tmp_path: Path, name: str, content: bytes, message: str) -> None:
@@ -106,4 +108,4 @@ def test_no_such_file(tmp_path: Path) -> None:
 def test_a_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     with pytest.raises(BadInput, match="dataset nobody/nothing:part cannot be read from the hub: "):
-        open_table("nobody/nothing:part")
+        open_table("nobody/nothing:part", {"q": "prompt"})

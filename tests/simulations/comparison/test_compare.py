@@ -132,8 +132,8 @@ def test_mistakes(tiny_config: RunConfig, tmp_path: Path) -> None:
     bars = PhaseBars(Console(quiet=True))
     with pytest.raises(BadInput, match="unknown method 'tise'; did you mean 'ties'"):
         compare(tiny_config, ["tise"], 0, tmp_path, bars)
-    with pytest.raises(BadInput, match="leave = 0: a comparison needs somebody who leaves"):
+    with pytest.raises(BadInput, match="needs somebody who leaves: give leave-count, or leave"):
         compare(tiny_config, ["ties"], 0, tmp_path, bars)
     (tmp_path / "mine").write_text("precious", encoding="utf-8")
-    with pytest.raises(BadInput, match="a folder that is new or empty"):
-        compare(dataclasses.replace(tiny_config, leave=1), ["ties"], 0, tmp_path, bars)
+    with pytest.raises(BadInput, match="the folder is not empty; give one that is new or empty"):
+        compare(dataclasses.replace(tiny_config, leave_count=1), ["ties"], 0, tmp_path, bars)

@@ -97,6 +97,6 @@ def test_a_member_is_tied_to_a_new_key(tmp_path: Path) -> None:
     assert ledger.node_key("clinic-7") == digest_of_key_file(public)
     with ledger.transaction():
         ledger.set_node_key("clinic-7", "")
-    with pytest.raises(BadInput, match="clinic-7 is tied to no node"):
+    with pytest.raises(BadInput, match="'clinic-7' is tied to no node"):
         rekey(folder.path, "clinic-7", public)
     ledger.close()

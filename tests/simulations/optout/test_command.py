@@ -28,7 +28,7 @@ pace = "one-by-one"
 def scenario(tiny_config: RunConfig, tmp_path: Path) -> Path:
     write_toml(tiny_config, tmp_path / "run.toml")
     run = (tmp_path / "run.toml").read_text(encoding="utf-8")
-    kept = [line for line in run.splitlines() if not re.match(r"(leave|oracle) ", line)]
+    kept = [line for line in run.splitlines() if not re.match(r"(leave|leave-count|oracle) ", line)]
     file = tmp_path / "two.toml"
     file.write_text(SCENARIO.format(run="\n".join(kept)), encoding="utf-8")
     return file

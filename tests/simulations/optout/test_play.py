@@ -46,7 +46,7 @@ def play_out(toml: str, config: RunConfig, out: Path, **settings: Any) -> dict[s
 
 def never_joined(pool: WorkerPool, config: RunConfig, members: Sequence[str]) -> str:
     """The state digest of a federation of some clients."""
-    alone = dataclasses.replace(config, leave=0, evaluate=False, clients=0)
+    alone = dataclasses.replace(config, leave=(), evaluate=False, clients=0)
     return str(federate(pool, alone, {each: EIGHT.index(each) for each in members})["state_digest"])
 
 
@@ -245,13 +245,14 @@ def test_a_client_that_cannot_train_is_told_and_asks_for_nothing(one_cannot_trai
 @pytest.mark.parametrize(
     ("change", "settings", "told"),
     [
-        ({"leave": 2}, {}, "leave has no place here"),
+        ({"leave": ("client 1",)}, {}, "leave has no place here"),
+        ({"leave_count": 2}, {}, "leave-count has no place here"),
         ({"oracle": True}, {}, "oracle has no place here"),
         ({"clients": 9}, {}, "has 8 clients"),
         ({}, {"held_out": -1}, "held-out = -1"),
         ({}, {"evaluate_every": 0}, "evaluate-every = 0"),
         ({"clients": 1}, {}, "number = 2: only 1 of 1 clients"),
-        ({"lr": 1e38, "steps": 20}, {}, "no client could be merged; client client "),
+        ({"lr": 1e38, "steps": 20}, {}, "no client could be merged; client 'client "),
     ],
 )
 def test_what_is_wrong_is_told_and_nothing_is_written(

@@ -1,0 +1,43 @@
+"""Tables that are larger than memory may be: written to disk once, then memory-mapped."""
+
+import mmap
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import pyarrow as pa
+
+from fedsift.errors import BadInput
+
+
+def on_disk(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
+    """A table of these batches in a temporary file that has no name.
+
+    Nobody else finds it or takes it for that of another source, and it is gone with the process, however that ends.
+
+    Raises:
+        BadInput: there is no room for it.
+    """
+    with ExitStack() as stack:
+        with _room():
+            file = stack.enter_context(tempfile.TemporaryFile())
+            writer = pa.ipc.new_stream(file, schema)
+        for batch in batches:
+            with _room():
+                writer.write_batch(batch)
+        with _room():
+            writer.close()
+            file.flush()
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return pa.ipc.open_stream(pa.py_buffer(mapped)).read_all()
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        folder = tempfile.gettempdir()
+        raise BadInput(
+            f"the rows do not fit into {folder}: {error.strerror or error}; set TMPDIR to a folder with room for them"
+        ) from error

@@ -1,0 +1,90 @@
+"""Opening a file of rows: exactly the file that is named, unpacked, as UTF-8."""
+
+import codecs
+import io
+import lzma
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from fedsift.errors import BadInput
+
+_KINDS = {".csv": "csv", ".jsonl": "json", ".json": "json", ".parquet": "parquet"}
+_PACKED = (".gz", ".bz2", ".zst", ".xz")
+# The longer first: UTF-32's mark begins with UTF-16's.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_BLOCK = 1 << 20  # bytes
+
+
+def kind_of_file(name: str) -> str:
+    """What a file holds by its name: csv, json or parquet; "" for any other. Text may be packed, such as .csv.gz."""
+    path = Path(name)
+    packed = path.suffix.lower() in _PACKED
+    kind = _KINDS.get(Path(path.stem if packed else path.name).suffix.lower(), "")
+    return "" if packed and kind == "parquet" else kind
+
+
+@contextmanager
+def opened(path: Path, encoding: str = "") -> Iterator[BinaryIO]:
+    """A file's text, unpacked, as UTF-8 without a byte order mark; of parquet, the file as it is.
+
+    Args:
+        path: exactly this file; no character of it stands for another.
+        encoding: that the text has; "" for UTF-8, or what its byte order mark says.
+
+    Raises:
+        BadInput: it is no file, it may not be read, or it is damaged where it is packed or not in its encoding.
+    """
+    if not path.is_file():
+        problem = "is no file" if path.exists() else "does not exist"
+        raise BadInput(f"dataset file {path} {problem}")
+    try:
+        with _unpacked(path) as stream:
+            if not encoding:
+                start = stream.peek(4)[:4]
+                encoding = next((name for mark, name in _MARKS if start.startswith(mark)), "")
+            yield io.BufferedReader(_Recoded(stream, encoding), _BLOCK) if encoding else stream
+    except (OSError, EOFError, lzma.LZMAError) as error:
+        raise BadInput(f"dataset file {path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _unpacked(path: Path) -> io.BufferedReader:
+    suffix = path.suffix.lower()
+    if suffix == ".xz":
+        return io.BufferedReader(lzma.open(path), _BLOCK)
+    if suffix in _PACKED:
+        import pyarrow as pa  # Here: who only asks for a file's kind need not wait for it.
+
+        return io.BufferedReader(pa.input_stream(path, compression="detect"), _BLOCK)
+    return io.BufferedReader(io.FileIO(path), _BLOCK)
+
+
+class _Recoded(io.RawIOBase):
+    """A text in some encoding, as UTF-8."""
+
+    def __init__(self, stream: BinaryIO, encoding: str) -> None:
+        self._stream, self._decoder = stream, codecs.getincrementaldecoder(encoding)()
+        self._ready, self._encoding = b"", encoding.removesuffix("-sig")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        while not self._ready:
+            block = self._stream.read(_BLOCK)
+            try:
+                self._ready = self._decoder.decode(block, final=not block).encode()
+            except UnicodeDecodeError as error:
+                raise OSError(f"it is no valid {self._encoding.upper()}: {error.reason}") from error
+            if not block:
+                break
+        taken, self._ready = self._ready[: len(buffer)], self._ready[len(buffer) :]
+        buffer[: len(taken)] = taken
+        return len(taken)

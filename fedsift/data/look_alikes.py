@@ -1,0 +1,38 @@
+"""Client ids that people may take for one another, though they are different clients."""
+
+import unicodedata
+from collections.abc import Iterable
+
+_SHOWN = 3
+
+
+def look_alikes(client_ids: Iterable[str]) -> list[list[str]]:
+    """Groups of ids that differ only in case, Unicode normalisation, white space or characters without a width."""
+    groups: dict[str, list[str]] = {}
+    for client_id in client_ids:
+        groups.setdefault(_seen(client_id), []).append(client_id)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def look_alike_warning(client_ids: Iterable[str]) -> str:
+    """One line that names the first groups; empty where there are none."""
+    groups = look_alikes(client_ids)
+    if not groups:
+        return ""
+    # With escapes: printed as they are, they could not be told apart.
+    shown = "; ".join(", ".join(map(ascii, group)) for group in groups[:_SHOWN])
+    more = f"; and {len(groups) - _SHOWN} more such groups" if len(groups) > _SHOWN else ""
+    return f"different clients whose ids look alike: {shown}{more}"
+
+
+def _seen(client_id: str) -> str:
+    """What is left of an id when all is gone that people overlook."""
+    if not client_id.isascii():
+        kept = (each for each in unicodedata.normalize("NFKC", client_id) if not _is_invisible(each))
+        client_id = unicodedata.normalize("NFKC", "".join(kept).casefold())
+    return " ".join(client_id.split()).lower()
+
+
+def _is_invisible(character: str) -> bool:
+    """Whether it has no width: a format character, or a variation selector."""
+    return unicodedata.category(character) == "Cf" or "\ufe00" <= character <= "\ufe0f"

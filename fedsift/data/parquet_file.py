@@ -1,0 +1,43 @@
+"""Parquet files."""
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from fedsift.data.cells import texts_of_columns
+from fedsift.data.columns import Columns, check_names
+from fedsift.data.disk_table import on_disk
+from fedsift.data.file_source import opened
+from fedsift.errors import BadInput
+
+
+def read_parquet(path: Path, columns: Columns, lists: Collection[str] = ()) -> pa.Table:
+    """Some columns of a file, as texts; null where it has null or NaN.
+
+    Args:
+        path: the file.
+        columns: which.
+        lists: those of them that may hold lists of texts.
+
+    Raises:
+        BadInput: it cannot be read, or a column's type has no text.
+    """
+    with opened(path) as stream:
+        try:
+            file = parquet.ParquetFile(stream)
+            check_names(columns, file.schema_arrow.names, str(path))
+            empty = pa.Table.from_batches([], file.schema_arrow)
+            schema = texts_of_columns(empty, columns, str(path), lists).schema
+            return on_disk(_batches(file, columns, str(path), lists), schema)
+        except pa.ArrowException as error:
+            reason = str(error).splitlines()[0]
+            raise BadInput(f"dataset file {path} cannot be read as parquet: {reason}") from error
+
+
+def _batches(
+    file: parquet.ParquetFile, columns: Columns, source: str, lists: Collection[str]
+) -> Iterator[pa.RecordBatch]:
+    for batch in file.iter_batches(columns=list(columns)):
+        yield from texts_of_columns(pa.Table.from_batches([batch]), columns, source, lists).to_batches()

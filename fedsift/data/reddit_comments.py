@@ -1,0 +1,71 @@
+"""A month of Reddit's comments, as the paper chooses among them (appendix B.3)."""
+
+import json
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+
+from fedsift.data.columns import Columns
+from fedsift.data.disk_table import on_disk
+from fedsift.data.file_source import opened
+from fedsift.errors import BadInput, unknown_name
+
+_BATCH = 10_000  # rows
+
+
+def read_comments(path: Path, columns: Columns, subreddits: Collection[str], bots: Collection[str]) -> pa.Table:
+    """Author, body and subreddit of the comments that are kept.
+
+    Left out are other subreddits, deleted comments, comments without an author, those of bots, and those of which a
+    half is missing from a surrogate pair: they are no Unicode.
+
+    Args:
+        path: JSON lines, plain or packed.
+        columns: author, body and subreddit.
+        subreddits: which are kept.
+        bots: parts of names, in any case, whose bearers are left out.
+
+    Raises:
+        BadInput: a line is no comment; the message names it.
+    """
+    schema = pa.schema([(column, pa.string()) for column in columns])
+    with opened(path) as lines:
+        rows = _kept(lines, path, list(columns), frozenset(subreddits), [bot.lower() for bot in bots])
+        return on_disk(_batches(rows, schema), schema)
+
+
+def _batches(rows: Iterator[list[str]], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    while batch := list(islice(rows, _BATCH)):
+        yield pa.record_batch([pa.array(texts, pa.string()) for texts in zip(*batch, strict=True)], schema=schema)
+
+
+def _kept(
+    lines: Iterable[bytes], path: Path, columns: list[str], subreddits: frozenset[str], bots: list[str]
+) -> Iterator[list[str]]:
+    # Line by line, since no table reader gets through a whole dump: its columns come, go and change their types.
+    for number, line in enumerate(lines, start=1):
+        try:
+            comment = json.loads(line)
+            author, body, subreddit = row = ["" if comment[column] is None else comment[column] for column in columns]
+        except KeyError as error:
+            raise BadInput(f"{path}: line {number}: {unknown_name('column', error.args[0], comment)}") from error
+        except (ValueError, TypeError) as error:
+            raise BadInput(f"{path}: line {number} is no JSON object") from error
+        if not all(isinstance(text, str) for text in row):
+            raise BadInput(f"{path}: line {number}: {', '.join(columns)} are not all texts")
+        if subreddit not in subreddits or body in ("", "[deleted]", "[removed]"):
+            continue
+        if author in ("", "[deleted]") or any(bot in author.lower() for bot in bots):
+            continue
+        if all(_is_unicode(text) for text in row):
+            yield row
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,86 @@
+"""How a row of texts becomes an example: a prompt with columns in braces, and the column to predict."""
+
+import re
+from collections.abc import Mapping
+
+from fedsift.data.columns import Columns
+from fedsift.data.examples import Example
+from fedsift.errors import BadInput
+
+# A doubled brace is a literal one; between single ones stands a column's name, whatever its characters.
+_PART = re.compile(r"(\{\{|\}\})|\{([^{}]+)\}|([{}])")
+# \n and \t are a new line and a tab, unless a command of TeX begins with them.
+_ESCAPE = re.compile(r"\\(\\|[nt][A-Za-z]*)")
+_TEX_COMMANDS = """
+nLeftarrow nLeftrightarrow nRightarrow nVDash nVdash nabla natural ncong ne nearrow neg neq newcommand newline
+newpage nexists ngeq ngeqq ngeqslant ngtr ni nleftarrow nleftrightarrow nleq nleqq nleqslant nless nmid noalign
+nobreak nocite noindent nolimits nolinebreak nonumber nopagebreak normalfont normalsize not notag notin nparallel
+nprec npreceq nrightarrow nshortmid nshortparallel nsim nsubseteq nsubseteqq nsucc nsucceq nsupseteq nsupseteqq
+ntriangleleft ntrianglelefteq ntriangleright ntrianglerighteq nu null numberline nvDash nvdash nwarrow tabcolsep
+tableofcontents tabular tag tan tanh tau tbinom text textasciitilde textbackslash textbf textcolor textit textmd
+textnormal textrm textsc textsf textsl textstyle textsubscript textsuperscript texttt textup textwidth tfrac
+thanks the therefore theta thickapprox thicksim thickspace thinspace thispagestyle tilde times tiny title to today
+top toprule triangle triangledown triangleleft trianglelefteq triangleq triangleright trianglerighteq tt twocolumn
+twoheadleftarrow twoheadrightarrow
+"""
+
+
+class Template:
+    """A prompt with columns in braces, and the column that holds the text to predict.
+
+    Attributes:
+        columns: all that it needs, each with the option that names it.
+    """
+
+    columns: Columns
+
+    def __init__(self, prompt: str, target: str) -> None:
+        r"""Read the template.
+
+        Args:
+            prompt: such as "Question: {question}\nAnswer:"; literal braces are doubled.
+            target: the column of the text to predict. It is set off from the prompt by one space unless the prompt ends
+                in white space itself.
+
+        Raises:
+            BadInput: no column in braces, or a lone brace.
+        """
+        self.prompt, self.target = prompt, target
+        fields = []
+        for literal, field, lone in _PART.findall(prompt):
+            if lone:
+                raise BadInput(f"prompt {prompt!r}: a single {lone!r}; write literal braces as {{{{ and }}}}")
+            if not literal:
+                fields.append(field)
+        if not fields:
+            raise BadInput(f"prompt {prompt!r} names no column; put one in braces, such as {{question}}")
+        self.columns = {**dict.fromkeys(fields, "prompt"), target: "target"}
+        self._gap = "" if prompt[-1:].isspace() else " "
+
+    def __call__(self, row: Mapping[str, str | None]) -> Example:
+        """The example of one row.
+
+        Raises:
+            BadInput: it has nothing in a column.
+        """
+        for column in self.columns:
+            if not row[column]:
+                raise BadInput(f"a row has nothing in column {column!r}; fill it or drop the row")
+        prompt = _PART.sub(lambda part: part[1][0] if part[1] else str(row[part[2]]), self.prompt)
+        return Example(prompt, f"{self._gap}{row[self.target]}")
+
+
+def unescaped(prompt: str) -> str:
+    r"""A prompt as it is meant on a command line, where a shell passes \n on as two characters.
+
+    \n is a new line, \t a tab and \\ a backslash; a command of TeX, such as \nabla or \theta, stays as it is, as does
+    every other backslash.
+    """
+
+    def meant(escape: re.Match[str]) -> str:
+        text = escape[1]
+        if text == "\\":
+            return text
+        return escape[0] if text in _TEX_COMMANDS.split() else {"n": "\n", "t": "\t"}[text[0]] + text[1:]
+
+    return _ESCAPE.sub(meant, prompt)
