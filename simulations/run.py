@@ -7,7 +7,7 @@ from typing import Any
 
 from fedsift.data.look_alikes import look_alike_warning
 from fedsift.errors import BadInput
-from fedsift.models import load_layout, metric_of
+from fedsift.models import load_layout, load_learner, metric_of
 from simulations.configuration import RunConfig
 from simulations.data import choose_clients, choose_leavers, load_dataset
 from simulations.engine import federate, places, ray_session
@@ -51,20 +51,21 @@ def _check(config: RunConfig, bars: PhaseBars) -> tuple[list[str], tuple[str, ..
     clients = choose_clients(config, dataset)
     bars.warn(look_alike_warning(clients))
     leavers = choose_leavers(config, clients)
+    load_layout(config.model_settings)
     if config.engine == "flower":
         _check_flower(config)
-    load_layout(config.model_settings)
     return clients, leavers
 
 
 def _check_flower(config: RunConfig) -> None:
-    """What Flower's own engine cannot do."""
+    """What Flower's own engine cannot do; and the model, since what its server raises ends a run that has begun."""
     if config.ray_address:
         raise BadInput("ray-address belongs to engine ray; Flower's own engine starts a Ray of its own")
     if config.oracle or config.partial_sums:
         name = "oracle" if config.oracle else "partial-sums"
         instead = "; `fedsift verify RUN --oracle` compares afterwards" if config.oracle else ""
         raise BadInput(f"{name} belongs to engine ray{instead}")
+    load_learner(dataclasses.replace(config.model_settings, compile=False))
 
 
 def _simulate(
