@@ -12,8 +12,9 @@ from simulations.data import choose_clients, choose_leavers, load_dataset
 from simulations.engine import federate, places, ray_session
 from simulations.flower.local_engine import run_on_flower
 from simulations.progress import PhaseBars
+from simulations.ray_start import check_ray_folder
 from simulations.result import last_line, run_result
-from simulations.run_folder import RunFolder
+from simulations.run_folder import RunFolder, least_room
 
 
 def run(config: RunConfig, out: Path, bars: PhaseBars) -> dict[str, Any]:
@@ -22,9 +23,11 @@ def run(config: RunConfig, out: Path, bars: PhaseBars) -> dict[str, Any]:
     Raises:
         BadInput: something is wrong with the configuration, the data, the model or the folder; nothing is written.
     """
-    clients, leavers = _check(config)
-    folder = RunFolder.create(out, config)
+    clients, leavers, size = _check(config)
+    folder = RunFolder.create(out, config, least_room(size, len(clients)))
     with folder.kept_once_merged():
+        if leavers:
+            folder.signing_key()
         if config.engine == "flower":
             return run_on_flower(config, clients, folder, bars)
         with folder.locked():
@@ -38,21 +41,24 @@ def resume(out: Path, bars: PhaseBars) -> dict[str, Any]:
         raise BadInput(
             f"{out} was made on Flower's engine, which forgets what clients know: run it anew, with another --out"
         )
-    clients, leavers = _check(config)
+    clients, leavers, _ = _check(config)
     with folder.locked():
+        if leavers or folder.uncertified():
+            folder.signing_key()
         folder.sweep()
         return _simulate(folder, config, clients, leavers, bars)
 
 
-def _check(config: RunConfig) -> tuple[list[str], tuple[str, ...]]:
-    """Clients and leavers; what can be said of data and model before workers load them, is said here."""
+def _check(config: RunConfig) -> tuple[list[str], tuple[str, ...], int]:
+    """Clients, leavers and n; what can be said of machine, data and model before workers load them, is said here."""
+    if not config.ray_address:
+        check_ray_folder()
     dataset = load_dataset(config)
     clients = choose_clients(config, dataset)
     leavers = choose_leavers(config, clients)
     if config.engine == "flower":
         _check_flower(config)
-    load_layout(config.model_settings)
-    return clients, leavers
+    return clients, leavers, load_layout(config.model_settings).size
 
 
 def _check_flower(config: RunConfig) -> None:

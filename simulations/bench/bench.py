@@ -21,6 +21,7 @@ PARTS: dict[str, Callable[[RunConfig, int], Part]] = {
     "codec": measure_codec,
     "bits": measure_bits,
 }
+ON_RAY = {"runs", "overhead", "bits"}
 
 
 def figures(parts: Mapping[str, Part]) -> dict[str, Any]:
