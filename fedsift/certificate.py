@@ -1,11 +1,12 @@
 """Removal certificates: a receipt, signed with Ed25519 (docs/certificate.md)."""
 
+import fcntl
 import json
 import os
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -13,40 +14,69 @@ from fedsift.errors import BadInput
 from fedsift.ledger import Ledger, Receipt, receipt_digest
 
 _FORMAT = "fedsift removal certificate 1"
+_ADVICE = "set XDG_CONFIG_HOME to a folder of yours, in which fedsift keeps its key"
 
 
 def default_key_path() -> Path:
-    """Where the signing key lies: with the user, not with a run that may be handed on."""
-    config = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    return Path(config) / "fedsift" / "signing-key.pem"
+    """Where the signing key lies: with the user, not with a run that may be handed on.
+
+    Raises:
+        BadInput: the user has no home, or it is given as a relative path.
+    """
+    try:
+        config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    except RuntimeError as error:
+        raise BadInput(f"signing key: this user has no home; {_ADVICE}") from error
+    if not config.is_absolute():
+        raise BadInput(f"signing key: {config} is no whole path; {_ADVICE}")
+    return config / "fedsift" / "signing-key.pem"
 
 
 def load_or_make_key(path: Path) -> Ed25519PrivateKey:
     """The signing key, made on first use and readable by its owner only.
 
     Raises:
-        BadInput: the file is no such key, or others may read it.
+        BadInput: it cannot be made or read, is no such key, or others may read it.
     """
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pem = Ed25519PrivateKey.generate().private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return load_or_make_key(path)  # Another process was first.
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(pem)
-    if path.stat().st_mode & 0o077:
+    try:
+        if not path.exists():
+            _make_key(path)
+        shared = path.stat().st_mode & 0o077
+        pem = path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"signing key {path} cannot be made or read ({error.strerror}); {_ADVICE}") from error
+    if shared:
         raise BadInput(f"signing key {path} can be read by others: chmod 600 it, or make a new one if it was seen")
     try:
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except ValueError as error:
-        raise BadInput(f"signing key {path} is no private key in PEM: {error}") from error
+        key = serialization.load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:  # TypeError: it is encrypted.
+        raise BadInput(
+            f"signing key {path} is no private key in PEM without a password ({error}): put the right file there, or "
+            "take this one away, and a new run gets a new key"
+        ) from error
     if not isinstance(key, Ed25519PrivateKey):
         raise BadInput(f"signing key {path} is no Ed25519 key")
     return key
+
+
+def _make_key(path: Path) -> None:
+    """Write a new key whole or not at all; of several processes one does."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        if path.exists():
+            return  # Another process was first.
+        pem = Ed25519PrivateKey.generate().private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        partial = path.with_name(f".{path.name}.partial")
+        partial.unlink(missing_ok=True)
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(pem)
+        partial.replace(path)
+    finally:
+        os.close(folder)
 
 
 def public_key_of(key: Ed25519PrivateKey) -> str:

@@ -22,6 +22,7 @@ from simulations.client import MEMBERSHIP, membership
 from simulations.cluster import connect, workers_and_gpus
 from simulations.configuration import RunConfig
 from simulations.ray_grid import Progress, RayGrid, node_configs
+from simulations.ray_start import start_ray
 from simulations.worker_pool import WorkerPool
 
 CLIENT_APP = "simulations.worker_app:app"
@@ -45,9 +46,8 @@ def _on_this_machine(clients: int, config: RunConfig, spare: int) -> WorkerPool:
     """Ray for these workers alone, started under their profile."""
     workers = min(config.worker_count, clients)
     gpus = torch.cuda.device_count() if torch_device(config.device).type == "cuda" else 0
-    options: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
     with _environment(worker_environment(config.profile, gpus)):
-        ray.init(address="local", num_cpus=workers + spare, **options)
+        start_ray(workers + spare)
     return WorkerPool(CLIENT_APP, workers, config.profile, gpus / workers, inherits=True)
 
 

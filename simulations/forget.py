@@ -55,6 +55,7 @@ def _forget(
     for client_id in leavers:
         if client_id not in members:
             raise Refused(f"{unknown_name('member', client_id, members)}; nothing was changed")
+    folder.signing_key()
     folder.sweep()
     dataset_ids = load_dataset(config).client_ids
     gone = [client_id for client_id in leavers if client_id not in set(dataset_ids)]

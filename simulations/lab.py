@@ -7,7 +7,6 @@ merging is arithmetic on these files, and only scores go through the workers.
 import dataclasses
 import hashlib
 import json
-import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -38,6 +37,7 @@ from fedsift.tuning_settings import TuningSettings
 from simulations.configuration import RunConfig
 from simulations.data import choose_clients, load_dataset
 from simulations.progress import PhaseBars
+from simulations.ray_start import start_ray
 from strategies.messages import EVALUATE, POOLED, TRAIN
 
 Vector = NDArray[np.float32]  # a task vector, or magnitudes; shape (n,)
@@ -96,7 +96,7 @@ class Lab:
     def __enter__(self) -> "Lab":
         self._started_ray = not ray.is_initialized()
         if self._started_ray:
-            ray.init(num_cpus=self._number, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+            start_ray(self._number)
         return self
 
     @property

@@ -78,7 +78,8 @@ class PhaseBars:
         signal.signal(signal.SIGINT, self._restored)
         self._close()
         self._status.stop()
-        self._bars.stop()
+        if self._bars.live.is_started:  # Else it would print an empty line.
+            self._bars.stop()
 
     def begin(self, message_type: str, total: int) -> None:
         """Open the bar of a phase. The first one replaces the start-up line."""

@@ -13,8 +13,9 @@ from simulations.data import choose_clients, choose_leavers, load_dataset
 from simulations.engine import federate, places, ray_session
 from simulations.flower.local_engine import run_on_flower
 from simulations.progress import PhaseBars
+from simulations.ray_start import check_ray_folder
 from simulations.result import last_line, run_result
-from simulations.run_folder import RunFolder
+from simulations.run_folder import RunFolder, least_room
 
 
 def run(config: RunConfig, out: Path, bars: PhaseBars) -> dict[str, Any]:
@@ -23,9 +24,11 @@ def run(config: RunConfig, out: Path, bars: PhaseBars) -> dict[str, Any]:
     Raises:
         BadInput: something is wrong with the configuration, the data, the model or the folder; nothing is written.
     """
-    clients, leavers = _check(config, bars)
-    folder = RunFolder.create(out, config)
+    clients, leavers, size = _check(config, bars)
+    folder = RunFolder.create(out, config, least_room(size, len(clients)))
     with folder.kept_once_merged():
+        if leavers:
+            folder.signing_key()
         if config.engine == "flower":
             return run_on_flower(config, clients, folder, bars)
         with folder.locked():
@@ -39,22 +42,26 @@ def resume(out: Path, bars: PhaseBars) -> dict[str, Any]:
         raise BadInput(
             f"{out} was made on Flower's engine, which forgets what clients know: run it anew, with another --out"
         )
-    clients, leavers = _check(config, bars)
+    clients, leavers, _ = _check(config, bars)
     with folder.locked():
+        if leavers or folder.uncertified():
+            folder.signing_key()
         folder.sweep()
         return _simulate(folder, config, clients, leavers, bars)
 
 
-def _check(config: RunConfig, bars: PhaseBars) -> tuple[list[str], tuple[str, ...]]:
-    """Clients and leavers; what can be said of data and model before workers load them, is said here."""
+def _check(config: RunConfig, bars: PhaseBars) -> tuple[list[str], tuple[str, ...], int]:
+    """Clients, leavers and n; what can be said of machine, data and model before workers load them, is said here."""
+    if not config.ray_address:
+        check_ray_folder()
     dataset = load_dataset(config)
     clients = choose_clients(config, dataset)
     bars.warn(look_alike_warning(clients))
     leavers = choose_leavers(config, clients)
-    load_layout(config.model_settings)
+    size = load_layout(config.model_settings).size
     if config.engine == "flower":
         _check_flower(config)
-    return clients, leavers
+    return clients, leavers, size
 
 
 def _check_flower(config: RunConfig) -> None:

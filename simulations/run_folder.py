@@ -17,12 +17,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from fedsift.certificate import certify, default_key_path, load_or_make_key, public_key_of
 from fedsift.errors import BadInput
-from fedsift.ledger import Ledger
+from fedsift.ledger import Ledger, Receipt
 from fedsift.mask_file import mask_path
 from simulations.configuration import RunConfig, read_toml, write_toml
-from simulations.output_folder import cannot_be_written, clear, make_empty, try_writing
+from simulations.output import clear, make_empty, output_errors, try_writing, write_whole
 
 
 class RunFolder:
@@ -48,11 +50,8 @@ class RunFolder:
         """
         folder = cls(path)
         folder._made = make_empty(path, room)
-        try:
+        with folder.kept_once_merged(), output_errors(path):
             write_toml(config, path / "config.toml")
-        except OSError as error:
-            clear(path, folder._made)
-            raise cannot_be_written(path, error) from error
         return folder
 
     @classmethod
@@ -146,34 +145,48 @@ class RunFolder:
             if folder != current:
                 shutil.rmtree(folder)
 
-    def write_certificates(self) -> list[Path]:
-        """A signed certificate for each receipt that has none; returns the new ones."""
-        ledger = Ledger.open(self.ledger)
-        written = []
-        try:
-            receipts = ledger.receipts()
-            if not receipts:
-                return []
-            key = load_or_make_key(default_key_path())
+    def signing_key(self) -> Ed25519PrivateKey:
+        """The key that signs this run's certificates; to be asked for before work that ends with one.
+
+        Raises:
+            BadInput: there is none and none can be made, or it is another than the run began with.
+        """
+        path = default_key_path()
+        key, pinned = load_or_make_key(path), None
+        if self.ledger.exists():
+            ledger = Ledger.open(self.ledger)
             pinned = ledger.get("public_key")
-            if pinned is None:
-                with ledger.transaction():
-                    ledger.set("public_key", public_key_of(key))
-            elif pinned != public_key_of(key):
-                raise BadInput(
-                    f"this run's certificates are signed with key {pinned[:16]}..., {default_key_path()} is another: "
-                    "bring the key back that the run began with"
-                )
-            folder = self.path / "certificates"
-            folder.mkdir(exist_ok=True)
-            for receipt in receipts:
-                file = folder / f"{receipt.number:04d}.json"
-                if not file.exists():
-                    write_whole(file, json.dumps(certify(receipt, key), indent=1) + "\n")
-                    written.append(file)
-        finally:
             ledger.close()
-        return written
+        if pinned not in (None, public_key_of(key)):
+            raise BadInput(
+                f"this run's certificates are signed with key {pinned[:16]}..., {path} is another: bring the key back "
+                "that the run began with"
+            )
+        return key
+
+    def uncertified(self) -> dict[Path, Receipt]:
+        """The receipts that have no certificate, by the file that it is to be."""
+        if not self.ledger.exists():
+            return {}
+        ledger = Ledger.open(self.ledger)
+        receipts = ledger.receipts()
+        ledger.close()
+        files = {self.path / "certificates" / f"{receipt.number:04d}.json": receipt for receipt in receipts}
+        return {file: receipt for file, receipt in files.items() if not file.exists()}
+
+    def write_certificates(self) -> None:
+        """Write a signed certificate for each receipt that has none."""
+        if not (uncertified := self.uncertified()):
+            return
+        key = self.signing_key()
+        ledger = Ledger.open(self.ledger)
+        if ledger.get("public_key") is None:
+            with ledger.transaction():
+                ledger.set("public_key", public_key_of(key))
+        ledger.close()
+        for file, receipt in uncertified.items():
+            file.parent.mkdir(exist_ok=True)
+            write_whole(file, json.dumps(certify(receipt, key), indent=1) + "\n")
 
     def write_result(self, result: dict[str, Any]) -> None:
         """Write result.json."""
@@ -187,8 +200,6 @@ class RunFolder:
         return read
 
 
-def write_whole(file: Path, text: str) -> None:
-    """Write a file so that a reader finds the old one or the new one."""
-    partial = file.with_name(f".{file.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(file)
+def least_room(size: int, clients: int) -> int:
+    """Bytes that a run writes for certain: two sums, 16 bits an entry or more, and a mask a client, a bit an entry."""
+    return size * 4 + clients * (size // 8)

@@ -238,5 +238,5 @@ class WorkerPool:
             return NoWorkers(f"no worker is left, and those in their place did not start: {reason}")
         return NoWorkers(
             f"no worker has started within {_START_SECONDS:.0f} seconds: no machine has a CPU to spare, as `ray "
-            "status` tells; start another node, then go on with fedsift run --resume"
+            "status` tells; start another node and try again, with --resume where clients are merged"
         )

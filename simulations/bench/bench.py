@@ -23,6 +23,7 @@ PARTS: dict[str, Callable[[RunConfig, int], Part]] = {
     "reading": measure_reading,
     "bits": measure_bits,
 }
+ON_RAY = {"runs", "overhead", "bits"}
 
 
 def figures(parts: Mapping[str, Part]) -> dict[str, Any]:

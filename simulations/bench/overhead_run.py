@@ -19,6 +19,7 @@ from fedsift.quantisation import QuantisationGrid
 from fedsift.server_state import ServerState
 from simulations.bench.processes import ArmFailed, answer
 from simulations.ray_grid import RayGrid, node_configs
+from simulations.ray_start import start_ray
 from simulations.worker_pool import WorkerPool
 from strategies.partial_merge import PartialMerge
 from strategies.sift_masks import SiftMasks
@@ -38,7 +39,7 @@ def measure(user_config: UserConfig, clients: int, workers: int, profile: str) -
     The clock starts when the workers are ready, before there are nodes, a ledger or messages.
     """
     logging.getLogger("flwr").setLevel(logging.ERROR)
-    ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    start_ray(workers)
     try:
         pool = WorkerPool(_APP, workers, profile)
         pool.prepare(user_config)

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from fedsift.errors import BadInput
 from simulations.command_line.options import DATA, GRID, MACHINE, MODEL, TUNING, takes
 from simulations.command_line.shared import JSON, settings_of, told_to_people
+from simulations.output import check_file, write_whole
 
 
 @takes(*DATA, *MODEL, *TUNING, *GRID, *MACHINE, "partial_sums")
@@ -29,18 +29,20 @@ def bench(
     """Measure speed, overhead, memory and bytes; all parts, or those that are asked for."""
     with told_to_people("what was not printed is lost"):
         settings = settings_of(overrides, config)
-        if out is not None and not out.parent.is_dir():
-            raise BadInput(f"out = {out}: there is no folder {out.parent}")  # Before minutes are spent.
-        from simulations.bench.bench import PARTS, figures
-        from simulations.run_folder import write_whole
+        if out is not None:
+            check_file(out)  # Before minutes are spent.
+        from simulations.bench.bench import ON_RAY, PARTS, figures
+        from simulations.ray_start import check_ray_folder
 
-        asked = {"runs": runs, "overhead": overhead, "step": step, "codec": codec, "reading": reading, "bits": bits}
+        given = {"runs": runs, "overhead": overhead, "step": step, "codec": codec, "reading": reading, "bits": bits}
+        asked = [name for name in PARTS if given[name] or not any(given.values())]
+        if ON_RAY.intersection(asked):
+            check_ray_folder()
         parts = {}
-        for name, measure in PARTS.items():
-            if asked[name] or not any(asked.values()):
-                parts[name] = measure(settings, rounds)
-                if not json_:
-                    Console().print(parts[name].table())
+        for name in asked:
+            parts[name] = PARTS[name](settings, rounds)
+            if not json_:
+                Console().print(parts[name].table())
         told = json.dumps(figures(parts), indent=1)
         if out is not None:
             write_whole(out, told + "\n")

@@ -19,7 +19,7 @@ from simulations.command_line.shared import (
     told_to_people,
 )
 from simulations.configuration import RunConfig
-from simulations.output_folder import output_folder
+from simulations.output import output_folder
 
 
 def methods(json_: Annotated[bool, JSON] = False) -> None:

@@ -17,7 +17,7 @@ from simulations.command_line.shared import (
     settings_of,
     told_to_people,
 )
-from simulations.output_folder import output_folder
+from simulations.output import output_folder
 
 
 @takes(*DATA, *MODEL, *LEAVERS, "oracle", *TUNING, *GRID, *MACHINE, "engine", "ray_address", "partial_sums")

@@ -13,7 +13,7 @@ from simulations.comparison.table import write_comparison
 from simulations.configuration import RunConfig
 from simulations.data import choose_held_out, choose_leavers
 from simulations.engine import ray_session
-from simulations.output_folder import clear, make_empty
+from simulations.output import clear, make_empty
 from simulations.progress import PhaseBars
 from strategies.registry import METHODS, SIFT_MASKS, SIFT_MERGE, STRATEGIES
 

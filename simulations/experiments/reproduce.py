@@ -19,7 +19,7 @@ from typing import Any
 import tomli_w
 
 from fedsift.data.examples import rows_digest
-from fedsift.errors import BadInput, unknown_name
+from fedsift.errors import unknown_name
 from fedsift.models import metric_of
 from simulations.configuration import PUBLISHED_TUNING, RunConfig, hyphened
 from simulations.data import load_dataset
@@ -27,9 +27,10 @@ from simulations.experiments.drawing import render
 from simulations.experiments.experiment import Experiment, Result
 from simulations.experiments.registry import EXPERIMENTS
 from simulations.lab import Lab
+from simulations.output import make_writable, write_whole
 from simulations.progress import PhaseBars
+from simulations.ray_start import check_ray_folder
 from simulations.report.drawing import check_matplotlib
-from simulations.run_folder import write_whole
 
 # What changes no training, or only sign-fixed ones with commit steps, which the lab keeps under names of their own.
 _MACHINE = ("workers", "partial_sums")
@@ -74,10 +75,8 @@ def reproduce(name: str, config: RunConfig, out: Path, bars: PhaseBars) -> Resul
     check_matplotlib()
     started = time.perf_counter()
     laboratory = Lab(config, out / "trainings" / _training_key(config), bars)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(f"out = {out}: cannot be written ({error.strerror}); give a folder you own") from error
+    check_ray_folder()
+    make_writable(out)
     with bars, laboratory as lab:
         measured = experiment.measure(lab)
         bars.finish()

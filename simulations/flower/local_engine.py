@@ -115,7 +115,7 @@ def _wait_for_health(process: "subprocess.Popen[bytes]", port: int, home: Path) 
                 return
         except OSError:
             time.sleep(_POLL)
-    raise EngineFailed(f"Flower's SuperLink did not start; see {home / 'superlink.log'}")
+    raise EngineFailed(f"Flower's SuperLink did not start; {_reason(home / 'superlink.log')}")
 
 
 def _end(process: "subprocess.Popen[bytes]", home: str) -> None:
@@ -153,8 +153,7 @@ def _flwr(environment: dict[str, str], log: Path, *arguments: str) -> str:
 
 
 def _reason(log: Path) -> str:
-    """The last line of a log that tells of an error, or where to look."""
-    found = [
-        line.strip() for line in log.read_text(encoding="utf-8").splitlines() if "Error" in line or "BadInput" in line
-    ]
-    return found[-1] if found else f"see {log}"
+    """The last line of a log that tells of an error, or else its last; of a run without members, the log goes too."""
+    lines = [line.strip() for line in log.read_text(encoding="utf-8").splitlines() if line.strip()]
+    found = [line for line in lines if "Error" in line or "BadInput" in line]
+    return [*lines, *found][-1] if lines else "it told nothing"

@@ -47,6 +47,8 @@ def main(grid: Grid, context: Context) -> None:
     folder = _open(run_folder(settings.out, context.run_id), config)
     _LOG.info("fedsift: the run's folder is %s", folder.path.resolve())
     with folder.locked():
+        if config.anybody_leaves or not isinstance(grid, InMemoryGrid):  # In a deployment anybody may leave.
+            folder.signing_key()
         _rounds(grid, folder, config, settings)
 
 

@@ -33,18 +33,19 @@ class Cast:
         clients: of the run.
         held_out: further clients, who never join.
         client_ids: all of the data.
+        size: n, the number of tuned parameters.
     """
 
     clients: list[str]
     held_out: list[str]
     client_ids: Sequence[str]
+    size: int
 
     @classmethod
     def of(cls, scenario: Scenario, config: RunConfig, held_out: int) -> "Cast":
         """From the data; what can be said of scenario, data and model before workers load them, is said here."""
         dataset, clients, others = choose_held_out(config, held_out)
-        load_layout(config.model_settings)
-        cast = cls(clients, others, dataset.client_ids)
+        cast = cls(clients, others, dataset.client_ids, load_layout(config.model_settings).size)
         cast.plan(scenario, config)
         return cast
 

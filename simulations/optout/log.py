@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fedsift.errors import BadInput
-from simulations.run_folder import write_whole
+from simulations.output import write_whole
 
 STEPS_FILE = "steps.json"
 

@@ -25,9 +25,10 @@ from simulations.optout.oracle import chain_digests, chains, full_steps
 from simulations.optout.other_hardware import PoolWithOtherHardware, other_profile
 from simulations.optout.result import checked_steps, costs, removals, storage_bytes, verdict
 from simulations.optout.scenario import OTHER_HARDWARE, Scenario, read_scenario
+from simulations.output import write_whole
 from simulations.progress import STEP, PhaseBars
 from simulations.result import last_line
-from simulations.run_folder import RunFolder, write_whole
+from simulations.run_folder import RunFolder, least_room
 from simulations.worker_pool import WorkerPool
 
 SCENARIO_FILE = "scenario.toml"
@@ -70,7 +71,7 @@ def play(
                 f"{hyphened(name)} has no place here: the scenario says who leaves, and oracles are always asked"
             )
     cast = Cast.of(scenario, config, held_out)
-    folder = RunFolder.create(out, config)
+    folder = RunFolder.create(out, config, least_room(cast.size, len(cast.clients)))
     log = StepLog(held_out, full_oracles, evaluate_every)
     with folder.kept_once_merged(), folder.locked():
         log.write(out)
@@ -100,6 +101,7 @@ def _play(
     folder: RunFolder, scenario: Scenario, config: RunConfig, cast: Cast, log: StepLog, bars: PhaseBars
 ) -> dict[str, Any]:
     started = time.perf_counter()
+    folder.signing_key()
     plan = cast.plan(scenario, config, log.by_influence)
     other_hardware = OTHER_HARDWARE in plan.misbehaviour.values()
     with bars, ray_session(len(cast.clients), config, int(other_hardware)) as pool:

@@ -1,13 +1,18 @@
 import json
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from fedsift.certificate import certify, check_certificate, load_or_make_key, public_key_of
+from fedsift.certificate import certify, check_certificate, default_key_path, load_or_make_key, public_key_of
 from fedsift.errors import BadInput
 from fedsift.server_state import ServerState
 from tests.fedsift.uploads import terms, upload
+from tests.processes import together
 
 
 @pytest.fixture
@@ -45,13 +50,64 @@ def test_the_key_is_made_once_and_is_its_owners(tmp_path: Path) -> None:
         load_or_make_key(path)
 
 
-@pytest.mark.parametrize("content", [b"no key", b""])
+def encrypted_key() -> bytes:
+    encryption = serialization.BestAvailableEncryption(b"secret")
+    return Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
+    )
+
+
+@pytest.mark.parametrize("content", [b"no key", b"", b"\xff", encrypted_key(), encrypted_key()[:50]])
 def test_a_bad_key(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "key.pem"
     path.write_bytes(content)
     path.chmod(0o600)
     with pytest.raises(BadInput, match="no private key"):
         load_or_make_key(path)
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ("/dev/null/nohome", "cannot be made or read (Not a directory)"),
+        ("/proc/nowhere", "cannot be made or read (No such file or directory)"),
+        ("/tmp/" + "x" * 300, "cannot be made or read (File name too long)"),
+        ("relative", "relative is no whole path"),
+    ],
+)
+def test_a_key_that_cannot_be_made(config: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", config)
+    with pytest.raises(BadInput) as error:
+        load_or_make_key(default_key_path())
+    assert told in str(error.value)
+    assert "set XDG_CONFIG_HOME to" in str(error.value)
+
+
+def test_a_folder_for_a_key(tmp_path: Path) -> None:
+    (tmp_path / "key.pem").mkdir(mode=0o700)
+    with pytest.raises(BadInput, match="Is a directory"):
+        load_or_make_key(tmp_path / "key.pem")
+
+
+IMPORTS = "from pathlib import Path; from fedsift.certificate import load_or_make_key, public_key_of"
+MAKE = "print(public_key_of(load_or_make_key(Path(sys.argv[1]))))"
+
+
+def test_processes_that_start_together_make_one_key(tmp_path: Path) -> None:
+    """Also where one was killed while it made it."""
+    (tmp_path / ".key.pem.partial").write_bytes(b"-----BEGIN")
+    made = together(IMPORTS, MAKE, 4, tmp_path / "key.pem")
+    assert {*made} == {f"{public_key_of(load_or_make_key(tmp_path / 'key.pem'))}\n"}
+
+
+def test_a_full_disk_leaves_no_half_key(tmp_path: Path) -> None:
+    """No file may grow: the write fails, as on a full disk."""
+    limited = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))"
+    command = [sys.executable, "-c", f"{limited}\n{IMPORTS}\n{MAKE}", str(tmp_path / "key.pem")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "cannot be made or read (File too large)" in done.stderr
+    assert load_or_make_key(tmp_path / "key.pem")
 
 
 def test_a_changed_receipt_is_seen(certificate: Path, state: ServerState) -> None:

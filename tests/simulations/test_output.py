@@ -1,21 +1,16 @@
 """Folders for what commands write: each command has one of its own, and a failed one leaves none."""
 
-import subprocess
-import sys
 from contextlib import chdir
 from pathlib import Path
 
 import pytest
 
 from fedsift.errors import BadInput
-from simulations.output_folder import clear, make_empty, output_folder
+from simulations.output import clear, make_empty, output_folder
+from tests.processes import together
 from tests.simulations.commands import invoke
 
 CLAIM = """
-import sys
-from pathlib import Path
-from simulations.output_folder import output_folder
-sys.stdin.readline()
 for _ in range(20):
     with output_folder(None) as folder:
         (folder / "mine").touch()
@@ -24,16 +19,9 @@ for _ in range(20):
 
 
 def test_commands_that_start_together_get_folders_of_their_own(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", CLAIM]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    processes = [subprocess.Popen(command, cwd=tmp_path, text=True, **pipes) for _ in range(6)]
-    for each in processes:
-        assert each.stdin
-        each.stdin.write("\n")
-        each.stdin.flush()
-    claimed = [line for each in processes for line in each.communicate(timeout=60)[0].split()]
-    assert len(claimed) == 120
-    assert sorted(claimed) == [f"runs/{number:03d}" for number in range(1, 121)]
+    claimed = together("from simulations.output import output_folder", CLAIM, 4, folder=tmp_path)
+    assert [len(each.split()) for each in claimed] == [20] * 4
+    assert sorted("".join(claimed).split()) == [f"runs/{number:03d}" for number in range(1, 81)]
 
 
 def test_what_is_there_is_nobodys(tmp_path: Path) -> None:

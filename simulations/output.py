@@ -1,4 +1,4 @@
-"""A folder for what a command writes: new or empty, seen to be writable before any training, gone again if it fails."""
+"""What a command writes into: seen to be writable before any training, and gone again where nothing comes of it."""
 
 import os
 import shutil
@@ -60,23 +60,51 @@ def make_empty(path: Path, room: int = 0) -> list[Path]:
     Raises:
         BadInput: it is not empty, is a file, cannot be written, or has not the room; nothing is written.
     """
-    made: list[Path] = []
-    try:
+    with output_errors(path):
         if path.exists() and not path.is_dir():
             raise BadInput(f"out = {path}: it is a file; give a folder that is new or empty")
         if path.exists() and any(path.iterdir()):
             raise BadInput(f"out = {path}: the folder is not empty; give one that is new or empty")
-        made = _missing(path)
-        path.mkdir(parents=True, exist_ok=True)
-        try_writing(path)
-        free = shutil.disk_usage(path).free
-    except OSError as error:
-        _remove_empty(made)
-        raise cannot_be_written(path, error) from error
-    if free < room:
+    made = make_writable(path)
+    if (free := shutil.disk_usage(path).free) < room:
         _remove_empty(made)
         raise BadInput(f"out = {path}: {room:,} bytes are needed at least, and {free:,} are free; {_ADVICE}")
     return made
+
+
+def make_writable(path: Path) -> list[Path]:
+    """Make a folder, or take one as it is, and see that files can be written there; returns as `make_empty` does.
+
+    Raises:
+        BadInput: they cannot; nothing is written.
+    """
+    with output_errors(path):
+        made = _missing(path)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            try_writing(path)
+        except OSError:
+            _remove_empty(made)
+            raise
+    return made
+
+
+def check_file(path: Path) -> None:
+    """See that a file can be written by `write_whole`.
+
+    Raises:
+        BadInput: it cannot; nothing is changed.
+    """
+    with output_errors(path):
+        if path.is_dir():
+            raise BadInput(f"out = {path}: it is a folder; give a file")
+        if not path.parent.is_dir():
+            raise BadInput(f"out = {path}: there is no folder {path.parent}")
+        partial = partial_of(path)
+        try:
+            partial.write_bytes(bytes(_PROBE))
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def clear(path: Path, made: list[Path]) -> None:
@@ -90,9 +118,25 @@ def clear(path: Path, made: list[Path]) -> None:
     _remove_empty(made)
 
 
-def cannot_be_written(path: Path, error: OSError) -> BadInput:
-    """The error for an output folder."""
-    return BadInput(f"out = {path}: cannot be written ({error.strerror}); {_ADVICE}")
+@contextmanager
+def output_errors(path: Path) -> Iterator[None]:
+    """What the system says of an output is told as a mistake of the option."""
+    try:
+        yield
+    except OSError as error:
+        raise BadInput(f"out = {path}: cannot be written ({error.strerror}); {_ADVICE}") from error
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a file so that a reader finds the old one or the new one."""
+    partial = partial_of(file)
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(file)
+
+
+def partial_of(file: Path) -> Path:
+    """Where a file is until it is whole."""
+    return file.with_name(f".{file.name}.partial")
 
 
 def try_writing(path: Path) -> None:
