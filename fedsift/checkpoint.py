@@ -31,8 +31,6 @@ _GIVE = (
     "encoders are for --task classification"
 )
 _COPY = "it is damaged or incomplete: copy it again"
-
-
 _SENTENCE = re.compile(r"(?<=\w)[.!] (?=[A-Z])")
 
 
@@ -117,7 +115,7 @@ class Checkpoint:
             )
         if getattr(module, "_hf_peft_config_loaded", False):
             raise BadInput(_adapters(self.name))
-        tied = {*outline.all_tied_weights_keys.items()}
+        tied = outline.all_tied_weights_keys.items()
         untied = sorted(name for name, other in tied if module.get_parameter(name) is not module.get_parameter(other))
         return module, LoadingInfo(info["missing_keys"], info["unexpected_keys"], info["mismatched_keys"], untied)
 
