@@ -1,18 +1,14 @@
 """From settings to what a client trains: a base model, its tuned parameters, and the task."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from logging import ERROR, getLogger
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
-from transformers.utils import logging
+from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
+from fedsift.checkpoint import Checkpoint
+from fedsift.checkpoint_check import check_positions, check_vocabulary, check_weights
 from fedsift.compilation import compile_loss
 from fedsift.errors import BadInput
 from fedsift.flat_model import FlatModel
@@ -24,7 +20,7 @@ from fedsift.tasks.causal_lm import CausalLanguageModelling
 from fedsift.tasks.choices import Choices
 from fedsift.tasks.classification import Classification, TextClassifier
 from fedsift.tasks.own_task import OwnTask
-from fedsift.tasks.seq2seq import Seq2SeqLanguageModelling
+from fedsift.tasks.seq2seq import NO_LABEL, Seq2SeqLanguageModelling
 from fedsift.tasks.task import CustomTask, Task
 from fedsift.user_code import call_user_code
 
@@ -35,19 +31,28 @@ def load_learner(settings: ModelSettings) -> tuple[FlatModel, Task]:
     """The base model with its tuned parameters in a flat buffer, and the task.
 
     Raises:
-        BadInput: there is no such model, task or device, or they do not fit together.
+        BadInput: there is no such model, task or device, they do not fit together, or the model is not whole.
     """
     device = torch_device(settings.device)
     if settings.is_custom:
         custom = _own_task(settings)
-        module: Any = custom.model(derive_seed(settings.root_seed, "model"))
-        return FlatModel(module.to(device), chosen_layers(module, settings.tune)), custom
-    with _opening(settings.model) as location:
-        module = _build(settings, location, with_weights=True).to(device)
-        tokenizer = AutoTokenizer.from_pretrained(location)
-        if settings.checkpointing:
+        own = custom.model(derive_seed(settings.root_seed, "model"))
+        return FlatModel(own.to(device), chosen_layers(own, settings.tune)), custom
+    checkpoint = _checkpoint(settings)
+    kind = _kind(settings, checkpoint.config)
+    loaded, info = checkpoint.module(kind, getattr(torch, settings.dtype))
+    body = _body(settings, loaded)
+    check_weights(settings.model, loaded, body, info, own_head=settings.task == CLASSIFICATION)
+    tokenizer = checkpoint.tokenizer
+    check_positions(settings.model, body, checkpoint.config, settings.max_length)
+    check_vocabulary(settings.model, tokenizer, body)
+    module = _complete(settings, checkpoint.config, body).to(device).eval()
+    with checkpoint.reading("a first pass", "config.json describes a model that cannot run"):
+        _pass_once(module, device)
+    if settings.checkpointing:
+        with checkpoint.reading("checkpointing", "leave checkpointing out"):
             module.get_submodule(_text_model(settings)).gradient_checkpointing_enable({"use_reentrant": False})
-    task = _task(settings, tokenizer, module.eval())
+    task = _task(settings, tokenizer, module)
     flat = FlatModel(module, _layout(module, settings))
     if settings.checkpointing:
         module.train()  # Checkpointing works in training mode only; dropout is off in the configuration.
@@ -60,43 +65,65 @@ def load_layout(settings: ModelSettings) -> ParameterLayout:
     """The layout of the tuned parameters, from the model's configuration alone: no weights are read.
 
     Raises:
-        BadInput: there is no such model or task, or a pattern fits no parameter.
+        BadInput: there is no such model or task, a pattern fits no parameter, or max-length is above the positions.
     """
     if settings.is_custom:
         return chosen_layers(_own_task(settings).model(derive_seed(settings.root_seed, "model")), settings.tune)
-    with _opening(settings.model) as location, torch.device("meta"):
-        return _layout(_build(settings, location, with_weights=False), settings)
+    checkpoint = _checkpoint(settings)
+    body = _body(settings, checkpoint.outline(_kind(settings, checkpoint.config), getattr(torch, settings.dtype)))
+    check_positions(settings.model, body, checkpoint.config, settings.max_length)
+    with torch.device("meta"):
+        return _layout(_complete(settings, checkpoint.config, body), settings)
+
+
+def _checkpoint(settings: ModelSettings) -> Checkpoint:
+    return Checkpoint(settings.model, str(PEOPLE_MODEL) if settings.model == "people" else settings.model)
 
 
 def _layout(module: nn.Module, settings: ModelSettings) -> ParameterLayout:
     return chosen_layers(module, LORA_PARAMETERS if settings.lora_rank else settings.tune)
 
 
-def _build(settings: ModelSettings, location: str, with_weights: bool) -> Any:
-    """The module; with a classification head or adapters where asked for."""
-    config = AutoConfig.from_pretrained(location)
-    for name, value in config.to_dict().items():
-        if "drop" in name and isinstance(value, float):
-            setattr(config, name, 0.0)
+def _kind(settings: ModelSettings, config: Any) -> Any:
+    """Which of transformers' classes of models."""
     if settings.task == CLASSIFICATION:
-        kind = AutoModel
-    else:
-        kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-    dtype = getattr(torch, settings.dtype)
-    if with_weights:
-        module = kind.from_pretrained(location, config=config, dtype=dtype)
-    else:
-        module = kind.from_config(config, dtype=dtype)
+        return AutoModel
+    return AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+
+
+def _body(settings: ModelSettings, loaded: Any) -> Any:
+    """What is used of a transformers model: all of it, or for a classification what makes hidden states of a text."""
+    if settings.task != CLASSIFICATION:
+        return loaded
+    texts = loaded.get_encoder() if loaded.config.is_encoder_decoder else loaded
+    if getattr(texts, "pooler", None) is not None:
+        texts.pooler = None  # Not on the way from a text to its logits.
+    return texts
+
+
+def _complete(settings: ModelSettings, config: Any, body: Any) -> Any:
+    """The module that is trained: with a classification head or adapters where asked for."""
+    module = body
     if settings.task == CLASSIFICATION:
-        texts = module.get_encoder() if config.is_encoder_decoder else module
-        if getattr(texts, "pooler", None) is not None:
-            texts.pooler = None  # Not on the way from a text to its logits.
-        width = getattr(config, "word_embed_proj_dim", config.hidden_size)
-        module = TextClassifier(texts, width, len(settings.choices)).to(dtype)
+        text_config = config.get_text_config()
+        width = getattr(text_config, "word_embed_proj_dim", text_config.hidden_size)
+        module = TextClassifier(body, width, len(settings.choices)).to(getattr(torch, settings.dtype))
     if settings.lora_rank:
         torch.manual_seed(derive_seed(settings.root_seed, "lora"))
-        add_lora(module.get_submodule(_text_model(settings)), settings.lora_rank)
+        add_lora(body, settings.lora_rank)
     return module
+
+
+@torch.no_grad()
+def _pass_once(module: Any, device: torch.device) -> None:
+    """Run two tokens through the model: a configuration may describe one that cannot run."""
+    ids = torch.zeros(1, 2, dtype=torch.long, device=device)
+    if isinstance(module, TextClassifier):
+        module(ids, torch.ones_like(ids))
+    elif module.config.is_encoder_decoder:
+        module(input_ids=ids, labels=torch.tensor([[NO_LABEL, 0]], device=device), use_cache=False)
+    else:
+        module(input_ids=ids, use_cache=False)
 
 
 def _text_model(settings: ModelSettings) -> str:
@@ -109,7 +136,7 @@ def _task(settings: ModelSettings, tokenizer: Any, module: Any) -> Task:
     if settings.task == CLASSIFICATION:
         task = Classification(tokenizer, settings.choices, settings.max_length)
         if settings.head == "label-text":
-            module.embed_labels(tokenizer, settings.choices)
+            module.embed_labels(tokenizer, settings.choices, settings.max_length)
         else:
             module.draw_head(derive_seed(settings.root_seed, "head"))
         return task
@@ -151,37 +178,3 @@ def metric_of(settings: ModelSettings) -> str:
     if settings.choices:
         return Choices.metric
     return CausalLanguageModelling.metric
-
-
-@contextmanager
-def _opening(model: str) -> Iterator[str]:
-    """Where a model is loaded from, with failures to load it told as bad input."""
-    location = str(PEOPLE_MODEL) if model == "people" else model
-    _check_folder(location)
-    logging.set_verbosity_error()
-    getLogger("huggingface_hub").setLevel(ERROR)  # Without a network it would tell of each of its retries.
-    logging.disable_progress_bar()
-    try:
-        yield location
-    except (OSError, ValueError, ImportError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise BadInput(
-            f"model {model!r} cannot be loaded: {reason} (give a folder with config.json, weights and a tokenizer, "
-            "or the hub name of a causal or seq2seq language model)"
-        ) from error
-
-
-def _check_folder(location: str) -> None:
-    if not location:
-        raise BadInput('model is empty: give "people", a folder or a hub name')
-    folder = Path(location)
-    if not folder.exists():
-        if os.sep in location and (folder.is_absolute() or location.startswith(".") or location.count("/") > 1):
-            raise BadInput(f"model folder {location} does not exist")
-        return  # A hub name: transformers finds it or says why not.
-    if not folder.is_dir():
-        raise BadInput(f"model {location} is a file; give the folder that holds config.json and the weights")
-    if not (folder / "config.json").is_file():
-        raise BadInput(f"model folder {location} has no config.json")
-    if not any(any(folder.glob(pattern)) for pattern in ("*.safetensors", "pytorch_model*.bin")):
-        raise BadInput(f"model folder {location} has no weights: expected model.safetensors or pytorch_model.bin")

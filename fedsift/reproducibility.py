@@ -16,7 +16,10 @@ DEFAULT_PROFILE = "vendor"
 
 # Libraries whose version can change the bits of a rerun.
 _RECORDED_PACKAGES = ("torch", "transformers", "tokenizers", "numpy")
+# Environment variables that can: these are recorded even if they are not set, and whatever else the libraries that
+# compute may read where it is set (MKL_ENABLE_INSTRUCTIONS gives other bits under every profile).
 _RECORDED_VARIABLES = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA")
+_RECORDED_PREFIXES = ("ATEN_", "DNNL_", "MKL_", "NVIDIA_TF32_", "ONEDNN_", "TORCH_ALLOW_TF32_")
 
 
 def worker_environment(profile: str, gpus: float) -> dict[str, str]:
@@ -57,7 +60,8 @@ def environment_fingerprint(compiled: bool = False) -> dict[str, str]:
     from fedsift.compilation import cpp_compiler
 
     fingerprint = dict(_versions())
-    fingerprint |= {name: os.environ.get(name, "") for name in _RECORDED_VARIABLES}
+    fingerprint |= dict.fromkeys(_RECORDED_VARIABLES, "")
+    fingerprint |= {name: value for name, value in os.environ.items() if name.startswith(_RECORDED_PREFIXES)}
     fingerprint |= {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",

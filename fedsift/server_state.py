@@ -141,13 +141,14 @@ class ServerState:
         """Subtract a member's contribution, rerun by the member itself. `commit_removals` makes it last.
 
         Raises:
-            Refused: it is no member, or the rerun is not bit for bit what was merged; the message says what differs:
-                the data, else the environment, else only the upload.
+            Refused: it is no member, or the rerun is not bit for bit what was merged, or was on other data, even if it
+                came to the same upload; the message says what differs: the data, else the environment, else only the
+                upload.
         """
         training = training or Training()
         member = self._member(client_id)
         digest = hashlib.sha256(upload).digest()
-        if digest != member.digest:
+        if digest != member.digest or training.data_digest != member.data_digest:
             raise Refused(self._why_different(client_id, member, digest, training))
         if not self._leaving:
             self._digest_before = self.digest().hex()

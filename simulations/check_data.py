@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any
 
 from fedsift.data.federated_dataset import dataset_digest
+from fedsift.data.look_alikes import look_alike_warning, look_alikes
 from fedsift.data.partition import heterogeneity
 from fedsift.models import load_learner
 from fedsift.tasks.task import each_row
@@ -24,17 +25,18 @@ def check_data(config: RunConfig, bars: PhaseBars) -> dict[str, Any]:
     """Read the first clients, encode all their rows, and train the first client twice.
 
     Returns:
-        `clients`, `clients_read`, `digest` of what was read; `rows` a client trains on and `test_rows` it is scored on
-        (min, median, max), `tokens` a row; `rows_cut` and `tokens_cut` by max-length; `different_targets` and the most
-        frequent `targets` with their shares, clients with a `single_target`, their `heterogeneity`
-        (`fedsift.data.partition`), none of these for a task without texts; `samples` (decoded from what the model
-        sees); `digests` of the two trainings; `profile`.
+        `clients`, groups of their ids that are `look_alikes`, `clients_read`, `digest` of what was read; `rows` a
+        client trains on and `test_rows` it is scored on (min, median, max), `tokens` a row; `rows_cut` and `tokens_cut`
+        by max-length; `different_targets` and the most frequent `targets` with their shares, clients with a
+        `single_target`, their `heterogeneity` (`fedsift.data.partition`), none of these for a task without texts;
+        `samples` (decoded from what the model sees); `digests` of the two trainings; `profile`.
 
     Raises:
         BadInput: a client's rows cannot be made or encoded; the message names it.
     """
     dataset = load_dataset(config)
     clients = choose_clients(config, dataset)
+    bars.warn(look_alike_warning(clients))
     _, task = load_learner(config.model_settings)
     read = clients[:_CLIENTS_READ]
     reports = {client_id: each_row(task.describe, dataset.train_examples(client_id), client_id) for client_id in read}
@@ -44,6 +46,7 @@ def check_data(config: RunConfig, bars: PhaseBars) -> dict[str, Any]:
     return {
         "clients": len(clients),
         "clients_read": len(read),
+        "look_alikes": look_alikes(clients),
         "digest": dataset_digest(dataset, read).hex(),
         "rows": _spread([len(rows) for rows in reports.values()]),
         "test_rows": _spread([len(dataset.test_examples(client_id)) for client_id in read]),

@@ -62,6 +62,11 @@ class PhaseBars:
         self._restored: Any = None
         self.console = console
 
+    def warn(self, warning: str) -> None:
+        """Print a warning in a line of its own, if there is one."""
+        if warning:
+            self.console.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
+
     def __enter__(self) -> "PhaseBars":
         """From here on something is shown: enter when the input is known to be good."""
         self._phase, self._clock = "start", time.perf_counter()

@@ -5,8 +5,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from fedsift.data.look_alikes import look_alike_warning
 from fedsift.errors import BadInput
-from fedsift.models import load_layout, metric_of
+from fedsift.models import load_layout, load_learner, metric_of
 from simulations.configuration import RunConfig
 from simulations.data import choose_clients, choose_leavers, load_dataset
 from simulations.engine import federate, places, ray_session
@@ -23,7 +24,7 @@ def run(config: RunConfig, out: Path, bars: PhaseBars) -> dict[str, Any]:
     Raises:
         BadInput: something is wrong with the configuration, the data, the model or the folder; nothing is written.
     """
-    clients, leavers, size = _check(config)
+    clients, leavers, size = _check(config, bars)
     folder = RunFolder.create(out, config, least_room(size, len(clients)))
     with folder.kept_once_merged():
         if leavers:
@@ -41,7 +42,7 @@ def resume(out: Path, bars: PhaseBars) -> dict[str, Any]:
         raise BadInput(
             f"{out} was made on Flower's engine, which forgets what clients know: run it anew, with another --out"
         )
-    clients, leavers, _ = _check(config)
+    clients, leavers, _ = _check(config, bars)
     with folder.locked():
         if leavers or folder.uncertified():
             folder.signing_key()
@@ -49,26 +50,29 @@ def resume(out: Path, bars: PhaseBars) -> dict[str, Any]:
         return _simulate(folder, config, clients, leavers, bars)
 
 
-def _check(config: RunConfig) -> tuple[list[str], tuple[str, ...], int]:
+def _check(config: RunConfig, bars: PhaseBars) -> tuple[list[str], tuple[str, ...], int]:
     """Clients, leavers and n; what can be said of machine, data and model before workers load them, is said here."""
     if not config.ray_address:
         check_ray_folder()
     dataset = load_dataset(config)
     clients = choose_clients(config, dataset)
+    bars.warn(look_alike_warning(clients))
     leavers = choose_leavers(config, clients)
+    size = load_layout(config.model_settings).size
     if config.engine == "flower":
         _check_flower(config)
-    return clients, leavers, load_layout(config.model_settings).size
+    return clients, leavers, size
 
 
 def _check_flower(config: RunConfig) -> None:
-    """What Flower's own engine cannot do."""
+    """What Flower's own engine cannot do; and the model, since what its server raises ends a run that has begun."""
     if config.ray_address:
         raise BadInput("ray-address belongs to engine ray; Flower's own engine starts a Ray of its own")
     if config.oracle or config.partial_sums:
         name = "oracle" if config.oracle else "partial-sums"
         instead = "; `fedsift verify RUN --oracle` compares afterwards" if config.oracle else ""
         raise BadInput(f"{name} belongs to engine ray{instead}")
+    load_learner(dataclasses.replace(config.model_settings, compile=False))
 
 
 def _simulate(

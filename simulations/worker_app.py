@@ -20,6 +20,7 @@ def prepare(run_config: UserConfig) -> Loaded:
         BadInput: data and model cannot be loaded, or do not fit together.
     """
     config = RunConfig.from_user_config(run_config)
+    dataset_of.cache_clear()  # The files may have changed since this worker read them for another command.
     dataset = dataset_of(config)
     _, task = learner(config.model_settings)
     digest = model_digest(config.model_settings)  # Now: later it might be that of buffers which a training changed.

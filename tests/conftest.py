@@ -1,8 +1,15 @@
 """A tiny model and dataset made on the spot, and one Ray session for all tests that need workers."""
 
+import os
+
+from fedsift.reproducibility import DEFAULT_PROFILE, PROFILES, make_deterministic
+
+# What is trained in this process is held against workers and other processes bit by bit: all run under one profile,
+# whatever the processor offers and whoever runs the tests has set. torch reads it when it is imported, as it is below.
+os.environ.update(PROFILES[DEFAULT_PROFILE])
+
 import dataclasses
 import json
-import os
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
@@ -14,10 +21,13 @@ from hypothesis import settings
 from simulations.configuration import RunConfig
 from simulations.worker_pool import WorkerPool
 from tests.models import save_model
+from tests.simulations.commands import SHELL
 
 # A busy machine is no failure.
 settings.register_profile("fedsift", deadline=None)
 settings.load_profile("fedsift")
+
+make_deterministic()  # as workers are
 
 
 @pytest.fixture(scope="session")
@@ -82,6 +92,8 @@ def pool(own_code: Path) -> Iterator[WorkerPool]:
     """Two Ray workers that run `tests.client_app`, in a Ray with room for more."""
     with chdir(own_code), pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))  # for `tests`
+        for name, value in SHELL.items():
+            patch.setenv(name, value)
         ray.init(num_cpus=16, include_dashboard=False, log_to_driver=False)
     yield WorkerPool("tests.client_app:app", 2)
     ray.shutdown()

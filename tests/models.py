@@ -7,6 +7,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import (
     BertConfig,
+    BertLMHeadModel,
     BertModel,
     DistilBertConfig,
     DistilBertModel,
@@ -27,6 +28,7 @@ from transformers import (
 
 ALPHABET = [*sorted(pre_tokenizers.ByteLevel.alphabet()), "<eos>"]
 EOS = len(ALPHABET) - 1
+POSITIONS = 192
 _IDS = {"vocab_size": len(ALPHABET), "bos_token_id": EOS, "eos_token_id": EOS, "pad_token_id": EOS}
 _LLAMA: dict[str, Any] = {
     **_IDS,
@@ -35,7 +37,7 @@ _LLAMA: dict[str, Any] = {
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
-    "max_position_embeddings": 96,
+    "max_position_embeddings": POSITIONS,
     "head_dim": 4,
 }
 _BERT: dict[str, Any] = {
@@ -44,7 +46,7 @@ _BERT: dict[str, Any] = {
     "intermediate_size": 24,
     "num_hidden_layers": 1,
     "num_attention_heads": 2,
-    "max_position_embeddings": 96,
+    "max_position_embeddings": POSITIONS,
 }
 _T5: dict[str, Any] = {
     **_IDS,
@@ -58,7 +60,7 @@ _T5: dict[str, Any] = {
 
 FAMILIES: dict[str, tuple[Any, Any]] = {
     # Tied head, learned positions, biases and LayerNorms everywhere, dropout 0.1 by default.
-    "gpt2": (GPT2LMHeadModel, GPT2Config(**_IDS, n_positions=96, n_embd=16, n_layer=1, n_head=2)),
+    "gpt2": (GPT2LMHeadModel, GPT2Config(**_IDS, n_positions=POSITIONS, n_embd=16, n_layer=1, n_head=2)),
     "llama": (LlamaForCausalLM, LlamaConfig(**_LLAMA)),
     "qwen2": (Qwen2ForCausalLM, Qwen2Config(**_LLAMA, tie_word_embeddings=True)),
     "qwen3": (Qwen3ForCausalLM, Qwen3Config(**_LLAMA)),
@@ -71,7 +73,7 @@ FAMILIES: dict[str, tuple[Any, Any]] = {
             ffn_dim=24,
             num_hidden_layers=1,
             num_attention_heads=2,
-            max_position_embeddings=96,
+            max_position_embeddings=POSITIONS,
         ),
     ),
     "t5": (T5ForConditionalGeneration, T5Config(**_T5)),
@@ -81,9 +83,10 @@ FAMILIES: dict[str, tuple[Any, Any]] = {
         T5Config(**_T5, feed_forward_proj="gated-gelu", tie_word_embeddings=False),
     ),
     "bert": (BertModel, BertConfig(**_BERT)),
+    "bert-lm": (BertLMHeadModel, BertConfig(**_BERT)),
     "distilbert": (
         DistilBertModel,
-        DistilBertConfig(**_IDS, dim=16, hidden_dim=24, n_layers=1, n_heads=2, max_position_embeddings=96),
+        DistilBertConfig(**_IDS, dim=16, hidden_dim=24, n_layers=1, n_heads=2, max_position_embeddings=POSITIONS),
     ),
 }
 
@@ -95,7 +98,8 @@ def save_tokenizer(folder: Path, closes: bool = False) -> None:
     tokenizer.decoder = decoders.ByteLevel()
     if closes:
         tokenizer.post_processor = processors.TemplateProcessing(single="$A <eos>", special_tokens=[("<eos>", EOS)])
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<eos>", pad_token="<eos>").save_pretrained(folder)
+    special = dict.fromkeys(("eos_token", "pad_token", "unk_token"), "<eos>")  # Some families would add their own.
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special).save_pretrained(folder)
 
 
 def save_model(folder: Path, family: str) -> Path:

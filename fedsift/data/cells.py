@@ -55,13 +55,13 @@ def text_of(value: Any) -> str | None:
         return None
     if isinstance(value, bool | np.bool_):
         return "true" if value else "false"
-    if isinstance(value, Integral):
+    kind = next((kind for kind, types in _VALUE_KINDS if isinstance(value, types)), "")
+    if isinstance(value, Integral) and not kind:  # NumPy counts its time spans among the integers.
         return str(int(value))
     if isinstance(value, float | np.floating):
         return None if np.isnan(value) else str(value)
     if isinstance(value, Decimal):
         return None if value.is_nan() else format(value, "f")
-    kind = next((kind for kind, types in _VALUE_KINDS if isinstance(value, types)), "")
     raise _no_text(f"holds {kind or type(value).__name__}", kind)
 
 

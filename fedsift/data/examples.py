@@ -52,16 +52,33 @@ def shown(row: Row) -> str:
 def rows_digest(rows: Iterable[Row]) -> bytes:
     """SHA-256 over the rows in their order, as JSON lines (32 bytes): a client's data, as its training saw it.
 
-    Numbers that JSON does not know (arrays, tensors, NumPy scalars) count with their type, shape and bytes.
+    What JSON does not tell apart counts with more: bytes, arrays, tensors and NumPy scalars with their type, shape and
+    bytes, a mapping with keys that are no texts with its keys' types.
+
+    Raises:
+        BadInput: a row holds something else.
     """
     digest = hashlib.sha256()
     for row in rows:
-        digest.update(json.dumps(row, default=_described).encode() + b"\n")
+        digest.update(json.dumps(_with_keys(row), default=_described).encode() + b"\n")
     return digest.digest()
 
 
+def _with_keys(value: Any) -> Any:
+    """A value in which mappings whose keys JSON would make texts are pairs of key and value."""
+    if isinstance(value, dict):
+        kept = {key: _with_keys(each) for key, each in value.items()}
+        return kept if all(isinstance(key, str) for key in kept) else {"keys": list(kept), "values": [*kept.values()]}
+    return [_with_keys(each) for each in value] if isinstance(value, list | tuple) else value
+
+
 def _described(value: Any) -> list[Any]:
-    array = np.asarray(value)
+    if isinstance(value, bytes | bytearray):  # An array of them would lose what they end in.
+        return ["bytes", len(value), hashlib.sha256(value).hexdigest()]
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise BadInput(f"a row holds {shown(value)}, of which NumPy makes no array: {error}") from error
     if array.dtype.hasobject:
         raise BadInput(
             f"a row holds {shown(value)}, a {type(value).__name__}; expected texts, numbers or arrays of them"

@@ -99,9 +99,9 @@ def split_by_column(table: Any, column: str) -> ClientRows:
     wanted = {column: "client-column"}
     ids = text_table(table, wanted)
     check_texts(ids, wanted, "the table")
-    values = ids.column(column).combine_chunks().dictionary_encode()
-    values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-    return ClientRows(values.dictionary.to_pylist(), values.indices.to_numpy())
+    chunks = ids.column(column).dictionary_encode().chunks  # They share one dictionary, that of the last.
+    codes = np.concatenate([chunk.indices.to_numpy() for chunk in chunks])
+    return ClientRows(chunks[-1].dictionary.to_pylist(), codes)
 
 
 def check_texts(table: pa.Table, columns: Columns, source: str) -> None:
@@ -170,7 +170,7 @@ def text_table(source: Any, columns: Columns, name: str = "the table", lists: Co
         return texts_of_columns(rows, columns, name, lists)
     if hasattr(source, "iloc"):
         check_names(columns, list(source.columns), name)
-        return pa.table({column: _texts(source[column], column, name) for column in columns})
+        return pa.table({column: _texts(source[column].to_numpy(), column, name) for column in columns})
     raise BadInput(
         f"{name} is a {type(source).__name__}; expected a pandas DataFrame, a datasets.Dataset or a pyarrow Table"
     )

@@ -51,11 +51,18 @@ class TextClassifier(nn.Module):
         self.head.weight.copy_(normalize(drawn, dim=1))
 
     @torch.no_grad()
-    def embed_labels(self, tokenizer: Any, labels: Sequence[str]) -> None:
-        """The directions of the labels' own texts, as far as they differ from each other ("ZS Init")."""
+    def embed_labels(self, tokenizer: Any, labels: Sequence[str], max_length: int) -> None:
+        """The directions of the labels' own texts, as far as they differ from each other ("ZS Init").
+
+        Raises:
+            BadInput: one is longer than `max_length` tokens.
+        """
         vectors = []
         for label in labels:
-            ids = torch.tensor([prompt_tokens(tokenizer, label, closed=True)], device=self.head.weight.device)
+            tokens = prompt_tokens(tokenizer, label, closed=True)
+            if len(tokens) > max_length:
+                raise BadInput(f"choices: {label!r} has {len(tokens)} tokens, more than max-length = {max_length}")
+            ids = torch.tensor([tokens], device=self.head.weight.device)
             vectors.append(self.pooled(ids, torch.ones_like(ids))[0].float())
         stacked = torch.stack(vectors)
         self.head.weight.copy_(normalize(stacked - stacked.mean(0), dim=1))

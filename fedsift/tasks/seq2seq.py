@@ -11,7 +11,7 @@ from fedsift.data.examples import Row, as_example
 from fedsift.tasks.task import RowReport, Task
 from fedsift.tasks.text import pad, pad_token, prompt_tokens, target_tokens, without_middle
 
-_NO_LABEL = -100  # what transformers pads labels with
+NO_LABEL = -100  # what transformers pads labels with
 
 
 class Seq2SeqRow(NamedTuple):
@@ -71,21 +71,21 @@ class Seq2SeqLanguageModelling(Task):
             pad(prompts, pad_token(self._tokenizer)),
             pad([[1] * len(prompt) for prompt in prompts], 0),
             torch.tensor(prompt_of_row),
-            pad([row.target for row in encoded], _NO_LABEL),
+            pad([row.target for row in encoded], NO_LABEL),
         )
 
     def loss(self, model: nn.Module, batch: Seq2SeqBatch) -> Tensor:
         """Mean cross entropy over the target tokens of the batch."""
-        return cross_entropy(self._logits(model, batch).flatten(0, 1), batch.labels.flatten(), ignore_index=_NO_LABEL)
+        return cross_entropy(self._logits(model, batch).flatten(0, 1), batch.labels.flatten(), ignore_index=NO_LABEL)
 
     def scores(self, model: nn.Module, batch: Seq2SeqBatch) -> Tensor:
         """Answer probabilities, shape (rows,)."""
-        return torch.exp(self.log_likelihoods(model, batch) / (batch.labels != _NO_LABEL).sum(1))
+        return torch.exp(self.log_likelihoods(model, batch) / (batch.labels != NO_LABEL).sum(1))
 
     def log_likelihoods(self, model: nn.Module, batch: Seq2SeqBatch) -> Tensor:
         """Log-probability of each row's whole target, float64 of shape (rows,)."""
         logits = self._logits(model, batch).transpose(1, 2)
-        return -cross_entropy(logits, batch.labels, reduction="none", ignore_index=_NO_LABEL).double().sum(1)
+        return -cross_entropy(logits, batch.labels, reduction="none", ignore_index=NO_LABEL).double().sum(1)
 
     def describe(self, row: Row) -> RowReport:
         """Decoded from the tokens that are left."""

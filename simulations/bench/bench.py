@@ -9,6 +9,7 @@ from simulations.bench.bits import measure_bits
 from simulations.bench.codec import measure_codec
 from simulations.bench.measurement import Part
 from simulations.bench.overhead import measure_overhead
+from simulations.bench.reading import measure_reading
 from simulations.bench.runs import measure_runs
 from simulations.bench.step import measure_step
 from simulations.configuration import RunConfig, cores
@@ -19,6 +20,7 @@ PARTS: dict[str, Callable[[RunConfig, int], Part]] = {
     "overhead": measure_overhead,
     "step": measure_step,
     "codec": measure_codec,
+    "reading": measure_reading,
     "bits": measure_bits,
 }
 ON_RAY = {"runs", "overhead", "bits"}

@@ -131,8 +131,7 @@ def _arms(subject: Subject, compiled: bool) -> tuple[dict[str, Arm], dict[str, f
         tuner = FineTuner(model, task, subject.tuning, 0)
         arms[PLAIN] = _per_step(lambda steps: tuner.fine_tune("bench", encoded, steps), subject.tuning.steps)
         if isinstance(task, CausalLanguageModelling):
-            positions = getattr(model.module.config, "max_position_embeddings", settings.max_length)
-            arms[USUAL] = _usual(subject, encoded, min(settings.max_length, positions))
+            arms[USUAL] = _usual(subject, encoded, settings.max_length)
             arms[USUAL_CUT] = _usual(subject, encoded, max(len(row.ids) for row in encoded))
     if not settings.is_custom and not subject.is_large:
         attending, _ = load_learner(settings)

@@ -20,6 +20,7 @@ def bench(
     overhead: Annotated[bool, typer.Option("--overhead", help="Runs without a training.")] = False,
     step: Annotated[bool, typer.Option("--step", help="The optimiser step.")] = False,
     codec: Annotated[bool, typer.Option("--codec", help="Coding an upload and adding it to the sums.")] = False,
+    reading: Annotated[bool, typer.Option("--reading", help="Reading a csv of 100,000 clients.")] = False,
     bits: Annotated[bool, typer.Option("--bits", help="Bits a magnitude: bytes and scores.")] = False,
     rounds: Annotated[int, typer.Option(min=1, help="How often each is measured, in turn.")] = 5,
     out: Annotated[Path | None, typer.Option(help="Also write all figures to this JSON file.")] = None,
@@ -33,7 +34,7 @@ def bench(
         from simulations.bench.bench import ON_RAY, PARTS, figures
         from simulations.ray_start import check_ray_folder
 
-        given = {"runs": runs, "overhead": overhead, "step": step, "codec": codec, "bits": bits}
+        given = {"runs": runs, "overhead": overhead, "step": step, "codec": codec, "reading": reading, "bits": bits}
         asked = [name for name in PARTS if given[name] or not any(given.values())]
         if ON_RAY.intersection(asked):
             check_ray_folder()

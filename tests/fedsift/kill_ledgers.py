@@ -1,6 +1,6 @@
 """Kills processes in their work on a ledger; a program of its own, since a small process forks quickly.
 
-python -m tests.fedsift.kill_ledgers FOLDER
+python -m tests.fedsift.kill_ledgers FOLDER KILLS
 """
 
 import os
@@ -24,6 +24,7 @@ def client_upload(client: int) -> bytes:
     return upload([levels.choice([0, 0, 1, 2, 3]) for _ in range(SIZE)])
 
 
+TRAINING = Training(b"d" * 32, '{"torch": "2"}', 20, 0)
 UPLOADS = {f"client {client}": client_upload(client) for client in range(CLIENTS)}
 LEAVERS = ["client 1", "client 4", "client 7"]
 NEVER_LEAVE = [client for client in UPLOADS if client not in LEAVERS]
@@ -35,13 +36,13 @@ def work(path: Path) -> None:
     gone = {client for receipt in state.ledger.receipts() for client in UPLOADS if f'"{client}"' in receipt.body}
     for place, (client, data) in enumerate(UPLOADS.items()):
         if client not in state.members and client not in gone:
-            state.merge(client, data, Training(b"d" * 32, '{"torch": "2"}', 20, 0))
+            state.merge(client, data, TRAINING)
         if place % 5 == 4:
             state.fold()
     for batch in (LEAVERS[:1], LEAVERS[1:]):
         for client in batch:
             if client in state.members:
-                state.stage_removal(client, UPLOADS[client])
+                state.stage_removal(client, UPLOADS[client], TRAINING)
         state.commit_removals()
     state.ledger.close()
 
@@ -70,15 +71,15 @@ def in_a_process(path: Path, kill_after: float | None) -> bool:
     return not os.WIFSIGNALED(status)
 
 
-def main(folder: Path) -> None:
-    """200 kills at random moments of merging, folding and forgetting, several in a row for one ledger."""
+def main(folder: Path, wanted: int) -> None:
+    """So many kills at random moments of merging, folding and forgetting, several in a row for one ledger."""
     start = time.monotonic()
     assert in_a_process(folder / "undisturbed.sqlite", None)
     duration = time.monotonic() - start
     expected = never_joined()
     moments = random.Random(0)
     kills = ledgers = 0
-    while kills < 200:
+    while kills < wanted:
         path = folder / f"{ledgers}.sqlite"
         for _ in range(moments.randint(1, 8)):
             if in_a_process(path, moments.uniform(0, 1.2 * duration)):
@@ -91,9 +92,9 @@ def main(folder: Path) -> None:
         assert len(state.ledger.receipts()) == len(LEAVERS)
         state.ledger.close()
         ledgers += 1
-    assert ledgers > 20
+    assert ledgers > wanted / 10
     print(f"{kills} kills of {ledgers} ledgers")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))

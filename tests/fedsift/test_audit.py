@@ -14,6 +14,7 @@ from fedsift.server_state import ServerState
 from tests.fedsift.uploads import terms, upload
 
 SIZE = 40
+TRAINING = Training(b"d" * 32, '{"torch": "2"}', 20, 0)
 
 
 @pytest.fixture
@@ -24,9 +25,9 @@ def ledger(tmp_path: Path) -> Path:
     state = ServerState.create(path, terms(SIZE), capacity=10)
     uploads = {f"client {i}": upload([levels.randint(0, 3) for _ in range(SIZE)]) for i in range(9)}
     for client in list(uploads)[:7]:
-        state.merge(client, uploads[client], Training(b"d" * 32, '{"torch": "2"}', 20, 0))
-    state.remove("client 0", uploads["client 0"])
-    state.remove("client 1", uploads["client 1"])
+        state.merge(client, uploads[client], TRAINING)
+    state.remove("client 0", uploads["client 0"], TRAINING)
+    state.remove("client 1", uploads["client 1"], TRAINING)
     for client in list(uploads)[7:]:
         state.merge(client, uploads[client])
     state.ledger.close()

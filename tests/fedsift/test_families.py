@@ -1,6 +1,5 @@
 """Every family of models: what is tuned and what is frozen, and that a removal is exact."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -78,14 +77,6 @@ EXPECTED = {
         ],
     ),
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def settings_of(family: str, folder: Path, **options: object) -> ModelSettings:

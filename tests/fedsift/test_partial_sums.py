@@ -12,6 +12,8 @@ from fedsift.partial_sums import PartialSums
 from fedsift.server_state import ServerState
 from tests.fedsift.uploads import level_lists, terms, upload
 
+TRAINING = Training(b"data", '{"cpu":"a"}', 20, 1)
+
 
 def server(size: int, capacity: int = 9) -> tuple[ServerState, LinearChecksum]:
     state = ServerState.create(None, terms(size), capacity)
@@ -21,7 +23,7 @@ def server(size: int, capacity: int = 9) -> tuple[ServerState, LinearChecksum]:
 def partial_sums(levels: dict[str, list[int]], checksum: LinearChecksum, capacity: int = 9) -> PartialSums:
     partial = PartialSums(terms(len(next(iter(levels.values())))), capacity)
     for client_id, each in levels.items():
-        partial.add(client_id, upload(each), Training(b"data", '{"cpu":"a"}', 20, 1), checksum)
+        partial.add(client_id, upload(each), TRAINING, checksum)
     return partial
 
 
@@ -31,7 +33,7 @@ def test_any_grouping_gives_the_state_of_one_by_one(data: st.DataObject, size: i
     levels = {f"client {index}": data.draw(level_lists(size, 3)) for index in range(clients)}
     one_by_one, _ = server(size)
     for client_id, each in levels.items():
-        one_by_one.merge(client_id, upload(each), Training(b"data", '{"cpu":"a"}', 20, 1))
+        one_by_one.merge(client_id, upload(each), TRAINING)
 
     state, checksum = server(size)
     one_by_one.ledger.set("checksum_secret", state.ledger.checksum_secret.to_bytes(16, "little"))
@@ -59,7 +61,7 @@ def test_a_member_merged_by_sums_leaves_like_any_other() -> None:
     state.merge_sums(partial_sums({"client 0": [1, 0, 3, 0]}, checksum))
     assert state.sums.level_sum.tolist() == [1, 0, 5, 1]
     assert state.sums.mask_count.tolist() == [1, 0, 2, 1]
-    receipt = state.remove("client 0", upload([1, 0, 3, 0]))
+    receipt = state.remove("client 0", upload([1, 0, 3, 0]), TRAINING)
     assert '"verdict":"BIT_EXACT"' in receipt.body
     assert state.digest() == alone
 

@@ -6,15 +6,16 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from fedsift.errors import Refused
 from fedsift.member import Training
-from fedsift.reproducibility import PROFILES, environment_fingerprint, worker_environment
+from fedsift.reproducibility import DEFAULT_PROFILE, PROFILES, environment_fingerprint, worker_environment
 from fedsift.server_state import ServerState
-from tests.fedsift.train_one import CLIENT, terms
+from tests.fedsift.train_one import CLIENT, terms, train
 
 CARELESS = """
 import random, numpy, runpy, sys, torch
@@ -24,11 +25,14 @@ runpy.run_module("tests.fedsift.train_one", run_name="__main__")
 """
 
 
-def train_one(*program: str, profile: str = "vendor", processor: str = "") -> dict[str, Any]:
-    """Upload and environment of one training, by the processor named if it is emulated."""
+def train_one(
+    *program: str, profile: str = DEFAULT_PROFILE, processor: str = "", variables: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Upload and environment of one training, by the processor named if it is emulated, with further variables."""
     emulator = ["qemu-x86_64", "-cpu", processor] if processor else []
     program = program or ("-m", "tests.fedsift.train_one")
-    environment = {**os.environ, **PROFILES[profile]}
+    own = {name: value for name, value in os.environ.items() if name not in PROFILES[DEFAULT_PROFILE]}
+    environment = {**own, **PROFILES[profile], **(variables or {})}
     command = [*emulator, os.path.realpath(sys.executable) if emulator else sys.executable, *program]
     if emulator:  # The emulator starts the interpreter itself, which then does not know of its virtual environment.
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
@@ -38,9 +42,51 @@ def train_one(*program: str, profile: str = "vendor", processor: str = "") -> di
     return read
 
 
-def test_a_rerun_gives_the_same_bits() -> None:
+@pytest.fixture(scope="module")
+def trained() -> dict[str, Any]:
+    return train_one()
+
+
+def test_a_rerun_gives_the_same_bits(trained: dict[str, Any]) -> None:
     """Whatever ran before in the process: other clients, other threads, global generators."""
-    assert train_one("-c", CARELESS)["upload"] == train_one()["upload"]
+    assert train_one("-c", CARELESS)["upload"] == trained["upload"]
+
+
+def test_these_tests_run_under_the_profile(trained: dict[str, Any]) -> None:
+    """What they train in their own process may be held against workers bit by bit."""
+    here = train()
+    assert (here["upload"], here["environment"]) == (trained["upload"], trained["environment"])
+
+
+@pytest.mark.parametrize(
+    "name", ["MKL_ENABLE_INSTRUCTIONS", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE", "NVIDIA_TF32_OVERRIDE"]
+)
+def test_variables_of_libraries_that_compute_are_in_the_fingerprint(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.delenv(name, raising=False)
+    before = environment_fingerprint()
+    monkeypatch.setenv(name, "1")
+    assert environment_fingerprint() == {**before, name: "1"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ATEN_CPU_CAPABILITY", "default"),
+        ("MKL_CBWR", "COMPATIBLE"),
+        ("MKL_ENABLE_INSTRUCTIONS", "SSE4_2"),
+        ("DNNL_MAX_CPU_ISA", "SSE41"),
+        ("ONEDNN_DEFAULT_FPMATH_MODE", "BF16"),
+        ("MKL_NUM_THREADS", "2"),
+        ("OMP_NUM_THREADS", "2"),
+        ("OPENBLAS_NUM_THREADS", "2"),
+        ("TORCH_MKLDNN_MATMUL_MIN_DIM", "0"),
+    ],
+)
+def test_a_variable_that_changes_bits_is_in_the_fingerprint(trained: dict[str, Any], name: str, value: str) -> None:
+    """Where somebody sets it within the worker's own environment, on top of the profile."""
+    other = train_one(variables={name: value})
+    assert other["environment"].get(name) == value or other["upload"] == trained["upload"]
 
 
 def test_a_worker_without_gpus_sees_none() -> None:

@@ -8,6 +8,7 @@ from fedsift import ledger, server_state
 from fedsift.bit_packing import pack_mask
 from fedsift.errors import Refused
 from fedsift.localisation import Localisation
+from fedsift.member import Training
 from fedsift.server_state import ServerState
 from tests.fedsift.uploads import contribution, level_lists, terms, upload
 
@@ -81,6 +82,16 @@ def test_a_rerun_that_differs_is_refused() -> None:
     with pytest.raises(Refused, match=r"rerun of client 'client 0' differs .* another upload"):
         merged.remove("client 0", upload([1, 0, 2, 0]))
     assert merged.digest() == digest
+
+
+def test_a_rerun_on_other_data_is_refused_even_if_it_comes_to_the_same_upload() -> None:
+    merged = state([1, 0, 3, 0])
+    merged.merge("ann", upload([1, 0, 1, 0]), Training(b"her rows"))
+    digest = merged.digest()
+    with pytest.raises(Refused, match=r"rerun of client 'ann' differs .* other data"):
+        merged.remove("ann", upload([1, 0, 1, 0]), Training(b"others"))
+    assert merged.digest() == digest
+    merged.remove("ann", upload([1, 0, 1, 0]), Training(b"her rows"))
 
 
 def test_removing_a_stranger_is_refused() -> None:

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import sys
 import time
+from typing import Any
 
 from fedsift.client import LocalTrainer
 from fedsift.contribution import UploadTerms
@@ -27,7 +28,8 @@ def terms() -> UploadTerms:
     return UploadTerms(layout.digest, layout.size, 5, QuantisationGrid(255, SETTINGS.lr * SETTINGS.steps))
 
 
-def main(others_before: int, compiled: bool) -> None:
+def train(others_before: int = 0, compiled: bool = False) -> dict[str, Any]:
+    """In this process, after so many others; the upload in hexadecimal, the environment, and seconds."""
     make_deterministic()
     learner = load_learner(dataclasses.replace(MODEL, compile=compiled))
     trainer = LocalTrainer(*learner, terms(), SETTINGS, root_seed=1)
@@ -37,13 +39,12 @@ def main(others_before: int, compiled: bool) -> None:
     examples = people.train_examples(CLIENT)
     start = time.perf_counter()
     tuned = trainer.tune(CLIENT, examples)
-    told = {
+    return {
         "upload": tuned.quantised.contribution.to_bytes().hex(),
         "environment": environment_fingerprint(compiled),
         "seconds": time.perf_counter() - start,
     }
-    print(json.dumps(told))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 0, compiled="--compile" in sys.argv)
+    print(json.dumps(train(int(sys.argv[1]) if len(sys.argv) > 1 else 0, "--compile" in sys.argv)))

@@ -15,6 +15,8 @@ from typer.testing import CliRunner
 from simulations.command_line import app
 
 COMMAND = [sys.executable, "-c", "from simulations.command_line import main; main()"]
+# What somebody may have set in the shell that starts commands or Ray; workers run under their profile all the same.
+SHELL = {"ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE"}
 
 
 def invoke(*arguments: str) -> tuple[int, str, str]:
@@ -26,9 +28,14 @@ def invoke(*arguments: str) -> tuple[int, str, str]:
 
 def fedsift(*arguments: object, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
     """A command in a process of its own, in a folder."""
+    command = [*COMMAND, *map(str, arguments)]
     return subprocess.run(
-        [*COMMAND, *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=300, check=False
+        command, cwd=folder, env=_in_shell(), capture_output=True, text=True, timeout=300, check=False
     )
+
+
+def _in_shell() -> dict[str, str]:
+    return {**os.environ, **SHELL}
 
 
 def run_until(
@@ -39,7 +46,7 @@ def run_until(
     stderr: int = subprocess.DEVNULL,
 ) -> "subprocess.Popen[str]":
     """A command in a group of processes of its own, running, which has come as far as `reached` within some seconds."""
-    process = subprocess.Popen(command, cwd=folder, stderr=stderr, text=True, start_new_session=True)
+    process = subprocess.Popen(command, cwd=folder, env=_in_shell(), stderr=stderr, text=True, start_new_session=True)
     deadline = time.monotonic() + seconds
     while not reached():
         assert process.poll() is None, process.stderr and process.stderr.read()

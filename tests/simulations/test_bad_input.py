@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from simulations.command_line import app
@@ -67,6 +68,7 @@ def told(options: dict[str, str], *arguments: str) -> str:
         ({"--localise": "coordinates"}, "did you mean 'coordinate'"),
         ({"--preset": "papper"}, "unknown preset 'papper'; did you mean 'paper'"),
         ({"--max-length": "1"}, "max-length = 1"),
+        ({"--max-length": "193"}, "has 192 positions; give --max-length 192"),
         ({"--dataset": "rows.txt"}, "dataset file rows.txt: expected a csv, jsonl or parquet file"),
         ({"--task": "clasification"}, "unknown task 'clasification'; did you mean 'classification'"),
         ({"--task": "classification"}, "classification needs choices"),
@@ -123,6 +125,19 @@ def test_damaged_weights(shared_workers: None, options: dict[str, str], tiny_mod
     model = shutil.copytree(tiny_model, tmp_path / "model")
     (model / "model.safetensors").write_bytes(b"\xff" * 100)
     assert "cannot be loaded" in told({**options, "--model": str(model)})
+
+
+@pytest.mark.parametrize("engine", ["ray", "flower"])
+def test_weights_that_are_not_all_there(
+    shared_workers: None, options: dict[str, str], tiny_model: Path, tmp_path: Path, engine: str
+) -> None:
+    """The configuration alone does not tell."""
+    model = shutil.copytree(tiny_model, tmp_path / "model")
+    weights = load_file(model / "model.safetensors")
+    del weights["transformer.h.0.ln_1.weight"]
+    save_file(weights, model / "model.safetensors")
+    message = told({**options, "--model": str(model), "--engine": engine})
+    assert "the weights lack transformer.h.0.ln_1.weight" in message
 
 
 def test_a_configuration_with_an_unknown_key(options: dict[str, str], tmp_path: Path) -> None:

@@ -49,3 +49,16 @@ def test_labels_and_mistakes(shared_workers: None, tiny_model: Path, tmp_path: P
     code, _, told = invoke("check-data", str(tmp_path / "missing.csv"), *options)
     assert code == 2
     assert told.endswith("does not exist\n")
+
+
+def test_ids_that_look_alike_are_named(shared_workers: None, tiny_model: Path, tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("who,text,label\nann,x,yes\nAnn,y,no\nann ,z,yes\n007,w,yes\n7,w,yes\n", encoding="utf-8")
+    options = ["--client-column", "who", "--prompt", "{text}", "--target", "label", "--model", str(tiny_model)]
+    code, printed, warned = invoke("check-data", str(file), *options, "--json")
+    assert code == 0
+    assert json.loads(printed)["clients"] == 5
+    assert json.loads(printed)["look_alikes"] == [["ann", "Ann", "ann "]]
+    assert "warning: different clients whose ids look alike: 'ann', 'Ann', 'ann '\n" in warned
+    _, _, warned = invoke("run", "--dataset", str(file), *options, "--steps", "1", "--out", str(tmp_path / "run"))
+    assert "warning: different clients whose ids look alike: 'ann', 'Ann', 'ann '\n" in warned

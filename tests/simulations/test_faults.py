@@ -38,7 +38,7 @@ def test_a_loss_that_is_no_number_is_told_with_client_and_stage(
 def test_a_killed_run_is_resumed(
     shared_workers: None, tiny_config: RunConfig, tmp_path: Path, pool: WorkerPool
 ) -> None:
-    config = dataclasses.replace(tiny_config, steps=200, leave=("client 2", "client 6"))
+    config = dataclasses.replace(tiny_config, steps=200, leave=("client 2", "client 6"), workers=1)
     write_toml(config, tmp_path / "config.toml")
     out = tmp_path / "out"
     command = [*COMMAND, "run", str(tmp_path / "config.toml"), "--out", str(out)]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import sqlite3
 from pathlib import Path
@@ -158,6 +159,53 @@ def test_changed_data_is_refused_then_rebuilt(run_folder: tuple[Path, RunConfig]
     assert len(list(out.glob("masks*"))) == 1
     assert not list(out.glob("*.partial*"))
     assert invoke("verify", str(out), "--oracle", "--certificate", str(out / "certificates" / "0004.json"))[0] == 0
+
+
+def change_in_place(table: Path, changed: bytes) -> None:
+    """Same file, same size, same times."""
+    before = table.stat()
+    with table.open("r+b") as file:
+        file.write(changed)
+    os.utime(table, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def put_another_in_its_place(table: Path, changed: bytes) -> None:
+    before = table.stat()
+    other = table.with_name("other")
+    other.write_bytes(changed)
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other.replace(table)
+
+
+def point_a_link_elsewhere(table: Path, changed: bytes) -> None:
+    other = table.with_name("elsewhere.jsonl")
+    other.write_bytes(changed)
+    table.unlink()
+    table.symlink_to(other)
+
+
+def test_one_byte_of_a_row_is_other_data(run_folder: tuple[Path, RunConfig]) -> None:
+    out, config = run_folder
+    before, table = state_of(out), Path(config.dataset)
+    content = table.read_bytes()
+    rows = content.splitlines(keepends=True)
+    target = content.replace(b"bbb1", b"bbb2")
+    prompt = content.replace(b'"q1?", "answer": "bbb', b'"q1!", "answer": "bbb')
+    order = b"".join([rows[9], *rows[:9], *rows[10:]])  # the second row of client 1 before its first
+    assert len({content, target, prompt, order}) == 4
+    for change, changed in (
+        (change_in_place, target),
+        (change_in_place, prompt),
+        (change_in_place, order),
+        (put_another_in_its_place, target),
+        (point_a_link_elsewhere, target),
+    ):
+        change(table, changed)
+        code, printed, _ = invoke("forget", str(out), "client 1")
+        assert (code, state_of(out)) == (3, before)
+        assert "client 1  REFUSED  the rerun of client 'client 1' differs from what was merged: other data" in printed
+        change(table, content)
+    assert invoke("forget", str(out), "client 1")[0] == 0
 
 
 def test_another_environment_is_named(run_folder: tuple[Path, RunConfig]) -> None:

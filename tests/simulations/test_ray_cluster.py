@@ -45,15 +45,15 @@ class Line(CustomTask):
 """
 
 
-@pytest.mark.parametrize("clients", [12, pytest.param(100, marks=pytest.mark.slow)])
-def test_a_lost_node_leaves_no_trace(pool: WorkerPool, tmp_path: Path, clients: int) -> None:
+@pytest.mark.parametrize(("clients", "workers"), [(12, 2), pytest.param(100, 4, marks=pytest.mark.slow)])
+def test_a_lost_node_leaves_no_trace(pool: WorkerPool, tmp_path: Path, clients: int, workers: int) -> None:
     config = RunConfig(clients=clients, steps=40, evaluate=False)
     ids = [f"person-{place:04}" for place in range(clients)]
     undisturbed = federate(pool, config, places(ids, ids))
     file, out = tmp_path / "config.toml", tmp_path / "out"
     with ray_cluster() as cluster:
         node = cluster.add(OTHER)
-        write_toml(dataclasses.replace(config, ray_address=cluster.address), file)
+        write_toml(dataclasses.replace(config, ray_address=cluster.address, workers=workers), file)
         command = [*COMMAND, "run", str(file), "--out", str(out)]
         process = run_until(lambda: len(list((out / "masks").glob("*.npz"))) >= clients // 4, command, seconds=300)
         node.kill()

@@ -16,7 +16,7 @@ from simulations.configuration import RunConfig, write_toml
 from simulations.engine import federate
 from simulations.result import proven, run_result
 from simulations.worker_pool import WorkerPool
-from tests.simulations.commands import COMMAND, fedsift, invoke, result_of, run_until
+from tests.simulations.commands import COMMAND, SHELL, fedsift, invoke, result_of, run_until
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +59,10 @@ def test_what_result_json_holds(first: Path) -> None:
     assert set(result["scores_after_removal"]["sift_masks"]["per_client"]).isdisjoint(leavers)
     assert set(result["scores_after_removal"]["merged"]["per_client"]) == set(result["scores"]["merged"]["per_client"])
     assert {"start", "query", "train", "forget", "evaluate", "oracle train", "total"} <= set(result["seconds"])
-    assert len(result["environment"]) == 1
-    assert result["environment"][0]["threads"] == "1"
+    (environment,) = result["environment"]
+    assert environment["threads"] == "1"
+    vendor = {"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2,STRICT"}
+    assert {name: environment[name] for name in SHELL} == vendor
 
 
 def test_only_members_keep_a_mask(first: Path) -> None:
@@ -125,7 +127,7 @@ def descendants(process_id: int) -> set[int]:
 
 def test_ctrl_c_ends_cleanly(config_file: Path) -> None:
     out = config_file.parent / "interrupted"
-    command = [*COMMAND, "run", str(config_file), "--steps", "500", "--out", str(out)]
+    command = [*COMMAND, "run", str(config_file), "--steps", "500", "--workers", "1", "--out", str(out)]
     process = run_until(lambda: any((out / "masks").glob("*.npz")), command, seconds=300, stderr=subprocess.PIPE)
     started = descendants(process.pid)
     os.killpg(process.pid, signal.SIGINT)  # As a terminal does: to the whole group.

@@ -83,7 +83,7 @@ def test_a_model_that_scales_its_logits_keeps_its_own_head(tiny_model: Path, tol
 
 def test_a_model_that_sees_ahead_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"is no causal model: its first token sees the second; use --task classif"):
-        load_learner(ModelSettings(model=str(save_model(tmp_path, "bert"))))
+        load_learner(ModelSettings(model=str(save_model(tmp_path, "bert-lm"))))
 
 
 def test_rows_that_are_too_long(loaded: tuple[nn.Module, CausalLanguageModelling]) -> None:

@@ -36,7 +36,7 @@ APPROXIMATE = ("task negation", "NegMerge", "MSA")
 
 @pytest.fixture(scope="module")
 def lab(pool: WorkerPool, tiny_config: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    config = dataclasses.replace(tiny_config, steps=20, lr=2e-2)
+    config = dataclasses.replace(tiny_config, steps=20, lr=2e-2, workers=1)
     with Lab(config, tmp_path_factory.mktemp("lab"), PhaseBars(Console(quiet=True))) as lab:
         yield lab
 

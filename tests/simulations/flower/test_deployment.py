@@ -19,12 +19,12 @@ from simulations.ray_grid import RayGrid, node_configs
 from simulations.worker_pool import WorkerPool
 from tests.simulations.flower.deployment import Deployment, Process, wait_for
 
-CLIENTS = ("client 0", "client 1", "client 2")
+CLIENTS = ("client 0", "client 1")
 
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory, table_file: Path) -> Iterator[Deployment]:
-    """Three registered nodes, each with the rows of its client in a file."""
+    """Two registered nodes, each with the rows of its client in a file."""
     deployed = Deployment(tmp_path_factory.mktemp("deployment"))
     rows = [json.loads(line) for line in table_file.read_text(encoding="utf-8").splitlines()]
     for name in CLIENTS:
@@ -52,9 +52,8 @@ def config(tiny_config: RunConfig) -> RunConfig:
 
 
 def settings(deployment: Deployment, **changed: Any) -> ServerSettings:
-    return ServerSettings(
-        **{"out": str(deployment.folder / "run"), "rounds": 1, "min_nodes": 3, "round_timeout": 90.0, **changed}
-    )
+    usual = {"rounds": 1, "min_nodes": len(CLIENTS), "round_timeout": 90.0}
+    return ServerSettings(**{**usual, **changed})
 
 
 def simulated_digest(pool: WorkerPool, config: RunConfig, clients: list[str]) -> str:
@@ -73,30 +72,35 @@ def everybody_wants_to_join(deployment: Deployment) -> None:
         ClientFolder(folder).undo()
 
 
-def result(deployment: Deployment) -> dict[str, Any]:
-    read: dict[str, Any] = json.loads((deployment.folder / "run" / "result.json").read_text(encoding="utf-8"))
-    return read
-
-
+@pytest.mark.parametrize("evaluate", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_merge_and_leave(
-    deployment: Deployment, nodes: dict[str, Process], config: RunConfig, tiny_config: RunConfig, pool: WorkerPool
+    deployment: Deployment,
+    nodes: dict[str, Process],
+    config: RunConfig,
+    tiny_config: RunConfig,
+    pool: WorkerPool,
+    evaluate: bool,
 ) -> None:
-    run = deployment.run(config, settings(deployment, rounds=2))
-    wait_for("the merge", lambda: "3 members, 3 joined" in run.told)
+    out = deployment.folder / f"run, evaluate {evaluate}"
+    changed = dataclasses.replace(config, evaluate=evaluate)
+    run = deployment.run(changed, settings(deployment, out=str(out), rounds=2))
+    wait_for("the merge", lambda: "2 members, 2 joined" in run.told)
     own = ClientFolder(deployment.folder / "client 1" / "client")
+    assert len(list(own.masks.iterdir())) == 1
     own.ask_to_leave()
     assert run.wait() == 0
     assert f"state {simulated_digest(pool, tiny_config, list(CLIENTS))}" in run.told
-    left = result(deployment)
-    assert left["clients"] == 3
+    left = json.loads((out / "result.json").read_text(encoding="utf-8"))
+    assert left["clients"] == 2
     assert left["failures"] == {}
-    assert set(left["scores"]) == {"zero_shot", "local", "merged", "sift_masks_paper", "sift_masks"}
+    names = {"zero_shot", "local", "merged", "sift_masks_paper", "sift_masks"}
+    assert set(left["scores"]) == (names if evaluate else set())
     (removal,) = left["removals"]
     assert (removal["client"], removal["verdict"]) == ("client 1", "BIT_EXACT")
-    assert left["state_digest"] == simulated_digest(pool, tiny_config, ["client 0", "client 2"])
+    assert left["state_digest"] == simulated_digest(pool, tiny_config, ["client 0"])
     assert own.has_left
     assert list(own.masks.iterdir()) == []
-    ledger = Ledger.open(deployment.folder / "run" / "ledger.sqlite", read_only=True)
+    ledger = Ledger.open(out / "ledger.sqlite", read_only=True)
     assert ledger.node_key("client 1") == ""
     assert len(ledger.node_key("client 0")) == 64
     ledger.close()
@@ -129,21 +133,21 @@ def test_a_node_killed_in_mid_training_is_merged_in_the_next_round(
 ) -> None:
     out = deployment.folder / "killed node"
     quick = dataclasses.replace(config, evaluate=False)
-    before = nodes["client 2"].told.count("Receiving: train message")
+    before = nodes["client 1"].told.count("Receiving: train message")
     run = deployment.run(quick, settings(deployment, out=str(out), rounds=2, round_timeout=120.0))
-    wait_for("a training", lambda: nodes["client 2"].told.count("Receiving: train message") > before)
-    nodes["client 2"].kill()
+    wait_for("a training", lambda: nodes["client 1"].told.count("Receiving: train message") > before)
+    nodes["client 1"].kill()
 
     def is_back() -> bool:
         """It is let in when the SuperLink has missed its heartbeat; until then it ends, and is started again."""
-        nodes["client 2"] = start_node(deployment, tiny_model, "client 2")
-        wait_for("an answer", lambda: nodes["client 2"].ended or "SuperNode ID" in nodes["client 2"].told)
-        return not nodes["client 2"].ended
+        nodes["client 1"] = start_node(deployment, tiny_model, "client 1")
+        wait_for("an answer", lambda: nodes["client 1"].ended or "SuperNode ID" in nodes["client 1"].told)
+        return not nodes["client 1"].ended
 
     wait_for("the node's return", is_back)
     assert run.wait() == 0
-    assert "2 members, 2 joined" in run.told
-    assert "3 members, 1 joined" in run.told
+    assert "1 members, 1 joined" in run.told
+    assert "2 members, 1 joined" in run.told
     assert json.loads((out / "result.json").read_text(encoding="utf-8"))["state_digest"] == simulated_digest(
         pool, tiny_config, list(CLIENTS)
     )
@@ -173,5 +177,5 @@ def test_a_server_that_is_killed_goes_on_from_its_ledger(
     deployment.start_superlink()
     run = deployment.run(quick, settings(deployment, out=str(out)))
     assert run.wait() == 0
-    assert f"3 members, {3 - len(merged)} joined" in run.told
+    assert f"2 members, {2 - len(merged)} joined" in run.told
     assert f"state {simulated_digest(pool, tiny_config, list(CLIENTS))}" in run.told

@@ -32,7 +32,7 @@ def processes_with(text: str) -> list[str]:
 
 
 def test_the_same_run_on_flowers_own_engine(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
-    config = dataclasses.replace(tiny_config, clients=4, leave_count=1, engine="flower")
+    config = dataclasses.replace(tiny_config, clients=4, leave_count=1, engine="flower", workers=1)
     write_toml(config, tmp_path / "config.toml")
     out = tmp_path / "run"
     done = fedsift("run", tmp_path / "config.toml", "--out", out, "--json")
