@@ -58,22 +58,25 @@ def go_on(command: str, folder: Path) -> str:
 
 
 @contextmanager
-def told_to_people(if_interrupted: str, out: Path | None = None) -> Iterator[None]:
+def told_to_people(if_stopped: str, out: Path | None = None) -> Iterator[None]:
     """Errors as one line and an exit code, without a traceback.
 
     Args:
-        if_interrupted: what to say then, where there is something in `out`.
-        out: a folder; None where it is to be said anyway.
+        if_stopped: what to say of a command that was interrupted, or that a full disk and the like stopped.
+        out: a folder; while there is nothing in it, nothing was written.
     """
+
+    def advice() -> str:
+        return if_stopped if out is None or (out.is_dir() and any(out.iterdir())) else NOTHING_WRITTEN
+
     try:
         yield
     except FedsiftError as error:
         typer.echo(f"fedsift: {error}", err=True)
         raise typer.Exit(error.exit_code) from None
     except (OSError, sqlite3.Error) as error:  # A full disk, a file that somebody took away.
-        typer.echo(f"fedsift: {error}", err=True)
+        typer.echo(f"fedsift: {error}; {advice()}", err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        told = if_interrupted if out is None or (out.is_dir() and any(out.iterdir())) else NOTHING_WRITTEN
-        typer.echo(f"fedsift: interrupted; {told}", err=True)
+        typer.echo(f"fedsift: interrupted; {advice()}", err=True)
         raise typer.Exit(INTERRUPTED) from None

@@ -161,10 +161,11 @@ def test_odd_ids_leave_return_and_leave_again(
     monkeypatch.chdir(own_code)
     rows = f"def clients():\n    return {{each: [('Q:', f' {{place}}')] for place, each in enumerate({ODD!r})}}\n"
     Path("odd_ids.py").write_text(rows, encoding="utf-8")
+    (tmp_path / "config.toml").write_text("evaluate = false\n", encoding="utf-8")
     named, out = ODD[::2], tmp_path / "out"
     options = ["--dataset", "odd_ids:clients", "--model", str(tiny_model), "--steps", "1", "--out", str(out)]
     leave = [f"--leave={each}" for each in [*named, named[0]]]
-    code, printed, told = invoke("run", *options, *leave)
+    code, printed, told = invoke("run", str(tmp_path / "config.toml"), *options, *leave)
     assert code == 0, told
     assert read_toml(out / "config.toml")["leave"] == [*named, named[0]]
     removals = result_of(out)["removals"]

@@ -3,15 +3,18 @@
 import dataclasses
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 
 from fedsift.ledger import Ledger
 from fedsift.server_state import ServerState
+from simulations.command_line.shared import go_on, told_to_people
 from simulations.configuration import RunConfig, write_toml
 from simulations.run_folder import RunFolder
 from tests.fedsift.uploads import terms, upload
@@ -179,6 +182,21 @@ def test_a_file_for_figures_that_cannot_be_written(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert told in said("bench", "--codec", "--out", out, folder=tmp_path)
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), sqlite3.OperationalError("disk is full")])
+def test_what_stops_a_command_from_outside(
+    error: Exception, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line, and how to go on where something is there to go on with."""
+    for advice in ("nothing was written", f"go on with: fedsift run --resume '{tmp_path}/a b'"):
+        out = tmp_path / "a b"
+        with pytest.raises(typer.Exit) as code, told_to_people(go_on("run", out), out):
+            raise error
+        assert code.value.exit_code == 1
+        assert capsys.readouterr().err == f"fedsift: {error}; {advice}\n"
+        out.mkdir(exist_ok=True)
+        (out / "config.toml").touch()
 
 
 @pytest.fixture(params=["new", "empty before"])
