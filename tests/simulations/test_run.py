@@ -20,7 +20,7 @@ from tests.simulations.commands import COMMAND, SHELL, fedsift, invoke, result_o
 
 ROWS = """
 def rows():
-    return {f"client {client}": [(f"q{row}?", f" {chr(97 + client) * 3}{row}") for row in range(3)] for client in range(8)}
+    return {f"client {n}": [(f"q{row}?", f" {chr(97 + n) * 3}{row}") for row in range(3)] for n in range(8)}
 """
 
 
