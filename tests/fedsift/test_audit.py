@@ -13,7 +13,7 @@ from fedsift.member import Training
 from fedsift.server_state import ServerState
 from tests.fedsift.uploads import terms, upload
 
-SIZE = 40
+SIZE = 16
 TRAINING = Training(b"d" * 32, '{"torch": "2"}', 20, 0)
 
 

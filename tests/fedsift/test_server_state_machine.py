@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
@@ -100,4 +101,9 @@ class Interleaving(RuleBasedStateMachine):
 
 
 TestInterleaving = Interleaving.TestCase
-TestInterleaving.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestInterleaving.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
+
+
+@pytest.mark.slow
+class TestMoreInterleaving(Interleaving.TestCase):  # type: ignore[misc]
+    settings = settings(max_examples=100, stateful_step_count=50, deadline=None)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulations.commands import fedsift, invoke, result_of
+from tests.simulations.commands import invoke, result_of
 
 CODE = """
 import torch
@@ -49,7 +49,7 @@ def mixed():
         "raising": lambda: 1 / 0,
         "number": [("p", " t"), ("p", 3)],
         "surrogate": [("p\\ud800", " t")],
-        "long": [("x" * 1_000_000, "y" * 1_000_000)],
+        "long": [("x" * 100_000, "y" * 100_000)],
         "single": [("p", " t")] * 5,
     }
 """
@@ -142,12 +142,14 @@ def test_bad_clients_are_listed_and_the_others_go_on(
     }
 
 
-def test_a_task_of_ones_own(tmp_path: Path) -> None:
-    """In a process of its own, whose workers look in the folder that it runs in."""
-    (tmp_path / "mine.py").write_text(CODE, encoding="utf-8")
-    options = ["--dataset", "mine:points", "--task", "mine:Line", "--lr", "0.1", "--steps", "30", "--workers", "1"]
-    done = fedsift("run", *options, "--leave-count", "1", "--oracle", "--out", "out", folder=tmp_path)
-    assert done.returncode == 0, done.stderr
+def test_a_task_of_ones_own(
+    shared_workers: None, own_code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(own_code)
+    (own_code / "all_mine.py").write_text(CODE, encoding="utf-8")
+    options = ["--dataset", "all_mine:points", "--task", "all_mine:Line", "--lr", "0.1", "--steps", "30"]
+    code, _, told = invoke("run", *options, "--leave", "line 1", "--oracle", "--out", str(tmp_path / "out"))
+    assert code == 0, told
     result = result_of(tmp_path / "out")
     assert (result["metric"], result["tuned_parameters"]) == ("score", 2)
     assert result["scores"]["local"]["mean"] > result["scores"]["zero_shot"]["mean"]

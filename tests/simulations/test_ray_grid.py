@@ -36,7 +36,8 @@ def undisturbed(pool: WorkerPool, config: RunConfig) -> str:
     return state_digest(pool, config, node_configs(EIGHT))
 
 
-@pytest.mark.parametrize("workers", [1, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 4])
 def test_the_number_of_workers_leaves_no_trace(
     pool: WorkerPool, config: RunConfig, undisturbed: str, workers: int
 ) -> None:
@@ -69,7 +70,10 @@ def test_another_seed_gives_another_state(pool: WorkerPool, config: RunConfig, u
     assert state_digest(pool, other, node_configs(EIGHT)) != undisturbed
 
 
-@pytest.mark.parametrize(("partial_sums", "deadly", "times"), [(False, 3, 2), (True, 1, 1)])
+@pytest.mark.parametrize(
+    ("partial_sums", "deadly", "times"),
+    [(False, 3, 1), (True, 1, 1), pytest.param(False, 3, 2, marks=pytest.mark.slow)],
+)
 def test_a_dead_worker_is_replaced_and_its_clients_run_again(
     pool: WorkerPool, config: RunConfig, undisturbed: str, tmp_path: Path, partial_sums: bool, deadly: int, times: int
 ) -> None:

@@ -18,19 +18,28 @@ from simulations.result import proven, run_result
 from simulations.worker_pool import WorkerPool
 from tests.simulations.commands import COMMAND, SHELL, fedsift, invoke, result_of, run_until
 
+ROWS = """
+def rows():
+    return {f"client {n}": [(f"q{row}?", f" {chr(97 + n) * 3}{row}") for row in range(3)] for n in range(8)}
+"""
+
 
 @pytest.fixture(scope="module")
-def config_file(tiny_config: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def config_file(tiny_config: RunConfig, own_code: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data that code makes: workers find it in the folder in which the command runs."""
+    (own_code / "made.py").write_text(ROWS, encoding="utf-8")
     path = tmp_path_factory.mktemp("run") / "config.toml"
-    write_toml(tiny_config, path)
+    columns = {"client_column": "", "prompt": "", "target": ""}
+    write_toml(dataclasses.replace(tiny_config, dataset="made:rows", **columns), path)
     return path
 
 
 @pytest.fixture(scope="module")
-def first(config_file: Path) -> Path:
+def first(config_file: Path, own_code: Path) -> Path:
     """A run of 8 clients, three of whom leave, with the oracle."""
     out = config_file.parent / "first"
-    done = fedsift("run", config_file, "--leave-count", "3", "--oracle", "--workers", "1", "--json", "--out", out)
+    options = ["--leave-count", "3", "--oracle", "--workers", "1", "--json", "--out", out]
+    done = fedsift("run", config_file, *options, folder=own_code)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == result_of(out)
     return out
@@ -71,8 +80,11 @@ def test_only_members_keep_a_mask(first: Path) -> None:
     assert len(list((first / "masks").iterdir())) == 5
 
 
-def test_a_run_is_repeated_from_its_config(first: Path, shared_workers: None) -> None:
+def test_a_run_is_repeated_from_its_config(
+    first: Path, own_code: Path, shared_workers: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In another process, with another number of workers."""
+    monkeypatch.chdir(own_code)
     again = first.parent / "again"
     config = str(first / "config.toml")
     code, printed, _ = invoke("run", config, "--no-oracle", "--workers", "2", "--out", str(again))
@@ -125,10 +137,12 @@ def descendants(process_id: int) -> set[int]:
     return found
 
 
-def test_ctrl_c_ends_cleanly(config_file: Path) -> None:
+def test_ctrl_c_ends_cleanly(config_file: Path, own_code: Path) -> None:
     out = config_file.parent / "interrupted"
     command = [*COMMAND, "run", str(config_file), "--steps", "500", "--workers", "1", "--out", str(out)]
-    process = run_until(lambda: any((out / "masks").glob("*.npz")), command, seconds=300, stderr=subprocess.PIPE)
+    process = run_until(
+        lambda: any((out / "masks").glob("*.npz")), command, seconds=300, folder=own_code, stderr=subprocess.PIPE
+    )
     started = descendants(process.pid)
     os.killpg(process.pid, signal.SIGINT)  # As a terminal does: to the whole group.
     _, told = process.communicate(timeout=60)
