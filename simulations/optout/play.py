@@ -27,10 +27,8 @@ from simulations.optout.result import checked_steps, costs, removals, storage_by
 from simulations.optout.scenario import OTHER_HARDWARE, Scenario, read_scenario
 from simulations.progress import STEP, PhaseBars
 from simulations.result import last_line
-from simulations.run_folder import RunFolder, write_whole
+from simulations.run_folder import SCENARIO_FILE, RunFolder, write_whole
 from simulations.worker_pool import WorkerPool
-
-SCENARIO_FILE = "scenario.toml"
 
 
 def play(
@@ -93,6 +91,7 @@ def resume(out: Path, bars: PhaseBars) -> dict[str, Any]:
     with folder.locked():
         result = folder.read_result()
         if result is not None:
+            (out / STEPS_FILE).unlink(missing_ok=True)
             return result
         scenario, log = read_scenario(str(out / SCENARIO_FILE)), StepLog.read(out)
         folder.sweep()
