@@ -28,13 +28,13 @@ def run(config: RunConfig, out: Path, bars: PhaseBars) -> dict[str, Any]:
     Raises:
         BadInput: something is wrong with the configuration, the data, the model or the folder; nothing is written.
     """
-    clients, leavers = _check(config)
+    clients, resolved = _check(config)
     folder = RunFolder.create(out, config)
     try:
         if config.engine == "flower":
             return run_on_flower(config, clients, folder, bars)
         with folder.locked():
-            return _simulate(folder, config, clients, leavers, RoundLog(folder.rounds), bars)
+            return _simulate(folder, resolved, clients, RoundLog(folder.rounds), bars)
     except BadInput:
         folder.discard()
         raise
@@ -51,16 +51,16 @@ def resume(out: Path, bars: PhaseBars) -> dict[str, Any]:
         raise BadInput(
             f"{out} was made on Flower's engine, which forgets what clients know: run it anew, with another --out"
         )
-    clients, leavers = _check(config)
+    clients, config = _check(config)
     with folder.locked():
         folder.bring_up_to_date()
-        receipts, changed = _found(folder, dataclasses.replace(config, leave=leavers or 0))
+        receipts, changed = _found(folder, config)
         result = folder.read_result()
         if result is not None and not changed:
             return _with_oracle(folder, config, result, bars)
         anew = changed or not folder.rounds.exists()
         log = RoundLog(folder.rounds, receipts) if anew else RoundLog.read(folder.rounds)
-        return _simulate(folder, config, clients, leavers, log, bars)
+        return _simulate(folder, config, clients, log, bars)
 
 
 def _found(folder: RunFolder, config: RunConfig) -> tuple[int, bool]:
@@ -78,15 +78,18 @@ def _found(folder: RunFolder, config: RunConfig) -> tuple[int, bool]:
     return found
 
 
-def _check(config: RunConfig) -> tuple[list[str], tuple[str, ...]]:
-    """Clients and leavers; what can be said of data and model before workers load them, is said here."""
+def _check(config: RunConfig) -> tuple[list[str], RunConfig]:
+    """Clients, and the configuration with `leave` as ids.
+
+    What can be said of data and model before workers load them, is said here.
+    """
     dataset = load_dataset(config)
     clients = choose_clients(config, dataset)
     leavers = choose_leavers(config, clients)
     if config.engine == "flower":
         _check_flower(config)
     load_layout(config.model_settings)
-    return clients, leavers
+    return clients, dataclasses.replace(config, leave=leavers or 0)
 
 
 def _check_flower(config: RunConfig) -> None:
@@ -100,20 +103,14 @@ def _check_flower(config: RunConfig) -> None:
 
 
 def _simulate(
-    folder: RunFolder,
-    config: RunConfig,
-    clients: list[str],
-    leavers: tuple[str, ...],
-    log: RoundLog,
-    bars: PhaseBars,
+    folder: RunFolder, config: RunConfig, clients: list[str], log: RoundLog, bars: PhaseBars
 ) -> dict[str, Any]:
     """Play the rounds that are not in the log, ask the oracle, and tell what came of it all."""
     started = time.perf_counter()
-    resolved = dataclasses.replace(config, leave=leavers or 0)
     present = places(clients, _present(folder, clients, log))
-    _begin(folder, resolved, log)
+    _begin(folder, config, log)
     with bars, ray_session(len(present), config) as pool:
-        outcome = federate(pool, resolved, present, bars, folder.ledger, folder.masks(), log=log)
+        outcome = federate(pool, config, present, bars, folder.ledger, folder.masks(), log=log)
         first = outcome["rounds"][0]
         if not first["members"]:
             folder.rounds.unlink()  # Who goes on once the reason is mended tries them all again.

@@ -33,7 +33,7 @@ from strategies.client_rounds import ClientRounds
 from tests.simulations.commands import result_of
 from tests.simulations.drifting import DATASET, LEAVERS, drift_in_the_second_round, left_behind, numbers, write_code
 
-RUNS = 40
+RUNS = 24
 _WATCHED: list[tuple[Any, Sequence[str]]] = [
     (RunFolder, ("create", "sweep", "masks", "write_certificates", "write_result")),
     (ServerState, ("create", "merge", "merge_sums", "fold", "stage_removal", "commit_removals", "refuse", "serve")),

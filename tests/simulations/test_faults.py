@@ -53,9 +53,7 @@ def test_a_killed_run_is_resumed(
     alone = dataclasses.replace(config, leave=0, evaluate=False)
     assert result["state_digest"] == federate(pool, alone, stayed)["state_digest"]
     assert invoke("run", str(tmp_path / "config.toml"), "--out", str(tmp_path / "undisturbed"))[0] == 0
-    undisturbed = result_of(tmp_path / "undisturbed")
-    assert undisturbed.pop("environment")[0]["torch"] == result["environment"][0]["torch"]
-    assert numbers({**result, "environment": None}) == numbers({**undisturbed, "environment": None})
+    assert numbers(result) == numbers(result_of(tmp_path / "undisturbed"))
     assert len(list((out / "masks").iterdir())) == 6
 
     before = (out / "config.toml").read_text(encoding="utf-8")

@@ -1,7 +1,9 @@
-"""A run that is stopped at any moment, and goes on: every number is that of one that was not."""
+"""A run that is stopped at any moment, and goes on: every number is that of one that was not stopped."""
 
 import dataclasses
 import json
+import subprocess
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -137,6 +139,14 @@ def test_with_partial_sums(
     out = tmp_path / "out"
     stopped(lambda: simulation.run(dataclasses.replace(config, partial_sums=True), out, bars()), *moment)
     assert numbers(simulation.resume(out, bars())) == undisturbed[0]
+
+
+@pytest.mark.slow
+def test_killed_anywhere(tiny_config: RunConfig, tmp_path: Path) -> None:
+    """In processes of their own, by SIGKILL."""
+    command = [sys.executable, "-m", "tests.simulations.kill_runs", tiny_config.model, str(tmp_path)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 @pytest.fixture
