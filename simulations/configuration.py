@@ -23,6 +23,7 @@ from fedsift.reproducibility import DEFAULT_PROFILE, PROFILES
 from fedsift.seeds import derive_seed
 from fedsift.tuning_settings import TuningSettings
 from fedsift.user_code import is_user_code
+from simulations.output import write_whole
 
 ENGINES = ("ray", "flower")
 OWN = "own"  # the data set of a deployment: each client has its own rows
@@ -341,4 +342,4 @@ def read_toml(path: Path) -> dict[str, Any]:
 def write_toml(config: RunConfig, path: Path) -> None:
     """Write a configuration that `read_toml` reads back: the run can be repeated from it."""
     values = {hyphened(name): value for name, value in dataclasses.asdict(config).items()}
-    path.write_text(tomli_w.dumps(values), encoding="utf-8")
+    write_whole(path, tomli_w.dumps(values))

@@ -23,6 +23,7 @@ from simulations.cluster import connect, workers_and_gpus
 from simulations.configuration import RunConfig
 from simulations.ray_grid import Progress, RayGrid, node_configs
 from simulations.ray_start import start_ray
+from simulations.round_log import RoundLog, removed_by
 from simulations.worker_pool import WorkerPool
 
 CLIENT_APP = "simulations.worker_app:app"
@@ -32,8 +33,11 @@ CLIENT_APP = "simulations.worker_app:app"
 def ray_session(clients: int, config: RunConfig, spare: int = 0) -> Iterator[WorkerPool]:
     """Workers as configured for so many clients, on this machine or a cluster, stopped at the end whatever happens.
 
-    There is room for `spare` actors more, which somebody else may start.
+    There is room for `spare` actors more, which somebody else may start. For nobody nothing is started.
     """
+    if not clients:
+        yield WorkerPool(CLIENT_APP, 0, config.profile)
+        return
     logging.getLogger("flwr").setLevel(logging.ERROR)  # The bars and the table say it better.
     os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # A mistake that each worker finds is told once.
     try:
@@ -83,6 +87,7 @@ def federate(
     rounds: int | None = None,
     returning: bool = False,
     held_out: Container[str] = (),
+    log: RoundLog | None = None,
 ) -> dict[str, Any]:
     """One run of the ServerApp; returns its outcome, and the workers' environments.
 
@@ -96,17 +101,21 @@ def federate(
         rounds: by default two where somebody leaves, else one.
         returning: whether clients that left before join again; else they stay away.
         held_out: clients that never join, and only score the merged model.
+        log: of a run with a ledger: rounds in it are not played again, and those that are played are added to its file.
     """
     user_config = config.to_user_config()
     extra = {"mask-folder": str(masks.resolve())} if masks is not None else {}
     nodes = node_configs(clients, extra, held_out)
-    grid = RayGrid(pool, nodes, user_config, bars, remembered(clients, ledger, returning))
+    grid = RayGrid(pool, nodes, user_config, bars, remembered(clients, ledger, returning, log))
     with _shared_file(config, masks) as shared_file:
-        environments = pool.prepare(user_config, shared_file)
-        server_config: UserConfig = {"rounds": rounds or (2 if config.anybody_leaves else 1)}
+        environments = pool.prepare(user_config, shared_file) if clients else []
+        played = len(log.rounds) if log else 0
+        server_config: UserConfig = {"rounds": (rounds or (2 if config.anybody_leaves else 1)) - played}
         server_config["model-digest"] = pool.model_digest.hex()
         if ledger is not None:
             server_config["ledger"] = str(ledger)
+        if log is not None:
+            server_config["rounds-file"] = str(log.path)
         context = Context(run_id=1, node_id=1, node_config=server_config, state=RecordDict(), run_config=user_config)
         server_app.app(grid, context)
     outcome: dict[str, Any] = json.loads(str(context.state.config_records["outcome"]["json"]))
@@ -123,18 +132,24 @@ def _shared_file(config: RunConfig, masks: Path | None) -> Iterator[str]:
         yield file.name
 
 
-def remembered(clients: Iterable[str], ledger: Path | None, returning: bool) -> dict[int, RecordDict]:
-    """What clients know of their own standing, by place, when a simulation goes on from a ledger."""
+def remembered(
+    clients: Iterable[str], ledger: Path | None, returning: bool, log: RoundLog | None = None
+) -> dict[int, RecordDict]:
+    """What clients know of their own standing, by place, when a simulation goes on from a ledger.
+
+    Its rounds count from 1. With a log, the first of them may have begun before: whoever joined in it, or was refused
+    in it, does not ask to leave in it.
+    """
     if ledger is None or not ledger.exists():
         return {}
     opened = Ledger.open(ledger)
-    members = opened.members()
-    removed = {json.loads(receipt.body)["client"] for receipt in opened.receipts() if '"REFUSED"' not in receipt.body}
+    members, removed = opened.members(), removed_by(opened)
+    waiting = set(members) - log.joined | {body["client"] for body in log.settled(opened)} if log else set()
     opened.close()
     states = {}
     for place, client_id in enumerate(clients):
         if client_id in members:
-            states[place] = RecordDict({MEMBERSHIP: membership(member=True)})
+            states[place] = RecordDict({MEMBERSHIP: membership(True, server_round=int(client_id in waiting))})
         elif client_id in removed and not returning:
             states[place] = RecordDict({MEMBERSHIP: membership(removed=True)})
     return states

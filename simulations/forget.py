@@ -37,7 +37,7 @@ def forget(
     Raises:
         Refused: one of them is not a member; nothing is changed.
     """
-    folder, config = RunFolder.open(path)
+    folder, config = RunFolder.open_run(path)
     with folder.locked():
         return _forget(folder, config, client_ids, rebuild, bars, tell)
 
@@ -50,17 +50,18 @@ def _forget(
     bars: PhaseBars,
     tell: Callable[[str], None],
 ) -> dict[str, Any]:
+    folder.bring_up_to_date()
     members, _ = _members(folder)
     leavers = tuple(dict.fromkeys(client_ids))
     for client_id in leavers:
         if client_id not in members:
             raise Refused(f"{unknown_name('member', client_id, members)}; nothing was changed")
     folder.signing_key()
-    folder.sweep()
     dataset_ids = load_dataset(config).client_ids
     gone = [client_id for client_id in leavers if client_id not in set(dataset_ids)]
-    receipts = _refuse_gone(folder, config, gone)
     chosen = places(dataset_ids, [client_id for client_id in leavers if client_id not in gone])
+    folder.rounds.unlink(missing_ok=True)
+    receipts = _refuse_gone(folder, config, gone)
     if chosen:
         resolved = dataclasses.replace(config.leaving(*chosen), evaluate=False)
         # On a cluster all workers start: each is to rerun where its member was merged, and the machines may differ.
@@ -72,10 +73,8 @@ def _forget(
     refused = tuple(receipt["client"] for receipt in receipts if receipt["verdict"] == "REFUSED")
     if refused and rebuild:
         receipts += rebuild_without(folder, config, dataset_ids, refused, bars, tell)
-    folder.write_certificates()
-    folder.sweep()
+    folder.bring_up_to_date()
     members, state_digest = _members(folder)
-    _amend_result(folder, receipts, state_digest)
     return {
         "removals": [removal_entry(receipt) for receipt in receipts],
         "state_digest": state_digest,
@@ -101,23 +100,3 @@ def _members(folder: RunFolder) -> tuple[dict[str, Any], str]:
     members, digest = dict(state.members), state.digest().hex()
     ledger.close()
     return members, digest
-
-
-def _amend_result(folder: RunFolder, receipts: list[dict[str, Any]], state_digest: str) -> None:
-    """Bring result.json up to date: no score of a client that left stays in it, and its removal goes by its receipt."""
-    result = folder.read_result()
-    if result is None:
-        return
-    removed = {receipt["client"] for receipt in receipts if receipt["verdict"] != "REFUSED"}
-    for scores in (result["scores"], result["scores_after_removal"] or {}):
-        for score in scores.values():
-            score["per_client"] = {each: value for each, value in score["per_client"].items() if each not in removed}
-    result["failures"] = {each: why for each, why in result["failures"].items() if each not in removed}
-    result["removals"] += [removal_entry(receipt) for receipt in receipts]
-    for entry in result["removals"]:
-        if entry.get("client") in removed:  # Who it was stands in the receipt alone.
-            for name in ("client", "reason", "score_before", "score_after"):
-                entry.pop(name, None)
-    result["state_digest"] = state_digest
-    result["oracle"] = None
-    folder.write_result(result)

@@ -21,22 +21,21 @@ def join(path: Path, client_ids: Sequence[str], bars: PhaseBars) -> dict[str, An
     Raises:
         Refused: one of them is a member already; nothing is changed.
     """
-    folder, config = RunFolder.open(path)
+    folder, config = RunFolder.open_run(path)
     with folder.locked():
         members = folder.members()
         for client_id in client_ids:
             if client_id in members:
                 raise Refused(f"client {client_id!r} is a member already; nothing was changed")
-        folder.sweep()
         chosen = places(load_dataset(config).client_ids, dict.fromkeys(client_ids))
+        folder.bring_up_to_date()
+        folder.rounds.unlink(missing_ok=True)
         alone = dataclasses.replace(config.leaving(), evaluate=False)
         with bars, ray_session(len(chosen), config) as pool:
             outcome = federate(pool, alone, chosen, bars, folder.ledger, folder.masks(), returning=True)
             bars.finish()
         record = outcome["rounds"][0]
-        result = folder.read_result()
-        if result is not None:
-            folder.write_result({**result, "state_digest": outcome["state_digest"], "oracle": None})
+        folder.bring_up_to_date()
     return {
         "joined": sorted(record["joined"]),
         "failures": record["failures"],

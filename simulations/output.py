@@ -10,6 +10,7 @@ from tempfile import NamedTemporaryFile
 
 from fedsift.errors import BadInput
 
+_PROBE_NAME, _PARTIAL = ".fedsift-", ".partial"  # how names of files begin or end that are not to stay
 _PROBE = 1 << 14  # bytes; whoever runs out of room later has come as far as this
 _ADVICE = "give a folder in a place you own, on a disk with room"
 
@@ -63,13 +64,18 @@ def make_empty(path: Path, room: int = 0) -> list[Path]:
     with output_errors(path):
         if path.exists() and not path.is_dir():
             raise BadInput(f"out = {path}: it is a file; give a folder that is new or empty")
-        if path.exists() and any(path.iterdir()):
+        if path.exists() and any(not _is_leftover(each.name) for each in path.iterdir()):
             raise BadInput(f"out = {path}: the folder is not empty; give one that is new or empty")
     made = make_writable(path)
     if (free := shutil.disk_usage(path).free) < room:
         _remove_empty(made)
         raise BadInput(f"out = {path}: {room:,} bytes are needed at least, and {free:,} are free; {_ADVICE}")
     return made
+
+
+def _is_leftover(name: str) -> bool:
+    """Whether a file is one that `write_whole` or `try_writing` leaves where its process is killed."""
+    return name.startswith(_PROBE_NAME) or (name.startswith(".") and name.endswith(_PARTIAL))
 
 
 def make_writable(path: Path) -> list[Path]:
@@ -136,7 +142,7 @@ def write_whole(file: Path, text: str) -> None:
 
 def partial_of(file: Path) -> Path:
     """Where a file is until it is whole."""
-    return file.with_name(f".{file.name}.partial")
+    return file.with_name(f".{file.name}{_PARTIAL}")
 
 
 def try_writing(path: Path) -> None:
@@ -145,7 +151,7 @@ def try_writing(path: Path) -> None:
     Raises:
         OSError: that is not possible.
     """
-    with NamedTemporaryFile(dir=path, prefix=".fedsift-") as file:
+    with NamedTemporaryFile(dir=path, prefix=_PROBE_NAME) as file:
         file.write(bytes(_PROBE))
         file.flush()
         os.fsync(file.fileno())  # Some file systems find out here that they are full.

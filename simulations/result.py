@@ -36,13 +36,17 @@ def run_result(
     before, after = _named(merge["scores"], config.localise), _named(final["scores"], config.localise)
     members = merge["members"]
     dense_bytes = 4 * outcome["tuned_parameters"]
-    removals = [
+    earlier, own = (
+        outcome["receipts"][: outcome["earlier_receipts"]],
+        outcome["receipts"][outcome["earlier_receipts"] :],
+    )
+    removals = _unnamed([removal_entry(receipt) for receipt in earlier], _removed(earlier)) + [
         {
             **removal_entry(receipt),
             "score_before": before.get("sift_masks", {}).get(receipt["client"]),
             "score_after": after.get("merged", {}).get(receipt["client"]),
         }
-        for receipt in outcome["receipts"]
+        for receipt in own
     ]
     return {
         "clients": members,
@@ -59,15 +63,50 @@ def run_result(
         "removals": removals,
         "failures": {client_id: why for record in outcome["rounds"] for client_id, why in record["failures"].items()},
         "profile": config.profile,
-        "oracle": None
-        if oracle is None
-        else {
-            "state_digest": oracle["state_digest"],
-            "bit_identical": oracle["state_digest"] == outcome["state_digest"],
-        },
+        "oracle": oracle_entry(oracle, outcome["state_digest"]) if oracle else None,
         "seconds": {phase: round(value, 3) for phase, value in seconds.items()},
         "environment": outcome["environments"],
     }
+
+
+def amended(result: dict[str, Any], receipts: list[dict[str, Any]], state_digest: str) -> dict[str, Any]:
+    """A result after further removals: no score of a client that left is in it, and its removal goes by its receipt.
+
+    Args:
+        result: as it was.
+        receipts: bodies of the further receipts.
+        state_digest: of the state now.
+    """
+    removed = _removed(receipts)
+    changed = dict(result)
+    for key in ("scores", "scores_after_removal"):
+        if result[key] is not None:
+            remaining = {
+                name: {each: value for each, value in score["per_client"].items() if each not in removed}
+                for name, score in result[key].items()
+            }
+            changed[key] = {name: _summary(per_client) for name, per_client in remaining.items() if per_client}
+    changed["failures"] = {each: why for each, why in result["failures"].items() if each not in removed}
+    changed["removals"] = _unnamed(result["removals"] + [removal_entry(receipt) for receipt in receipts], removed)
+    return {**changed, "state_digest": state_digest, "oracle": None}
+
+
+def _removed(receipts: list[dict[str, Any]]) -> set[str]:
+    return {receipt["client"] for receipt in receipts if receipt["verdict"] != "REFUSED"}
+
+
+def _unnamed(entries: list[dict[str, Any]], removed: set[str]) -> list[dict[str, Any]]:
+    """Entries of removals; those of the removed do not tell who it was: that stands in the receipt alone."""
+    personal = {"client", "reason", "score_before", "score_after"}
+    return [
+        {name: value for name, value in entry.items() if name not in personal or entry.get("client") not in removed}
+        for entry in entries
+    ]
+
+
+def oracle_entry(oracle: dict[str, Any], state_digest: str) -> dict[str, Any]:
+    """What result.json tells of an oracle, from its outcome."""
+    return {"state_digest": oracle["state_digest"], "bit_identical": oracle["state_digest"] == state_digest}
 
 
 def removal_entry(receipt: dict[str, Any]) -> dict[str, Any]:
@@ -92,7 +131,7 @@ def proven(result: dict[str, Any]) -> bool:
 def print_summary(console: Console, result: dict[str, Any], out: Path) -> None:
     """The table and the verdicts for a terminal."""
     again = result["scores_after_removal"] is not None
-    leavers = [removal["client"] for removal in result["removals"]]
+    leavers = [removal["client"] for removal in result["removals"] if "client" in removal]
     table = Table(title=f"mean {result['metric']}, {result['clients']} clients", title_justify="left")
     table.add_column("model", no_wrap=True)
     table.add_column("merge: all", justify="right")
@@ -219,9 +258,9 @@ def removal_lines(removals: list[dict[str, Any]]) -> list[tuple[str, str]]:
     lines = []
     for removal in removals[:_SHOWN]:
         exact = removal["verdict"] != "REFUSED"
-        told = f"{removal['steps_retrained']} steps retrained" if exact else removal["reason"]
-        line = f"removal  {shown(removal['client'])}  {removal['verdict']}  {told}"
-        lines.append((line, "green" if exact else "red"))
+        told = f"{removal['steps_retrained']} steps retrained" if exact else removal.get("reason", "")
+        who = shown(removal["client"]) if "client" in removal else f"receipt {removal['receipt']}"
+        lines.append((f"removal  {who}  {removal['verdict']}  {told}".rstrip(), "green" if exact else "red"))
     if len(removals) > _SHOWN:
         lines.append((f"removal  ... and {len(removals) - _SHOWN} more, in result.json", ""))
     return lines

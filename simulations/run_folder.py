@@ -4,6 +4,7 @@ config.toml     the configuration
 ledger.sqlite   the server's state
 masks/          one file per member: what the clients keep
 certificates/   one file per receipt
+rounds.json     while the run is under way: what is known of its rounds (`round_log`)
 result.json     at the end of the run
 """
 
@@ -23,8 +24,12 @@ from fedsift.certificate import certify, default_key_path, load_or_make_key, pub
 from fedsift.errors import BadInput
 from fedsift.ledger import Ledger, Receipt
 from fedsift.mask_file import mask_path
+from fedsift.server_state import ServerState
 from simulations.configuration import RunConfig, read_toml, write_toml
 from simulations.output import clear, make_empty, output_errors, try_writing, write_whole
+from simulations.result import amended
+
+SCENARIO_FILE = "scenario.toml"
 
 
 class RunFolder:
@@ -34,6 +39,7 @@ class RunFolder:
         self.path = path
         self._made: list[Path] = []
         self.ledger = path / "ledger.sqlite"
+        self.rounds = path / "rounds.json"
         self.result = path / "result.json"
 
     @classmethod
@@ -64,6 +70,21 @@ class RunFolder:
         if not (path / "config.toml").is_file():
             raise BadInput(f"{path} is no run folder: it has no config.toml")
         return cls(path), RunConfig.from_mapping(read_toml(path / "config.toml"), source=str(path / "config.toml"))
+
+    @classmethod
+    def open_run(cls, path: Path) -> tuple["RunFolder", RunConfig]:
+        """An existing run whose members may be changed, and its configuration.
+
+        Raises:
+            BadInput: it is no run folder, or that of a scenario, whose steps alone say who is a member.
+        """
+        folder, config = cls.open(path)
+        if (path / SCENARIO_FILE).exists():
+            raise BadInput(
+                f"{path} holds a scenario, which says itself who leaves and joins: go on with it by `fedsift optout "
+                f"--resume {path}`, or make a run of its config.toml"
+            )
+        return folder, config
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -130,8 +151,11 @@ class RunFolder:
     def sweep(self) -> None:
         """Delete masks that are no member's, and what a rebuild replaced or gave up.
 
-        A process that is killed between a removal and its client's hearing of it leaves such a mask behind.
+        A process that is killed between a removal and its client's hearing of it leaves such a mask behind; one that is
+        killed while it writes a file, a part of it.
         """
+        for unfinished in self.path.rglob(".*.partial"):
+            unfinished.unlink()
         if not self.ledger.exists():
             return
         current = self.masks()
@@ -144,6 +168,25 @@ class RunFolder:
         for folder in self.path.glob("masks*"):
             if folder != current:
                 shutil.rmtree(folder)
+
+    def bring_up_to_date(self) -> None:
+        """Let all files follow the ledger, whatever a process that was stopped left undone."""
+        self.sweep()
+        result = self.read_result()
+        if result is not None:
+            self.rounds.unlink(missing_ok=True)
+        if not self.ledger.exists():
+            return
+        self.write_certificates()
+        if result is None:
+            return
+        state = ServerState(Ledger.open(self.ledger))
+        told = {entry["receipt"] for entry in result["removals"]}
+        untold = [json.loads(receipt.body) for receipt in state.ledger.receipts() if receipt.number not in told]
+        digest = state.digest().hex()
+        state.ledger.close()
+        if untold or digest != result["state_digest"]:
+            self.write_result(amended(result, untold, digest))
 
     def signing_key(self) -> Ed25519PrivateKey:
         """The key that signs this run's certificates; to be asked for before work that ends with one.
@@ -189,8 +232,9 @@ class RunFolder:
             write_whole(file, json.dumps(certify(receipt, key), indent=1) + "\n")
 
     def write_result(self, result: dict[str, Any]) -> None:
-        """Write result.json."""
+        """Write result.json: the run is over."""
         write_whole(self.result, json.dumps(result, indent=1) + "\n")
+        self.rounds.unlink(missing_ok=True)
 
     def read_result(self) -> dict[str, Any] | None:
         """What result.json holds, None where the run did not come to its end."""

@@ -17,6 +17,7 @@ from fedsift.models import load_layout
 from fedsift.server_state import ServerState
 from simulations.configuration import PUBLISHED_TUNING, RunConfig, hyphened
 from simulations.ray_grid import RayGrid
+from simulations.round_log import LoggedRounds, RoundLog
 from strategies.partial_merge import PartialMerge
 from strategies.sift_masks import SiftMasks
 
@@ -30,7 +31,8 @@ def main(grid: Grid, context: Context) -> None:
     """Run as many rounds as the node configuration says under "rounds": one to merge, a second one for those who leave.
 
     The state is in the file that the node configuration names as "ledger", which is made if there is none; without
-    that key, in memory. Its "model-digest", in hexadecimal, is that of the M0 that all clients are to have. Leaves in
+    that key, in memory. Rounds that are over stand in the file named as "rounds-file", and so will those that follow.
+    Its "model-digest", in hexadecimal, is that of the M0 that all clients are to have. Leaves in
     `context.state["outcome"]` a JSON text: the rounds' records, all receipts, the number of tuned parameters, and the
     final state's digest and members.
     """
@@ -41,7 +43,14 @@ def main(grid: Grid, context: Context) -> None:
     state = open_state(config, Path(ledger) if ledger else None, capacity, model_digest)
     if config.partial_sums:
         merge_in_workers(grid, state)
-    strategy = SiftMasks(state, ("paper", config.localise), config.evaluate, receipt_context(config))
+    localisations, context_of_receipts = ("paper", config.localise), receipt_context(config)
+    earlier_receipts = 0
+    if rounds_file := str(context.node_config.get("rounds-file", "")):
+        log = RoundLog.read(Path(rounds_file))
+        earlier_receipts = log.earlier_receipts
+        strategy: SiftMasks = LoggedRounds(state, localisations, config.evaluate, context_of_receipts, log)
+    else:
+        strategy = SiftMasks(state, localisations, config.evaluate, context_of_receipts)
     strategy.start(
         grid,
         ArrayRecord(),
@@ -49,18 +58,25 @@ def main(grid: Grid, context: Context) -> None:
         timeout=math.inf,
         train_config=ConfigRecord({"score": config.evaluate}),
     )
-    outcome = outcome_of(state, strategy)
+    outcome = outcome_of(state, strategy, earlier_receipts)
     state.ledger.close()
     context.state["outcome"] = ConfigRecord({"json": json.dumps(outcome)})
 
 
-def outcome_of(state: ServerState, strategy: SiftMasks) -> dict[str, Any]:
-    """What a run came to: the rounds' records, all receipts, and the state's digest, size and members."""
+def outcome_of(state: ServerState, strategy: SiftMasks, earlier_receipts: int = 0) -> dict[str, Any]:
+    """What a run came to: the rounds' records, all receipts, and the state's digest, size and members.
+
+    Args:
+        state: after the rounds.
+        strategy: that played them.
+        earlier_receipts: how many of the receipts are of before the first round.
+    """
     return {
         "tuned_parameters": state.terms.size,
         "server_bytes": state.sums.nbytes,
         "state_digest": state.digest().hex(),
         "member_digests": {client_id: member.digest.hex() for client_id, member in state.members.items()},
+        "earlier_receipts": earlier_receipts,
         "receipts": [json.loads(receipt.body) for receipt in state.ledger.receipts()],
         "rounds": [dataclasses.asdict(record) for record in strategy.rounds],
     }

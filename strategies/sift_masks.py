@@ -153,6 +153,7 @@ class SiftMasks(ClientRounds[SiftRecord]):
                 self.failed(client_id, "forget" if leaving else "train", error)
                 if leaving:
                     refused[client_id] = str(error).strip().splitlines()[-1]  # Of a crash, not the whole traceback.
+        self.before_removals()
         receipts = self.state.commit_removals(self._receipt_context)
         receipts += [self.state.refuse(each, refused[each], self._receipt_context) for each in sorted(refused)]
         record.receipts = [json.loads(receipt.body) for receipt in receipts]
@@ -163,6 +164,9 @@ class SiftMasks(ClientRounds[SiftRecord]):
         record.saturated = sum(member.saturated for member in members)
         metrics = MetricRecord({"members": record.members, "joined": len(record.joined)})
         return messages.merged_record(self.state.merged_magnitudes()), metrics
+
+    def before_removals(self) -> None:
+        """All replies of a round are in, nothing of its removals is written yet; here, nothing is done then."""
 
     def _joins_first(self, replies: Iterable[Message]) -> Iterator[Message]:
         """Replies as they come, but those of clients that leave not before all who join have answered.

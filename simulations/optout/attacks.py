@@ -9,10 +9,9 @@ from fedsift.errors import BadInput
 from simulations.attacks.evaluation import evaluate_attacks
 from simulations.lab import Lab
 from simulations.optout.federation import Cast
-from simulations.optout.play import SCENARIO_FILE
 from simulations.optout.scenario import read_scenario
 from simulations.progress import PhaseBars
-from simulations.run_folder import RunFolder
+from simulations.run_folder import SCENARIO_FILE, RunFolder
 
 _MOST_ATTACKED = 5  # leavers, the first: each attack scores all their examples many times over
 

@@ -28,10 +28,8 @@ from simulations.optout.scenario import OTHER_HARDWARE, Scenario, read_scenario
 from simulations.output import write_whole
 from simulations.progress import STEP, PhaseBars
 from simulations.result import last_line
-from simulations.run_folder import RunFolder, least_room
+from simulations.run_folder import SCENARIO_FILE, RunFolder, least_room
 from simulations.worker_pool import WorkerPool
-
-SCENARIO_FILE = "scenario.toml"
 
 
 def play(
@@ -91,6 +89,7 @@ def resume(out: Path, bars: PhaseBars) -> dict[str, Any]:
     with folder.locked():
         result = folder.read_result()
         if result is not None:
+            (out / STEPS_FILE).unlink(missing_ok=True)
             return result
         scenario, log = read_scenario(str(out / SCENARIO_FILE)), StepLog.read(out)
         folder.sweep()

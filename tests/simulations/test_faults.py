@@ -8,6 +8,7 @@ from simulations.engine import federate
 from simulations.result import run_result
 from simulations.worker_pool import WorkerPool
 from tests.simulations.commands import COMMAND, invoke, kill_when, result_of
+from tests.simulations.drifting import numbers
 
 EVERYONE = {f"client {index}": index for index in range(8)}
 
@@ -38,7 +39,7 @@ def test_a_loss_that_is_no_number_is_told_with_client_and_stage(
 def test_a_killed_run_is_resumed(
     shared_workers: None, tiny_config: RunConfig, tmp_path: Path, pool: WorkerPool
 ) -> None:
-    config = dataclasses.replace(tiny_config, steps=200, leave=("client 2", "client 6"), workers=1)
+    config = dataclasses.replace(tiny_config, steps=100, leave=("client 2", "client 6"), workers=1)
     write_toml(config, tmp_path / "config.toml")
     out = tmp_path / "out"
     command = [*COMMAND, "run", str(tmp_path / "config.toml"), "--out", str(out)]
@@ -51,10 +52,12 @@ def test_a_killed_run_is_resumed(
     stayed = {each: place for each, place in EVERYONE.items() if each not in config.leave}
     alone = dataclasses.replace(config, leave=(), evaluate=False)
     assert result["state_digest"] == federate(pool, alone, stayed)["state_digest"]
+    assert invoke("run", str(tmp_path / "config.toml"), "--out", str(tmp_path / "undisturbed"))[0] == 0
+    assert numbers(result) == numbers(result_of(tmp_path / "undisturbed"))
     assert len(list((out / "masks").iterdir())) == 6
 
     before = (out / "config.toml").read_text(encoding="utf-8")
-    for old, new in (("\nsteps = 200", "\nsteps = 201"), ("commit-share = 0.0", "commit-share = 0.1")):
+    for old, new in (("\nsteps = 100", "\nsteps = 101"), ("commit-share = 0.0", "commit-share = 0.1")):
         assert old in before
         (out / "config.toml").write_text(before.replace(old, new), encoding="utf-8")
         for command in (["run", "--resume", str(out)], ["forget", str(out), "client 0"]):

@@ -1,10 +1,8 @@
 """Scenarios that are stopped at any moment end as if they had not been."""
 
 import dataclasses
-import gc
 import json
 import sys
-from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from simulations.progress import PhaseBars
 from simulations.run_folder import RunFolder
 from simulations.worker_pool import WorkerPool
 from tests.simulations.commands import kill_when
+from tests.simulations.stopping import stopped
 
 # Each step has something of everything: removals, refusals, a client that comes back, one that is offline.
 TOML = """
@@ -54,10 +53,6 @@ play(read_scenario(scenario), RunConfig.from_mapping(read_toml(Path(config))), P
 """
 
 
-class Stopped(BaseException):
-    """What a kill is to this process."""
-
-
 @pytest.fixture(autouse=True)
 def _workers(pool: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Scenarios run on the shared workers."""
@@ -88,19 +83,6 @@ def undisturbed(pool: WorkerPool, tiny_config: RunConfig, tmp_path_factory: pyte
     return without_seconds(result)
 
 
-def stop_at(call: int, where: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that stops this process when it is called for the n-th time."""
-    calls = []
-
-    def stopping(*arguments: Any, **named: Any) -> Any:
-        calls.append(1)
-        if len(calls) == call:
-            raise Stopped
-        return where(*arguments, **named)
-
-    return stopping
-
-
 @pytest.mark.parametrize(
     ("owner", "name", "call"),
     [
@@ -119,17 +101,12 @@ def test_stopped_at_a_moment(
     undisturbed: dict[str, Any],
     tiny_config: RunConfig,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     owner: Any,
     name: str,
     call: int,
 ) -> None:
     out = tmp_path / "out"
-    with monkeypatch.context() as patch:
-        patch.setattr(owner, name, stop_at(call, getattr(owner, name)))
-        with pytest.raises(Stopped):
-            start(tiny_config, out)
-    gc.collect()  # The ledger's connection lives in the frames that were left.
+    stopped(lambda: start(tiny_config, out), owner, name, call)
     assert not (out / "result.json").exists()
     assert without_seconds(optout.resume(out, bars())) == undisturbed
     assert not (out / "steps.json").exists()
