@@ -134,12 +134,12 @@ def test_where_nobody_can_be_merged_it_is_said_and_may_be_tried_again(
     out = tmp_path / "out"
     code, _, told = invoke("run", str(tmp_path / "config.toml"), "--out", str(out))
     assert code == 2
-    assert "no client could be merged; client client " in told
+    assert "no client could be merged; client 'client " in told
     assert not out.exists()
 
     stopped(lambda: run(failing, out, PhaseBars(Console(quiet=True))), ServerState, "fold", 2)
     for _ in range(2):
         code, _, told = invoke("run", "--resume", str(out))
         assert code == 2
-        assert "no client could be merged; client client " in told
+        assert "no client could be merged; client 'client " in told
         assert sorted(file.name for file in out.iterdir()) == ["config.toml", "ledger.sqlite", "masks"]
