@@ -27,10 +27,12 @@ def unknown_name(kind: str, name: str, valid: Iterable[str]) -> BadInput:
     names = sorted(valid)
     nearest = get_close_matches(name, names, n=1, cutoff=0.5)
     more = f", ... ({len(names)} in all)" if len(names) > _NAMES_SHOWN else ""
-    hint = f"did you mean {nearest[0]!r}?" if nearest else f"valid: {', '.join(map(shown, names[:_NAMES_SHOWN]))}{more}"
+    hint = (
+        f"did you mean {nearest[0]!r}?" if nearest else f"valid: {', '.join(map(legible, names[:_NAMES_SHOWN]))}{more}"
+    )
     return BadInput(f"unknown {kind} {name!r}; {hint}")
 
 
-def shown(name: str) -> str:
+def legible(name: str) -> str:
     """A name within a line: as it is, or as Python writes it where blanks or invisible characters would hide it."""
     return name if name.isprintable() and name == name.strip() != "" else repr(name)

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fedsift.audit import Finding
-from fedsift.errors import shown
+from fedsift.errors import legible
 from simulations.configuration import RunConfig
 
 # Keys in result.json, and how people know them.
@@ -171,8 +171,10 @@ def print_removals(console: Console, told: dict[str, Any], run: Path) -> None:
 
 def print_joined(console: Console, told: dict[str, Any]) -> None:
     """What `fedsift join` did."""
-    lines = [(f"joined   {shown(client_id)}", "green") for client_id in told["joined"]]
-    lines += [(f"failed   {shown(client_id)}  {last_line(why)}", "red") for client_id, why in told["failures"].items()]
+    lines = [(f"joined   {legible(client_id)}", "green") for client_id in told["joined"]]
+    lines += [
+        (f"failed   {legible(client_id)}  {last_line(why)}", "red") for client_id, why in told["failures"].items()
+    ]
     lines.append((f"state    {told['state_digest']}, {told['members']} members", ""))
     for line, style in lines:
         console.print(Text(line, style=style), soft_wrap=True)
@@ -206,7 +208,7 @@ def print_data(console: Console, told: dict[str, Any]) -> None:
         lines += [(f"         {share:6.1%}  {target}", "") for target, share in told["targets"].items()]
     for each in told["samples"]:
         target = f" -> {each['target']!r}" if each["target"] else ""
-        lines.append((f"sample   {shown(each['client'])}: {each['prompt']!r}{target}", ""))
+        lines.append((f"sample   {legible(each['client'])}: {each['prompt']!r}{target}", ""))
     verdict = "the same bits twice" if same else "NOT the same bits twice: a removal would be refused"
     lines.append((f"trained  {verdict}, profile {told['profile']}", "green" if same else "bold red"))
     for line, style in lines:
@@ -239,7 +241,7 @@ def _lines(result: dict[str, Any], out: Path) -> list[tuple[str, str]]:
     ]
     lines += removal_lines(result["removals"])
     failures = list(result["failures"].items())
-    lines += [(f"failed   {shown(client_id)}  {last_line(why)}", "red") for client_id, why in failures[:_SHOWN]]
+    lines += [(f"failed   {legible(client_id)}  {last_line(why)}", "red") for client_id, why in failures[:_SHOWN]]
     if len(failures) > _SHOWN:
         lines.append((f"failed   ... and {len(failures) - _SHOWN} more, in result.json", "red"))
     oracle = result["oracle"]
@@ -259,7 +261,7 @@ def removal_lines(removals: list[dict[str, Any]]) -> list[tuple[str, str]]:
     for removal in removals[:_SHOWN]:
         exact = removal["verdict"] != "REFUSED"
         told = f"{removal['steps_retrained']} steps retrained" if exact else removal.get("reason", "")
-        who = shown(removal["client"]) if "client" in removal else f"receipt {removal['receipt']}"
+        who = legible(removal["client"]) if "client" in removal else f"receipt {removal['receipt']}"
         lines.append((f"removal  {who}  {removal['verdict']}  {told}".rstrip(), "green" if exact else "red"))
     if len(removals) > _SHOWN:
         lines.append((f"removal  ... and {len(removals) - _SHOWN} more, in result.json", ""))

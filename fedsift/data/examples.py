@@ -37,8 +37,7 @@ def as_example(row: Row) -> Example:
                 text.encode()
             except UnicodeEncodeError as error:
                 raise BadInput(
-                    f"{shown(row)} is no valid Unicode at character {error.start + 1}; decode the source as UTF-8, "
-                    'with errors="replace" if need be'
+                    f"{shown(row)} is no valid Unicode at character {error.start + 1}; decode the source as UTF-8"
                 ) from error
     return Example(*row)
 

@@ -11,7 +11,7 @@ from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord
 from flwr.serverapp import Grid, ServerApp
 from flwr.superlink.grid.inmemory_grid import InMemoryGrid
 
-from fedsift.errors import BadInput, shown
+from fedsift.errors import BadInput, legible
 from fedsift.models import load_learner, metric_of
 from simulations.configuration import RunConfig
 from simulations.flower.client_app import run_folder
@@ -81,8 +81,8 @@ def _rounds(grid: Grid, folder: RunFolder, config: RunConfig, settings: ServerSe
             earlier.scores.clear()  # Only those of the first and the last round are told: rounds may go on for years.
         record = strategy.rounds[-1]
         for client_id, why in record.failures.items():
-            _LOG.warning("fedsift: %s: %s", shown(client_id), last_line(why))
-        removals = ", ".join(f"{shown(each['client'])} {each['verdict']}" for each in record.receipts) or "none"
+            _LOG.warning("fedsift: %s: %s", legible(client_id), last_line(why))
+        removals = ", ".join(f"{legible(each['client'])} {each['verdict']}" for each in record.receipts) or "none"
         _LOG.info("fedsift: %d members, %d joined; removals: %s", record.members, len(record.joined), removals)
         _LOG.info("fedsift: state %s", record.state_digest)
 

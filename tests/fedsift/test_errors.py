@@ -1,6 +1,6 @@
 import pytest
 
-from fedsift.errors import shown, unknown_name
+from fedsift.errors import legible, unknown_name
 
 
 def test_the_nearest_name_is_given() -> None:
@@ -14,7 +14,7 @@ def test_without_a_near_name_all_are_given() -> None:
 
 @pytest.mark.parametrize("name", ["person-0003", "a b", "客户", "é", "007", "[red]", "a,b"])
 def test_a_plain_name_is_shown_as_it_is(name: str) -> None:
-    assert shown(name) == name
+    assert legible(name) == name
 
 
 @pytest.mark.parametrize(
@@ -31,4 +31,4 @@ def test_a_plain_name_is_shown_as_it_is(name: str) -> None:
     ],
 )
 def test_an_odd_name_cannot_be_taken_for_another(name: str, told: str) -> None:
-    assert shown(name) == told
+    assert legible(name) == told
