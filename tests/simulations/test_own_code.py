@@ -138,7 +138,7 @@ def test_bad_clients_are_listed_and_the_others_go_on(
         "raising": "client 'raising': ZeroDivisionError: division by zero (all_mine.py, line 41)",
         "number": "client 'number', row 2: ('p', 3) is no pair (prompt, target) of texts that are not empty",
         "surrogate": "client 'surrogate', row 1: ('p\\ud800', ' t') is no valid Unicode at character 2; "
-        'decode the source as UTF-8, with errors="replace" if need be',
+        "decode the source as UTF-8",
     }
 
 
