@@ -50,7 +50,7 @@ def text_of(value: Any) -> str | None:
                 value.encode()
             except UnicodeEncodeError as error:
                 raise BadInput(f"holds no valid Unicode at character {error.start + 1}") from error
-        return str(value)
+        return str.__str__(value)  # Of an Enum's member or the like, the text that it is.
     if value is None or type(value).__name__ in ("NAType", "NaTType"):  # as pandas calls nothing
         return None
     if isinstance(value, bool | np.bool_):

@@ -35,6 +35,8 @@ def read_csv(path: Path, columns: Columns, names: Sequence[str] = (), encoding: 
         BadInput: it cannot be read or is no csv; the message names the line.
     """
     header = list(names) or _header(path, encoding)
+    if len(header) == 1 and (found := next((each for each in ";\t|" if each in header[0]), "")):
+        raise BadInput(f"dataset file {path}: its header is set apart by {found!r}; write the file with commas")
     check_names(columns, header, str(path))
     schema = pa.schema([(column, pa.string()) for column in columns])
     for block in _BLOCKS:
@@ -72,16 +74,27 @@ class _QuotesWatched(io.RawIOBase):
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._seen = b"\n"  # Of what went through: its last byte but one, and the last, which has not been judged.
+        self._held = b""
         self._count, self._fits = 0, True
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1) -> bytes:
-        block = self._stream.read(size)
-        text = self._seen + (block or b"\n")
-        self._look(text)
-        self._seen = text[-2:]
+        """The next bytes; at the end a new line, if the text has none. None of the blocks ends between CR and LF.
+
+        Arrow takes away a LF at the beginning of a block after a CR at the end of the last, within quotes too.
+        """
+        block = self._held + self._stream.read(size - len(self._held))
+        self._held = b""
+        if len(block) < size:  # the end
+            block += b"" if (self._seen + block).endswith(b"\n") else b"\n"
+        elif block.endswith(b"\r"):
+            block, self._held = block[:-1], b"\r"
+        if block:
+            text = self._seen + block
+            self._look(text)
+            self._seen = text[-2:]
         return block
 
     def _look(self, text: bytes) -> None:
@@ -102,9 +115,12 @@ class _QuotesWatched(io.RawIOBase):
 def _header(path: Path, encoding: str) -> list[str]:
     with opened(path, encoding) as stream:
         try:
-            return next(_strict_rows(stream), (1, []))[1]
+            header = next(_strict_rows(stream), None)
         except (csv.Error, UnicodeDecodeError) as error:
             raise BadInput(f"dataset file {path}: {_problem(path, encoding, 0)}") from error
+    if header is None:
+        raise BadInput(f"dataset file {path} has no rows")
+    return header[1]
 
 
 def _problem(path: Path, encoding: str, width: int) -> str:

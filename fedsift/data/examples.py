@@ -51,29 +51,32 @@ def shown(row: Row) -> str:
 def rows_digest(rows: Iterable[Row]) -> bytes:
     """SHA-256 over the rows in their order, as JSON lines (32 bytes): a client's data, as its training saw it.
 
-    What JSON does not tell apart counts with more: bytes, arrays, tensors and NumPy scalars with their type, shape and
-    bytes, a mapping with keys that are no texts with its keys' types.
+    What JSON does not know counts too: bytes; arrays, tensors and NumPy scalars with their type, shape and bytes; keys
+    of mappings that are no texts.
 
     Raises:
         BadInput: a row holds something else.
     """
     digest = hashlib.sha256()
     for row in rows:
-        digest.update(json.dumps(_with_keys(row), default=_described).encode() + b"\n")
+        try:
+            line = json.dumps(_with_pairs(row), default=_described)
+        except (ValueError, RecursionError) as error:  # a number of thousands of digits, a list that holds itself
+            raise BadInput(f"a row is no JSON: {error}") from error
+        digest.update(line.encode() + b"\n")
     return digest.digest()
 
 
-def _with_keys(value: Any) -> Any:
-    """A value in which mappings whose keys JSON would make texts are pairs of key and value."""
+def _with_pairs(value: Any) -> Any:
+    """A value in which mappings are lists of pairs: JSON would make texts of all keys."""
     if isinstance(value, dict):
-        kept = {key: _with_keys(each) for key, each in value.items()}
-        return kept if all(isinstance(key, str) for key in kept) else {"keys": list(kept), "values": [*kept.values()]}
-    return [_with_keys(each) for each in value] if isinstance(value, list | tuple) else value
+        return {"pairs": [[_with_pairs(key), _with_pairs(each)] for key, each in value.items()]}
+    return [_with_pairs(each) for each in value] if isinstance(value, list | tuple) else value
 
 
-def _described(value: Any) -> list[Any]:
+def _described(value: Any) -> dict[str, Any]:
     if isinstance(value, bytes | bytearray):  # An array of them would lose what they end in.
-        return ["bytes", len(value), hashlib.sha256(value).hexdigest()]
+        return {"bytes": hashlib.sha256(value).hexdigest()}
     try:
         array = np.asarray(value)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -82,4 +85,4 @@ def _described(value: Any) -> list[Any]:
         raise BadInput(
             f"a row holds {shown(value)}, a {type(value).__name__}; expected texts, numbers or arrays of them"
         )
-    return [array.dtype.str, array.shape, hashlib.sha256(array.tobytes()).hexdigest()]
+    return {"array": [array.dtype.str, array.shape, hashlib.sha256(array.tobytes()).hexdigest()]}

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from fedsift.errors import BadInput
 
 _KINDS = {".csv": "csv", ".jsonl": "json", ".json": "json", ".parquet": "parquet"}
-_PACKED = (".gz", ".bz2", ".zst", ".xz")
+_PACKED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".xz": "xz"}
 # The longer first: UTF-32's mark begins with UTF-16's.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -58,12 +58,44 @@ def opened(path: Path, encoding: str = "") -> Iterator[BinaryIO]:
 def _unpacked(path: Path) -> io.BufferedReader:
     suffix = path.suffix.lower()
     if suffix == ".xz":
-        return io.BufferedReader(lzma.open(path), _BLOCK)
+        return io.BufferedReader(_Xz(path), _BLOCK)
     if suffix in _PACKED:
         import pyarrow as pa  # Here: who only asks for a file's kind need not wait for it.
 
-        return io.BufferedReader(pa.input_stream(path, compression="detect"), _BLOCK)
+        return io.BufferedReader(pa.input_stream(path, compression=_PACKED[suffix]), _BLOCK)
     return io.BufferedReader(io.FileIO(path), _BLOCK)
+
+
+class _Xz(io.RawIOBase):
+    """A file packed by xz. Python's own reader leaves out, without a word, what it cannot read after a first stream."""
+
+    def __init__(self, path: Path) -> None:
+        self._file, self._decompressor = path.open("rb"), lzma.LZMADecompressor(lzma.FORMAT_XZ)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        text = b""
+        while not text:
+            packed = b""
+            if self._decompressor.eof:
+                # Streams may follow one another, with zeros in between.
+                packed = self._decompressor.unused_data.lstrip(b"\0") or self._file.read(_BLOCK).lstrip(b"\0")
+                if not packed:
+                    return 0
+                self._decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ)
+            elif self._decompressor.needs_input:
+                packed = self._file.read(_BLOCK)
+                if not packed:
+                    raise EOFError("it ends too early")
+            text = self._decompressor.decompress(packed, len(buffer))
+        buffer[: len(text)] = text
+        return len(text)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 class _Recoded(io.RawIOBase):

@@ -33,7 +33,7 @@ def read_json(path: Path, columns: Columns, lists: Collection[str] = ()) -> pa.T
     schema = pa.schema([(name, pa.list_(pa.string()) if name in lists else pa.string()) for name in columns])
     names: set[str] = set()
     with opened(path) as stream:
-        objects = _each_object(stream, path)
+        objects = each_object(stream, path)
         table = on_disk(_batches(objects, schema, path, names), schema)
     if len(table):
         check_names(columns, sorted(names), str(path))
@@ -64,8 +64,12 @@ def _cell(texts: Any, place: str, row: dict[str, Any], column: str, path: Path) 
         raise BadInput(f"dataset file {path}: {place}: column {column!r} {error}") from error
 
 
-def _each_object(stream: BinaryIO, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each object, and where it stands."""
+def each_object(stream: BinaryIO, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each object, and where it stands; a number is the text that the file has.
+
+    Raises:
+        BadInput: it is no JSON, or no object; the message names the place.
+    """
     first = True
     for number, line in enumerate(stream, start=1):
         if not line.strip():
@@ -88,7 +92,8 @@ def _decoded(text: bytes, place: str, what: str, kind: type[T], path: Path) -> T
         place = place if what == "object" else f"line {line}"
         raise BadInput(f"dataset file {path}: {place} is no valid UTF-8 ({error.reason}); write it as UTF-8") from error
     except (ValueError, RecursionError) as error:
-        raise BadInput(f"dataset file {path}: {place} is no JSON {what}: {error}") from error
+        expected = "one object a line, or all in one array"
+        raise BadInput(f"dataset file {path}: {place} is no JSON {what}: {error}; expected {expected}") from error
     if not isinstance(value, kind):
         raise BadInput(f"dataset file {path}: {place} is no JSON {what}")
     return value

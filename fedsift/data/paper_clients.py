@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from fedsift.data.cells import is_list
 from fedsift.data.columns import Columns
 from fedsift.data.csv_file import read_csv
-from fedsift.data.file_source import kind_of_file
+from fedsift.data.file_source import kind_of_file, opened
 from fedsift.data.hub import load_from_hub
+from fedsift.data.memory_table import text_table
 from fedsift.data.paper_settings import BOTS, PAPER_SETTINGS, SUBREDDITS, PaperSetting
 from fedsift.data.reddit_comments import read_comments
-from fedsift.data.table import ClientRows, Split, TableDataset, check_texts, open_table, text_table
+from fedsift.data.table import ClientRows, Split, TableDataset, check_texts, open_table
 from fedsift.data.template import Template
 from fedsift.errors import BadInput, unknown_name
 
@@ -81,14 +82,25 @@ def _read(setting: PaperSetting, file: str, columns: Columns) -> pa.Table:
         return table
     if not kind_of_file(file):
         raise BadInput(f"{setting.name}: file {file} has none of the known suffixes")
-    if setting.name == "sent140" and Path(file).suffix.lower() == ".csv" and _starts_with_a_number(file):
-        return read_csv(Path(file), columns, _SENT140_CSV, "latin-1")
+    if setting.name == "sent140" and kind_of_file(file) == "csv" and _starts_with_a_number(file):
+        return read_csv(Path(file), columns, _SENT140_CSV, "" if _is_utf8(file) else "latin-1")
     return open_table(file, columns, setting.lists)
 
 
 def _starts_with_a_number(file: str) -> bool:
-    with Path(file).open("rb") as lines:
+    with opened(Path(file)) as lines:
         return lines.readline().split(b",")[0].strip(b'"').isdigit()
+
+
+def _is_utf8(file: str) -> bool:
+    """Whether somebody has written the file anew in UTF-8; as its site has it, it is in latin-1."""
+    with opened(Path(file)) as lines:
+        try:
+            for line in lines:
+                line.decode()
+        except UnicodeDecodeError:
+            return False
+    return True
 
 
 def _authors(table: pa.Table, source: str, limit: int) -> Split:
@@ -121,7 +133,7 @@ def _label_codes(labels: pa.ChunkedArray, values: tuple[str, ...]) -> NDArray[np
         if is_list(chunk.type):
             texts, rows = chunk.flatten(), compute.list_parent_indices(chunk).to_numpy()
         found = compute.index_in(texts, pa.array(values)).fill_null(-1).to_numpy()
-        rows, found = rows[found >= 0], found[found >= 0]
+        rows, found = np.unique(np.stack([rows, found])[:, found >= 0], axis=1)  # A label that is there twice is one.
         of_chunk = np.full(len(chunk), -1)
         of_chunk[rows] = found
         of_chunk[np.bincount(rows, minlength=len(chunk)) > 1] = -1

@@ -26,12 +26,12 @@ def read_parquet(path: Path, columns: Columns, lists: Collection[str] = ()) -> p
     """
     with opened(path) as stream:
         try:
-            file = parquet.ParquetFile(stream)
+            file = parquet.ParquetFile(stream, page_checksum_verification=True)
             check_names(columns, file.schema_arrow.names, str(path))
             empty = pa.Table.from_batches([], file.schema_arrow)
             schema = texts_of_columns(empty, columns, str(path), lists).schema
             return on_disk(_batches(file, columns, str(path), lists), schema)
-        except pa.ArrowException as error:
+        except (pa.ArrowException, UnicodeDecodeError) as error:
             reason = str(error).splitlines()[0]
             raise BadInput(f"dataset file {path} cannot be read as parquet: {reason}") from error
 

@@ -1,16 +1,17 @@
 """A month of Reddit's comments, as the paper chooses among them (appendix B.3)."""
 
-import json
 from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
-from fedsift.data.columns import Columns
+from fedsift.data.columns import Columns, check_names
 from fedsift.data.disk_table import on_disk
 from fedsift.data.file_source import opened
-from fedsift.errors import BadInput, unknown_name
+from fedsift.data.json_file import each_object
+from fedsift.errors import BadInput
 
 _BATCH = 10_000  # rows
 
@@ -32,7 +33,7 @@ def read_comments(path: Path, columns: Columns, subreddits: Collection[str], bot
     """
     schema = pa.schema([(column, pa.string()) for column in columns])
     with opened(path) as lines:
-        rows = _kept(lines, path, list(columns), frozenset(subreddits), [bot.lower() for bot in bots])
+        rows = _kept(each_object(lines, path), path, columns, frozenset(subreddits), [bot.lower() for bot in bots])
         return on_disk(_batches(rows, schema), schema)
 
 
@@ -42,19 +43,19 @@ def _batches(rows: Iterator[list[str]], schema: pa.Schema) -> Iterator[pa.Record
 
 
 def _kept(
-    lines: Iterable[bytes], path: Path, columns: list[str], subreddits: frozenset[str], bots: list[str]
+    comments: Iterable[tuple[str, dict[str, Any]]],
+    path: Path,
+    columns: Columns,
+    subreddits: frozenset[str],
+    bots: list[str],
 ) -> Iterator[list[str]]:
     # Line by line, since no table reader gets through a whole dump: its columns come, go and change their types.
-    for number, line in enumerate(lines, start=1):
-        try:
-            comment = json.loads(line)
-            author, body, subreddit = row = ["" if comment[column] is None else comment[column] for column in columns]
-        except KeyError as error:
-            raise BadInput(f"{path}: line {number}: {unknown_name('column', error.args[0], comment)}") from error
-        except (ValueError, TypeError) as error:
-            raise BadInput(f"{path}: line {number} is no JSON object") from error
+    for place, comment in comments:
+        check_names(columns, list(comment), f"{path}, {place}")
+        row = ["" if comment[column] is None else comment[column] for column in columns]
         if not all(isinstance(text, str) for text in row):
-            raise BadInput(f"{path}: line {number}: {', '.join(columns)} are not all texts")
+            raise BadInput(f"{path}: {place}: {', '.join(columns)} are not all texts")
+        author, body, subreddit = row
         if subreddit not in subreddits or body in ("", "[deleted]", "[removed]"):
             continue
         if author in ("", "[deleted]") or any(bot in author.lower() for bot in bots):

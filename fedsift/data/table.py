@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as compute
 from numpy.typing import NDArray
 
-from fedsift.data.cells import text_of, texts_of_columns
-from fedsift.data.columns import Columns, check_names
+from fedsift.data.columns import Columns
 from fedsift.data.csv_file import read_csv
 from fedsift.data.examples import Example
 from fedsift.data.file_source import kind_of_file
 from fedsift.data.hub import load_from_hub
 from fedsift.data.json_file import read_json
+from fedsift.data.memory_table import text_table
 from fedsift.data.parquet_file import read_parquet
 from fedsift.data.template import Template
 from fedsift.errors import BadInput
@@ -146,41 +146,3 @@ def open_table(name: str, columns: Columns, lists: Collection[str] = ()) -> pa.T
     if not len(table):
         raise BadInput(f"dataset {'file ' if kind else ''}{name} has no rows")
     return table
-
-
-def text_table(source: Any, columns: Columns, name: str = "the table", lists: Collection[str] = ()) -> pa.Table:
-    """Some columns of a table in memory, as texts; null where it has nothing.
-
-    Args:
-        source: a pandas DataFrame, a `datasets.Dataset` or a pyarrow Table.
-        columns: which, each with the option that names it.
-        name: what errors call the table.
-        lists: those of them that may hold lists of texts.
-
-    Raises:
-        BadInput: it is something else, a column is not there, or has no texts.
-    """
-    if isinstance(source, pa.Table):
-        check_names(columns, source.column_names, name)
-        return texts_of_columns(source, columns, name, lists)
-    if hasattr(source, "with_format") and hasattr(source, "column_names") and hasattr(source, "num_rows"):
-        check_names(columns, source.column_names, name)
-        # Not its `data`: they have all rows that it ever had; a selection or a new order of them stands beside it.
-        rows = source.select_columns(list(columns)).with_format("arrow")[:]
-        return texts_of_columns(rows, columns, name, lists)
-    if hasattr(source, "iloc"):
-        check_names(columns, list(source.columns), name)
-        return pa.table({column: _texts(source[column].to_numpy(), column, name) for column in columns})
-    raise BadInput(
-        f"{name} is a {type(source).__name__}; expected a pandas DataFrame, a datasets.Dataset or a pyarrow Table"
-    )
-
-
-def _texts(values: Any, column: str, name: str) -> pa.Array:
-    texts = []
-    for number, value in enumerate(values, start=1):
-        try:
-            texts.append(text_of(value))
-        except BadInput as error:
-            raise BadInput(f"{name}: row {number}: column {column!r} {error}") from error
-    return pa.array(texts, pa.string())

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from fedsift.data.table import TableDataset, check_texts, open_table, split_by_column, text_table
+from fedsift.data.memory_table import text_table
+from fedsift.data.table import TableDataset, check_texts, open_table, split_by_column
 from fedsift.data.template import Template
 
 TEMPLATE = Template("{q}", "a")

@@ -56,5 +56,9 @@ def test_rows_of_texts_and_of_numbers() -> None:
     assert len({rows_digest([row]) for row in rows}) == 3
     assert rows_digest([(torch.arange(3), 1)]) == rows_digest([(np.arange(3), 1)])
     assert rows_digest([np.zeros((2, 3))]) != rows_digest([np.zeros((3, 2))])
+    assert rows_digest([{1: "a"}]) != rows_digest([{"1": "a"}])
+    assert rows_digest([b"a"]) != rows_digest([b"a\0"])
+    with pytest.raises(BadInput, match="a row is no JSON"):
+        rows_digest([10**5000])
     with pytest.raises(BadInput, match=r"a row holds <object object.*, a object; expected texts, numbers or arrays"):
         rows_digest([(object(), 1)])

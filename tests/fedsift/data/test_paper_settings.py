@@ -125,6 +125,15 @@ def test_sent140_as_its_site_has_it(tmp_path: Path) -> None:
     assert [target for _, target in sent140.train_examples("null")] == ["Positive", "Negative"]
 
 
+def test_sent140_as_its_site_has_it_packed_or_in_another_encoding(tmp_path: Path) -> None:
+    file = Path(sent140_file(tmp_path))
+    expected = load_paper_setting("sent140", str(file)).train_examples("zoé")
+    (tmp_path / "utf8.csv").write_text(file.read_text(encoding="latin-1"), encoding="utf-8")
+    (tmp_path / "packed.CSV.GZ").write_bytes(gzip.compress(file.read_bytes()))
+    for name in ("utf8.csv", "packed.CSV.GZ"):
+        assert load_paper_setting("sent140", str(tmp_path / name)).train_examples("zoé") == expected
+
+
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 def test_sent140_as_the_hub_has_it(tmp_path: Path, kind: str) -> None:
     file = tmp_path / f"tweets.{kind}"
@@ -206,9 +215,12 @@ def test_a_changed_dump_is_read_anew(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (lines([comment("al", "nfl", "x"), {"author": "al", "subreddit": "nfl", "bdy": "x"}]), "line 2.*'bdy'"),
+        (
+            lines([comment("al", "nfl", "x"), {"author": "al", "subreddit": "nfl", "bdy": "x"}]),
+            "'body'; did you mean 'bdy'. in .*line 2",
+        ),
         (lines([comment("al", "nfl", "x")]) + "{broken\n", "line 2 is no JSON object"),
-        ("[1]\n", "line 1 is no JSON object"),
+        ("[1]\n", "row 1 is no JSON object"),
         (lines([comment("al", "AskReddit", "x")]), "no comment in .* is kept"),
         ("", "no comment in .* is kept"),
         (lines([comment("al", "nfl", "x")]), "no user in .* has rows of two labels"),
@@ -229,7 +241,7 @@ POSTS: list[dict[str, Any]] = [
     {"OwnerUserId": 10, "Tags": ["c++", "boost"], "Title": "t", "Body": "template"},
     {"OwnerUserId": 9, "Tags": ["css"], "Title": "t", "Body": ""},
     {"OwnerUserId": 9, "Tags": ["css"], "Title": "t", "Body": None},
-    {"OwnerUserId": 9, "Tags": ["rust", "css"], "Title": "t", "Body": "a box"},
+    {"OwnerUserId": 9, "Tags": ["rust", "css", "css"], "Title": "t", "Body": "a box"},
     {"OwnerUserId": 9, "Tags": ["haskell"], "Title": "t", "Body": "none of the tags: dropped"},
     {"OwnerUserId": 9, "Tags": [], "Title": "t", "Body": "no tags: dropped"},
     {"OwnerUserId": 5, "Tags": ["html"], "Title": "t", "Body": "one label: no client"},

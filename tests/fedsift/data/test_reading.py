@@ -9,6 +9,7 @@ import json
 import lzma
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fedsift.data.memory_table import text_table
 from fedsift.errors import BadInput
-from tests.fedsift.data.reading import Rows, rows_in
+from tests.fedsift.data.reading import COLUMNS, Rows, rows_in
 
 HEAD = b"user,q,a\n"
 
@@ -68,6 +70,8 @@ def test_a_csv_cell_is_its_text(tmp_path: Path, cell: str) -> None:
         (b"a,q,user,\nx,q?,u,\n", one("u")),
         (HEAD + b"u,q?,x\nv,q?,x\nu,r?,y\n", {"u": [("q?", "x"), ("r?", "y")], "v": [("q?", "x")]}),
         (HEAD + b"Ann,q?,x\nann,q?,x\nann ,q?,x\n", {each: [("q?", "x")] for each in ("Ann", "ann", "ann ")}),
+        # A reader of blocks sees CR and LF apart.
+        (HEAD + b'u,"' + b"x" * ((1 << 20) - 13) + b'\r\n",y\n', one("u", "x" * ((1 << 20) - 13) + "\r\n", "y")),
         (HEAD + b"u,q?," + b"x" * 3_000_000 + b"\nv,q?,x\n", {**one("u", "q?", "x" * 3_000_000), **one("v")}),
     ],
 )
@@ -147,6 +151,10 @@ def test_typed_columns(tmp_path: Path, column: pa.Array, texts: list[str], sourc
     assert rows_in(made) == expected
 
 
+class Word(str, Enum):  # noqa: UP042  (unlike a StrEnum's, its str() is not its text)
+    ANN = "ann"
+
+
 FRAMES: list[tuple[dict[str, Any], Rows]] = [
     ({"user": ["007", "7"], "q": ["q?", "q?"], "a": ["x", "x"]}, {**one("007"), **one("7")}),
     ({"user": [7], "q": ["q?"], "a": [True]}, one("7", "q?", "true")),
@@ -155,6 +163,9 @@ FRAMES: list[tuple[dict[str, Any], Rows]] = [
     ({"user": pd.Categorical(["b", "a"]), "q": ["q?"] * 2, "a": ["x"] * 2}, {**one("b"), **one("a")}),
     ({"user": pd.array([1, 2], "Int64"), "q": ["q?"] * 2, "a": ["x"] * 2}, {**one("1"), **one("2")}),
     ({"user": pd.array(["NA", "None"], "string"), "q": ["q?"] * 2, "a": ["x"] * 2}, {**one("NA"), **one("None")}),
+    ({"user": pd.array([2**53 + 1, None], "Int64")[:1], "q": ["q?"], "a": ["x"]}, one("9007199254740993")),
+    ({"user": pd.Categorical([2**53 + 1]), "q": ["q?"], "a": ["x"]}, one("9007199254740993")),
+    ({"user": [Word.ANN], "q": ["q?"], "a": ["x"]}, one("ann")),
     ({"user": np.array(["u"]), "q": [np.str_("q?")], "a": [np.float32(0.1)]}, one("u", "q?", "0.1")),
 ]
 
@@ -221,6 +232,35 @@ def test_packed_files(tmp_path: Path, suffix: str, pack: Callable[[bytes], bytes
         rows_in(file)
 
 
+def test_what_follows_an_xz_stream_is_read_or_told(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv.xz"
+    first, second = lzma.compress(HEAD + b"u,q?,x\n"), lzma.compress(b"v,q?,x\n")
+    file.write_bytes(first + bytes(8) + second)
+    assert rows_in(file) == {**one("u"), **one("v")}
+    for damaged in (first + bytes([second[0] ^ 1]) + second[1:], first + b"garbage", first + second[:-1], b""):
+        file.write_bytes(damaged)
+        with pytest.raises(BadInput, match=r"rows\.csv\.xz cannot be read: "):
+            rows_in(file)
+
+
+def test_a_flipped_byte_of_a_parquet_file_with_checksums(tmp_path: Path) -> None:
+    file = tmp_path / "rows.parquet"
+    table = pa.table({"user": ["client-17"], "q": ["q?"], "a": ["x"]})
+    pyarrow.parquet.write_table(
+        table, file, compression="none", use_dictionary=False, write_page_checksum=True, write_statistics=False
+    )
+    assert rows_in(file) == one("client-17")
+    content = file.read_bytes()
+    file.write_bytes(content.replace(b"client-17", b"client-97", 1))
+    with pytest.raises(BadInput, match="CRC checksum verification failed"):
+        rows_in(file)
+
+
+def test_columns_with_gaps_keep_their_digits() -> None:
+    frame = pd.DataFrame({"user": pd.array([2**53 + 1, 2**53 + 3, None], "Int64"), "q": ["q?"] * 3, "a": ["x"] * 3})
+    assert text_table(frame, COLUMNS).column("user").to_pylist() == ["9007199254740993", "9007199254740995", None]
+
+
 @pytest.mark.parametrize(
     "name", ["rows[12].csv", "rows?.csv", "*.csv", "r {a,b}.csv", "a%20b.csv", "~.csv", "r [2].CSV"]
 )
@@ -244,14 +284,16 @@ def test_no_character_of_a_name_stands_for_another(tmp_path: Path, name: str) ->
         ("rows.csv", HEAD + b'u,"q?" ,x\n', "line 2: ',' expected"),
         ("rows.csv", b"user,q,a,q\nu,q?,x,r?\n", "2 columns are called 'q'"),
         ("rows.csv", b"user,q,a,,\nu,q?,x,,\n", "2 columns are called ''"),
-        ("rows.csv", b"user;q;a\nu;q?;x\n", "prompt: unknown column 'q'; did you mean|valid: user;q;a"),
+        ("rows.csv", b"user;q;a\nu;q?;x\n", "its header is set apart by ';'; write the file with commas"),
         ("rows.csv", b"user, q,a\nu,q?,x\n", "prompt: unknown column 'q'; did you mean ' q'"),
         ("rows.csv", HEAD + b"u,q?,x\nu,q?,\n", "row 2 has nothing in column 'a'"),
         ("rows.csv", HEAD + b'u,q?,x\n"",q?,x\n', "row 2 has nothing in column 'user'"),
         ("rows.csv", HEAD + b"u,caf\xe9,x\n", "line 2 is no valid UTF-8"),
         ("rows.csv", "user,q,a\nü,q?,x\n".encode("utf-16")[:-1], "no valid UTF-16"),
         ("rows.csv", HEAD, "has no rows"),
-        ("rows.csv", b"", "unknown column|has no rows"),
+        ("rows.csv", HEAD[:-1], "has no rows"),
+        ("rows.csv", b"", "rows.csv has no rows"),
+        ("rows.csv", b"\n\n", "rows.csv has no rows"),
         ("rows.jsonl", b'{"user":"u","q":"q?"}\n', "target: unknown column 'a'"),
         ("rows.jsonl", b'{"user":"u","q":"q?","a":"x"}\n{"user":"u","q":"q?"}\n', "row 2 has nothing in column 'a'"),
         (
@@ -322,6 +364,14 @@ def test_tables_of_other_kinds() -> None:
         rows_in(ROWS)
     with pytest.raises(BadInput, match="2 columns are called 'q'"):
         rows_in(pd.DataFrame([["u", "q?", "x", "r?"]], columns=["user", "q", "a", "q"]))
+    with pytest.raises(BadInput, match="column whose name is no text: 1; rename it"):
+        rows_in(pd.DataFrame([["u", "q?", "x"]], columns=["user", 1, "a"]))
+    with pytest.raises(BadInput, match="the table is a Series"):
+        rows_in(pd.Series(["u"]))
+    with pytest.raises(BadInput, match="the table is a DatasetDict"):
+        rows_in(datasets.DatasetDict({"train": datasets.Dataset.from_dict(ROWS)}))
+    with pytest.raises(BadInput, match="has a transform"):
+        rows_in(datasets.Dataset.from_dict(ROWS).with_transform(lambda rows: rows))
     with pytest.raises(BadInput, match="target: unknown column 'a'"):
         rows_in(datasets.Dataset.from_dict({"user": ["u"], "q": ["q?"]}))
 
