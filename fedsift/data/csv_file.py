@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -15,14 +15,17 @@ from fedsift.data.disk_table import on_disk
 from fedsift.data.file_source import opened
 from fedsift.errors import BadInput
 
-# Bytes that are parsed at once. A row has to fit; where one does not, the next size is tried.
-_BLOCKS = (1 << 20, 1 << 26, (1 << 31) - 1)
+# Bytes. A row has to fit; where one does not, the next size is tried, then all at once.
+_BLOCKS = (1 << 20, 1 << 26)
+_MOST_AT_ONCE = (1 << 31) - 2
 _QUOTE = ord('"')
 _BORDER = np.zeros(256, bool)  # what may stand before an opening and after a closing quote
 _BORDER[[ord(","), ord("\n"), ord("\r"), _QUOTE]] = True
 
 
-def read_csv(path: Path, columns: Columns, names: Sequence[str] = (), encoding: str = "") -> pa.Table:
+def read_csv(
+    path: Path, columns: Columns, names: Sequence[str] = (), encoding: str = "", blocks: Sequence[int] = _BLOCKS
+) -> pa.Table:
     """Some columns of a file, as texts; null where a cell is empty. The file streams: memory does not grow with it.
 
     Args:
@@ -30,6 +33,7 @@ def read_csv(path: Path, columns: Columns, names: Sequence[str] = (), encoding: 
         columns: which.
         names: of all its columns, where the file has no header.
         encoding: of its text; "" for UTF-8, or what its byte order mark says.
+        blocks: how many bytes are parsed at once, the sizes that are tried one after the other.
 
     Raises:
         BadInput: it cannot be read or is no csv; the message names the line.
@@ -38,78 +42,101 @@ def read_csv(path: Path, columns: Columns, names: Sequence[str] = (), encoding: 
     if len(header) == 1 and (found := next((each for each in ";\t|" if each in header[0]), "")):
         raise BadInput(f"dataset file {path}: its header is set apart by {found!r}; write the file with commas")
     check_names(columns, header, str(path))
-    schema = pa.schema([(column, pa.string()) for column in columns])
-    for block in _BLOCKS:
+    for block in blocks:
         with opened(path, encoding) as stream:
-            quotes = _QuotesWatched(stream)
+            rows = _WholeRows(stream)
             try:
-                reader = arrow_csv.open_csv(
-                    quotes,
-                    arrow_csv.ReadOptions(block_size=block, column_names=list(names) or None),
-                    arrow_csv.ParseOptions(newlines_in_values=True),
-                    arrow_csv.ConvertOptions(
-                        column_types=schema,
-                        include_columns=schema.names,
-                        null_values=[""],
-                        strings_can_be_null=True,
-                        quoted_strings_can_be_null=False,
-                    ),
-                )
-                table = on_disk(reader, schema)
-            except pa.ArrowInvalid as error:
-                problem = _problem(path, encoding, len(header))
-                if problem or block == _BLOCKS[-1]:
-                    raise BadInput(f"dataset file {path}: {problem or error}") from error
-                continue
-        # Arrow takes a quote as it comes. Where all are where they belong, it reads what a strict reader would.
-        if not quotes.are_paired and (problem := _problem(path, encoding, len(header))):
+                table = _parsed(rows, block, columns, names)
+            except (_RowTooLong, pa.ArrowInvalid):
+                table = None
+        if table is not None and rows.quotes_fit:
+            return table
+        if problem := _problem(path, encoding, len(header)):
             raise BadInput(f"dataset file {path}: {problem}")
-        return table
-    raise AssertionError("the last size returns or raises")
+        if not rows.quotes_fit:
+            break
+    # A row is very long, or quotes stand within unquoted cells, so that nobody sees where rows end without reading all.
+    with opened(path, encoding) as stream:
+        content = stream.read(_MOST_AT_ONCE + 1)
+    if len(content) > _MOST_AT_ONCE:
+        raise BadInput(f"dataset file {path} is too large for its long rows, or for quotes in cells without quotes")
+    return _parsed(pa.BufferReader(content), len(content) + 1, columns, names)
 
 
-class _QuotesWatched(io.RawIOBase):
-    """A stream that sees whether each quote opens a cell, closes one, or is doubled within one."""
+def _parsed(source: Any, block: int, columns: Columns, names: Sequence[str]) -> pa.Table:
+    schema = pa.schema([(column, pa.string()) for column in columns])
+    reader = arrow_csv.open_csv(
+        source,
+        arrow_csv.ReadOptions(block_size=block, column_names=list(names) or None),
+        arrow_csv.ParseOptions(newlines_in_values=True),
+        arrow_csv.ConvertOptions(
+            column_types=schema,
+            include_columns=schema.names,
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+    return on_disk(reader, schema)
+
+
+class _RowTooLong(ValueError):
+    """A block holds no end of a row."""
+
+
+class _WholeRows(io.RawIOBase):
+    """A stream that is read by whole rows: where a block ends within a row, Arrow may misread quotes and line ends.
+
+    Attributes:
+        quotes_fit: whether each quote so far opens a cell, closes one, or is doubled within one. Then quotes tell where
+            rows end, and Arrow reads what a strict reader would.
+    """
 
     def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._seen = b"\n"  # Of what went through: its last byte but one, and the last, which has not been judged.
-        self._held = b""
-        self._count, self._fits = 0, True
+        self._stream, self._rest = stream, b""
+        self.quotes_fit = True
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes; at the end a new line, if the text has none. None of the blocks ends between CR and LF.
+        """As many rows as fit into so many bytes; the last one ends with a new line, too.
 
-        Arrow takes away a LF at the beginning of a block after a CR at the end of the last, within quotes too.
+        Raises:
+            _RowTooLong: none does.
         """
-        block = self._held + self._stream.read(size - len(self._held))
-        self._held = b""
-        if len(block) < size:  # the end
-            block += b"" if (self._seen + block).endswith(b"\n") else b"\n"
-        elif block.endswith(b"\r"):
-            block, self._held = block[:-1], b"\r"
-        if block:
-            text = self._seen + block
-            self._look(text)
-            self._seen = text[-2:]
+        block = self._rest + self._stream.read(size - len(self._rest))
+        if len(block) < size:
+            self._rest = b""
+            block += b"\n" if block and not block.endswith(b"\n") else b""
+        else:
+            end = _end_of_rows(block)
+            block, self._rest = block[:end], block[end:]
+        self.quotes_fit = self.quotes_fit and _quotes_fit(block)
+        if not block and self._rest:
+            raise _RowTooLong
         return block
 
-    def _look(self, text: bytes) -> None:
-        """Judge the quotes in a text, but for its first and its last byte."""
-        values = np.frombuffer(text, np.uint8)
-        places = np.flatnonzero(values[1:-1] == _QUOTE) + 1
-        opens = (self._count + np.arange(len(places))) % 2 == 0
-        neighbours = np.where(opens, values[places - 1], values[places + 1])
-        self._fits = self._fits and bool(_BORDER[neighbours].all())
-        self._count += len(places)
 
-    @property
-    def are_paired(self) -> bool:
-        """Whether all quotes so far do, and none is left open."""
-        return self._fits and self._count % 2 == 0
+def _end_of_rows(block: bytes) -> int:
+    """Where the last whole row of a block ends that begins with one; 0 where there is none."""
+    end, is_quoted = len(block), block.count(b'"') % 2 == 1
+    while end > 0:
+        # The byte after a CR decides whether it ends a row, so the last byte of a block does not.
+        start = max(block.rfind(b"\n", 0, end), block.rfind(b"\r", 0, min(end, len(block) - 1)))
+        is_quoted ^= block.count(b'"', max(0, start), end) % 2 == 1
+        if start < 0 or not is_quoted:
+            return start + 1
+        end = start
+    return 0
+
+
+def _quotes_fit(rows: bytes) -> bool:
+    values = np.frombuffer(b"\n" + rows + b"\n", np.uint8)
+    places = np.flatnonzero(values == _QUOTE)
+    return len(places) % 2 == 0 and bool(
+        _BORDER[values[places[::2] - 1]].all() and _BORDER[values[places[1::2] + 1]].all()
+    )
 
 
 def _header(path: Path, encoding: str) -> list[str]:
