@@ -405,6 +405,9 @@ def grouped(rows: Iterable[Sequence[str]]) -> Rows:
     return found
 
 
+PARTS = [b"a", b"b", b'"', b",", b"\n", b"\r\n", b" ", b"u,q,x\n", b'"x""\r\n",q,"""y"\n']
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     st.lists(
