@@ -16,8 +16,11 @@ def add_lora(model: nn.Module, rank: int) -> None:
     The adapters add nothing at first (B is zero); A is drawn from torch's generator, so seed it before.
 
     Raises:
-        BadInput: peft is not installed.
+        BadInput: peft is not installed, or the rank is beyond that of every layer.
     """
+    highest = max(min(weight.shape) for weight in model.parameters() if weight.ndim == 2)
+    if rank > highest:
+        raise BadInput(f"lora-rank = {rank}: no layer of the model has a rank above {highest}")
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:

@@ -10,6 +10,7 @@ from fedsift.bit_packing import level_type
 from fedsift.errors import BadInput
 
 MAX_BITS = 32  # of a level
+FLOAT32_LEAST, FLOAT32_MOST = (float(each) for each in (np.finfo(np.float32).tiny, np.finfo(np.float32).max))
 _MOST_SPARE = 255  # One byte of an upload's header (docs/upload.md).
 
 
@@ -26,7 +27,8 @@ class QuantisationGrid:
 
     Attributes:
         levels: the highest quantised magnitude, 1 to 2^32 - 1, at most 255 below a power of two less 1.
-        max_magnitude: the magnitude of the highest level; Adam seldom moves an entry further than lr * steps.
+        max_magnitude: the magnitude of the highest level; Adam seldom moves an entry further than lr * steps. It, and
+            a step, are normal numbers in float32.
         threshold: share of max_magnitude under which an entry becomes 0, on top of what rounding drops (half a step).
     """
 
@@ -45,6 +47,11 @@ class QuantisationGrid:
             )
         if not (np.isfinite(self.max_magnitude) and self.max_magnitude > 0):
             raise BadInput(f"max-magnitude = {self.max_magnitude}: it must be a finite number above 0")
+        if not (self.step >= FLOAT32_LEAST and self.max_magnitude <= FLOAT32_MOST):
+            raise BadInput(
+                f"max-magnitude = {self.max_magnitude:g}, or {self.step:g} a level: the weights' float32 holds "
+                f"{FLOAT32_LEAST:.2g} to {FLOAT32_MOST:.2g} (where no max-magnitude is given, lr * steps decides)"
+            )
         if not 0 <= self.threshold < 1:
             raise BadInput(f"threshold = {self.threshold}: it is a share of max-magnitude, from 0 to less than 1")
 

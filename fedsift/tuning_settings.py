@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from fedsift.errors import BadInput
+from fedsift.quantisation import FLOAT32_LEAST, FLOAT32_MOST
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,10 @@ class TuningSettings:
             raise BadInput(f"steps = {self.steps}: a client tunes for at least 1 step")
         if not 0 < self.lr < float("inf"):
             raise BadInput(f"lr = {self.lr}: the learning rate must be a finite number above 0")
+        if not FLOAT32_LEAST <= self.lr <= FLOAT32_MOST:
+            raise BadInput(
+                f"lr = {self.lr}: clients tune in float32, whose numbers are {FLOAT32_LEAST:.2g} to {FLOAT32_MOST:.2g}"
+            )
         if self.batch_size < 1:
             raise BadInput(f"batch-size = {self.batch_size}: a batch has at least 1 row")
         if self.micro_batch < 0:

@@ -11,11 +11,12 @@ from flwr.app import ConfigRecord, Context, Message
 
 from fedsift.data.examples import Row
 from fedsift.data.federated_dataset import FederatedDataset
-from fedsift.errors import BadInput
+from fedsift.errors import BadInput, unknown_name
 from fedsift.reproducibility import environment_fingerprint
 from simulations.client_folder import ClientFolder
 from simulations.configuration import RunConfig
 from simulations.data import choose_leavers, own_dataset
+from simulations.node_settings import NodeSettings, read_schedule
 from simulations.optout.scenario import OFFLINE
 from strategies import messages
 from strategies.messages import Wish
@@ -37,21 +38,15 @@ class Client:
 
     def __init__(self, context: Context) -> None:
         self.config = _config(tuple(context.run_config.items()))
-        node = context.node_config
-        if "model" in node:
-            self.config = dataclasses.replace(self.config, model=str(node["model"]))
-        self._data = str(node.get("data", ""))
-        self._named = str(node.get("client-id", ""))
-        self.id = self._named or str(self._dataset.client_ids[int(node["partition-id"])])
-        self.folder = ClientFolder(Path(str(node["client-folder"]))) if "client-folder" in node else None
-        masks = str(node.get("mask-folder", ""))
-        self.mask_folder = self.folder.masks if self.folder else Path(masks) if masks else None
-        self._simulated = int(node.get("num-partitions", 0))
-        self.vector_folder = Path(str(node.get("vector-folder", "")))
-        self._leave_round = int(node.get("leave-round", 0))
-        self._is_held_out = bool(node.get("held-out", False))
-        self._schedule = read_schedule(str(node["schedule"])) if "schedule" in node else None
-        self.misbehaviour = str(node.get("misbehaviour", ""))
+        self._node = node = NodeSettings.read(context.node_config)
+        if node.model:
+            self.config = dataclasses.replace(self.config, model=node.model)
+        self.id = node.client_id or self._placed(node.partition_id)
+        self.folder = ClientFolder(Path(node.client_folder)) if node.client_folder else None
+        masks = Path(node.mask_folder) if node.mask_folder else None
+        self.mask_folder = self.folder.masks if self.folder else masks
+        self.vector_folder = Path(node.vector_folder)
+        self.misbehaviour = node.misbehaviour
         if MEMBERSHIP not in context.state:
             context.state[MEMBERSHIP] = membership()
         self.membership = context.state.config_records[MEMBERSHIP]
@@ -61,7 +56,20 @@ class Client:
         """Its own, or one that it shares; read when it is first needed."""
         from simulations import learner
 
-        return own_dataset(self.config, self._data, self._named) if self._data else learner.dataset_of(self.config)
+        node = self._node
+        if node.data:
+            return own_dataset(self.config, node.data, node.client_id)
+        dataset = learner.dataset_of(self.config)
+        if node.partition_id < 0 and node.client_id not in dataset.client_ids:  # A simulation's clients are the data's.
+            raise BadInput(f"node-config: {unknown_name('client', node.client_id, dataset.client_ids)}")
+        return dataset
+
+    def _placed(self, place: int) -> str:
+        """The client at a place in the data set."""
+        ids = self._dataset.client_ids
+        if place >= len(ids):
+            raise BadInput(f"node-config: partition-id = {place}: the data set has {len(ids)} clients, from 0 on")
+        return str(ids[place])
 
     @property
     def train_examples(self) -> Sequence[Row]:
@@ -113,11 +121,11 @@ class Client:
         """
         if self.folder is not None:
             return self.folder.wish
-        if self._schedule is not None:
-            return self._scheduled(server_round, self._schedule)
+        if self._node.schedule is not None:
+            return self._scheduled(server_round, read_schedule(self._node.schedule))
         if not self.membership["member"]:
-            return Wish.AWAY if self.membership["removed"] or self._is_held_out else Wish.JOIN
-        first = max(int(str(self.membership["round"])) + 1, self._leave_round)
+            return Wish.AWAY if self.membership["removed"] or self._node.held_out else Wish.JOIN
+        first = max(int(str(self.membership["round"])) + 1, self._node.leave_round)
         return Wish.LEAVE if server_round >= first and self._is_leaver else Wish.STAY
 
     @property
@@ -125,7 +133,7 @@ class Client:
         """Whether the configuration has it leave; a mere number of leavers is drawn from all simulated clients."""
         if not self.config.leave_count:
             return self.id in self.config.leave
-        return self.id in choose_leavers(self.config, list(self._dataset.client_ids[: self._simulated]))
+        return self.id in choose_leavers(self.config, list(self._dataset.client_ids[: self._node.num_partitions]))
 
     def _scheduled(self, server_round: int, schedule: Mapping[int, str]) -> Wish:
         planned, member = schedule.get(server_round), self.membership["member"]
@@ -148,12 +156,6 @@ class Client:
                 "environment": json.dumps(environment_fingerprint(self.config.compile), sort_keys=True),
             },
         )
-
-
-def read_schedule(text: str) -> dict[int, str]:
-    """What a client does in which round, as in "1 join, 3 offline, 4 leave, 7 join"; else it stays as it is."""
-    entries = [entry.split() for entry in text.split(",") if entry]
-    return {int(server_round): what for server_round, what in entries}
 
 
 def round_of(message: Message) -> int:

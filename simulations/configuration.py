@@ -4,7 +4,7 @@ import dataclasses
 import json
 import os
 import re
-import tomllib
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +24,13 @@ from fedsift.seeds import derive_seed
 from fedsift.tuning_settings import TuningSettings
 from fedsift.user_code import is_user_code
 from simulations.output import write_whole
+from simulations.toml_file import parse_toml, read_text
 
 ENGINES = ("ray", "flower")
+MOST = 10**9  # of steps, rows, tokens, clients and the like: far beyond any, and products of them stay finite
 OWN = "own"  # the data set of a deployment: each client has its own rows
+_OWN_MOST = {"levels": highest_level(MAX_BITS), "seed": 2**63 - 1}
+_LARGEST_FLOAT = int(sys.float_info.max)
 _WORKERS_PER_CORE = 8  # More would only take memory: each worker loads its own libraries.
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?")
 _RAY_ADDRESS = re.compile(r"[^/\s]+:\d+")
@@ -118,6 +122,7 @@ class RunConfig:
     partial_sums: bool = False
 
     def __post_init__(self) -> None:
+        self._check_texts_and_sizes()
         if not 0 <= self.commit_share <= 1:
             raise BadInput(f"commit-share = {self.commit_share}: it is a share of the steps, from 0 to 1")
         _ = self.tuning, self.model_settings, Localisation(self.localise)
@@ -149,7 +154,18 @@ class RunConfig:
         _ = self.grid
         if not 0 <= self.test_share < 1:
             raise BadInput(f"test-share = {self.test_share}: it is a share of each client's rows, from 0 to below 1")
+        if not 0 < self.alpha < float("inf"):
+            raise BadInput(f"alpha = {self.alpha}: give a finite number above 0")
         self._check_source()
+
+    def _check_texts_and_sizes(self) -> None:
+        """See that every text can be written as UTF-8, and that no whole number is beyond what can be computed with."""
+        for name, value in vars(self).items():
+            if isinstance(value, int) and abs(value) > (most := _OWN_MOST.get(name, MOST)):
+                raise BadInput(f"{hyphened(name)}: far too large a number; give at most {most:,}")
+            for text in value if isinstance(value, tuple) else (value,):
+                if isinstance(text, str):
+                    check_unicode(hyphened(name), text)
 
     def _check_source(self) -> None:
         """See that the options that say how to read the data fit the data set."""
@@ -186,8 +202,6 @@ class RunConfig:
                 raise BadInput("client-column and partition exclude each other: the column says whose row it is")
             if not self.clients:
                 raise BadInput("partition needs clients: among how many the rows are split")
-            if not 0 < self.alpha < float("inf"):
-                raise BadInput(f"alpha = {self.alpha}: give a finite number above 0")
 
     @property
     def model_settings(self) -> ModelSettings:
@@ -313,8 +327,20 @@ def hyphened(name: str) -> str:
     return name.replace("_", "-")
 
 
+def check_unicode(key: str, text: str) -> None:
+    """See that a value can be written as UTF-8.
+
+    Raises:
+        BadInput: it cannot: it came as other bytes on the command line.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadInput(f"{key} = {text!a}: no valid Unicode at character {error.start + 1}; give UTF-8") from error
+
+
 def _typed(source: str, key: str, value: Any, hint: Any) -> Any:
-    if hint is float and type(value) is int:
+    if hint is float and type(value) is int and abs(value) <= _LARGEST_FLOAT:
         return float(value)
     if type(value) is hint:
         return value
@@ -330,13 +356,8 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises:
         BadInput: no such file, or no TOML.
     """
-    try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
-    except OSError as error:
-        raise BadInput(f"configuration {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"configuration {path}: {error}") from error
+    source = f"configuration {path}"
+    return parse_toml(read_text(path, source), source)
 
 
 def write_toml(config: RunConfig, path: Path) -> None:

@@ -19,7 +19,7 @@ from fedsift.data.template import Template
 from fedsift.errors import BadInput, unknown_name
 from fedsift.seeds import derive_seed
 from fedsift.user_code import is_user_code
-from simulations.configuration import OWN, RunConfig
+from simulations.configuration import MOST, OWN, RunConfig
 
 DEFAULT_PEOPLE = 500
 
@@ -112,7 +112,12 @@ def choose_held_out(config: RunConfig, held_out: int) -> tuple[FederatedDataset,
 
     Returns:
         A data set that holds both, the clients, and the held-out ones.
+
+    Raises:
+        BadInput: a number of them that cannot be, or fewer clients than asked for.
     """
+    if not 0 <= held_out <= MOST:
+        raise BadInput(f"held-out = {held_out}: give a number of clients from 0 to {MOST:,}")
     dataset = load_dataset(dataclasses.replace(config, clients=config.clients and config.clients + held_out))
     clients = choose_clients(config, dataset)
     return dataset, clients, list(dataset.client_ids[len(clients) : len(clients) + held_out])

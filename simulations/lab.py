@@ -2,6 +2,10 @@
 
 The figures of the paper need many merges of the same trainings. So each training is computed once and kept in a file;
 merging is arithmetic on these files, and only scores go through the workers.
+
+A file's name holds the digest of all that decides the training's bits: who trains on which rows, M0, the settings, and
+where it ran. So a folder of them can be used again whatever has changed since. What a task of the user's own computes
+has no digest: its trainings are used again by the process that ran them only.
 """
 
 import dataclasses
@@ -10,8 +14,10 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import numpy as np
 import ray
@@ -22,12 +28,12 @@ from ray.exceptions import RayTaskError
 
 from fedsift.client import tune_sign_fixed
 from fedsift.client_file import load_task_vector, save_task_vector
-from fedsift.data.examples import Row
+from fedsift.data.examples import Row, rows_digest
 from fedsift.errors import FedsiftError
 from fedsift.fine_tuning import FineTuner
 from fedsift.models import load_layout, load_learner
 from fedsift.quantisation import QuantisationGrid
-from fedsift.reproducibility import make_deterministic, worker_environment
+from fedsift.reproducibility import environment_fingerprint, make_deterministic, worker_environment
 from fedsift.seeds import derive_seed
 from fedsift.sign_vector import sign_vector
 from fedsift.tasks.causal_lm import CausalLanguageModelling
@@ -42,6 +48,7 @@ from strategies.messages import EVALUATE, POOLED, TRAIN
 
 Vector = NDArray[np.float32]  # a task vector, or magnitudes; shape (n,)
 _IN_FLIGHT_PER_WORKER = 2
+_THIS_PROCESS = uuid4().hex
 
 
 class FineTuning(NamedTuple):
@@ -60,6 +67,20 @@ class FineTuning(NamedTuple):
     steps: int
     start: Vector | None = None
     lr_factor: float = 1.0
+
+
+class _Training(NamedTuple):
+    """A training that is kept.
+
+    Attributes:
+        clients: whose rows it is on, in their order.
+        settings: what else decides its bits, as JSON takes it.
+        arguments: further ones of the workers' method.
+    """
+
+    clients: Sequence[str]
+    settings: tuple[Any, ...]
+    arguments: tuple[Any, ...]
 
 
 class Lab:
@@ -92,6 +113,8 @@ class Lab:
         self.grid: QuantisationGrid = config.grid
         self._workers: list[Any] = []
         self._started_ray = False
+        self._rows_digests: dict[str, str] = {}
+        self._origin = ""
 
     def __enter__(self) -> "Lab":
         self._started_ray = not ray.is_initialized()
@@ -108,7 +131,7 @@ class Lab:
             return self._workers
         environment = worker_environment(self.config.profile, gpus=0)
         options = _Worker.options(runtime_env={"env_vars": environment})  # type: ignore[attr-defined]
-        self._workers = [options.remote(self.config.to_user_config()) for _ in range(self._number)]
+        self._workers = [options.remote(self.config.to_user_config(), _THIS_PROCESS) for _ in range(self._number)]
         return self._workers
 
     def __exit__(self, *_: object) -> None:
@@ -119,7 +142,13 @@ class Lab:
     def fine_tuned(self, clients: Sequence[str], steps: int = 0) -> Callable[[str], Vector]:
         """Plain fine-tunings; returns the way to a client's task vector. `steps`: the configuration's for 0."""
         steps = steps or self.config.steps
-        return self._trained(f"fine-tuned-{steps}", "fine_tune", dict.fromkeys(clients, (steps,)))
+        settings = (self._plain_tuning(steps),)
+        calls = {client_id: _Training([client_id], settings, (steps,)) for client_id in clients}
+        return self._trained(f"fine-tuned-{steps}", "fine_tune", calls)
+
+    def _plain_tuning(self, steps: int) -> dict[str, Any]:
+        """Of the settings, those that a plain fine-tuning goes by."""
+        return dataclasses.asdict(dataclasses.replace(self.config.tuning, steps=steps, commit_steps=0))
 
     def sign_fixed(
         self,
@@ -136,7 +165,7 @@ class Lab:
             clients: who tunes.
             steps: those of `config` for 0.
             signs: another sign vector than the run's.
-            name: of what is not the run's; files are kept under it.
+            name: of a rerun, or of what is not the run's; files are kept under it.
             noise: standard deviation of normal noise that is planted in M0 for the tuning.
             config: the lab's with other betas or commit steps, or another grid; the lab's for None.
 
@@ -144,13 +173,13 @@ class Lab:
         config = config or self.config
         config = dataclasses.replace(config, steps=steps or config.steps)
         tuning, grid = config.tuning, config.grid
-        kept = f"sign-fixed-{tuning.steps}{name and '-'}{name}"
-        if tuning.betas != self.config.tuning.betas:
-            kept += "-betas-{}-{}".format(*tuning.betas)
-        if tuning.commit_steps:  # Only then does the grid touch the training.
-            kept += f"-commit-{tuning.commit_steps}-on-{grid.levels}-{grid.max_magnitude!r}-{grid.threshold!r}"
-        arguments = tuning, grid, ray.put(self.signs if signs is None else signs), noise
-        return self._trained(kept, "sign_fixed", dict.fromkeys(clients, arguments))
+        signs = self.signs if signs is None else signs
+        # Only with commit steps does the grid touch the training.
+        on_grid = dataclasses.asdict(grid) if tuning.commit_steps else None
+        settings = dataclasses.asdict(tuning), on_grid, hashlib.sha256(signs.tobytes()).hexdigest(), noise
+        arguments = tuning, grid, ray.put(signs), noise
+        calls = {client_id: _Training([client_id], settings, arguments) for client_id in clients}
+        return self._trained(f"sign-fixed-{tuning.steps}{name and '-'}{name}", "sign_fixed", calls)
 
     def pooled(self, clients: Sequence[str], steps: int) -> Vector:
         """The task vector of one training on the data of several clients."""
@@ -158,7 +187,10 @@ class Lab:
 
     def pools(self, trainings: Sequence[tuple[Sequence[str], int]]) -> list[Vector]:
         """Task vectors of several such trainings, each on clients of its own with its own steps, side by side."""
-        calls = {_name_of_pool(*training): (list(training[0]), training[1]) for training in trainings}
+        calls = {
+            _name_of_pool(clients, steps): _Training(clients, (self._plain_tuning(steps),), (list(clients), steps))
+            for clients, steps in trainings
+        }
         vector = self._trained("pooled", "pooled", calls, POOLED)
         return [vector(_name_of_pool(*training)) for training in trainings]
 
@@ -166,8 +198,10 @@ class Lab:
         """Let the workers know more clients than the data set has; `clients` stays as it is.
 
         Args:
-            rows: by id, what they tune on and are scored on. Trainings are kept by id: another client's is not free.
+            rows: by id, what they tune on and are scored on, instead of what the data set has under that id.
         """
+        for client_id in rows:
+            self._rows_digests.pop(client_id, None)
         held = ray.put(dict(rows))
         ray.get([worker.add_clients.remote(held) for worker in self._running()])
 
@@ -205,22 +239,38 @@ class Lab:
         return dict(self._map("score", calls, EVALUATE, total))
 
     def _trained(
-        self, kept: str, method: str, calls: Mapping[str, tuple[Any, ...]], phase: str = TRAIN
+        self, kept: str, method: str, calls: Mapping[str, _Training], phase: str = TRAIN
     ) -> Callable[[str], Vector]:
-        """Trainings by name, each with further arguments of the workers' method; those not in the folder `kept` run."""
+        """Trainings by name; those that are not in the folder `kept` run."""
         folder = self._folder / kept
         folder.mkdir(parents=True, exist_ok=True)
+        files = self._file_names(method, calls) if calls else {}
 
         def vector(name: str) -> Vector:
-            found = load_task_vector(folder, name)
+            found = load_task_vector(folder, files[name])
             assert found is not None
             return found
 
-        missing = [name for name in calls if load_task_vector(folder, name) is None]
+        missing = [name for name, file in files.items() if load_task_vector(folder, file) is None]
         if missing:
-            running = ((name, (name, str(folder), *calls[name])) for name in missing)
+            running = ((name, (name, str(folder), files[name], *calls[name].arguments)) for name in missing)
             deque(self._map(method, running, phase, len(missing)), maxlen=0)
         return vector
+
+    def _file_names(self, method: str, calls: Mapping[str, _Training]) -> dict[str, str]:
+        """Training -> what its file is called by: its name, and the digest of all that decides its bits."""
+        workers = self._running()
+        if not self._origin:
+            self._origin = json.dumps(sorted(set(_result([worker.origin.remote() for worker in workers]))))
+        asked = {client_id for training in calls.values() for client_id in training.clients}
+        unknown = [client_id for client_id in asked if client_id not in self._rows_digests]
+        self._rows_digests |= _result(workers[0].rows_digests.remote(unknown))
+        names = {}
+        for name, training in calls.items():
+            rows = [(client_id, self._rows_digests[client_id]) for client_id in training.clients]
+            decides = json.dumps([self._origin, method, name, rows, training.settings])
+            names[name] = f"{name} {hashlib.sha256(decides.encode()).hexdigest()}"
+        return names
 
     def _map(
         self, method: str, calls: Iterable[tuple[str, tuple[Any, ...]]], phase: str, total: int = 1
@@ -262,8 +312,10 @@ def _name_of_pool(clients: Sequence[str], steps: int) -> str:
 class _Worker:
     """One model, for any client."""
 
-    def __init__(self, run_config: UserConfig) -> None:
+    def __init__(self, run_config: UserConfig, process: str) -> None:
+        """Load data and model, for the lab of a process."""
         make_deterministic()
+        self._process = process
         self._config = RunConfig.from_user_config(run_config)
         self._dataset = load_dataset(self._config)
         self._added: dict[str, Sequence[Row]] = {}
@@ -273,17 +325,38 @@ class _Worker:
     def add_clients(self, rows: dict[str, Sequence[Row]]) -> None:
         self._added |= rows
 
-    def _encoded(self, client_id: str) -> list[Any]:
-        rows = self._added.get(client_id) or self._dataset.train_examples(client_id)
-        return encode_rows(self._task, rows, client_id)
+    def origin(self) -> str:
+        """M0, and what else this worker brings to the bits of every training."""
+        settings = self._config.model_settings
+        return json.dumps(
+            {
+                "model": dataclasses.asdict(settings),
+                "weights": self._model.base_digest().hex(),
+                "environment": environment_fingerprint(settings.compile),
+                "fedsift": version("fedsift"),
+                "process": self._process if settings.is_custom else "",
+            },
+            sort_keys=True,
+        )
 
-    def fine_tune(self, client_id: str, folder: str, steps: int) -> None:
-        save_task_vector(Path(folder), client_id, self._tuner.fine_tune(client_id, self._encoded(client_id), steps))
+    def rows_digests(self, client_ids: list[str]) -> dict[str, str]:
+        """Client -> the digest of the rows that it tunes on."""
+        return {client_id: rows_digest(self._rows(client_id)).hex() for client_id in client_ids}
+
+    def _rows(self, client_id: str) -> Sequence[Row]:
+        return self._added[client_id] if client_id in self._added else self._dataset.train_examples(client_id)
+
+    def _encoded(self, client_id: str) -> list[Any]:
+        return encode_rows(self._task, self._rows(client_id), client_id)
+
+    def fine_tune(self, client_id: str, folder: str, file: str, steps: int) -> None:
+        save_task_vector(Path(folder), file, self._tuner.fine_tune(client_id, self._encoded(client_id), steps))
 
     def sign_fixed(
         self,
         client_id: str,
         folder: str,
+        file: str,
         settings: TuningSettings,
         grid: QuantisationGrid,
         signs: NDArray[np.int8],
@@ -294,7 +367,7 @@ class _Worker:
         encoded = self._encoded(client_id)
         with self._disturbed(noise, client_id):
             magnitudes = tune_sign_fixed(self._model, self._task, on_device, encoded, settings, grid, seed)
-        save_task_vector(Path(folder), client_id, magnitudes)
+        save_task_vector(Path(folder), file, magnitudes)
 
     @contextmanager
     def _disturbed(self, noise: float, client_id: str) -> Iterator[None]:
@@ -308,10 +381,10 @@ class _Worker:
         finally:
             self._model.base = base
 
-    def pooled(self, name: str, folder: str, client_ids: list[str], steps: int) -> None:
+    def pooled(self, name: str, folder: str, file: str, client_ids: list[str], steps: int) -> None:
         encoded = [row for client_id in client_ids for row in self._encoded(client_id)]
         vector = self._tuner.fine_tune(f"pool of {len(client_ids)}", encoded, steps)
-        save_task_vector(Path(folder), name, vector)
+        save_task_vector(Path(folder), file, vector)
 
     def tune(self, asked: FineTuning) -> Vector:
         encoded = encode_rows(self._task, asked.rows, asked.name)
@@ -335,6 +408,6 @@ class _Worker:
         return -torch.cat(scores).log().numpy()
 
     def score(self, client_id: str, vectors: dict[str, Vector | None]) -> dict[str, float]:
-        rows = self._added.get(client_id) or self._dataset.test_examples(client_id)
+        rows = self._added[client_id] if client_id in self._added else self._dataset.test_examples(client_id)
         test = self._tuner.encode(client_id, rows)
         return {name: self._tuner.score(vector, test) for name, vector in vectors.items()}

@@ -1,6 +1,7 @@
 """What all methods share that SIFT-Masks is compared with: they are served, scored, and asked what a removal cost."""
 
 import json
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,9 +12,9 @@ from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
 from flwr.serverapp import Grid
 from numpy.typing import NDArray
 
-from fedsift.errors import Refused
+from fedsift.errors import BadInput, Refused
 from strategies import messages
-from strategies.client_rounds import ClientRounds, RoundRecord, mean_scores
+from strategies.client_rounds import ClientRounds, RoundRecord
 from strategies.messages import EVALUATE_SERVED, REMOVED, Stream
 from strategies.method import Method
 
@@ -126,10 +127,9 @@ class ComparedMethod(ClientRounds[ComparedRecord]):
     def _choose(self, server_round: int, grid: Grid) -> None:
         """The candidate with the highest mean score on the validation clients."""
         validation = self.validation_clients()
-        serving = self.serving(self.nodes_of(validation), self.candidates, server_round, self.shared())
-        means = mean_scores(self.candidate_scores(serving, grid))
-        best = max(range(len(self.candidates)), key=lambda place: means.get(f"served {place}", 0.0))
-        self.chosen = self.candidates[best]
+        scores = self.candidate_scores(self.nodes_of(validation), self.candidates, server_round, self.shared(), grid)
+        means = self.candidate_means(scores, validation)
+        self.chosen = self.candidates[means.index(max(means))]
         self.rounds[-1].validation_scorings += len(validation) * len(self.candidates)
         self.settle()
 
@@ -141,16 +141,39 @@ class ComparedMethod(ClientRounds[ComparedRecord]):
         """The nodes of clients, of those who answered."""
         return [node for node, client_id in self.clients.items() if client_id in clients]
 
-    def candidate_scores(self, serving: Iterable[Message], grid: Grid) -> dict[str, dict[str, float]]:
-        """Client -> "served 0", "served 1", ... -> score."""
-        scores: dict[str, dict[str, float]] = {}
-        for reply in grid.send_and_receive(serving):
+    def candidate_scores(
+        self,
+        nodes: Iterable[int],
+        candidates: Sequence[Mapping[str, float]],
+        server_round: int,
+        vectors: Mapping[str, Vector],
+        grid: Grid,
+    ) -> dict[str, list[float]]:
+        """Client -> its score with each candidate; a reply without all of them is refused."""
+        scores: dict[str, list[float]] = {}
+        for reply in grid.send_and_receive(self.serving(nodes, candidates, server_round, vectors)):
             try:
                 self.client_record(reply)
-                scores[self.name(reply)] = messages.reply_scores(reply)
+                told = messages.reply_scores(reply)
+                found = [told.get(f"served {place}", math.nan) for place in range(len(candidates))]
+                if not all(map(math.isfinite, found)):
+                    raise Refused("a reply lacks a finite score for each candidate's hyper-parameters")
+                scores[self.name(reply)] = found
             except Refused as error:
                 self.failed(self.name(reply), EVALUATE_SERVED, error)
         return scores
+
+    def candidate_means(self, scores: Mapping[str, Sequence[float]], clients: Sequence[str]) -> list[float]:
+        """The mean score with each candidate, over those of the clients that told theirs.
+
+        Raises:
+            BadInput: none of them did, so nothing can be chosen by them.
+        """
+        told = [scores[client_id] for client_id in sorted(clients) if client_id in scores]
+        if not told:
+            why = "; ".join(f"client {each!r}: {self.rounds[-1].failures.get(each, 'away')}" for each in clients)
+            raise BadInput(f"{self.method.name}: no client told the scores to choose hyper-parameters by ({why})")
+        return [sum(each) / len(told) for each in zip(*told, strict=True)]
 
     def serving(
         self,

@@ -14,7 +14,6 @@ from flwr.serverapp import Grid
 
 from fedsift.merging.negation import best_candidate
 from strategies.central_ft import CentralFineTuning
-from strategies.client_rounds import mean_scores
 from strategies.compared_method import Recipient, Vector
 from strategies.pooled_training import Pool
 
@@ -96,11 +95,9 @@ class NegatedCentralFineTuning(CentralFineTuning):
         parts = self.parts(forget, trained[-1])
         control = self.validation_clients()
         nodes = self.nodes_of({*left, *control})
-        scores = self.candidate_scores(self.serving(nodes, self.searched, server_round, {"0": model, **parts}), grid)
+        scores = self.candidate_scores(nodes, self.searched, server_round, {"0": model, **parts}, grid)
         self.rounds[-1].validation_scorings = len(nodes) * len(self.searched)
-        forgotten = mean_scores({each: scores[each] for each in left if each in scores})
-        kept = mean_scores({each: scores[each] for each in control if each in scores})
-        names = [f"served {place}" for place in range(len(self.searched))]
-        best = best_candidate([forgotten.get(name, 0.0) for name in names], [kept.get(name, 0.0) for name in names])
-        self._found = self.searched[best]
+        # Where nobody stays, there is nobody to leave anything to: all candidates do.
+        kept = self.candidate_means(scores, control) if control else [0.0] * len(self.searched)
+        self._found = self.searched[best_candidate(self.candidate_means(scores, left), kept)]
         self.pools = [Pool([sorted(self.members)], [self.arithmetic(model, parts, **self._found)])]

@@ -44,10 +44,10 @@ def _tamper(reply: Message, way: str) -> None:
         record["wish"] = "nonsense"
 
 
-def _disturb(context: Context) -> None:
+def _disturb(delay: float, deaths: str) -> None:
     """Answer late, and kill this worker as often as the file `deaths` has lines left."""
-    time.sleep(float(context.node_config.get("delay", 0.0)))
-    if deaths := str(context.node_config.get("deaths", "")):
+    time.sleep(delay)
+    if deaths:
         lines = Path(deaths).read_text(encoding="utf-8").splitlines()
         if lines:
             Path(deaths).write_text("\n".join(lines[1:]), encoding="utf-8")
@@ -55,9 +55,11 @@ def _disturb(context: Context) -> None:
 
 
 def _handle(message: Message, context: Context) -> Message:
-    way = str(context.node_config.get("way", ""))
+    node = dict(context.node_config)
+    way, delay, deaths = str(node.pop("way", "")), float(node.pop("delay", 0.0)), str(node.pop("deaths", ""))
+    context.node_config = node  # The real app knows no such keys.
     if message.metadata.message_type == "train":
-        _disturb(context)
+        _disturb(delay, deaths)
         if way == "fail":
             raise RuntimeError("disk on fire")
     reply = honest_app(message, context)

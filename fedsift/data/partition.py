@@ -10,6 +10,7 @@ from fedsift.errors import BadInput
 from fedsift.seeds import random_order
 
 PARTITIONS = ("iid", "dirichlet")
+_EVEN = 1e100  # an alpha beyond which no share differs from any other in float64
 
 
 def partition_iid(rows: int, clients: int, seed: int) -> dict[str, NDArray[np.intp]]:
@@ -41,9 +42,11 @@ def partition_dirichlet(labels: Sequence[str], clients: int, alpha: float, seed:
         seed: of the rows' order and the proportions.
 
     Raises:
-        BadInput: there are more clients than rows.
+        BadInput: there are more clients than rows, or alpha is no finite number above 0.
     """
     _check(len(labels), clients)
+    if not 0 < alpha < float("inf"):
+        raise BadInput(f"alpha = {alpha}: give a finite number above 0")
     # NumPy promises that this generator's streams never change; its newer ones may.
     proportions = np.random.RandomState(np.random.MT19937(np.random.SeedSequence(seed)))
     order = random_order(seed, len(labels))
@@ -53,7 +56,7 @@ def partition_dirichlet(labels: Sequence[str], clients: int, alpha: float, seed:
     parts: list[list[int]] = [[] for _ in range(clients)]
     for label in sorted(rows_of):
         rows = rows_of[label]
-        ends = np.floor(np.cumsum(proportions.dirichlet([alpha] * clients)) * len(rows) + 0.5).astype(int)
+        ends = np.floor(np.cumsum(_drawn(proportions, clients, alpha)) * len(rows) + 0.5).astype(int)
         ends[-1] = len(rows)
         start = 0
         for part, end in zip(parts, ends.tolist(), strict=True):
@@ -63,6 +66,18 @@ def partition_dirichlet(labels: Sequence[str], clients: int, alpha: float, seed:
         if not part:
             part.append(max(parts, key=len).pop())
     return _named([np.array(part, np.intp) for part in parts])
+
+
+def _drawn(stream: np.random.RandomState, clients: int, alpha: float) -> NDArray[np.float64]:
+    """Shares that add up to 1, from a symmetric Dirichlet distribution, shape (clients,).
+
+    NumPy divides gamma variates by their sum. With a very small alpha all of them may be 0 in float64, and with a very
+    large one the sum is infinite: then the shares are those of the limit, all for one client or the same for each.
+    """
+    if alpha > _EVEN:
+        return np.full(clients, 1 / clients)
+    shares = stream.dirichlet([alpha] * clients)
+    return np.eye(1, clients, stream.randint(clients))[0] if np.isnan(shares).any() else shares
 
 
 def heterogeneity(labels_by_client: Iterable[Sequence[str]]) -> float:

@@ -4,12 +4,11 @@ OUT/NAME.json   all that was measured, with the configuration
 OUT/NAME.csv    the series, a point a row
 OUT/NAME.svg    the figure, and OUT/NAME.png
 OUT/NAME.md     what the paper found and what was found here
-OUT/trainings   the clients' trainings, for another experiment of the same clients, or to go on with after a stop
+OUT/trainings   the clients' trainings, for other experiments of the same clients, or to go on after a stop (`Lab`)
 """
 
 import csv
 import dataclasses
-import hashlib
 import json
 import time
 from collections.abc import Mapping
@@ -18,11 +17,9 @@ from typing import Any
 
 import tomli_w
 
-from fedsift.data.examples import rows_digest
 from fedsift.errors import unknown_name
 from fedsift.models import metric_of
 from simulations.configuration import PUBLISHED_TUNING, RunConfig, hyphened
-from simulations.data import load_dataset
 from simulations.experiments.drawing import render
 from simulations.experiments.experiment import Experiment, Result
 from simulations.experiments.registry import EXPERIMENTS
@@ -32,10 +29,6 @@ from simulations.progress import PhaseBars
 from simulations.ray_start import check_ray_folder
 from simulations.report.drawing import check_matplotlib
 
-# What changes no training, or only sign-fixed ones with commit steps, which the lab keeps under names of their own.
-_MACHINE = ("workers", "partial_sums")
-_GRID = ("levels", "max_magnitude", "threshold", "commit_share")
-_AFTER_TRAINING = ("leave", "leave_count", "oracle", *_GRID, "localise", "evaluate", *_MACHINE)
 _AS_PUBLISHED = {**PUBLISHED_TUNING, "levels": 3, "threshold": 0.0}
 _COLUMNS = ("panel", "name", "x", "y", "low", "high")
 
@@ -74,7 +67,7 @@ def reproduce(name: str, config: RunConfig, out: Path, bars: PhaseBars) -> Resul
     experiment = _named(name)
     check_matplotlib()
     started = time.perf_counter()
-    laboratory = Lab(config, out / "trainings" / _training_key(config), bars)
+    laboratory = Lab(config, out / "trainings", bars)
     check_ray_folder()
     make_writable(out)
     with bars, laboratory as lab:
@@ -99,16 +92,6 @@ def _named(name: str) -> Experiment:
     if name not in EXPERIMENTS:
         raise unknown_name("experiment", name, EXPERIMENTS)
     return EXPERIMENTS[name]
-
-
-def _training_key(config: RunConfig) -> str:
-    """A folder's name for the trainings of these clients: the same clients, data and settings, the same trainings."""
-    settings = {key: value for key, value in dataclasses.asdict(config).items() if key not in _AFTER_TRAINING}
-    dataset = load_dataset(config)
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for client_id in dataset.client_ids[: config.clients or None]:
-        digest.update(rows_digest(dataset.train_examples(client_id)))
-    return digest.hexdigest()[:16]
 
 
 def _write(experiment: Experiment, result: Result, out: Path) -> None:

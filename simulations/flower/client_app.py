@@ -51,11 +51,13 @@ def _set_environment(profile: str) -> None:
 def _answer(message: Message, context: Context) -> Message:
     from simulations import client_app
     from simulations.flower.settings import split
+    from simulations.node_settings import NodeSettings
 
     config, settings = split(context.run_config)
     node: UserConfig = dict(context.node_config)
-    if "client-folder" not in node:
-        if "partition-id" not in node:
+    given = NodeSettings.read(node)
+    if not given.client_folder:
+        if given.partition_id < 0:
             raise BadInput("the SuperNode's --node-config has no client-folder: say where this client's masks are kept")
         masks = run_folder(settings.out, context.run_id) / "masks"
         masks.mkdir(parents=True, exist_ok=True)

@@ -124,7 +124,8 @@ class Federation:
             client_id = str(node["client-id"])
             if client_id in schedules:
                 node["schedule"] = ", ".join(schedules[client_id])
-                node["misbehaviour"] = plan.misbehaviour.get(client_id, "")
+            if client_id in plan.misbehaviour:
+                node["misbehaviour"] = plan.misbehaviour[client_id]
         return nodes
 
     def _evaluated(self, last: int) -> set[int]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from fedsift.errors import BadInput, unknown_name
 from fedsift.seeds import derive_seed
@@ -126,7 +127,8 @@ class _Planner:
             wanted, asked = len(free), "everybody"
         elif leave.share:
             # Decimal shares are no binary fractions: 0.07 * 100 is a little more than 7.
-            wanted, asked = math.ceil(round(leave.share * len(self._clients), 9)), f"share = {leave.share}"
+            share = Fraction(str(leave.share))
+            wanted, asked = math.ceil(share * len(self._clients)), f"share = {leave.share}"
         elif leave.number:
             wanted, asked = leave.number, f"number = {leave.number}"
         else:

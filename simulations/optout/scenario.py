@@ -21,7 +21,6 @@
 Who is meant by numbers and groups is found out in `simulations.optout.plan`.
 """
 
-import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -30,6 +29,7 @@ from typing import Any
 
 from fedsift.errors import BadInput, unknown_name
 from simulations.configuration import RunConfig
+from simulations.toml_file import parse_toml, read_text
 
 AT_ONCE, ONE_BY_ONE, BATCHES = PACES = ("at-once", "one-by-one", "batches")
 OFFLINE, DATA_LOST, DATA_CHANGED, OTHER_HARDWARE, TAMPERED_UPLOAD = MISBEHAVIOURS = (
@@ -140,10 +140,7 @@ def read_scenario(name: str) -> Scenario:
         if name not in ready:
             raise BadInput(f"{unknown_name('scenario', name, ready)} (or give a .toml file)")
         return parse_scenario(ready[name], name)
-    try:
-        return parse_scenario(Path(name).read_text(encoding="utf-8"), name)
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"scenario {name}: {getattr(error, 'strerror', None) or error}") from error
+    return parse_scenario(read_text(Path(name), f"scenario {name}"), name)
 
 
 def parse_scenario(toml: str, source: str) -> Scenario:
@@ -152,10 +149,7 @@ def parse_scenario(toml: str, source: str) -> Scenario:
     Raises:
         BadInput: a key is unknown, missing or of the wrong type or size.
     """
-    try:
-        values = tomllib.loads(toml)
-    except tomllib.TOMLDecodeError as error:
-        raise BadInput(f"{source}: {error}") from error
+    values = parse_toml(toml, source)
     top = _Table(values, source, ("title", "description", "run", "leave", "rejoin", "misbehave"))
     title = top.text("title")
     run = values.get("run", {})
@@ -282,10 +276,9 @@ def _group(table: _Table) -> tuple[str, str] | None:
     if not isinstance(value, dict):
         raise table.wrong("group", '{column = "...", value = "..."}')
     group = _Table(value, f"{table.place}: group", ("column", "value"))
-    wanted = value.get("value")
-    if isinstance(wanted, bool) or not isinstance(wanted, str | int | float):
-        raise group.wrong("value", "a text or a number")
-    return group.text("column"), str(wanted)
+    if not isinstance(value.get("value"), str):  # 1.10 is the number 1.1 to TOML; another client's cell may say so.
+        raise group.wrong("value", 'the cell\'s text in quotes, such as "1.10"')
+    return group.text("column"), value["value"]
 
 
 def _rejoin(table: _Table) -> Rejoin:

@@ -1,22 +1,21 @@
 """What a plan is made from: the sizes of a federation, and how fast its machines are."""
 
-import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from fedsift.errors import BadInput, unknown_name
 from fedsift.quantisation import QuantisationGrid
+from simulations.configuration import MOST
 
-_MOST = 10**9  # of steps, rows, tokens and devices: far beyond any, and products of them stay finite
 # Option -> the least and the most that it may be, and whether it must be whole.
 _RANGES = {
     "model_parameters": (1, 10**15, True),
     "clients": (1, 10**6, True),  # The registry's costs are added up over every member that leaves.
-    "steps": (1, _MOST, True),
-    "batch_size": (1, _MOST, True),
-    "tokens": (1, _MOST, True),
+    "steps": (1, MOST, True),
+    "batch_size": (1, MOST, True),
+    "tokens": (1, MOST, True),
     "density": (0, 1, False),
-    "devices": (1, _MOST, True),
+    "devices": (1, MOST, True),
     "codec_rate": (1, 10**18, False),
 }
 
@@ -121,6 +120,14 @@ def _check(name: str, value: float, least: int, most: int, whole: bool) -> None:
     Raises:
         BadInput: it is not, or it is a fraction and should not be.
     """
-    if not (math.isfinite(value) and least <= value <= most) or (whole and value != int(value)):
+    if not least <= value <= most or (whole and value != int(value)):
         kind = "a whole number" if whole else "a number"
-        raise BadInput(f"{name.replace('_', '-')} = {value:.12g}: give {kind} from {least:,} to {most:,}")
+        raise BadInput(f"{name.replace('_', '-')} = {_short(value)}: give {kind} from {least:,} to {most:,}")
+
+
+def _short(value: float) -> str:
+    """A number of at most a few digits, however large it is."""
+    try:
+        return f"{value:.12g}"
+    except OverflowError:
+        return "a number beyond all bounds"

@@ -9,6 +9,7 @@ from fedsift.errors import BadInput
 from simulations.configuration import RunConfig, read_toml, write_toml
 from simulations.server_app import changed_terms
 
+NAN, INF = float("nan"), float("inf")
 CONFIGS = [
     RunConfig(),
     RunConfig(leave_count=3, oracle=True, seed=2**63 - 1, lr=1e-7),
@@ -70,6 +71,25 @@ def test_max_magnitude_follows_lr_steps_and_levels(lr: float, steps: int, levels
         ({"seed": -1}, "seed = -1"),
         ({"max-length": 1}, "max-length = 1"),
         ({"prompt": "{q}"}, "prompt belongs to a table; dataset people"),
+        *(
+            ({key: size}, f"file: {key}: far too large a number; give at most 1,000,000,000$")
+            for key in ("steps", "clients", "leave-count", "batch-size", "micro-batch", "max-length", "lora-rank")
+            for size in (10**9 + 1, 10**400, 1 << 20_000)
+        ),
+        ({"steps": -(10**400)}, "steps: far too large a number"),
+        ({"levels": 10**400}, "levels: far too large a number; give at most 4,294,967,295"),
+        ({"seed": 2**63}, "seed: far too large a number; give at most 9,223,372,036,854,775,807"),
+        ({"lr": 10**400}, "lr = .*: expected a number"),
+        *(({"lr": lr}, "lr = .*: clients tune in float32") for lr in (1e-320, 1e-40, 1e39)),
+        *(({"max-magnitude": size}, "max-magnitude = .*float32 holds") for size in (1e-320, 1e-38, 1e39)),
+        ({"lr": 1e38}, "max-magnitude = 8e.38, or 4e.38 a level: .* decides"),
+        *(({"alpha": alpha}, f"alpha = {alpha}: give a finite number above 0") for alpha in (0.0, -1.0, NAN, INF)),
+        *(
+            ({key: "{q}\udcff"}, rf"file: {key} = '{{q}}\\udcff': no valid Unicode at character 4")
+            for key in ("prompt", "target", "dataset", "data-file", "client-column", "model", "tune", "task", "profile")
+        ),
+        ({"choices": ["a", "\ud800"]}, r"choices = '\\ud800': no valid Unicode at character 1"),
+        ({"leave": ["\ud800"]}, r"leave = '\\ud800': no valid Unicode"),
         ({"dataset": "x.csv", "target": "a"}, "needs client-column, prompt and target"),
     ],
 )
@@ -110,6 +130,21 @@ def test_a_ledger_may_be_older_than_an_option() -> None:
 def test_bad_files(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="No such file"):
         read_toml(tmp_path / "missing.toml")
-    (tmp_path / "broken.toml").write_text("steps =", encoding="utf-8")
-    with pytest.raises(BadInput, match=r"broken\.toml"):
-        read_toml(tmp_path / "broken.toml")
+    for content, message in (
+        (b"steps =", "Invalid value"),
+        (b"steps = 1" + b"0" * 400, "steps is a whole number beyond 64 bits"),
+        (b"steps = 1" + b"0" * 5000, "Exceeds the limit"),
+        (b"steps = [0x1" + b"0" * 5000 + b"]", "steps is a whole number beyond 64 bits"),
+        (b"x = " + b"[" * 5000 + b"]" * 5000, "brackets are nested too deep"),
+        (b"x = " + b"{a=" * 5000 + b"1" + b"}" * 5000, "brackets are nested too deep"),
+        ("steps = 3".encode("utf-16"), "no UTF-8 at byte 1; save it as UTF-8"),
+    ):
+        (tmp_path / "broken.toml").write_bytes(content)
+        with pytest.raises(BadInput, match=rf"^configuration .*broken\.toml: {message}") as told:
+            read_toml(tmp_path / "broken.toml")
+        assert "\n" not in str(told.value)
+
+
+def test_a_byte_order_mark_and_any_line_ends_are_read(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_bytes(b'\xef\xbb\xbfsteps = 3\r\nprompt = "a"\n')
+    assert read_toml(tmp_path / "c.toml") == {"steps": 3, "prompt": "a"}

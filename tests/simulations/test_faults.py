@@ -26,7 +26,7 @@ def test_a_client_that_cannot_train_is_listed_and_the_others_go_on(
 def test_a_loss_that_is_no_number_is_told_with_client_and_stage(
     shared_workers: None, tiny_config: RunConfig, tmp_path: Path
 ) -> None:
-    config = dataclasses.replace(tiny_config, lr=1e38, steps=20, clients=2)
+    config = dataclasses.replace(tiny_config, lr=1e37, steps=20, clients=2)
     write_toml(config, tmp_path / "config.toml")
     out = tmp_path / "out"
     code, _, told = invoke("run", str(tmp_path / "config.toml"), "--out", str(out))

@@ -1,15 +1,16 @@
 """Trainings and scores without a federation."""
 
 import dataclasses
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
+from safetensors.torch import load_file, save_file
 
 from fedsift.client import LocalTrainer
-from fedsift.client_file import client_file
 from fedsift.contribution import UploadTerms
 from fedsift.models import load_layout, load_learner
 from simulations.configuration import RunConfig
@@ -66,8 +67,49 @@ def test_a_grid_is_part_of_a_training_with_commit_steps(lab: Lab, folder: Path) 
     plain = [magnitudes(levels, 0) for levels in (1, 2)]
     assert lab.sign_fixed([client])(client).tobytes() == plain[0] == plain[1]
     assert len({at_one, at_two, plain[0]}) == 3
-    assert len(list(folder.glob(f"sign-fixed-*/{client_file(folder, client, '.npy').name}"))) == 3
+    kept = list(folder.glob("sign-fixed-3/client%202%20*"))
+    assert len(kept) == 3
     assert magnitudes(1, 2) == at_one
+    assert list(folder.glob("sign-fixed-3/client%202%20*")) == kept
+
+
+def test_a_kept_training_is_of_these_rows_and_signs(lab: Lab) -> None:
+    """Under one id and name, other rows and other signs are another training."""
+    rows = load_dataset(lab.config).train_examples
+    trained = []
+    for client_id in ("client 0", "client 1", "client 0"):
+        lab.add_clients({"further": rows(client_id)})
+        trained.append([lab.fine_tuned(["further"])("further").tobytes(), lab.pooled(["further"], 3).tobytes()])
+    assert trained[0] == trained[2]
+    assert all(first != other for first, other in zip(trained[0], trained[1], strict=True))
+    faster = dataclasses.replace(lab.config, lr=2 * lab.config.lr)
+    others = [
+        lab.sign_fixed(["client 0"], signs=signs, name="other", config=config)("client 0").tobytes()
+        for signs in (lab.signs, -lab.signs)
+        for config in (None, faster)
+    ]
+    assert len(set(others)) == 4
+
+
+def test_what_was_kept_is_not_used_for_other_data_or_another_model(
+    pool: WorkerPool, tiny_config: RunConfig, tiny_model: Path, tmp_path: Path
+) -> None:
+    """Rows that change hands, and weights that change in place: as trained from anew."""
+    model, table = shutil.copytree(tiny_model, tmp_path / "model"), tmp_path / "rows.csv"
+    config = dataclasses.replace(tiny_config, dataset=str(table), model=str(model), workers=1)
+
+    def trained(ann: str, bob: str) -> list[bytes]:
+        table.write_text(f"who,question,answer\nann,{ann}\nbob,{bob}\n", encoding="utf-8")
+        with Lab(config, tmp_path / "kept", PhaseBars(Console(quiet=True))) as lab:
+            vector = lab.fine_tuned(["ann", "bob"])
+            return [vector(each).tobytes() for each in ("ann", "bob")]
+
+    first = trained("aa,bb", "cc,dd")
+    assert trained("cc,dd", "aa,bb") == first[::-1]  # Of a single row no seed decides the order.
+    weights = load_file(model / "model.safetensors")
+    save_file({name: value * 1.5 for name, value in weights.items()}, model / "model.safetensors", {"format": "pt"})
+    assert not set(trained("aa,bb", "cc,dd")) & set(first)
+    assert len(list((tmp_path / "kept").rglob("*.npy"))) == 6
 
 
 def test_scores_come_by_client_and_name(lab: Lab) -> None:

@@ -129,7 +129,7 @@ def test_where_nobody_can_be_merged_it_is_said_and_may_be_tried_again(
     shared_workers: None, config: RunConfig, tmp_path: Path
 ) -> None:
     """The rate makes every loss infinite."""
-    failing = dataclasses.replace(config, lr=1e38, steps=20, leave=(EVERYONE[0],), oracle=True)
+    failing = dataclasses.replace(config, lr=1e37, steps=20, leave=(EVERYONE[0],), oracle=True)
     write_toml(failing, tmp_path / "config.toml")
     out = tmp_path / "out"
     code, _, told = invoke("run", str(tmp_path / "config.toml"), "--out", str(out))

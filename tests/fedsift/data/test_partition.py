@@ -23,6 +23,30 @@ def test_each_row_is_one_clients(rows: int, clients: int, seed: int, alpha: floa
         assert all((np.diff(part) > 0).all() for part in parts.values())
 
 
+@pytest.mark.parametrize("alpha", [5e-324, 1e-300, 1e-3, 1e-2])
+def test_a_tiny_alpha_gives_a_label_to_one_client(alpha: float) -> None:
+    """In the limit each label has one client, and each client is as likely as any other."""
+    owners = []
+    for seed in range(200):
+        parts = partition_dirichlet(["a"] * 1000, 2, alpha, seed)
+        owners.append(max(parts, key=lambda client: len(parts[client])))
+        assert sum(map(len, parts.values())) == 1000
+        if alpha < 1e-3:
+            assert max(map(len, parts.values())) == 999  # the other, left without a row, gets one
+    assert 70 < owners.count("client-0000") < 130
+
+
+@pytest.mark.parametrize("alpha", [1e30, 1e200, 1e308])
+def test_a_huge_alpha_gives_all_clients_the_same(alpha: float) -> None:
+    assert [len(part) for part in partition_dirichlet(["a"] * 1000, 4, alpha, 0).values()] == [250] * 4
+
+
+@pytest.mark.parametrize("alpha", [0.0, -1.0, float("nan"), float("inf")])
+def test_an_alpha_that_cannot_be(alpha: float) -> None:
+    with pytest.raises(BadInput, match=r"alpha = .*: give a finite number above 0"):
+        partition_dirichlet(["a"] * 4, 2, alpha, 0)
+
+
 def test_iid_parts_are_even() -> None:
     assert sorted(len(part) for part in partition_iid(11, 4, 1).values()) == [2, 3, 3, 3]
 

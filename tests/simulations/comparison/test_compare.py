@@ -132,6 +132,9 @@ def test_mistakes(tiny_config: RunConfig, tmp_path: Path) -> None:
     bars = PhaseBars(Console(quiet=True))
     with pytest.raises(BadInput, match="unknown method 'tise'; did you mean 'ties'"):
         compare(tiny_config, ["tise"], 0, tmp_path, bars)
+    for held_out in (-1, 10**400):
+        with pytest.raises(BadInput, match=r"held-out = .*: give a number of clients from 0 to 1,000,000,000"):
+            compare(dataclasses.replace(tiny_config, leave_count=1), ["ties"], held_out, tmp_path, bars)
     with pytest.raises(BadInput, match="needs somebody who leaves: give leave-count, or leave"):
         compare(tiny_config, ["ties"], 0, tmp_path, bars)
     (tmp_path / "mine").write_text("precious", encoding="utf-8")

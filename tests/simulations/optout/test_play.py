@@ -252,7 +252,7 @@ def test_a_client_that_cannot_train_is_told_and_asks_for_nothing(one_cannot_trai
         ({}, {"held_out": -1}, "held-out = -1"),
         ({}, {"evaluate_every": 0}, "evaluate-every = 0"),
         ({"clients": 1}, {}, "number = 2: only 1 of 1 clients"),
-        ({"lr": 1e38, "steps": 20}, {}, "no client could be merged; client 'client "),
+        ({"lr": 1e37, "steps": 20}, {}, "no client could be merged; client 'client "),
     ],
 )
 def test_what_is_wrong_is_told_and_nothing_is_written(

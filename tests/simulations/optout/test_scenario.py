@@ -224,7 +224,33 @@ WRONG = [
         "with it, [[rejoin]] and [[misbehave]] take a number, not clients",
     ),
     ("[[leave]]\nnumber = ", "Invalid value"),
+    *(
+        (f'[[leave]]\ngroup = {{column = "town", value = {value}}}', "expected the cell's text in quotes")
+        for value in ("1.10", "7", "1e5", "true", "nan", "2024-01-01", '["Ulm"]')
+    ),
+    (f"[[leave]]\nnumber = 1{'0' * 400}", "leave.number is a whole number beyond 64 bits"),
+    (f"[run]\nsteps = 0x{'f' * 5000}\n[[leave]]\nnumber = 1", "run.steps is a whole number beyond 64 bits"),
+    (f"[run]\nlr = 1{'0' * 400}\n[[leave]]\nnumber = 1", "run.lr is a whole number beyond 64 bits"),
+    (f"x = {'[' * 5000}{']' * 5000}", "brackets are nested too deep"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("share", "leavers"), [("1e-300", 1), ("1e-10", 1), ("0.125", 1), ("0.1251", 2), ("0.5", 4), ("0.99999999999", 8)]
+)
+def test_a_share_is_rounded_up(share: str, leavers: int) -> None:
+    assert len(leaves(plan(f"[[leave]]\nshare = {share}"))[0]) == leavers
+
+
+def test_a_decimal_share_is_no_binary_fraction() -> None:
+    """0.07 * 100 is 7.000000000000001 in float64."""
+    assert len(leaves(plan("[[leave]]\nshare = 0.07", clients=[f"c{place}" for place in range(100)]))[0]) == 7
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "s.toml").write_text('title = "é"\n[[leave]]\nnumber = 1\n', encoding=encoding)
+    assert read_scenario(str(tmp_path / "s.toml")).title == "é"
 
 
 @pytest.mark.parametrize(("toml", "told"), WRONG, ids=[each[1][:50] for each in WRONG])

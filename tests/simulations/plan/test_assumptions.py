@@ -57,6 +57,9 @@ def test_every_type_of_weights_is_known() -> None:
         ({"flops": -1}, "flops = -1: give a number from 1 to"),
         ({"devices": 0}, "devices = 0: give"),
         ({"codec_rate": 0}, "codec-rate = 0: give"),
+        ({"clients": 10**400}, "clients = a number beyond all bounds: give a whole number from 1 to 1,000,000"),
+        ({"removals": 10**5000}, "removals = a number beyond all bounds: give"),
+        ({"steps": -(10**400)}, "steps = a number beyond all bounds: give"),
     ],
 )
 def test_mistakes(changed: dict[str, Any], message: str) -> None:
