@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ray.exceptions import RayTaskError
 
 from fedsift.client import tune_sign_fixed
-from fedsift.client_file import load_task_vector, save_task_vector
+from fedsift.client_file import load_task_vector, save_task_vector, task_vector_file
 from fedsift.data.examples import Row
 from fedsift.errors import FedsiftError
 from fedsift.fine_tuning import FineTuner
@@ -212,11 +212,11 @@ class Lab:
         folder.mkdir(parents=True, exist_ok=True)
 
         def vector(name: str) -> Vector:
-            found = load_task_vector(folder, name)
+            found = load_task_vector(folder, name, self.size)
             assert found is not None
             return found
 
-        missing = [name for name in calls if load_task_vector(folder, name) is None]
+        missing = [name for name in calls if not task_vector_file(folder, name).is_file()]
         if missing:
             running = ((name, (name, str(folder), *calls[name])) for name in missing)
             deque(self._map(method, running, phase, len(missing)), maxlen=0)

@@ -56,9 +56,9 @@ def test_one_and_a_batch(run_folder: tuple[Path, RunConfig], pool: WorkerPool) -
     out, config = run_folder
     leaver = "client 2"
     ledger = Ledger.open(out / "ledger.sqlite")
-    member = ledger.members()[leaver]
+    member, terms = ledger.members()[leaver], ledger.terms
     ledger.close()
-    packed_mask = load_mask(out / "masks", leaver).packed
+    packed_mask = load_mask(out / "masks", leaver, terms).packed
     secrets = [
         member.digest,
         member.digest.hex().encode(),
@@ -106,7 +106,7 @@ def test_a_removed_client_may_join_again(run_folder: tuple[Path, RunConfig]) -> 
     assert code == 0
     assert "joined   client 3" in printed
     assert state_of(out) == everyone
-    load_mask(out / "masks", "client 3")
+    assert mask_path(out / "masks", "client 3").exists()
     assert invoke("join", str(out), "client 3")[0] == 3
     assert invoke("join", str(out), "nobody")[0] == 2
     assert state_of(out) == everyone
@@ -142,7 +142,7 @@ def test_changed_data_is_refused_then_rebuilt(run_folder: tuple[Path, RunConfig]
     assert "client 4  BIT_EXACT" in printed
     after = state_of(out)
     assert after[1] == [each for each in before[1] if each != "client 4"]
-    load_mask(out / "masks", "client 1")
+    assert mask_path(out / "masks", "client 1").exists()
     receipts = {number: json.loads((out / "certificates" / f"000{number}.json").read_text()) for number in (1, 2)}
     assert [receipts[number]["receipt"]["verdict"] for number in (1, 2)] == ["BIT_EXACT", "REFUSED"]
 

@@ -35,7 +35,7 @@ def test_trainings_are_those_of_a_client_and_kept(lab: Lab, folder: Path) -> Non
     config = lab.config
 
     def files() -> dict[Path, int]:
-        kept = [*folder.glob("sign-fixed-3/*.npy"), *folder.glob("fine-tuned-3/*.npy")]
+        kept = [*folder.glob("sign-fixed-3/*.vector"), *folder.glob("fine-tuned-3/*.vector")]
         return {file: file.stat().st_mtime_ns for file in kept}
 
     magnitudes = lab.sign_fixed(lab.clients)
@@ -66,7 +66,7 @@ def test_a_grid_is_part_of_a_training_with_commit_steps(lab: Lab, folder: Path) 
     plain = [magnitudes(levels, 0) for levels in (1, 2)]
     assert lab.sign_fixed([client])(client).tobytes() == plain[0] == plain[1]
     assert len({at_one, at_two, plain[0]}) == 3
-    assert len(list(folder.glob(f"sign-fixed-*/{client_file(folder, client, '.npy').name}"))) == 3
+    assert len(list(folder.glob(f"sign-fixed-*/{client_file(folder, client, '.vector').name}"))) == 3
     assert magnitudes(1, 2) == at_one
 
 
