@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import numpy as np
@@ -59,7 +59,7 @@ class StoredArrays:
         self._path, self._mend = path, mend
         self._read: dict[str, NDArray[Any]] = {}
         try:
-            self._file: Any = safe_open(path, "numpy")
+            self._file = cast(Any, safe_open(path, "numpy"))  # It has no types.
             about = json.loads((self._file.metadata() or {})[_ABOUT])
             owner, self.told, self._digest = about["client"], dict(about["told"]), about["digest"]
         except (OSError, SafetensorError, LookupError, TypeError, ValueError, RecursionError) as error:
