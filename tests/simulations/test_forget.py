@@ -113,6 +113,35 @@ def test_a_removed_client_may_join_again(run_folder: tuple[Path, RunConfig]) -> 
     assert invoke("verify", str(out))[0] == 0
 
 
+def test_a_damaged_result_is_told_before_anything_is_changed(run_folder: tuple[Path, RunConfig]) -> None:
+    out, _ = run_folder
+    result = out / "result.json"
+    whole = result.read_text(encoding="utf-8")
+    other = json.dumps({**json.loads(whole), "removals": [{"receipt": "1"}]})
+    stray = out / "masks" / "nobody.mask"
+    stray.touch()
+    before = state_of(out)
+    for content in ("", whole[:-3], "[]", '{"scores": {}}', other):
+        result.write_text(content, encoding="utf-8")
+        for command in (["forget", str(out), "client 3"], ["run", "--resume", str(out)]):
+            code, _, told = invoke(*command)
+            assert code == 2, told
+            assert f"{result} is damaged" in told
+            assert f"delete it; forget and join do without it, and `fedsift run --resume {out}` makes it anew" in told
+            assert told.count("\n") == 1
+            assert (state_of(out), stray.exists()) == (before, True)
+    result.unlink()
+    assert invoke("forget", str(out), "client 3")[0] == 0
+    result.write_text("", encoding="utf-8")
+    before = state_of(out)
+    assert invoke("join", str(out), "client 3")[0] == 2
+    assert state_of(out) == before
+    result.unlink()
+    assert invoke("run", "--resume", str(out))[0] == 0
+    assert json.loads(result.read_text(encoding="utf-8"))["clients"] == 7
+    assert len(state_of(out)[1]) == 7
+
+
 def test_a_client_whose_data_are_gone_is_refused_then_rebuilt(
     run_folder: tuple[Path, RunConfig], pool: WorkerPool
 ) -> None:
