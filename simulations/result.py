@@ -229,7 +229,7 @@ def print_data(console: Console, told: dict[str, Any]) -> None:
             return f"{values['min']:g}"
         return f"{values['min']:g} to {values['max']:g} (median {values['median']:g})"
 
-    same = told["digests"][0] == told["digests"][1] != ""
+    same = told["digests"][0] == told["digests"][1]
     lines = [
         (f"clients  {told['clients']}, the first {told['clients_read']} read", ""),
         (f"digest   {told['digest']}", ""),
