@@ -38,7 +38,13 @@ def pack(values: NDArray[Any], bits: int) -> bytes:
 
 
 def unpack(packed: bytes | memoryview, count: int, bits: int, first: int = 0) -> NDArray[Any]:
-    """Values first .. first + count - 1 of what `pack` packed with the same `bits`; `level_type`, shape (count,)."""
+    """Values first .. first + count - 1 of what `pack` packed with the same `bits`; `level_type`, shape (count,).
+
+    Raises:
+        ValueError: there are not so many.
+    """
+    if len(packed) < packed_size(first + count, bits):
+        raise ValueError(f"{len(packed)} bytes; {first + count} values take {packed_size(first + count, bits)}")
     data = np.frombuffer(packed, np.uint8)
     if _fills_bytes(bits):
         before = first % _values_a_word(bits)  # A word begins on a byte.
@@ -108,7 +114,13 @@ def pack_mask(mask: NDArray[np.bool_]) -> bytes:
 
 
 def unpack_mask(packed: bytes | memoryview, size: int) -> NDArray[np.bool_]:
-    """The inverse of `pack_mask`; shape (size,)."""
+    """The inverse of `pack_mask`; shape (size,).
+
+    Raises:
+        ValueError: it is no mask of that size.
+    """
+    if len(packed) != packed_size(size, 1):
+        raise ValueError(f"a mask of {len(packed)} bytes; {size} entries take {packed_size(size, 1)}")
     return np.unpackbits(np.frombuffer(packed, np.uint8), count=size, bitorder="little").view(np.bool_)
 
 

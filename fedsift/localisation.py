@@ -70,13 +70,17 @@ class Localisation:
             terms: of the federation.
 
         Raises:
-            BadInput: the member did not keep its levels.
+            BadInput: the member did not keep its levels, or what the server sent is not of the mask's size.
         """
         places = unpack_mask(mask.packed, terms.size)
+        kept = int(np.count_nonzero(places))
+        expected = 0 if self.keeps_levels else kept
+        if served.shape != (expected,):
+            raise BadInput(f"served magnitudes of shape {served.shape}; for this member's mask they have ({expected},)")
         if self.keeps_levels:
             if mask.packed_levels is None:
                 raise BadInput(f"localise = {OWN}: this member kept its mask only, as the merge was under another one")
-            levels = unpack_levels(mask.packed_levels, int(np.count_nonzero(places)), terms.grid)
+            levels = unpack_levels(mask.packed_levels, kept, terms.grid)
             served = (levels.astype(np.float64) * terms.grid.step).astype(np.float32)
         elif self.name.endswith("+l1"):
             served = restore_l1(served, mask.l1)

@@ -1,15 +1,17 @@
 """What a client remembers between rounds, one small file each: its mask, levels and L1 norm, its own scores."""
 
-import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fedsift.client_file import client_file
-from fedsift.contribution import Quantised
+from fedsift.bit_packing import packed_size
+from fedsift.client_file import StoredArrays, client_file, save_arrays
+from fedsift.contribution import Quantised, UploadTerms
 from fedsift.errors import BadInput
+
+_MEND = "bring the right one back, or let the client leave and join again"
 
 
 @dataclass(frozen=True)
@@ -38,34 +40,43 @@ class ClientMask:
 
 def mask_path(folder: Path, client_id: str) -> Path:
     """The file of a client."""
-    return client_file(folder, client_id, ".npz")
+    return client_file(folder, client_id, ".mask")
 
 
-def save_mask(folder: Path, client_id: str, mask: ClientMask) -> None:
-    """Write a client's mask, whole or not at all."""
-    path = mask_path(folder, client_id)
-    partial = path.with_suffix(".partial")
-    arrays: dict[str, Any] = {
-        "packed": np.frombuffer(mask.packed, np.uint8),
-        "l1": np.float64(mask.l1),
-        "scores": np.frombuffer(json.dumps(mask.scores).encode(), np.uint8),
-    }
+def save_mask(folder: Path, client_id: str, mask: ClientMask, terms: UploadTerms) -> None:
+    """Write a client's mask, made under the terms; whole or not at all."""
+    arrays = {"packed": np.frombuffer(mask.packed, np.uint8)}
     if mask.packed_levels is not None:
         arrays["levels"] = np.frombuffer(mask.packed_levels, np.uint8)
-    with partial.open("wb") as file:
-        np.savez(file, **arrays)
-    partial.replace(path)
+    told = {"l1": mask.l1, "scores": mask.scores, "terms": _told(terms)}
+    save_arrays(mask_path(folder, client_id), client_id, arrays, told)
 
 
-def load_mask(folder: Path, client_id: str) -> ClientMask:
-    """Read a client's mask."""
+def load_mask(folder: Path, client_id: str, terms: UploadTerms) -> ClientMask:
+    """Read a client's mask.
+
+    Raises:
+        BadInput: there is none, or the file is damaged, another client's, or of other terms.
+    """
     path = mask_path(folder, client_id)
     if not path.is_file():
-        raise BadInput(f"the mask of client {client_id!r} is missing: {path}")
-    with np.load(path, allow_pickle=False) as stored:
-        levels = stored["levels"].tobytes() if "levels" in stored else None
-        scores = json.loads(stored["scores"].tobytes())
-        return ClientMask(stored["packed"].tobytes(), float(stored["l1"]), levels, scores)
+        raise BadInput(f"the mask of client {client_id!r} is missing: {path}; {_MEND}")
+    stored = StoredArrays(path, client_id, _MEND)
+    told = stored.told
+    if told.get("terms") != _told(terms):
+        raise stored.wrong("was made under other terms than this federation's")
+    packed = stored.array("packed", packed_size(terms.size, 1), "U8")
+    levels = None
+    if stored.has("levels"):
+        kept = int(np.bitwise_count(packed).sum(dtype=np.int64))
+        levels = stored.array("levels", packed_size(kept, terms.grid.level_bits), "U8").tobytes()
+    stored.check_digest()
+    return ClientMask(packed.tobytes(), float(told["l1"]), levels, told["scores"])
+
+
+def _told(terms: UploadTerms) -> dict[str, Any]:
+    """The terms as JSON gives them back."""
+    return {**asdict(terms), "layout_digest": terms.layout_digest.hex()}
 
 
 def delete_mask(folder: Path, client_id: str) -> None:

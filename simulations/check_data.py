@@ -2,19 +2,21 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from fedsift.data.federated_dataset import dataset_digest
+from fedsift.data.examples import rows_digest
+from fedsift.data.federated_dataset import FederatedDataset, dataset_digest
 from fedsift.data.look_alikes import look_alike_warning, look_alikes
 from fedsift.data.partition import heterogeneity
+from fedsift.errors import BadInput
 from fedsift.models import load_learner
 from fedsift.tasks.task import each_row
 from simulations.configuration import RunConfig
 from simulations.data import choose_clients, load_dataset
 from simulations.engine import federate, places, ray_session
 from simulations.progress import PhaseBars
+from simulations.result import last_line
 
 _CLIENTS_READ = 100  # A look at this many says what there is to say.
 _LABELS_SHOWN = 12
@@ -22,7 +24,7 @@ _SAMPLES = 2
 
 
 def check_data(config: RunConfig, bars: PhaseBars) -> dict[str, Any]:
-    """Read the first clients, encode all their rows, and train the first client twice.
+    """Read the first clients, encode all their rows, and train the first client twice, in another process.
 
     Returns:
         `clients`, groups of their ids that are `look_alikes`, `clients_read`, `digest` of what was read; `rows` a
@@ -32,7 +34,8 @@ def check_data(config: RunConfig, bars: PhaseBars) -> dict[str, Any]:
         `samples` (decoded from what the model sees); `digests` of the two trainings; `profile`.
 
     Raises:
-        BadInput: a client's rows cannot be made or encoded; the message names it.
+        BadInput: a client's rows cannot be made or encoded, or the first one's are others each time; the message names
+            the client.
     """
     dataset = load_dataset(config)
     clients = choose_clients(config, dataset)
@@ -62,17 +65,33 @@ def check_data(config: RunConfig, bars: PhaseBars) -> dict[str, Any]:
             for client_id, rows in reports.items()
             for report in rows
         ][:_SAMPLES],
-        "digests": _train_twice(config, dataset.client_ids, clients[0], bars),
+        "digests": _train_twice(config, dataset, clients[0], bars),
         "profile": config.profile,
     }
 
 
-def _train_twice(config: RunConfig, client_ids: Sequence[str], client_id: str, bars: PhaseBars) -> list[str]:
+def _train_twice(config: RunConfig, dataset: FederatedDataset, client_id: str, bars: PhaseBars) -> list[str]:
+    """Digests of what a worker, which reads the client's rows for itself, makes of them.
+
+    Raises:
+        BadInput: the client cannot be trained, or its rows are others in the worker's process than in this one.
+    """
     alone = dataclasses.replace(config.leaving(), evaluate=False)
+    here = rows_digest(dataset.train_examples(client_id)).hex()
+    digests = []
     with bars, ray_session(1, config) as pool:
-        outcomes = [federate(pool, alone, places(client_ids, [client_id]), bars) for _ in range(2)]
+        for _ in range(2):
+            outcome = federate(pool, alone, places(dataset.client_ids, [client_id]), bars)
+            for why in outcome["rounds"][0]["failures"].values():
+                raise BadInput(f"client {client_id!r} could not be trained: {last_line(why)}")
+            if outcome["data_digests"][client_id] != here:
+                raise BadInput(
+                    f"client {client_id!r}: its rows are others, or in another order, in another process, so that it "
+                    "could never be removed; make the same rows in the same order each time (no set, clock or hash)"
+                )
+            digests.append(str(outcome["member_digests"][client_id]))
         bars.finish()
-    return [str(outcome["member_digests"].get(client_id, "")) for outcome in outcomes]
+    return digests
 
 
 def _spread(values: list[int]) -> dict[str, float]:

@@ -35,7 +35,8 @@ def train(message: Message, context: Context) -> Message:
             scores["zero_shot"] = trainer.score_magnitudes(None, test)
             scores["local"] = trainer.score_magnitudes(tuned.magnitudes, test)
         mask = ClientMask.of(tuned.quantised, Localisation(client.config.localise).keeps_levels)
-        save_mask(client.mask_folder, client.id, dataclasses.replace(mask, scores=scores))
+        kept = dataclasses.replace(mask, scores=scores)
+        save_mask(client.mask_folder, client.id, kept, tuned.quantised.contribution.terms)
     context.state[MEMBERSHIP] = membership(member=True, server_round=round_of(message))
     return client.trained(message, tuned)
 
@@ -64,7 +65,8 @@ def mask(message: Message, context: Context) -> Message:
     client = Client(context)
     if client.mask_folder is None:
         raise BadInput(f"client {client.id!r} has no mask folder, so it cannot be served")
-    return messages.client_reply(message, client.id, {"mask": load_mask(client.mask_folder, client.id).packed})
+    kept = load_mask(client.mask_folder, client.id, messages.read_terms(message.content))
+    return messages.client_reply(message, client.id, {"mask": kept.packed})
 
 
 @app.evaluate()
@@ -77,7 +79,7 @@ def evaluate(message: Message, context: Context) -> Message:
     scores = {"merged": trainer.score_magnitudes(merged, test)}
     served = message.content.array_records.get("served")
     if served is not None and client.mask_folder is not None:
-        own_mask = load_mask(client.mask_folder, client.id)
+        own_mask = load_mask(client.mask_folder, client.id, messages.read_terms(message.content))
         scores |= own_mask.scores
         for name, array in served.items():
             magnitudes = messages.read_float_array(array)

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from ray.exceptions import RayTaskError
 
 from fedsift.client import tune_sign_fixed
-from fedsift.client_file import load_task_vector, save_task_vector
+from fedsift.client_file import load_task_vector, save_task_vector, task_vector_file
 from fedsift.data.examples import Row, rows_digest
 from fedsift.errors import FedsiftError
 from fedsift.fine_tuning import FineTuner
@@ -247,11 +247,11 @@ class Lab:
         files = self._file_names(method, calls) if calls else {}
 
         def vector(name: str) -> Vector:
-            found = load_task_vector(folder, files[name])
+            found = load_task_vector(folder, files[name], self.size)
             assert found is not None
             return found
 
-        missing = [name for name, file in files.items() if load_task_vector(folder, file) is None]
+        missing = [name for name, file in files.items() if not task_vector_file(folder, file).is_file()]
         if missing:
             running = ((name, (name, str(folder), files[name], *calls[name].arguments)) for name in missing)
             deque(self._map(method, running, phase, len(missing)), maxlen=0)

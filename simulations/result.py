@@ -2,7 +2,7 @@
 
 import resource
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from rich.console import Console
 from rich.table import Table
@@ -21,6 +21,47 @@ _SCORES = {
     "sift_masks": "SIFT-Masks",
 }
 _SHOWN = 10  # removals, and failures; the rest is in result.json
+
+
+class Score(TypedDict):
+    """A kind of score in result.json."""
+
+    mean: float
+    per_client: dict[str, float]
+
+
+class Removal(TypedDict):
+    """A removal in result.json, as far as it always tells."""
+
+    receipt: int
+    verdict: str
+    steps_retrained: int
+
+
+class Oracle(TypedDict):
+    """The oracle in result.json."""
+
+    state_digest: str
+    bit_identical: bool
+
+
+class RunResult(TypedDict):
+    """result.json of a run, as far as later commands read it."""
+
+    clients: int
+    tuned_parameters: int
+    metric: str
+    scores: dict[str, Score]
+    scores_after_removal: dict[str, Score] | None
+    upload_bytes_mean: float
+    dense_bytes: int
+    server_bytes: int
+    server_peak_memory_bytes: int
+    state_digest: str
+    removals: list[Removal]
+    failures: dict[str, str]
+    oracle: Oracle | None
+    seconds: dict[str, float]
 
 
 def run_result(
@@ -188,7 +229,7 @@ def print_data(console: Console, told: dict[str, Any]) -> None:
             return f"{values['min']:g}"
         return f"{values['min']:g} to {values['max']:g} (median {values['median']:g})"
 
-    same = told["digests"][0] == told["digests"][1] != ""
+    same = told["digests"][0] == told["digests"][1]
     lines = [
         (f"clients  {told['clients']}, the first {told['clients_read']} read", ""),
         (f"digest   {told['digest']}", ""),

@@ -11,15 +11,22 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.serverapp import Grid
 
 from fedsift.ledger import Ledger
 from fedsift.server_state import ServerState
+from simulations.json_file import read_json
 from simulations.output import write_whole
 from strategies.sift_masks import SiftMasks, SiftRecord
+
+
+class _File(TypedDict):
+    earlier_receipts: int
+    rounds: list[SiftRecord]
+    failures: dict[str, str]
 
 
 @dataclass
@@ -40,8 +47,12 @@ class RoundLog:
 
     @classmethod
     def read(cls, path: Path) -> "RoundLog":
-        """What a file holds."""
-        read = json.loads(path.read_text(encoding="utf-8"))
+        """What a file holds.
+
+        Raises:
+            BadInput: it is damaged.
+        """
+        read = read_json(path, _File, "delete it, and the rounds are played anew with those who are members")
         return cls(path, read["earlier_receipts"], [SiftRecord(**each) for each in read["rounds"]], read["failures"])
 
     def write(self) -> None:

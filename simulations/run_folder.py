@@ -26,10 +26,14 @@ from fedsift.ledger import Ledger, Receipt
 from fedsift.mask_file import mask_path
 from fedsift.server_state import ServerState
 from simulations.configuration import RunConfig, read_toml, write_toml
+from simulations.json_file import read_json
+from simulations.optout.log import MEND as MEND_SCENARIO
+from simulations.optout.log import ScenarioResult
 from simulations.output import clear, make_empty, output_errors, try_writing, write_whole
-from simulations.result import amended
+from simulations.result import RunResult, amended
 
 SCENARIO_FILE = "scenario.toml"
+_MEND = "delete it; forget and join do without it, and `fedsift run --resume {}` makes it anew"
 
 
 class RunFolder:
@@ -170,9 +174,13 @@ class RunFolder:
                 shutil.rmtree(folder)
 
     def bring_up_to_date(self) -> None:
-        """Let all files follow the ledger, whatever a process that was stopped left undone."""
-        self.sweep()
+        """Let all files follow the ledger, whatever a process that was stopped left undone.
+
+        Raises:
+            BadInput: result.json is damaged; nothing is changed.
+        """
         result = self.read_result()
+        self.sweep()
         if result is not None:
             self.rounds.unlink(missing_ok=True)
         if not self.ledger.exists():
@@ -237,10 +245,16 @@ class RunFolder:
         self.rounds.unlink(missing_ok=True)
 
     def read_result(self) -> dict[str, Any] | None:
-        """What result.json holds, None where the run did not come to its end."""
+        """What result.json holds, None where the run, or the scenario, did not come to its end.
+
+        Raises:
+            BadInput: it is damaged.
+        """
         if not self.result.exists():
             return None
-        read: dict[str, Any] = json.loads(self.result.read_text(encoding="utf-8"))
+        scenario = (self.path / SCENARIO_FILE).exists()
+        shape, mend = (ScenarioResult, MEND_SCENARIO) if scenario else (RunResult, _MEND.format(self.path))
+        read: dict[str, Any] = read_json(self.result, shape, mend)
         return read
 
 

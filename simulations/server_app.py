@@ -64,7 +64,7 @@ def main(grid: Grid, context: Context) -> None:
 
 
 def outcome_of(state: ServerState, strategy: SiftMasks, earlier_receipts: int = 0) -> dict[str, Any]:
-    """What a run came to: the rounds' records, all receipts, and the state's digest, size and members.
+    """What a run came to: the rounds' records, all receipts, and the state's digest, size, and members' digests.
 
     Args:
         state: after the rounds.
@@ -76,6 +76,7 @@ def outcome_of(state: ServerState, strategy: SiftMasks, earlier_receipts: int = 
         "server_bytes": state.sums.nbytes,
         "state_digest": state.digest().hex(),
         "member_digests": {client_id: member.digest.hex() for client_id, member in state.members.items()},
+        "data_digests": {client_id: member.data_digest.hex() for client_id, member in state.members.items()},
         "earlier_receipts": earlier_receipts,
         "receipts": [json.loads(receipt.body) for receipt in state.ledger.receipts()],
         "rounds": [dataclasses.asdict(record) for record in strategy.rounds],

@@ -6,7 +6,7 @@ Bulk travels as raw bytes, never as pickles. Types of messages:
     train           client id, terms, whether to score -> client id, upload, what is told of the training
     train.forget    client id, terms, where it trained -> the same, from a member that leaves and trains again
     query.removed   -> client id; tells a client that its removal is done
-    query.mask      -> client id, its mask
+    query.mask      terms -> client id, its mask
     evaluate        terms, the merged model, and for a member its served magnitudes -> client id, scores
 
 and for the methods that SIFT-Masks is compared with:

@@ -240,9 +240,9 @@ class SiftMasks(ClientRounds[SiftRecord]):
         def to(node_id: int, message_type: str, content: RecordDict) -> Message:
             return Message(content, dst_node_id=node_id, message_type=message_type, group_id=str(server_round))
 
-        nothing, terms = RecordDict(), self._terms_record()
+        terms = self._terms_record()
         members = [node_id for node_id, client_id in self.clients.items() if client_id in self.state.members]
-        for reply in grid.send_and_receive([to(node_id, MASK, nothing) for node_id in members]):
+        for reply in grid.send_and_receive([to(node_id, MASK, RecordDict({"terms": terms})) for node_id in members]):
             node_id = reply.metadata.src_node_id
             client_id = self.clients[node_id]
             try:

@@ -1,11 +1,14 @@
 """Client data made by a function."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 from fedsift.data.examples import Row
-from fedsift.errors import BadInput
+from fedsift.errors import BadInput, unknown_name
 from fedsift.user_code import told_as_bad_input
+
+_GIVE = "give a list"
 
 
 class FunctionDataset:
@@ -27,18 +30,32 @@ class FunctionDataset:
             name: what errors call the data set.
 
         Raises:
-            BadInput: there are no clients, or an id is no text or is there twice.
+            BadInput: there are no clients, their order is not fixed, or an id is no text or is there twice.
         """
-        self.client_ids = list(client_ids)
+        self._train, self._test, self._name = train, test or train, name
+        with told_as_bad_input(f"{name}: client_ids"):
+            given = _in_order(client_ids, f"{name}: client_ids")
+        self.client_ids = [self._plain(client_id) for client_id in given]
         if not self.client_ids:
             raise BadInput(f"{name} has no clients")
-        for client_id in self.client_ids:
-            if not isinstance(client_id, str) or not client_id:
-                raise BadInput(f"{name}: client id {client_id!r} is no text")
         client_id, times = Counter(self.client_ids).most_common(1)[0]
         if times > 1:
             raise BadInput(f"{name}: client {client_id!r} is there {times} times; merge its rows under one id")
-        self._train, self._test, self._name = train, test or train, name
+        self._given = dict(zip(self.client_ids, given, strict=True))
+
+    def _plain(self, client_id: object) -> str:
+        """An id without what a subclass of `str` adds, so that what is printed, stored and looked up is one thing."""
+        if not isinstance(client_id, str) or not client_id:
+            raise BadInput(f"{self._name}: client id {client_id!r} is no text")
+        plain = str.__str__(client_id)
+        try:
+            plain.encode()
+        except UnicodeEncodeError as error:
+            raise BadInput(
+                f"{self._name}: client id {plain!r} is no valid Unicode at character {error.start + 1}; decode the "
+                "source as UTF-8"
+            ) from error
+        return plain
 
     def train_examples(self, client_id: str) -> Sequence[Row]:
         """A client's rows, made now.
@@ -53,8 +70,30 @@ class FunctionDataset:
         return self._made(self._test, client_id)
 
     def _made(self, function: Callable[[str], Iterable[Row]], client_id: str) -> list[Row]:
-        with told_as_bad_input(f"{self._name}: client {client_id!r}"):
-            rows = list(function(client_id))
+        what = f"{self._name}: client {client_id!r}"
+        if client_id not in self._given:
+            raise BadInput(f"{self._name}: {unknown_name('client', client_id, self.client_ids)}")
+        with told_as_bad_input(what):
+            made = function(self._given[client_id])
+            if hasattr(made, "keys"):
+                raise BadInput(
+                    f"{what}: its rows are a {type(made).__name__}, of which only the keys would be read; {_GIVE}"
+                )
+            rows: list[Row] = _in_order(made, f"{what}: its rows")
         if not rows:
-            raise BadInput(f"{self._name}: client {client_id!r} has no rows; a client needs at least one")
+            once = f"; a {type(made).__name__} can be read only once, so make it anew" * isinstance(made, Iterator)
+            raise BadInput(f"{what} has no rows; a client needs at least one{once}")
         return rows
+
+
+def _in_order(values: Any, what: str) -> list[Any]:
+    """What a user's code gives as many values one after the other.
+
+    Raises:
+        BadInput: it has no order that is the same in every process, or is something else.
+    """
+    if isinstance(values, set | frozenset):
+        raise BadInput(f"{what} are a {type(values).__name__}, which has another order in each process; {_GIVE}")
+    if isinstance(values, str | bytes | bytearray) or not isinstance(values, Iterable):
+        raise BadInput(f"{what} are of type {type(values).__name__}; {_GIVE}")
+    return list(values)

@@ -7,12 +7,12 @@ function that makes them when they are asked for. For tasks on text, a row is a 
         return {"ann": [("Q: sky?\nA:", " blue")], "bob": lambda: read_rows("bob.csv")}
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from fedsift.data.examples import Row
 from fedsift.data.function_dataset import FunctionDataset
 from fedsift.errors import BadInput
-from fedsift.user_code import call_user_code
+from fedsift.user_code import call_user_code, told_as_bad_input
 
 
 def load_plugin(specification: str) -> FunctionDataset:
@@ -26,12 +26,19 @@ def load_plugin(specification: str) -> FunctionDataset:
     if isinstance(made, Mapping):
 
         def train(client_id: str) -> Iterable[Row]:
-            rows: Iterable[Row] = made[client_id]() if callable(made[client_id]) else made[client_id]
-            return rows
+            rows = made[client_id]
+            if isinstance(rows, Iterator):
+                raise BadInput(
+                    f"{name}: client {client_id!r}: its rows are a {type(rows).__name__}, which can be read only once; "
+                    "give a list, or a function that makes them"
+                )
+            made_now: Iterable[Row] = rows() if callable(rows) else rows
+            return made_now
 
         return FunctionDataset(made, train, name=name)
-    if hasattr(made, "client_ids") and callable(getattr(made, "train_examples", None)):
-        return FunctionDataset(made.client_ids, made.train_examples, getattr(made, "test_examples", None), name)
+    with told_as_bad_input(name):
+        if hasattr(made, "client_ids") and callable(getattr(made, "train_examples", None)):
+            return FunctionDataset(made.client_ids, made.train_examples, getattr(made, "test_examples", None), name)
     raise BadInput(
         f"{name} returned {type(made).__name__}; expected a mapping from client id to rows, or an object with "
         "client_ids and train_examples(client_id)"

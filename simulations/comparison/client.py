@@ -43,9 +43,9 @@ def joined(message: Message, context: Context) -> Message:
 def fine_tune(message: Message, context: Context) -> Message:
     """Upload the task vector of a plain fine-tuning; where the client keeps it from another method, that one."""
     client = Client(context)
-    task_vector = load_task_vector(client.vector_folder, client.id)
+    tuner = client.fine_tuner
+    task_vector = load_task_vector(client.vector_folder, client.id, tuner.layout.size)
     if task_vector is None:
-        tuner = client.fine_tuner
         task_vector = tuner.fine_tune(client.id, tuner.encode(client.id, client.train_examples))
         save_task_vector(client.vector_folder, client.id, task_vector)
     if not client.membership["member"]:
@@ -92,9 +92,10 @@ def _pooled(
     name = hashlib.sha256(json.dumps(client_ids).encode()).hexdigest()
     digest = hashlib.sha256(b"" if start is None else start.data).hexdigest()
     training = f"pooled {name} {steps} {lr} {digest}"
-    task_vector = load_task_vector(client.vector_folder, training)
+    tuner = client.fine_tuner
+    task_vector = load_task_vector(client.vector_folder, training, tuner.layout.size)
     if task_vector is None:
-        task_vector = client.fine_tuner.fine_tune(name, encoded, steps, start, lr)
+        task_vector = tuner.fine_tune(name, encoded, steps, start, lr)
         save_task_vector(client.vector_folder, training, task_vector)
     return task_vector
 
@@ -110,7 +111,7 @@ def embed(message: Message, context: Context) -> Message:
 def tall_masks(message: Message, context: Context) -> Message:
     """Send the own TALL-masks under the sum that comes, one for each density."""
     client = Client(context)
-    own = load_task_vector(client.vector_folder, client.id)
+    own = load_task_vector(client.vector_folder, client.id, client.fine_tuner.layout.size)
     if own is None:
         raise BadInput(f"client {client.id!r} keeps no task vector to make a mask of")
     total = messages.read_float_array(message.content.array_records["shared"]["total"])
@@ -127,7 +128,7 @@ def evaluate_served(message: Message, context: Context) -> Message:
     test = tuner.encode(client.id, client.test_examples)
     config = message.content.config_records["config"]
     shared = {name: messages.read_float_array(array) for name, array in message.content.array_records["shared"].items()}
-    own = load_task_vector(client.vector_folder, client.id) if config["member"] else None
+    own = load_task_vector(client.vector_folder, client.id, tuner.layout.size) if config["member"] else None
     serve = STRATEGIES[str(config["method"])].serve
 
     @cache

@@ -8,12 +8,47 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from fedsift.errors import BadInput
+from simulations.json_file import read_json
 from simulations.output import write_whole
 
 STEPS_FILE = "steps.json"
+MEND = "bring back a copy, or play the scenario anew into another folder"  # a damaged file of a scenario
+
+
+class Step(TypedDict):
+    """A step that is over, as later commands read it."""
+
+    step: int
+    members: int
+    asked: list[str]
+    left: list[str]
+    joined: list[str]
+    refused: dict[str, str]
+    offline: list[str]
+    failures: dict[str, str]
+    state_digest: str
+    trainings: int
+    steps_retrained: int
+    bytes_up: int
+    seconds: float
+    scores: dict[str, float | None] | None
+
+
+class LoggedStep(Step):
+    """The same, with the length of the log of receipts after it."""
+
+    receipts: int
+
+
+class ScenarioResult(TypedDict):
+    """result.json of a scenario, as far as later commands read it; reports look closer."""
+
+    held_out: int
+    steps: list[Step]
+    verdict: str
 
 
 @dataclass
@@ -22,8 +57,7 @@ class StepLog:
 
     Attributes:
         held_out, full_oracles, evaluate_every: as `optout.play` was asked for.
-        steps: an entry for each step that is over, as in result.json, with "receipts", the length of the log of
-            receipts after it.
+        steps: those that are over.
         reruns: of the step under way, written before its removals are committed: client -> bytes of its upload,
             optimiser steps of its training.
         first_scores: member -> what it scored at step 0; a client that leaves is taken out.
@@ -36,7 +70,7 @@ class StepLog:
     held_out: int
     full_oracles: int
     evaluate_every: int | None
-    steps: list[dict[str, Any]] = field(default_factory=list)
+    steps: list[LoggedStep] = field(default_factory=list)
     reruns: dict[str, tuple[int, int]] = field(default_factory=dict)
     first_scores: dict[str, float] = field(default_factory=dict)
     by_influence: list[str] = field(default_factory=list)
@@ -49,12 +83,12 @@ class StepLog:
         """The log in a folder.
 
         Raises:
-            BadInput: there is none.
+            BadInput: there is none, or it is damaged.
         """
         file = folder / STEPS_FILE
         if not file.is_file():
             raise BadInput(f"{folder} holds no scenario under way: it has no {STEPS_FILE}")
-        return cls(**json.loads(file.read_text(encoding="utf-8")))
+        return cls(**read_json(file, cls, MEND))
 
     def write(self, folder: Path) -> None:
         """Write it; a reader finds the old file or the new one."""

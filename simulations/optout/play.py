@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from fedsift.contribution import UploadTerms
 from fedsift.errors import BadInput
 from fedsift.ledger import Ledger
 from fedsift.mask_file import load_mask, mask_path
@@ -141,17 +142,19 @@ def _look_at_merge(folder: RunFolder, cast: Cast, log: StepLog) -> None:
         raise BadInput(f"no client could be merged; client {client_id!r}: {last_line(reason)}")
     masks = folder.masks()
     log.mask_bytes = sum(mask_path(masks, each).stat().st_size for each in merge["joined"]) / merge["members"]
-    log.by_influence = by_influence(masks, cast.clients, merge["joined"])
+    ledger = Ledger.open(folder.ledger)
+    log.by_influence = by_influence(masks, cast.clients, merge["joined"], ledger.terms)
+    ledger.close()
     log.write(folder.path)
 
 
-def by_influence(masks: Path, clients: Sequence[str], merged: Sequence[str]) -> list[str]:
+def by_influence(masks: Path, clients: Sequence[str], merged: Sequence[str], terms: UploadTerms) -> list[str]:
     """The clients by the L1 norms of their contributions, the largest first; those that were not merged last.
 
     All contributions have the signs of one sign vector, so magnitudes add up and never cancel: a client's norm is what
     its leaving takes off the norm of the sum. To know it costs nothing. It is no drop in score.
     """
-    norms = {client_id: load_mask(masks, client_id).l1 for client_id in merged}
+    norms = {client_id: load_mask(masks, client_id, terms).l1 for client_id in merged}
     return sorted(clients, key=lambda client_id: -norms.get(client_id, -1.0))
 
 

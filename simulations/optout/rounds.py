@@ -10,7 +10,7 @@ from flwr.serverapp import Grid
 
 from fedsift.errors import Refused
 from fedsift.server_state import ServerState
-from simulations.optout.log import StepLog, members_after, who_left
+from simulations.optout.log import LoggedStep, StepLog, members_after, who_left
 from simulations.optout.plan import Plan
 from strategies import messages
 from strategies.messages import FORGET, QUERY
@@ -112,7 +112,7 @@ class OptOutRounds(SiftMasks):
         offline = [each for each in self._plan.steps[step].offline if each not in answered]
         failures = {self._failed_client(name, why): why for name, why in record.failures.items()}
         joined = [each for each in self._nodes.values() if each in members and each not in self._members]
-        entry = {
+        entry: LoggedStep = {
             "step": step,
             "members": len(members),
             "asked": [each for each in self._nodes.values() if each in asked],

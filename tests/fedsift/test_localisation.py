@@ -66,6 +66,22 @@ def test_who_did_not_keep_its_levels_is_told() -> None:
         Localisation("own").localised(np.empty(0, np.float32), mask, terms(4))
 
 
+@pytest.mark.parametrize(
+    ("name", "sizes"), [("paper", (0, 1, 2, 4)), ("coordinate+l1", (0, 1, 2, 4)), ("own", (1, 3, 4))]
+)
+def test_what_is_not_of_the_masks_size_is_refused(name: str, sizes: tuple[int, ...]) -> None:
+    mask = ClientMask.of(Quantised(contribution([1, 0, 3, 2]), 1.0, 0), keeps_levels=True)
+    for size in sizes:
+        with pytest.raises(BadInput, match=f"served magnitudes of shape .{size},.; for this member's mask they have"):
+            Localisation(name).localised(np.ones(size, np.float32), mask, terms(4))
+
+
+@pytest.mark.parametrize("packed", [b"", b"\x0d\x00"])
+def test_a_mask_of_another_size_is_none(packed: bytes) -> None:
+    with pytest.raises(ValueError, match=r"a mask of . bytes; 4 entries take 1"):
+        Localisation("paper").localised(np.ones(3, np.float32), ClientMask(packed, 1.0), terms(4))
+
+
 def test_an_unknown_name_gets_the_nearest() -> None:
     with pytest.raises(BadInput, match="'cordinate'; did you mean 'coordinate'"):
         Localisation("cordinate")

@@ -5,6 +5,14 @@ import pytest
 
 from tests.simulations.commands import invoke
 
+IN_NO_ORDER = """
+import os
+
+def of_a_set(): return {"ann": list({(f"question {n}", f" answer {n}") for n in range(20)})}
+def of_this_process(): return {"ann": lambda: [("p", f" {os.getpid()}")]}
+def in_order(): return {"ann": sorted({(f"question {n}", f" answer {n}") for n in range(20)})}
+"""
+
 
 def test_what_a_file_holds(shared_workers: None, tiny_model: Path, table_file: Path) -> None:
     """Eight clients of three rows: nine byte tokens of prompt, five of target; to fit in 12, a prompt loses two."""
@@ -62,3 +70,18 @@ def test_ids_that_look_alike_are_named(shared_workers: None, tiny_model: Path, t
     assert "warning: different clients whose ids look alike: 'ann', 'Ann', 'ann '\n" in warned
     _, _, warned = invoke("run", "--dataset", str(file), *options, "--steps", "1", "--out", str(tmp_path / "run"))
     assert "warning: different clients whose ids look alike: 'ann', 'Ann', 'ann '\n" in warned
+
+
+def test_rows_that_are_others_in_another_process(
+    shared_workers: None, own_code: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was a set has an order of its own in each process; what is made of a process's state differs, too."""
+    (own_code / "in_no_order.py").write_text(IN_NO_ORDER, encoding="utf-8")
+    monkeypatch.chdir(own_code)
+    monkeypatch.syspath_prepend(own_code)
+    for function in ("of_a_set", "of_this_process"):
+        code, _, told = invoke("check-data", f"in_no_order:{function}", "--model", str(tiny_model))
+        assert code == 2
+        assert "client 'ann': its rows are others, or in another order, in another process" in told.splitlines()[-1]
+    code, printed, _ = invoke("check-data", "in_no_order:in_order", "--model", str(tiny_model))
+    assert (code, "the same bits twice" in printed) == (0, True)

@@ -43,7 +43,7 @@ def test_a_killed_run_is_resumed(
     write_toml(config, tmp_path / "config.toml")
     out = tmp_path / "out"
     command = [*COMMAND, "run", str(tmp_path / "config.toml"), "--out", str(out)]
-    kill_when(lambda: len(list((out / "masks").glob("*.npz"))) >= 3, command, seconds=300)
+    kill_when(lambda: len(list((out / "masks").glob("*.mask"))) >= 3, command, seconds=300)
     assert not (out / "result.json").exists()
 
     assert invoke("run", "--resume", str(out))[0] == 0

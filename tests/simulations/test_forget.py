@@ -56,9 +56,9 @@ def test_one_and_a_batch(run_folder: tuple[Path, RunConfig], pool: WorkerPool) -
     out, config = run_folder
     leaver = "client 2"
     ledger = Ledger.open(out / "ledger.sqlite")
-    member = ledger.members()[leaver]
+    member, terms = ledger.members()[leaver], ledger.terms
     ledger.close()
-    packed_mask = load_mask(out / "masks", leaver).packed
+    packed_mask = load_mask(out / "masks", leaver, terms).packed
     secrets = [
         member.digest,
         member.digest.hex().encode(),
@@ -106,11 +106,40 @@ def test_a_removed_client_may_join_again(run_folder: tuple[Path, RunConfig]) -> 
     assert code == 0
     assert "joined   client 3" in printed
     assert state_of(out) == everyone
-    load_mask(out / "masks", "client 3")
+    assert mask_path(out / "masks", "client 3").exists()
     assert invoke("join", str(out), "client 3")[0] == 3
     assert invoke("join", str(out), "nobody")[0] == 2
     assert state_of(out) == everyone
     assert invoke("verify", str(out))[0] == 0
+
+
+def test_a_damaged_result_is_told_before_anything_is_changed(run_folder: tuple[Path, RunConfig]) -> None:
+    out, _ = run_folder
+    result = out / "result.json"
+    whole = result.read_text(encoding="utf-8")
+    other = json.dumps({**json.loads(whole), "removals": [{"receipt": "1"}]})
+    stray = out / "masks" / "nobody.mask"
+    stray.touch()
+    before = state_of(out)
+    for content in ("", whole[:-3], "[]", '{"scores": {}}', other):
+        result.write_text(content, encoding="utf-8")
+        for command in (["forget", str(out), "client 3"], ["run", "--resume", str(out)]):
+            code, _, told = invoke(*command)
+            assert code == 2, told
+            assert f"{result} is damaged" in told
+            assert f"delete it; forget and join do without it, and `fedsift run --resume {out}` makes it anew" in told
+            assert told.count("\n") == 1
+            assert (state_of(out), stray.exists()) == (before, True)
+    result.unlink()
+    assert invoke("forget", str(out), "client 3")[0] == 0
+    result.write_text("", encoding="utf-8")
+    before = state_of(out)
+    assert invoke("join", str(out), "client 3")[0] == 2
+    assert state_of(out) == before
+    result.unlink()
+    assert invoke("run", "--resume", str(out))[0] == 0
+    assert json.loads(result.read_text(encoding="utf-8"))["clients"] == 7
+    assert len(state_of(out)[1]) == 7
 
 
 def test_a_client_whose_data_are_gone_is_refused_then_rebuilt(
@@ -142,7 +171,7 @@ def test_changed_data_is_refused_then_rebuilt(run_folder: tuple[Path, RunConfig]
     assert "client 4  BIT_EXACT" in printed
     after = state_of(out)
     assert after[1] == [each for each in before[1] if each != "client 4"]
-    load_mask(out / "masks", "client 1")
+    assert mask_path(out / "masks", "client 1").exists()
     receipts = {number: json.loads((out / "certificates" / f"000{number}.json").read_text()) for number in (1, 2)}
     assert [receipts[number]["receipt"]["verdict"] for number in (1, 2)] == ["BIT_EXACT", "REFUSED"]
 

@@ -36,7 +36,7 @@ def test_trainings_are_those_of_a_client_and_kept(lab: Lab, folder: Path) -> Non
     config = lab.config
 
     def files() -> dict[Path, int]:
-        kept = [*folder.glob("sign-fixed-3/*.npy"), *folder.glob("fine-tuned-3/*.npy")]
+        kept = [*folder.glob("sign-fixed-3/*.vector"), *folder.glob("fine-tuned-3/*.vector")]
         return {file: file.stat().st_mtime_ns for file in kept}
 
     magnitudes = lab.sign_fixed(lab.clients)
@@ -109,7 +109,7 @@ def test_what_was_kept_is_not_used_for_other_data_or_another_model(
     weights = load_file(model / "model.safetensors")
     save_file({name: value * 1.5 for name, value in weights.items()}, model / "model.safetensors", {"format": "pt"})
     assert not set(trained("aa,bb", "cc,dd")) & set(first)
-    assert len(list((tmp_path / "kept").rglob("*.npy"))) == 6
+    assert len(list((tmp_path / "kept").rglob("*.vector"))) == 6
 
 
 def test_scores_come_by_client_and_name(lab: Lab) -> None:

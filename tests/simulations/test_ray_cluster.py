@@ -57,7 +57,7 @@ def test_a_lost_node_leaves_no_trace(pool: WorkerPool, tmp_path: Path, clients: 
         node = cluster.add(OTHER)
         write_toml(dataclasses.replace(config, ray_address=cluster.address, workers=workers), file)
         command = [*COMMAND, "run", str(file), "--out", str(out)]
-        process = run_until(lambda: len(list((out / "masks").glob("*.npz"))) >= clients // 4, command, seconds=300)
+        process = run_until(lambda: len(list((out / "masks").glob("*.mask"))) >= clients // 4, command, seconds=300)
         node.kill()
         assert process.wait(timeout=120) == 0
     result = result_of(out)

@@ -141,7 +141,7 @@ def test_ctrl_c_ends_cleanly(config_file: Path, own_code: Path) -> None:
     out = config_file.parent / "interrupted"
     command = [*COMMAND, "run", str(config_file), "--steps", "500", "--workers", "1", "--out", str(out)]
     process = run_until(
-        lambda: any((out / "masks").glob("*.npz")), command, seconds=300, folder=own_code, stderr=subprocess.PIPE
+        lambda: any((out / "masks").glob("*.mask")), command, seconds=300, folder=own_code, stderr=subprocess.PIPE
     )
     started = descendants(process.pid)
     os.killpg(process.pid, signal.SIGINT)  # As a terminal does: to the whole group.

@@ -78,7 +78,7 @@ def test_merge_serve_remove(
     assert removal.scores["client 0"]["own"] == merge.scores["client 0"]["own"]  # Whoever leaves.
     assert not merge.failures
     assert not removal.failures
-    load_mask(tmp_path, "client 0")
+    load_mask(tmp_path, "client 0", strategy.state.terms)
     assert len(list(tmp_path.iterdir())) == CLIENTS - len(left)
 
     absent = {index: "fail" for index in range(CLIENTS) if f"client {index}" in left}
@@ -166,7 +166,7 @@ def test_a_rerun_that_differs_leaves_the_state_untouched(
     assert "same data and environment, another upload" in removal.failures["client 1"]
     assert {each["state_after"] for each in removal.receipts} == {removal.state_digest}
     assert sorted(strategy.state.members) == ["client 0", "client 1", "client 3"]
-    load_mask(tmp_path, "client 1")  # Still a member, still served.
+    load_mask(tmp_path, "client 1", strategy.state.terms)  # Still a member, still served.
     assert "coordinate" in removal.scores["client 1"]
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from fedsift.client_file import load_task_vector
 from fedsift.errors import BadInput
+from fedsift.models import load_layout
 from simulations.comparison.compare import compare
 from simulations.configuration import RunConfig
 from simulations.progress import PhaseBars
@@ -90,7 +91,8 @@ def test_ft_merge_is_the_mean_of_the_clients_own_vectors(
     told: dict[str, Any], pool: WorkerPool, tiny_config: RunConfig
 ) -> None:
     """Another run over the vectors that the comparison kept, held against NumPy."""
-    vectors = [load_task_vector(told["out"] / "vectors", f"client {number}") for number in (0, 2, 4)]
+    size = load_layout(tiny_config.model_settings).size
+    vectors = [load_task_vector(told["out"] / "vectors", f"client {number}", size) for number in (0, 2, 4)]
     expected = np.mean(np.stack([vector for vector in vectors if vector is not None]).astype(np.float64), axis=0)
     strategy = FineTuneMerge(len(expected), evaluated=())
     nodes = node_configs(

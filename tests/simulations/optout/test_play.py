@@ -14,6 +14,7 @@ from rich.console import Console
 
 from fedsift.contribution import Contribution
 from fedsift.errors import BadInput
+from fedsift.ledger import Ledger
 from fedsift.mask_file import load_mask
 from fedsift.running_sums import RunningSums
 from simulations.configuration import RunConfig
@@ -196,10 +197,13 @@ def test_the_most_influential_leave_first(pool: WorkerPool, tiny_config: RunConf
     masks = tmp_path / "masks"
     masks.mkdir()
     federate(pool, config, {each: place for place, each in enumerate(EIGHT)}, masks=masks)
-    norms = {each: load_mask(masks, each).l1 for each in EIGHT}
+    ledger = Ledger.open(tmp_path / "out" / "ledger.sqlite")
+    terms = ledger.terms
+    ledger.close()
+    norms = {each: load_mask(masks, each, terms).l1 for each in EIGHT}
     largest = sorted(EIGHT, key=norms.__getitem__, reverse=True)
     assert [step["left"] for step in result["steps"][1:]] == [[largest[0]], [largest[1]]]
-    assert by_influence(masks, EIGHT, EIGHT[:4]) == [each for each in largest if each in EIGHT[:4]] + EIGHT[4:]
+    assert by_influence(masks, EIGHT, EIGHT[:4], terms) == [each for each in largest if each in EIGHT[:4]] + EIGHT[4:]
     assert all(step["scores"] is None for step in result["steps"])
 
 
