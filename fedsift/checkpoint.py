@@ -52,7 +52,10 @@ class Checkpoint:
         Raises:
             BadInput: there is none, or something is not in it.
         """
-        _check_folder(self.location)
+        try:
+            _check_folder(self.location)
+        except OSError as error:  # A name that is too long, a folder that nobody may look into.
+            raise BadInput(f"model {self.name!r}: {error.strerror}; give a folder or a hub name") from error
         logging.set_verbosity_error()
         getLogger("huggingface_hub").setLevel(ERROR)  # Without a network it would tell of each of its retries.
         logging.disable_progress_bar()

@@ -12,7 +12,7 @@ from typing import Any, get_origin, get_type_hints
 
 import tomli_w
 
-from fedsift.data.file_source import kind_of_file
+from fedsift.data.file_names import kind_of_file
 from fedsift.data.paper_settings import PAPER_SETTINGS
 from fedsift.data.partition import PARTITIONS
 from fedsift.errors import BadInput, unknown_name

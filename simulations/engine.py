@@ -35,10 +35,10 @@ def ray_session(clients: int, config: RunConfig, spare: int = 0) -> Iterator[Wor
 
     There is room for `spare` actors more, which somebody else may start. For nobody nothing is started.
     """
+    logging.getLogger("flwr").setLevel(logging.ERROR)  # The bars and the table say it better.
     if not clients:
         yield WorkerPool(CLIENT_APP, 0, config.profile)
         return
-    logging.getLogger("flwr").setLevel(logging.ERROR)  # The bars and the table say it better.
     os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # A mistake that each worker finds is told once.
     try:
         yield _on_cluster(clients, config, spare) if config.ray_address else _on_this_machine(clients, config, spare)

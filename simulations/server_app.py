@@ -112,8 +112,9 @@ def changed_terms(config: RunConfig, recorded: dict[str, Any]) -> list[str]:
 
     A key that the ledger does not know had its default, or was not there yet.
     """
+    free = _FREE - {"clients"} if config.partition else _FREE  # Among how many rows are split decides whose they are.
     now, made_with = config.to_user_config(), RunConfig().to_user_config() | _ONCE | recorded
-    return sorted(f"{key} = {made_with[key]}" for key in now.keys() - _FREE if now[key] != made_with[key])
+    return sorted(f"{key} = {made_with[key]}" for key in now.keys() - free if now[key] != made_with[key])
 
 
 def receipt_context(config: RunConfig) -> dict[str, str | int]:

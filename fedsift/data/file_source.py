@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+import pyarrow as pa
+
+from fedsift.data.file_names import PACKED
 from fedsift.errors import BadInput
 
-_KINDS = {".csv": "csv", ".jsonl": "json", ".json": "json", ".parquet": "parquet"}
-_PACKED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".xz": "xz"}
 # The longer first: UTF-32's mark begins with UTF-16's.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -21,14 +22,6 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _BLOCK = 1 << 20  # bytes
-
-
-def kind_of_file(name: str) -> str:
-    """What a file holds by its name: csv, json or parquet; "" for any other. Text may be packed, such as .csv.gz."""
-    path = Path(name)
-    packed = path.suffix.lower() in _PACKED
-    kind = _KINDS.get(Path(path.stem if packed else path.name).suffix.lower(), "")
-    return "" if packed and kind == "parquet" else kind
 
 
 @contextmanager
@@ -42,16 +35,16 @@ def opened(path: Path, encoding: str = "") -> Iterator[BinaryIO]:
     Raises:
         BadInput: it is no file, it may not be read, or it is damaged where it is packed or not in its encoding.
     """
-    if not path.is_file():
-        problem = "is no file" if path.exists() else "does not exist"
-        raise BadInput(f"dataset file {path} {problem}")
     try:
+        if not path.is_file():
+            problem = "is no file" if path.exists() else "does not exist"
+            raise BadInput(f"dataset file {path} {problem}")
         with _unpacked(path) as stream:
             if not encoding:
                 start = stream.peek(4)[:4]
                 encoding = next((name for mark, name in _MARKS if start.startswith(mark)), "")
             yield io.BufferedReader(_Recoded(stream, encoding), _BLOCK) if encoding else stream
-    except (OSError, EOFError, lzma.LZMAError) as error:
+    except (OSError, EOFError, lzma.LZMAError, pa.ArrowException) as error:
         raise BadInput(f"dataset file {path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
@@ -59,10 +52,8 @@ def _unpacked(path: Path) -> io.BufferedReader:
     suffix = path.suffix.lower()
     if suffix == ".xz":
         return io.BufferedReader(_Xz(path), _BLOCK)
-    if suffix in _PACKED:
-        import pyarrow as pa  # Here: who only asks for a file's kind need not wait for it.
-
-        return io.BufferedReader(pa.input_stream(path, compression=_PACKED[suffix]), _BLOCK)
+    if suffix in PACKED:
+        return io.BufferedReader(pa.input_stream(path, compression=PACKED[suffix]), _BLOCK)
     return io.BufferedReader(io.FileIO(path), _BLOCK)
 
 

@@ -4,6 +4,11 @@ import unicodedata
 from collections.abc import Iterable
 
 _SHOWN = 3
+# Fillers, joiners, variation selectors and a blank pattern: first and last of each range.
+_SHOW_NOTHING = (
+    *(("\u034f", "\u034f"), ("\u115f", "\u1160"), ("\u17b4", "\u17b5"), ("\u180b", "\u180f"), ("\u2800", "\u2800")),
+    *(("\u3164", "\u3164"), ("\ufe00", "\ufe0f"), ("\uffa0", "\uffa0"), ("\U000e0000", "\U000e0fff")),
+)
 
 
 def look_alikes(client_ids: Iterable[str]) -> list[list[str]]:
@@ -27,12 +32,16 @@ def look_alike_warning(client_ids: Iterable[str]) -> str:
 
 def _seen(client_id: str) -> str:
     """What is left of an id when all is gone that people overlook."""
-    if not client_id.isascii():
+    if not (client_id.isascii() and client_id.isprintable()):
         kept = (each for each in unicodedata.normalize("NFKC", client_id) if not _is_invisible(each))
         client_id = unicodedata.normalize("NFKC", "".join(kept).casefold())
     return " ".join(client_id.split()).lower()
 
 
 def _is_invisible(character: str) -> bool:
-    """Whether it has no width: a format character, or a variation selector."""
-    return unicodedata.category(character) == "Cf" or "\ufe00" <= character <= "\ufe0f"
+    """Whether it shows nothing and is no white space."""
+    if character.isspace():
+        return False
+    return unicodedata.category(character) in ("Cf", "Cc") or any(
+        first <= character <= last for first, last in _SHOW_NOTHING
+    )

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from fedsift.data.cells import is_list
 from fedsift.data.columns import Columns
 from fedsift.data.csv_file import read_csv
-from fedsift.data.file_source import kind_of_file, opened
+from fedsift.data.file_names import kind_of_file
+from fedsift.data.file_source import opened
 from fedsift.data.hub import load_from_hub
 from fedsift.data.memory_table import text_table
 from fedsift.data.paper_settings import BOTS, PAPER_SETTINGS, SUBREDDITS, PaperSetting

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fedsift.data.columns import Columns
 from fedsift.data.csv_file import read_csv
 from fedsift.data.examples import Example
-from fedsift.data.file_source import kind_of_file
+from fedsift.data.file_names import kind_of_file
 from fedsift.data.hub import load_from_hub
 from fedsift.data.json_file import read_json
 from fedsift.data.memory_table import text_table
@@ -98,6 +98,8 @@ def split_by_column(table: Any, column: str) -> ClientRows:
     """
     wanted = {column: "client-column"}
     ids = text_table(table, wanted)
+    if not len(ids):
+        raise BadInput("the table has no rows")
     check_texts(ids, wanted, "the table")
     chunks = ids.column(column).dictionary_encode().chunks  # They share one dictionary, that of the last.
     codes = np.concatenate([chunk.indices.to_numpy() for chunk in chunks])

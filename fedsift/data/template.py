@@ -9,19 +9,19 @@ from fedsift.errors import BadInput
 
 # A doubled brace is a literal one; between single ones stands a column's name, whatever its characters.
 _PART = re.compile(r"(\{\{|\}\})|\{([^{}]+)\}|([{}])")
-# \n and \t are a new line and a tab, unless a command of TeX begins with them.
+# \n and \t are a new line and a tab, unless a command of TeX begins with them: one of these, or \text...
 _ESCAPE = re.compile(r"\\(\\|[nt][A-Za-z]*)")
 _TEX_COMMANDS = """
-nLeftarrow nLeftrightarrow nRightarrow nVDash nVdash nabla natural ncong ne nearrow neg neq newcommand newline
-newpage nexists ngeq ngeqq ngeqslant ngtr ni nleftarrow nleftrightarrow nleq nleqq nleqslant nless nmid noalign
-nobreak nocite noindent nolimits nolinebreak nonumber nopagebreak normalfont normalsize not notag notin nparallel
-nprec npreceq nrightarrow nshortmid nshortparallel nsim nsubseteq nsubseteqq nsucc nsucceq nsupseteq nsupseteqq
-ntriangleleft ntrianglelefteq ntriangleright ntrianglerighteq nu null numberline nvDash nvdash nwarrow tabcolsep
-tableofcontents tabular tag tan tanh tau tbinom text textasciitilde textbackslash textbf textcolor textit textmd
-textnormal textrm textsc textsf textsl textstyle textsubscript textsuperscript texttt textup textwidth tfrac
-thanks the therefore theta thickapprox thicksim thickspace thinspace thispagestyle tilde times tiny title to today
-top toprule triangle triangledown triangleleft trianglelefteq triangleq triangleright trianglerighteq tt twocolumn
-twoheadleftarrow twoheadrightarrow
+nLeftarrow nLeftrightarrow nRightarrow nVDash nVdash nabla nameref natural ncong ne nearrow neg neq newcommand
+newenvironment newline newpage newtheorem nexists ngeq ngeqq ngeqslant ngtr ni nicefrac nleftarrow nleftrightarrow
+nleq nleqq nleqslant nless nmid noalign nobreak nocite noexpand noindent nolimits nolinebreak nonumber nopagebreak
+normalfont normalsize not notag notin nparallel nprec npreceq nrightarrow nshortmid nshortparallel nsim nsubset
+nsubseteq nsubseteqq nsucc nsucceq nsupset nsupseteq nsupseteqq ntriangleleft ntrianglelefteq ntriangleright
+ntrianglerighteq nu null numberline numberwithin nvDash nvdash nwarrow tabcolsep tableofcontents tabular tag tan
+tanh tau tbinom tensor tfrac thanks the thebibliography therefore theta thickapprox thicksim thickspace thinspace
+thispagestyle tikz tilde times tiny title titleformat to today todo top toprule tr trace triangle triangledown
+triangleleft trianglelefteq triangleq triangleright trianglerighteq tt twocolumn twoheadleftarrow
+twoheadrightarrow
 """
 
 
@@ -81,6 +81,7 @@ def unescaped(prompt: str) -> str:
         text = escape[1]
         if text == "\\":
             return text
-        return escape[0] if text in _TEX_COMMANDS.split() else {"n": "\n", "t": "\t"}[text[0]] + text[1:]
+        is_tex = text.startswith("text") or text in _TEX_COMMANDS.split()
+        return escape[0] if is_tex else {"n": "\n", "t": "\t"}[text[0]] + text[1:]
 
     return _ESCAPE.sub(meant, prompt)

@@ -15,6 +15,10 @@ from fedsift.data.look_alikes import look_alike_warning, look_alikes
         "\ufeffann é",
         "ann\u00a0é",
         "\u00adann é",
+        "an\u034fn é",
+        "ann\U000e0100 é",
+        "ann\x00 é",
+        "ann é\u3164",
         "\uff21nn é",
     ],
 )
