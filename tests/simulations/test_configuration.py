@@ -127,6 +127,13 @@ def test_a_ledger_may_be_older_than_an_option() -> None:
     assert changed_terms(RunConfig(steps=6, lora_rank=2), recorded) == ["lora-rank = 0", "steps = 5"]
 
 
+def test_of_a_partition_the_number_of_clients_is_a_term() -> None:
+    parts = RunConfig(dataset="rows.csv", partition="iid", clients=4, prompt="{q}", target="a")
+    recorded = parts.to_user_config()
+    assert changed_terms(dataclasses.replace(parts, workers=2), recorded) == []
+    assert changed_terms(dataclasses.replace(parts, clients=3), recorded) == ["clients = 4"]
+
+
 def test_bad_files(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="No such file"):
         read_toml(tmp_path / "missing.toml")
