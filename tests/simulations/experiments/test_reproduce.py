@@ -71,7 +71,7 @@ def test_trainings_are_kept_for_other_experiments_of_the_same_clients(
 
     def kept(**changes: Any) -> int:
         reproduce(counted, dataclasses.replace(tiny_config, clients=2, workers=1, **changes), tmp_path, bars())
-        return len(list((tmp_path / "trainings").rglob("*.npy")))
+        return len(list((tmp_path / "trainings").rglob("*.vector")))
 
     assert kept() == kept(levels=65535, localise="paper", commit_share=1.0) == 1
 
