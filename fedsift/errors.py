@@ -27,9 +27,9 @@ def unknown_name(kind: str, name: str, valid: Iterable[str]) -> BadInput:
     names = sorted(valid)
     nearest = get_close_matches(name, names, n=1, cutoff=0.5)
     more = f", ... ({len(names)} in all)" if len(names) > _NAMES_SHOWN else ""
-    hint = (
-        f"did you mean {nearest[0]!r}?" if nearest else f"valid: {', '.join(map(legible, names[:_NAMES_SHOWN]))}{more}"
-    )
+    shown = names[:_NAMES_SHOWN]
+    valid_names = ", ".join(map(repr if any("," in each for each in shown) else legible, shown))
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"valid: {valid_names}{more}"
     return BadInput(f"unknown {kind} {name!r}; {hint}")
 
 

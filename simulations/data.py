@@ -144,7 +144,7 @@ def choose_leavers(config: RunConfig, clients: list[str]) -> tuple[str, ...]:
 
 def _meant_perhaps(given: str, known: Collection[str]) -> str:
     """What else a text may have been meant for that is the id of no client: a number of them, or several ids."""
-    if given.isascii() and given.isdecimal():
+    if given.isascii() and given.isdecimal() and not given.startswith("0"):
         return f"; for a number of clients: --leave-count {given}"
     parts = [part if part in known else part.strip() for part in given.split(",")]
     ids = [part for part in parts if part]

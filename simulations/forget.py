@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +55,11 @@ def _forget(
     leavers = tuple(dict.fromkeys(client_ids))
     for client_id in leavers:
         if client_id not in members:
-            raise Refused(f"{unknown_name('member', client_id, members)}; nothing was changed")
+            raise Refused(f"{_no_member(folder, client_id, members)} (nothing was changed)")
     folder.signing_key()
     dataset_ids = load_dataset(config).client_ids
-    gone = [client_id for client_id in leavers if client_id not in set(dataset_ids)]
+    known = set(dataset_ids)
+    gone = [client_id for client_id in leavers if client_id not in known]
     chosen = places(dataset_ids, [client_id for client_id in leavers if client_id not in gone])
     folder.rounds.unlink(missing_ok=True)
     receipts = _refuse_gone(folder, config, gone)
@@ -81,6 +82,17 @@ def _forget(
         "members": len(members),
         "seconds": {phase: round(value, 3) for phase, value in bars.seconds.items()},
     }
+
+
+def _no_member(folder: RunFolder, client_id: str, members: Iterable[str]) -> str:
+    """Why an id is no member's. Of a client that has left, no other is named: it is not to leave in its place."""
+    ledger = Ledger.open(folder.ledger)
+    bodies = [json.loads(receipt.body) for receipt in ledger.receipts()]
+    ledger.close()
+    for body in reversed(bodies):
+        if body["client"] == client_id and body["verdict"] != "REFUSED":
+            return f"client {client_id!r} has left already, by receipt {body['number']}"
+    return str(unknown_name("member", client_id, members))
 
 
 def _refuse_gone(folder: RunFolder, config: RunConfig, client_ids: Sequence[str]) -> list[dict[str, Any]]:

@@ -163,9 +163,9 @@ def removal_entry(receipt: dict[str, Any]) -> dict[str, Any]:
 
 
 def proven(result: dict[str, Any]) -> bool:
-    """Whether no removal was refused and the oracle, where asked for, agrees."""
+    """Whether no removal stands refused and the oracle, where asked for, agrees."""
     oracle = result["oracle"]
-    exact = all(removal["verdict"] != "REFUSED" for removal in result["removals"])
+    exact = not any(removal["verdict"] == "REFUSED" for removal in result["removals"] if not _is_settled(removal))
     return exact and (oracle is None or oracle["bit_identical"])
 
 
@@ -296,9 +296,15 @@ def _lines(result: dict[str, Any], out: Path) -> list[tuple[str, str]]:
     return lines
 
 
+def _is_settled(removal: dict[str, Any]) -> bool:
+    """Whether a removal was refused of a client that has left since: then only its receipt says who it was."""
+    return removal["verdict"] == "REFUSED" and "client" not in removal
+
+
 def removal_lines(removals: list[dict[str, Any]]) -> list[tuple[str, str]]:
     """A line and its style for each removal, as far as they are shown."""
     lines = []
+    removals = [removal for removal in removals if not _is_settled(removal)]
     for removal in removals[:_SHOWN]:
         exact = removal["verdict"] != "REFUSED"
         told = f"{removal['steps_retrained']} steps retrained" if exact else removal.get("reason", "")

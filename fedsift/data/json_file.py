@@ -91,9 +91,14 @@ def _decoded(text: bytes, place: str, what: str, kind: type[T], path: Path) -> T
         line = text.count(b"\n", 0, error.start) + 1
         place = place if what == "object" else f"line {line}"
         raise BadInput(f"dataset file {path}: {place} is no valid UTF-8 ({error.reason}); write it as UTF-8") from error
-    except (ValueError, RecursionError) as error:
+    except json.JSONDecodeError as error:
+        where = f"character {error.colno}" if what == "object" else f"line {error.lineno}, character {error.colno}"
         expected = "one object a line, or all in one array"
-        raise BadInput(f"dataset file {path}: {place} is no JSON {what}: {error}; expected {expected}") from error
+        raise BadInput(
+            f"dataset file {path}: {place} is no JSON {what}: {error.msg} at {where}; expected {expected}"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"dataset file {path}: {place} is no JSON {what}: {error}") from error
     if not isinstance(value, kind):
         raise BadInput(f"dataset file {path}: {place} is no JSON {what}")
     return value

@@ -41,5 +41,5 @@ def load_plugin(specification: str) -> FunctionDataset:
             return FunctionDataset(made.client_ids, made.train_examples, getattr(made, "test_examples", None), name)
     raise BadInput(
         f"{name} returned {type(made).__name__}; expected a mapping from client id to rows, or an object with "
-        "client_ids and train_examples(client_id)"
+        "client_ids and train_examples(client_id), such as a TableDataset over a frame"
     )

@@ -47,11 +47,18 @@ class TableDataset:
         """A client's rows, in the order of the split.
 
         Raises:
-            BadInput: a row has nothing in a column.
+            BadInput: a row has nothing in a column; the message has its number in the table.
         """
-        return [self._template(row) for row in self._rows(self._split[client_id])]
+        rows = self._split[client_id]
+        return [self._example(place, row) for place, row in zip(rows.tolist(), self._rows(rows), strict=True)]
 
     test_examples = train_examples
+
+    def _example(self, place: int, row: Mapping[str, str | None]) -> Example:
+        try:
+            return self._template(row)
+        except BadInput as error:
+            raise BadInput(f"row {place + 1} {error}") from error
 
     def _rows(self, rows: NDArray[np.intp]) -> Iterator[dict[str, Any]]:
         places = np.searchsorted(self._ends, rows, side="right")

@@ -61,11 +61,11 @@ class Template:
         """The example of one row.
 
         Raises:
-            BadInput: it has nothing in a column.
+            BadInput: it has nothing in a column; the message goes on from the row's number.
         """
         for column in self.columns:
             if not row[column]:
-                raise BadInput(f"a row has nothing in column {column!r}; fill it or drop the row")
+                raise BadInput(f"has nothing in column {column!r}; fill it or drop the row")
         prompt = _PART.sub(lambda part: part[1][0] if part[1] else str(row[part[2]]), self.prompt)
         return Example(prompt, f"{self._gap}{row[self.target]}")
 

@@ -15,6 +15,7 @@ from simulations.command_line.shared import INTERRUPTED
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 _SIMULATION = (run, check_data, forget, join, verify, optout, methods, compare, reproduce, bench, plan)
 _DEPLOYMENT = (make_certificates, make_node_key, leave, rekey)
+_TAKE_IDS = ("forget", "join")
 for _command in (*_SIMULATION, *_DEPLOYMENT):
     app.command()(_command)
 
@@ -30,6 +31,11 @@ def main() -> None:
         sys.exit(app(standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        sys.exit(error.exit_code)
+    except click.NoSuchOption as error:
+        takes_ids = error.ctx is not None and error.ctx.command.name in _TAKE_IDS
+        hint = " (an id that begins with - comes after --)" if takes_ids else ""
+        typer.echo(f"fedsift: {error.format_message()}{hint}", err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         typer.echo(f"fedsift: {error.format_message()}", err=True)

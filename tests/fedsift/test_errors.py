@@ -32,3 +32,7 @@ def test_a_plain_name_is_shown_as_it_is(name: str) -> None:
 )
 def test_an_odd_name_cannot_be_taken_for_another(name: str, told: str) -> None:
     assert legible(name) == told
+
+
+def test_names_with_commas_can_be_told_apart() -> None:
+    assert str(unknown_name("client", "zzz", ["a,b", "c"])) == "unknown client 'zzz'; valid: 'a,b', 'c'"

@@ -10,15 +10,17 @@ import pytest
 from tests.simulations.commands import invoke
 
 DOCS = Path(__file__).parents[2] / "docs"
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(\w*) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def examples(document: str, folder: Path) -> list[list[str]]:
-    """Write the document's files, those that begin with their name in a comment, and return its commands."""
+    """Write the document's files, named behind the block's language or in a first comment; return its commands."""
     commands = []
-    for language, content in BLOCK.findall((DOCS / document).read_text(encoding="utf-8")):
+    for language, file_name, content in BLOCK.findall((DOCS / document).read_text(encoding="utf-8")):
         named = re.match(r"# (\S+\.\w+)\n", content)
-        if named:
+        if file_name:
+            (folder / file_name).write_text(content, encoding="utf-8")
+        elif named:
             (folder / named[1]).write_text(content[named.end() :], encoding="utf-8")
         elif not language:
             lines = [line for line in content.splitlines() if line.startswith("fedsift ")]

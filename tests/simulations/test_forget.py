@@ -91,7 +91,11 @@ def test_one_and_a_batch(run_folder: tuple[Path, RunConfig], pool: WorkerPool) -
 
     code, _, told_to = invoke("forget", str(out), leaver)
     assert code == 3
-    assert "unknown member 'client 2'; did you mean" in told_to
+    assert "client 'client 2' has left already, by receipt 1 (nothing was changed)" in told_to
+    assert "did you mean" not in told_to
+    code, _, told_to = invoke("forget", str(out), "client 22")
+    assert code == 3
+    assert "unknown member 'client 22'; did you mean" in told_to
     assert invoke("verify", str(out), "--oracle", "--certificate", str(out / "certificates" / "0001.json"))[0] == 0
 
 

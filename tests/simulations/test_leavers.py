@@ -17,7 +17,7 @@ from simulations.command_line.options import LEAVERS, takes
 from simulations.command_line.shared import overriding
 from simulations.configuration import RunConfig, read_toml, write_toml
 from simulations.data import choose_leavers
-from tests.simulations.commands import invoke, result_of
+from tests.simulations.commands import fedsift, invoke, result_of
 
 # Pairs and triples of ids that some way of reading takes for each other, or for an option.
 ODD = [
@@ -182,3 +182,9 @@ def test_odd_ids_leave_return_and_leave_again(
         code, _, told = invoke("forget", str(out), "--", stranger)
         assert (code, told.count("\n")) == (3, 1)
         assert f"unknown member {stranger!r}" in told
+
+
+def test_an_id_that_looks_like_an_option_comes_after_two_dashes(tmp_path: Path) -> None:
+    done = fedsift("forget", tmp_path, "-7")
+    assert done.returncode == 2
+    assert done.stderr == "fedsift: No such option '-7'. (an id that begins with - comes after --)\n"

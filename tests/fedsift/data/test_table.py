@@ -109,3 +109,11 @@ def test_a_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     with pytest.raises(BadInput, match="dataset nobody/nothing:part cannot be read from the hub: "):
         open_table("nobody/nothing:part", {"q": "prompt"})
+
+
+def test_a_row_with_nothing_in_a_table_in_memory_is_named() -> None:
+    table = datasets.Dataset.from_list([*ROWS, {"user": 3, "q": None, "a": "no"}])
+    data = TableDataset(table, split_by_column(table, "user"), Template("{q}", "a"))
+    assert len(data.train_examples("7")) == 2
+    with pytest.raises(BadInput, match="row 4 has nothing in column 'q'"):
+        data.train_examples("3")

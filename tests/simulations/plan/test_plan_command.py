@@ -19,7 +19,7 @@ from tests.simulations.test_documents import BLOCK, DOCS
 def test_the_documents_example(monkeypatch: pytest.MonkeyPatch) -> None:
     """Line by line what the command prints."""
     monkeypatch.setenv("COLUMNS", "100")
-    command, shown = (content for _, content in BLOCK.findall((DOCS / "planning.md").read_text(encoding="utf-8")))
+    command, shown = (content for *_, content in BLOCK.findall((DOCS / "planning.md").read_text(encoding="utf-8")))
     code, printed, _ = invoke(*command.split()[1:])
     assert code == 0
     assert [line.rstrip() for line in printed.splitlines()] == shown.splitlines()
