@@ -91,6 +91,7 @@ def test_a_kept_training_is_of_these_rows_and_signs(lab: Lab) -> None:
     assert len(set(others)) == 4
 
 
+@pytest.mark.slow
 def test_what_was_kept_is_not_used_for_other_data_or_another_model(
     pool: WorkerPool, tiny_config: RunConfig, tiny_model: Path, tmp_path: Path
 ) -> None:

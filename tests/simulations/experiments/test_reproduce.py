@@ -64,6 +64,7 @@ def test_files(pool: WorkerPool, tiny_config: RunConfig, counted: str, tmp_path:
     assert "clients = 3\n" in words
 
 
+@pytest.mark.slow
 def test_trainings_are_kept_for_other_experiments_of_the_same_clients(
     pool: WorkerPool, tiny_config: RunConfig, counted: str, tmp_path: Path
 ) -> None:
