@@ -2,9 +2,9 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -42,12 +42,12 @@ def read_csv(
     if len(header) == 1 and (found := next((each for each in ";\t|" if each in header[0]), "")):
         raise BadInput(f"dataset file {path}: its header is set apart by {found!r}; write the file with commas")
     check_names(columns, header, str(path))
-    for block in blocks:
+    for size in blocks:
         with opened(path, encoding) as stream:
-            rows = _WholeRows(stream)
+            rows = _WholeRows(stream, size)
             try:
-                table = _parsed(rows, block, columns, names)
-            except (_RowTooLong, pa.ArrowInvalid):
+                table = _parsed(rows, columns, header, bool(names))
+            except (_RowTooLong, pa.ArrowException):
                 table = None
         if table is not None and rows.quotes_fit:
             return table
@@ -60,62 +60,74 @@ def read_csv(
         content = stream.read(_MOST_AT_ONCE + 1)
     if len(content) > _MOST_AT_ONCE:
         raise BadInput(f"dataset file {path} is too large for its long rows, or for quotes in cells without quotes")
-    return _parsed(pa.BufferReader(content), len(content) + 1, columns, names)
+    try:
+        return _parsed([content], columns, header, bool(names))
+    except pa.ArrowException as error:
+        raise BadInput(f"dataset file {path} cannot be read: {error}") from error
 
 
-def _parsed(source: Any, block: int, columns: Columns, names: Sequence[str]) -> pa.Table:
+def _parsed(blocks: Iterable[bytes], columns: Columns, header: list[str], is_headless: bool) -> pa.Table:
+    """The columns of a file that comes in blocks of whole rows."""
     schema = pa.schema([(column, pa.string()) for column in columns])
-    reader = arrow_csv.open_csv(
-        source,
-        arrow_csv.ReadOptions(block_size=block, column_names=list(names) or None),
-        arrow_csv.ParseOptions(newlines_in_values=True),
-        arrow_csv.ConvertOptions(
-            column_types=schema,
-            include_columns=schema.names,
-            null_values=[""],
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
-        ),
+    return on_disk(_batches(blocks, schema, header, is_headless), schema)
+
+
+def _batches(
+    blocks: Iterable[bytes], schema: pa.Schema, header: list[str], is_headless: bool
+) -> Iterator[pa.RecordBatch]:
+    conversion = arrow_csv.ConvertOptions(
+        column_types=schema,
+        include_columns=schema.names,
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
     )
-    return on_disk(reader, schema)
+    for block in blocks:
+        if not block.strip(b"\r\n"):
+            continue
+        if not block.endswith(b"\n"):
+            block += b"\n"
+        # From memory, not from a stream of Python's: threads of Arrow's that still read one keep a process from ending.
+        table = arrow_csv.read_csv(
+            pa.BufferReader(block),
+            arrow_csv.ReadOptions(block_size=len(block) + 1, column_names=header if is_headless else None),
+            arrow_csv.ParseOptions(newlines_in_values=True),
+            conversion,
+        )
+        yield from table.to_batches()
+        is_headless = True  # The first block had it.
 
 
 class _RowTooLong(ValueError):
     """A block holds no end of a row."""
 
 
-class _WholeRows(io.RawIOBase):
-    """A stream that is read by whole rows: where a block ends within a row, Arrow may misread quotes and line ends.
+class _WholeRows:
+    """A stream by blocks of whole rows: where a block ends within a row, Arrow may misread quotes and line ends.
 
     Attributes:
         quotes_fit: whether each quote so far opens a cell, closes one, or is doubled within one. Then quotes tell where
             rows end, and Arrow reads what a strict reader would.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream, self._rest = stream, b""
+    def __init__(self, stream: BinaryIO, size: int) -> None:
+        """Read so many bytes at a time."""
+        self._stream, self._size = stream, size
         self.quotes_fit = True
 
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        """As many rows as fit into so many bytes; the last one ends with a new line, too.
-
-        Raises:
-            _RowTooLong: none does.
-        """
-        block = self._rest + self._stream.read(size - len(self._rest))
-        if len(block) < size:
-            self._rest = b""
-            block += b"\n" if block and not block.endswith(b"\n") else b""
-        else:
-            end = _end_of_rows(block)
-            block, self._rest = block[:end], block[end:]
-        self.quotes_fit = self.quotes_fit and _quotes_fit(block)
-        if not block and self._rest:
-            raise _RowTooLong
-        return block
+    def __iter__(self) -> Iterator[bytes]:
+        rest = b""
+        while True:
+            block = rest + self._stream.read(self._size - len(rest))
+            is_last = len(block) < self._size
+            if not is_last and not (end := _end_of_rows(block)):
+                raise _RowTooLong
+            rest = b"" if is_last else block[end:]
+            block = block if is_last else block[:end]
+            self.quotes_fit = self.quotes_fit and _quotes_fit(block)
+            yield block
+            if is_last:
+                return
 
 
 def _end_of_rows(block: bytes) -> int:
