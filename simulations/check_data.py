@@ -39,7 +39,8 @@ def check_data(config: RunConfig, bars: PhaseBars) -> dict[str, Any]:
     """
     dataset = load_dataset(config)
     clients = choose_clients(config, dataset)
-    bars.warn(look_alike_warning(clients))
+    alike = look_alikes(clients)
+    bars.warn(look_alike_warning(alike))
     _, task = load_learner(config.model_settings)
     read = clients[:_CLIENTS_READ]
     reports = {client_id: each_row(task.describe, dataset.train_examples(client_id), client_id) for client_id in read}
@@ -49,7 +50,7 @@ def check_data(config: RunConfig, bars: PhaseBars) -> dict[str, Any]:
     return {
         "clients": len(clients),
         "clients_read": len(read),
-        "look_alikes": look_alikes(clients),
+        "look_alikes": alike,
         "digest": dataset_digest(dataset, read).hex(),
         "rows": _spread([len(rows) for rows in reports.values()]),
         "test_rows": _spread([len(dataset.test_examples(client_id)) for client_id in read]),

@@ -7,7 +7,7 @@ from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
-from fedsift.data.look_alikes import look_alike_warning
+from fedsift.data.look_alikes import look_alike_warning, look_alikes
 from fedsift.errors import BadInput
 from fedsift.ledger import Ledger
 from fedsift.models import load_layout, load_learner, metric_of
@@ -90,7 +90,7 @@ def _check(config: RunConfig, bars: PhaseBars) -> tuple[list[str], RunConfig, in
         check_ray_folder()
     dataset = load_dataset(config)
     clients = choose_clients(config, dataset)
-    bars.warn(look_alike_warning(clients))
+    bars.warn(look_alike_warning(look_alikes(clients)))
     leavers = choose_leavers(config, clients)
     size = load_layout(config.model_settings).size
     if config.engine == "flower":

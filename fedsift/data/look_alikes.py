@@ -19,9 +19,8 @@ def look_alikes(client_ids: Iterable[str]) -> list[list[str]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def look_alike_warning(client_ids: Iterable[str]) -> str:
-    """One line that names the first groups; empty where there are none."""
-    groups = look_alikes(client_ids)
+def look_alike_warning(groups: list[list[str]]) -> str:
+    """One line that names the first groups of `look_alikes`; empty where there are none."""
     if not groups:
         return ""
     # With escapes: printed as they are, they could not be told apart.

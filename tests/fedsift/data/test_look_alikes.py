@@ -28,11 +28,11 @@ def test_what_people_overlook(other: str) -> None:
 
 def test_ids_that_differ_to_the_eye() -> None:
     assert look_alikes(["7", "07", "007", "1.1", "1.10", "a-b", "ab", "a b", "é", "e"]) == []
-    assert look_alike_warning(["7", "07"]) == ""
+    assert look_alike_warning(look_alikes(["7", "07"])) == ""
 
 
 def test_the_warning_names_them_so_that_they_can_be_told_apart() -> None:
-    told = look_alike_warning(["é", "e\u0301", "x", "X", "x ", "a", "A", "b", "B", "c", "C"])
+    told = look_alike_warning(look_alikes(["é", "e\u0301", "x", "X", "x ", "a", "A", "b", "B", "c", "C"]))
     assert told == (
         "different clients whose ids look alike: '\\xe9', 'e\\u0301'; 'x', 'X', 'x '; 'a', 'A'; and 2 more such groups"
     )
