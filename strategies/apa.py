@@ -17,15 +17,15 @@ from flwr.app import Message, RecordDict
 from flwr.serverapp import Grid
 from numpy.typing import NDArray
 
-from fedsift.clustering import balanced_clusters
-from fedsift.errors import Refused
-from fedsift.seeds import derive_seed
-from strategies import messages
-from strategies.clusters import CLUSTERS
-from strategies.compared_method import Recipient, Vector
-from strategies.messages import EMBED
-from strategies.method import Method, everybody_else, models
-from strategies.pooled_training import PooledTraining
+from fedsift.core.errors import Refused
+from fedsift.core.seeds import derive_seed
+from fedsift.protocol import messages
+from fedsift.protocol.messages import EMBED
+from fedsift.strategies.clustering import balanced_clusters
+from fedsift.strategies.clusters import CLUSTERS
+from fedsift.strategies.compared_method import Recipient, Vector
+from fedsift.strategies.method import Method, everybody_else, models
+from fedsift.strategies.pooled_training import PooledTraining
 
 _TEMPERATURES = (1.0, 10.0, 100.0)  # tau; ours
 

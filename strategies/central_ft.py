@@ -1,9 +1,9 @@
 """Central FT: one model on the pooled data of all members, and its clustered form with a model for each cluster."""
 
-from strategies.clusters import CLUSTERS
-from strategies.compared_method import Recipient, Vector
-from strategies.method import Method, everybody_else, model, models, others_of_shard
-from strategies.pooled_training import PooledTraining
+from fedsift.strategies.clusters import CLUSTERS
+from fedsift.strategies.compared_method import Recipient, Vector
+from fedsift.strategies.method import Method, everybody_else, model, models, others_of_shard
+from fedsift.strategies.pooled_training import PooledTraining
 
 _PAPER = "baseline of arXiv 2504.04626"
 

@@ -1,6 +1,6 @@
 """Random clusters of clients."""
 
-from fedsift.seeds import derive_seed
+from fedsift.core.seeds import derive_seed
 
 CLUSTERS = 5  # of the clustered methods; shards of SISA and APA
 

@@ -12,11 +12,11 @@ from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
 from flwr.serverapp import Grid
 from numpy.typing import NDArray
 
-from fedsift.errors import BadInput, Refused
-from strategies import messages
-from strategies.client_rounds import ClientRounds, RoundRecord
-from strategies.messages import EVALUATE_SERVED, REMOVED, Stream
-from strategies.method import Method
+from fedsift.core.errors import BadInput, Refused
+from fedsift.protocol import messages
+from fedsift.protocol.client_rounds import ClientRounds, RoundRecord
+from fedsift.protocol.messages import EVALUATE_SERVED, REMOVED, Stream
+from fedsift.strategies.method import Method
 
 Vector = NDArray[np.float32]
 VALIDATION_CLIENTS = 5  # that choose the hyper-parameters

@@ -7,16 +7,16 @@ from collections.abc import Container, Iterable, Mapping
 from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
 from flwr.serverapp import Grid
 
-from fedsift.bit_packing import packed_size, unpack_mask
-from fedsift.errors import Refused
-from fedsift.merging.consensus_count import ConsensusCount
-from fedsift.merging.fine_tune_merge import Mean
-from fedsift.merging.tall_masks import DENSITIES, SCALES, served
-from strategies import messages
-from strategies.compared_method import Recipient, Vector
-from strategies.merged_fine_tunings import MergedFineTunings
-from strategies.messages import TALL_MASKS
-from strategies.method import Method, everybody_else, model
+from fedsift.core.bit_packing import packed_size, unpack_mask
+from fedsift.core.errors import Refused
+from fedsift.protocol import messages
+from fedsift.protocol.messages import TALL_MASKS
+from fedsift.strategies.compared_method import Recipient, Vector
+from fedsift.strategies.merged_fine_tunings import MergedFineTunings
+from fedsift.strategies.merging.consensus_count import ConsensusCount
+from fedsift.strategies.merging.fine_tune_merge import Mean
+from fedsift.strategies.merging.tall_masks import DENSITIES, SCALES, served
+from fedsift.strategies.method import Method, everybody_else, model
 
 
 class ConsensusTallMasks(MergedFineTunings):

@@ -1,9 +1,9 @@
 """EMR-merging: elect, mask, rescale (Huang et al. 2024, arXiv 2405.17461)."""
 
-from fedsift.merging.emr import Emr, served
-from strategies.compared_method import Recipient, Vector
-from strategies.merged_fine_tunings import MergedFineTunings
-from strategies.method import Method, everybody_else, model_and_masks
+from fedsift.strategies.compared_method import Recipient, Vector
+from fedsift.strategies.merged_fine_tunings import MergedFineTunings
+from fedsift.strategies.merging.emr import Emr, served
+from fedsift.strategies.method import Method, everybody_else, model_and_masks
 
 
 class EmrMerging(MergedFineTunings):

@@ -1,10 +1,10 @@
 """FT + Merge: the mean of the members' task vectors (task arithmetic, Ilharco et al. 2023, arXiv 2212.04089)."""
 
-from fedsift.merging.fine_tune_merge import Mean
-from strategies.clusters import CLUSTERS, random_cluster
-from strategies.compared_method import Recipient, Vector
-from strategies.merged_fine_tunings import MergedFineTunings
-from strategies.method import Method, model, models, one
+from fedsift.strategies.clusters import CLUSTERS, random_cluster
+from fedsift.strategies.compared_method import Recipient, Vector
+from fedsift.strategies.merged_fine_tunings import MergedFineTunings
+from fedsift.strategies.merging.fine_tune_merge import Mean
+from fedsift.strategies.method import Method, model, models, one
 
 _PAPER = "Ilharco et al. 2023, arXiv 2212.04089"
 

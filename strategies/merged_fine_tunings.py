@@ -13,11 +13,11 @@ from typing import Any, ClassVar, Protocol
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 
-from fedsift.errors import Refused
-from strategies import messages
-from strategies.clusters import random_cluster
-from strategies.compared_method import ComparedMethod, ComparedRecord, Vector
-from strategies.messages import FINE_TUNE, Wish
+from fedsift.core.errors import Refused
+from fedsift.protocol import messages
+from fedsift.protocol.messages import FINE_TUNE, Wish
+from fedsift.strategies.clusters import random_cluster
+from fedsift.strategies.compared_method import ComparedMethod, ComparedRecord, Vector
 
 
 class Merger(Protocol):

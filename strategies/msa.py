@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from itertools import product
 
-from fedsift.merging.negation import ALPHAS, BETAS, msa
-from strategies.compared_method import VALIDATION_CLIENTS, Vector
-from strategies.method import Method, model, several
-from strategies.negated_central_ft import NegatedCentralFineTuning
+from fedsift.strategies.compared_method import VALIDATION_CLIENTS, Vector
+from fedsift.strategies.merging.negation import ALPHAS, BETAS, msa
+from fedsift.strategies.method import Method, model, several
+from fedsift.strategies.negated_central_ft import NegatedCentralFineTuning
 
 
 class Msa(NegatedCentralFineTuning):

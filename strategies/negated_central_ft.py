@@ -12,10 +12,10 @@ from typing import ClassVar
 from flwr.app import ArrayRecord, ConfigRecord, Message
 from flwr.serverapp import Grid
 
-from fedsift.merging.negation import best_candidate
-from strategies.central_ft import CentralFineTuning
-from strategies.compared_method import Recipient, Vector
-from strategies.pooled_training import Pool
+from fedsift.strategies.central_ft import CentralFineTuning
+from fedsift.strategies.compared_method import Recipient, Vector
+from fedsift.strategies.merging.negation import best_candidate
+from fedsift.strategies.pooled_training import Pool
 
 
 class NegatedCentralFineTuning(CentralFineTuning):

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from fedsift.merging.negation import SCALES, SignConsensus, negated
-from strategies.compared_method import Vector
-from strategies.method import Method, model, several
-from strategies.negated_central_ft import NegatedCentralFineTuning
+from fedsift.strategies.compared_method import Vector
+from fedsift.strategies.merging.negation import SCALES, SignConsensus, negated
+from fedsift.strategies.method import Method, model, several
+from fedsift.strategies.negated_central_ft import NegatedCentralFineTuning
 
 _LR_FACTORS = (0.5, 0.75, 1.0, 1.5, 2.0)  # the varied hyper-parameter; ours, the paper varies what its models have
 

@@ -18,11 +18,11 @@ from typing import ClassVar
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 
-from fedsift.errors import Refused
-from strategies import messages
-from strategies.clusters import random_cluster
-from strategies.compared_method import ComparedMethod, ComparedRecord, Vector
-from strategies.messages import JOINED, POOLED, Wish
+from fedsift.core.errors import Refused
+from fedsift.protocol import messages
+from fedsift.protocol.messages import JOINED, POOLED, Wish
+from fedsift.strategies.clusters import random_cluster
+from fedsift.strategies.compared_method import ComparedMethod, ComparedRecord, Vector
 
 _MOST_STEPS = 800  # of a pool's training (arXiv 2504.04626, appendix B)
 _EPOCHS = 20  # in which SISA counts a client's steps; the more, the finer its stages

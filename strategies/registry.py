@@ -1,18 +1,18 @@
 """All methods, by name."""
 
-from strategies.apa import Apa
-from strategies.central_ft import CentralFineTuning, ClusteredCentralFineTuning
-from strategies.compared_method import ComparedMethod
-from strategies.consensus_tall_masks import ConsensusTallMasks
-from strategies.emr_merging import EmrMerging
-from strategies.fine_tune_merge import ClusteredFineTuneMerge, FineTuneMerge
-from strategies.method import Method, model, model_and_masks, one
-from strategies.msa import Msa
-from strategies.negmerge import NegMerge
-from strategies.sisa import Sisa
-from strategies.tall_masks import TallMasks
-from strategies.task_negation import TaskNegation
-from strategies.ties import TiesMerging
+from fedsift.strategies.apa import Apa
+from fedsift.strategies.central_ft import CentralFineTuning, ClusteredCentralFineTuning
+from fedsift.strategies.compared_method import ComparedMethod
+from fedsift.strategies.consensus_tall_masks import ConsensusTallMasks
+from fedsift.strategies.emr_merging import EmrMerging
+from fedsift.strategies.fine_tune_merge import ClusteredFineTuneMerge, FineTuneMerge
+from fedsift.strategies.method import Method, model, model_and_masks, one
+from fedsift.strategies.msa import Msa
+from fedsift.strategies.negmerge import NegMerge
+from fedsift.strategies.sisa import Sisa
+from fedsift.strategies.tall_masks import TallMasks
+from fedsift.strategies.task_negation import TaskNegation
+from fedsift.strategies.ties import TiesMerging
 
 SIFT_MASKS, SIFT_MERGE = "sift-masks", "sift-merge"
 _SIFT_PAPER = "Kuo et al. 2025, arXiv 2504.04626"

@@ -22,13 +22,13 @@ from typing import Any, Protocol
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 
-from fedsift.errors import Refused
-from fedsift.localisation import Localisation
-from fedsift.server_state import ServerState
-from strategies import messages
-from strategies.client_rounds import ClientRounds, RoundRecord
-from strategies.messages import EVALUATE, FORGET, MASK, REMOVED, TRAIN, Stream, Wish
-from strategies.partial_merge import clients_behind, read_partial_sums
+from fedsift.core.errors import Refused
+from fedsift.core.localisation import Localisation
+from fedsift.core.server_state import ServerState
+from fedsift.protocol import messages
+from fedsift.protocol.client_rounds import ClientRounds, RoundRecord
+from fedsift.protocol.messages import EVALUATE, FORGET, MASK, REMOVED, TRAIN, Stream, Wish
+from fedsift.protocol.partial_merge import clients_behind, read_partial_sums
 
 _LOG = getLogger("flwr")  # Flower's own logger: what a strategy says belongs beside what Flower says.
 

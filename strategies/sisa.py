@@ -1,9 +1,9 @@
 """SISA: sharded, isolated, sliced, aggregated training (Bourtoule et al. 2021, arXiv 1912.03817)."""
 
-from strategies.clusters import CLUSTERS
-from strategies.compared_method import Recipient, Vector
-from strategies.method import Method, models, others_of_shard
-from strategies.pooled_training import PooledTraining
+from fedsift.strategies.clusters import CLUSTERS
+from fedsift.strategies.compared_method import Recipient, Vector
+from fedsift.strategies.method import Method, models, others_of_shard
+from fedsift.strategies.pooled_training import PooledTraining
 
 SLICES = 4
 

@@ -1,10 +1,10 @@
 """TALL-masks (Wang et al. 2024, arXiv 2405.07813)."""
 
-from fedsift.merging.fine_tune_merge import Mean
-from fedsift.merging.tall_masks import DENSITIES, SCALES, lambda_of_density, served, tall_mask
-from strategies.compared_method import Recipient, Vector
-from strategies.merged_fine_tunings import MergedFineTunings
-from strategies.method import Method, everybody_else, model_and_masks
+from fedsift.strategies.compared_method import Recipient, Vector
+from fedsift.strategies.merged_fine_tunings import MergedFineTunings
+from fedsift.strategies.merging.fine_tune_merge import Mean
+from fedsift.strategies.merging.tall_masks import DENSITIES, SCALES, lambda_of_density, served, tall_mask
+from fedsift.strategies.method import Method, everybody_else, model_and_masks
 
 
 class TallMasks(MergedFineTunings):

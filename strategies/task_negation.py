@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from fedsift.merging.negation import SCALES, negated
-from strategies.compared_method import Vector
-from strategies.method import Method, model, one
-from strategies.negated_central_ft import NegatedCentralFineTuning
+from fedsift.strategies.compared_method import Vector
+from fedsift.strategies.merging.negation import SCALES, negated
+from fedsift.strategies.method import Method, model, one
+from fedsift.strategies.negated_central_ft import NegatedCentralFineTuning
 
 
 class TaskNegation(NegatedCentralFineTuning):

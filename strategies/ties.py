@@ -4,10 +4,10 @@ import hashlib
 
 import numpy as np
 
-from fedsift.merging.ties import DENSITIES, SCALES, Ties
-from strategies.compared_method import Recipient, Vector
-from strategies.merged_fine_tunings import MergedFineTunings
-from strategies.method import Method, everybody_else, model
+from fedsift.strategies.compared_method import Recipient, Vector
+from fedsift.strategies.merged_fine_tunings import MergedFineTunings
+from fedsift.strategies.merging.ties import DENSITIES, SCALES, Ties
+from fedsift.strategies.method import Method, everybody_else, model
 
 
 class _Densities:

@@ -9,10 +9,10 @@ from flwr.app import ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.clientapp.typing import ClientAppCallable
 
-from simulations.client_app import app as honest_app
-from simulations.comparison.client import add_handlers
-from simulations.worker_app import prepare as prepare  # workers look for it beside the app
-from strategies.messages import read_float_array
+from fedsift.federation.client_app import app as honest_app
+from fedsift.federation.method_client import add_handlers
+from fedsift.federation.worker_app import prepare as prepare  # workers look for it beside the app
+from fedsift.protocol.messages import read_float_array
 
 app = ClientApp()
 add_handlers(app)

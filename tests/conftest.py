@@ -2,7 +2,7 @@
 
 import os
 
-from fedsift.reproducibility import DEFAULT_PROFILE, PROFILES, make_deterministic
+from fedsift.learning.reproducibility import DEFAULT_PROFILE, PROFILES, make_deterministic
 
 # What is trained in this process is held against workers and other processes bit by bit: all run under one profile,
 # whatever the processor offers and whoever runs the tests has set. torch reads it when it is imported, as it is below.
@@ -18,10 +18,10 @@ import pytest
 import ray
 from hypothesis import settings
 
-from simulations.configuration import RunConfig
-from simulations.worker_pool import WorkerPool
+from fedsift.configuration.run_config import RunConfig
+from fedsift.runtime.worker_pool import WorkerPool
+from tests.cli.commands import SHELL
 from tests.models import save_model
-from tests.simulations.commands import SHELL
 
 # A busy machine is no failure.
 settings.register_profile("fedsift", deadline=None)

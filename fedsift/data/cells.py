@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from fedsift.errors import BadInput
+from fedsift.core.errors import BadInput
 
 _LIST, _STRUCT, _BYTES, _TIME = "a list", "a struct", "bytes", "a time"
 _ADVICE = {

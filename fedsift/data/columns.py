@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from fedsift.errors import BadInput, unknown_name
+from fedsift.core.errors import BadInput, unknown_name
 
 # The columns that are wanted, each with the option that names it: errors begin with that.
 Columns = Mapping[str, str]

@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
+from fedsift.core.errors import BadInput
 from fedsift.data.columns import Columns, check_names
 from fedsift.data.disk_table import on_disk
 from fedsift.data.file_source import opened
-from fedsift.errors import BadInput
 
 # Bytes. A row has to fit; where one does not, the next size is tried, then all at once.
 _BLOCKS = (1 << 20, 1 << 26)

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 
 import pyarrow as pa
 
-from fedsift.errors import BadInput
+from fedsift.core.errors import BadInput
 
 
 def on_disk(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> pa.Table:

@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from fedsift.data.examples import Row, rows_digest
-from fedsift.errors import BadInput
-from fedsift.seeds import derive_seed, random_order
+from fedsift.core.errors import BadInput
+from fedsift.core.examples import Row, rows_digest
+from fedsift.core.seeds import derive_seed, random_order
 
 
 class FederatedDataset(Protocol):

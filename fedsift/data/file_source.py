@@ -10,8 +10,8 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
+from fedsift.core.errors import BadInput
 from fedsift.data.file_names import PACKED
-from fedsift.errors import BadInput
 
 # The longer first: UTF-32's mark begins with UTF-16's.
 _MARKS = (

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from fedsift.data.examples import Row
-from fedsift.errors import BadInput, unknown_name
-from fedsift.user_code import told_as_bad_input
+from fedsift.core.errors import BadInput, unknown_name
+from fedsift.core.examples import Row
+from fedsift.core.user_code import told_as_bad_input
 
 _GIVE = "give a list"
 

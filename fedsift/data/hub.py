@@ -4,7 +4,7 @@ from logging import ERROR, getLogger
 from pathlib import Path
 from typing import Any
 
-from fedsift.errors import BadInput
+from fedsift.core.errors import BadInput
 
 
 def load_from_hub(name: str, revision: str | None = None) -> Any:

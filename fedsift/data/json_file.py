@@ -9,11 +9,11 @@ from typing import Any, BinaryIO, TypeVar
 
 import pyarrow as pa
 
+from fedsift.core.errors import BadInput
 from fedsift.data.cells import text_of
 from fedsift.data.columns import Columns, check_names
 from fedsift.data.disk_table import on_disk
 from fedsift.data.file_source import opened
-from fedsift.errors import BadInput
 
 _BATCH = 10_000  # rows
 T = TypeVar("T")

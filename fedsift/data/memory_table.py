@@ -5,9 +5,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from fedsift.core.errors import BadInput
 from fedsift.data.cells import text_of, texts_of_columns
 from fedsift.data.columns import Columns, check_names
-from fedsift.errors import BadInput
 
 
 def text_table(source: Any, columns: Columns, name: str = "the table", lists: Collection[str] = ()) -> pa.Table:

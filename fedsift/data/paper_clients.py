@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as compute
 from numpy.typing import NDArray
 
+from fedsift.core.errors import BadInput, unknown_name
 from fedsift.data.cells import is_list
 from fedsift.data.columns import Columns
 from fedsift.data.csv_file import read_csv
@@ -18,7 +19,6 @@ from fedsift.data.paper_settings import BOTS, PAPER_SETTINGS, SUBREDDITS, PaperS
 from fedsift.data.reddit_comments import read_comments
 from fedsift.data.table import ClientRows, Split, TableDataset, check_texts, open_table
 from fedsift.data.template import Template
-from fedsift.errors import BadInput, unknown_name
 
 _ROWS_PER_AUTHOR = 20  # of TOFU
 _SENT140_CSV = ["sentiment", "id", "date", "query", "user", "text"]  # by the hub's names; the original has no header

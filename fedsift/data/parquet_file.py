@@ -6,11 +6,11 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import parquet
 
+from fedsift.core.errors import BadInput
 from fedsift.data.cells import texts_of_columns
 from fedsift.data.columns import Columns, check_names
 from fedsift.data.disk_table import on_disk
 from fedsift.data.file_source import opened
-from fedsift.errors import BadInput
 
 
 def read_parquet(path: Path, columns: Columns, lists: Collection[str] = ()) -> pa.Table:

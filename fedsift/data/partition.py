@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fedsift.errors import BadInput
-from fedsift.seeds import random_order
+from fedsift.core.errors import BadInput
+from fedsift.core.seeds import random_order
 
 PARTITIONS = ("iid", "dirichlet")
 _EVEN = 1e100  # an alpha beyond which no share differs from any other in float64

@@ -9,10 +9,10 @@ function that makes them when they are asked for. For tasks on text, a row is a 
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from fedsift.data.examples import Row
+from fedsift.core.errors import BadInput
+from fedsift.core.examples import Row
+from fedsift.core.user_code import call_user_code, told_as_bad_input
 from fedsift.data.function_dataset import FunctionDataset
-from fedsift.errors import BadInput
-from fedsift.user_code import call_user_code, told_as_bad_input
 
 
 def load_plugin(specification: str) -> FunctionDataset:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from fedsift.core.errors import BadInput
 from fedsift.data.columns import Columns, check_names
 from fedsift.data.disk_table import on_disk
 from fedsift.data.file_source import opened
 from fedsift.data.json_file import each_object
-from fedsift.errors import BadInput
 
 _BATCH = 10_000  # rows
 

@@ -9,16 +9,16 @@ import pyarrow as pa
 import pyarrow.compute as compute
 from numpy.typing import NDArray
 
+from fedsift.core.errors import BadInput
+from fedsift.core.examples import Example
 from fedsift.data.columns import Columns
 from fedsift.data.csv_file import read_csv
-from fedsift.data.examples import Example
 from fedsift.data.file_names import kind_of_file
 from fedsift.data.hub import load_from_hub
 from fedsift.data.json_file import read_json
 from fedsift.data.memory_table import text_table
 from fedsift.data.parquet_file import read_parquet
 from fedsift.data.template import Template
-from fedsift.errors import BadInput
 
 # Which rows of a table belong to which client, in the clients' order; each client's rows of shape (rows,).
 Split = Mapping[str, NDArray[np.intp]]

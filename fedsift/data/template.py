@@ -3,9 +3,9 @@
 import re
 from collections.abc import Mapping
 
+from fedsift.core.errors import BadInput
+from fedsift.core.examples import Example
 from fedsift.data.columns import Columns
-from fedsift.data.examples import Example
-from fedsift.errors import BadInput
 
 # A doubled brace is a literal one; between single ones stands a column's name, whatever its characters.
 _PART = re.compile(r"(\{\{|\}\})|\{([^{}]+)\}|([{}])")

@@ -6,14 +6,14 @@ import time
 from multiprocessing.connection import Connection
 from typing import Any
 
-from fedsift.client import LocalTrainer
-from fedsift.contribution import UploadTerms
-from fedsift.models import load_layout, load_learner
-from fedsift.reproducibility import make_deterministic
-from fedsift.running_sums import RunningSums
-from simulations.bench.processes import ArmFailed, answer, set_worker_environment
-from simulations.configuration import RunConfig
-from simulations.data import choose_clients, load_dataset
+from fedsift.configuration.clients_of_run import choose_clients, load_dataset
+from fedsift.configuration.run_config import RunConfig
+from fedsift.core.contribution import UploadTerms
+from fedsift.core.running_sums import RunningSums
+from fedsift.learning.local_trainer import LocalTrainer
+from fedsift.learning.models import load_layout, load_learner
+from fedsift.learning.reproducibility import make_deterministic
+from fedsift.simulations.bench.processes import ArmFailed, answer, set_worker_environment
 
 
 def measure(user_config: dict[str, Any]) -> dict[str, Any]:

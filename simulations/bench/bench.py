@@ -4,15 +4,15 @@ import platform
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fedsift.reproducibility import environment_fingerprint
-from simulations.bench.bits import measure_bits
-from simulations.bench.codec import measure_codec
-from simulations.bench.measurement import Part
-from simulations.bench.overhead import measure_overhead
-from simulations.bench.reading import measure_reading
-from simulations.bench.runs import measure_runs
-from simulations.bench.step import measure_step
-from simulations.configuration import RunConfig, cores
+from fedsift.configuration.run_config import RunConfig, cores
+from fedsift.learning.reproducibility import environment_fingerprint
+from fedsift.simulations.bench.bits import measure_bits
+from fedsift.simulations.bench.codec import measure_codec
+from fedsift.simulations.bench.measurement import Part
+from fedsift.simulations.bench.overhead import measure_overhead
+from fedsift.simulations.bench.reading import measure_reading
+from fedsift.simulations.bench.runs import measure_runs
+from fedsift.simulations.bench.step import measure_step
 
 # Each takes a configuration, and in how many rounds to measure.
 PARTS: dict[str, Callable[[RunConfig, int], Part]] = {

@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from fedsift.contribution import Contribution, quantise
-from fedsift.models import metric_of
-from fedsift.parameter_layout import ParameterLayout
-from fedsift.quantisation import highest_level
-from simulations.bench.measurement import Measurement, Part
-from simulations.configuration import RunConfig
-from simulations.experiments.bits import requests
-from simulations.experiments.merges import SiftMerge, Trainings, scores_of
-from simulations.lab import Lab
-from simulations.progress import PhaseBars
+from fedsift.configuration.run_config import RunConfig
+from fedsift.core.contribution import Contribution, quantise
+from fedsift.core.parameter_layout import ParameterLayout
+from fedsift.core.quantisation import highest_level
+from fedsift.learning.models import metric_of
+from fedsift.runtime.progress import PhaseBars
+from fedsift.simulations.bench.measurement import Measurement, Part
+from fedsift.simulations.figures.bits import requests
+from fedsift.studies.lab import Lab
+from fedsift.studies.reproduction.merges import SiftMerge, Trainings, scores_of
 
 _BITS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 _FLOAT_BYTES = 4

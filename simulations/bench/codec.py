@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fedsift.bit_packing import level_type
-from fedsift.contribution import Contribution, UploadTerms, quantise
-from fedsift.linear_checksum import LinearChecksum
-from fedsift.quantisation import QuantisationGrid, highest_level
-from fedsift.running_sums import RunningSums
-from simulations.bench.measurement import Measurement, Part, in_turn
-from simulations.configuration import RunConfig
+from fedsift.configuration.run_config import RunConfig
+from fedsift.core.bit_packing import level_type
+from fedsift.core.contribution import Contribution, UploadTerms, quantise
+from fedsift.core.linear_checksum import LinearChecksum
+from fedsift.core.quantisation import QuantisationGrid, highest_level
+from fedsift.core.running_sums import RunningSums
+from fedsift.simulations.bench.measurement import Measurement, Part, in_turn
 
 _SIZE = 1 << 22
 _MEMBERS = 500

@@ -8,13 +8,14 @@ from typing import Any
 
 from flwr.app import UserConfig
 
-from fedsift.ledger import Ledger
-from fedsift.models import load_layout
-from fedsift.server_state import ServerState
-from simulations.bench.processes import ArmFailed, answer
-from simulations.configuration import RunConfig
-from simulations.data import choose_clients, load_dataset
-from simulations.engine import federate, places, ray_session
+from fedsift.configuration.clients_of_run import choose_clients, load_dataset
+from fedsift.configuration.run_config import RunConfig
+from fedsift.core.ledger import Ledger
+from fedsift.core.server_state import ServerState
+from fedsift.learning.models import load_layout
+from fedsift.runs.federate import federate, places
+from fedsift.runtime.ray_session import ray_session
+from fedsift.simulations.bench.processes import ArmFailed, answer
 
 
 def measure(user_config: UserConfig) -> dict[str, Any]:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from simulations.bench.measurement import Measurement, Part, in_turn
-from simulations.bench.overhead_run import TERMS
-from simulations.bench.processes import PEAK_MEMORY, run_arm
-from simulations.configuration import RunConfig
+from fedsift.configuration.run_config import RunConfig
+from fedsift.simulations.bench.measurement import Measurement, Part, in_turn
+from fedsift.simulations.bench.overhead_run import TERMS
+from fedsift.simulations.bench.processes import PEAK_MEMORY, run_arm
 
 _CLIENTS = (500, 2_000, 10_000)
 _MOST_STOCK_CLIENTS = 2_000
@@ -35,7 +35,7 @@ def measure_overhead(config: RunConfig, rounds: int, clients: Sequence[int] = _C
         counts[row] = count
         calls[row] = partial(
             run_arm,
-            f"simulations.bench.{module}",
+            f"fedsift.simulations.bench.{module}",
             config,
             clients=count,
             workers=workers,

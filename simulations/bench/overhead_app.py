@@ -7,12 +7,12 @@ import numpy as np
 from flwr.app import Context, Message, UserConfig
 from flwr.clientapp import ClientApp
 
-from fedsift.client import Tuned
-from fedsift.contribution import Contribution, Quantised
-from simulations.bench.overhead_run import TERMS
-from simulations.client import MEMBERSHIP, Client, membership, round_of
-from simulations.client_app import query
-from simulations.worker import Loaded
+from fedsift.core.contribution import Contribution, Quantised
+from fedsift.federation.client import MEMBERSHIP, Client, membership, round_of
+from fedsift.federation.client_app import query
+from fedsift.learning.local_trainer import Tuned
+from fedsift.runtime.worker import Loaded
+from fedsift.simulations.bench.overhead_run import TERMS
 
 _DENSITY = 0.3  # share of the entries that a mask keeps; what clients of the default run keep
 _KINDS = 16  # contributions that differ; clients take them in turn

@@ -14,15 +14,15 @@ from typing import Any
 import ray
 from flwr.app import ArrayRecord, UserConfig
 
-from fedsift.contribution import UploadTerms
-from fedsift.quantisation import QuantisationGrid
-from fedsift.server_state import ServerState
-from simulations.bench.processes import ArmFailed, answer
-from simulations.ray_grid import RayGrid, node_configs
-from simulations.ray_start import start_ray
-from simulations.worker_pool import WorkerPool
-from strategies.partial_merge import PartialMerge
-from strategies.sift_masks import SiftMasks
+from fedsift.core.contribution import UploadTerms
+from fedsift.core.quantisation import QuantisationGrid
+from fedsift.core.server_state import ServerState
+from fedsift.protocol.partial_merge import PartialMerge
+from fedsift.runtime.ray_grid import RayGrid, node_configs
+from fedsift.runtime.ray_start import start_ray
+from fedsift.runtime.worker_pool import WorkerPool
+from fedsift.simulations.bench.processes import ArmFailed, answer
+from fedsift.strategies.sift_masks import SiftMasks
 
 TERMS = UploadTerms(
     hashlib.sha256(b"zero steps").digest(),
@@ -30,7 +30,7 @@ TERMS = UploadTerms(
     sign_seed=0,
     grid=QuantisationGrid(levels=3, max_magnitude=1.0),
 )
-_APP = "simulations.bench.overhead_app:app"
+_APP = "fedsift.simulations.bench.overhead_app:app"
 
 
 def measure(user_config: UserConfig, clients: int, workers: int, profile: str) -> dict[str, Any]:

@@ -21,13 +21,13 @@ import torch
 from flwr.app import UserConfig
 from torch import Tensor, nn
 
-from fedsift.models import load_learner
-from fedsift.reproducibility import make_deterministic
-from fedsift.seeds import derive_seed
-from fedsift.tasks.task import Task, encode_rows, training_steps
-from simulations.bench.processes import ArmFailed, answer, set_worker_environment
-from simulations.configuration import RunConfig
-from simulations.data import choose_clients, load_dataset
+from fedsift.configuration.clients_of_run import choose_clients, load_dataset
+from fedsift.configuration.run_config import RunConfig
+from fedsift.core.seeds import derive_seed
+from fedsift.learning.models import load_learner
+from fedsift.learning.reproducibility import make_deterministic
+from fedsift.learning.tasks.task import Task, encode_rows, training_steps
+from fedsift.simulations.bench.processes import ArmFailed, answer, set_worker_environment
 
 
 def is_installed() -> bool:
@@ -44,7 +44,7 @@ def measure(user_config: UserConfig) -> dict[str, Any]:
         order, result = Path(folder, "order.json"), Path(folder, "result.json")
         order.write_text(json.dumps(user_config), encoding="utf-8")
         torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={workers}"]
-        command = [*torchrun, "-m", "simulations.bench.pfl_research", str(order), str(result)]
+        command = [*torchrun, "-m", "fedsift.simulations.bench.pfl_research", str(order), str(result)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode or not result.exists():
             errors = [line for line in done.stderr.splitlines() if "Error" in line]

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fedsift.errors import FedsiftError
-from fedsift.reproducibility import worker_environment
+from fedsift.core.errors import FedsiftError
+from fedsift.learning.reproducibility import worker_environment
 
 if TYPE_CHECKING:
-    from simulations.configuration import RunConfig
+    from fedsift.configuration.run_config import RunConfig
 
 _STATUS = Path("/proc/self/status")
 

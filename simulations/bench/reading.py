@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from simulations.bench.measurement import Measurement, Part, in_turn
-from simulations.bench.processes import run_arm
-from simulations.bench.reading_run import ARMS, FEDSIFT
-from simulations.configuration import RunConfig
+from fedsift.configuration.run_config import RunConfig
+from fedsift.simulations.bench.measurement import Measurement, Part, in_turn
+from fedsift.simulations.bench.processes import run_arm
+from fedsift.simulations.bench.reading_run import ARMS, FEDSIFT
 
 _ROWS = (1_000_000, 4_000_000)
 _CLIENTS = 100_000
@@ -31,7 +31,8 @@ def measure_reading(config: RunConfig, rounds: int, rows: Sequence[int] = _ROWS)
             file = Path(folder) / f"{count}.csv"
             _write(file, count)
             calls = {
-                arm: partial(run_arm, "simulations.bench.reading_run", config, arm=arm, file=str(file)) for arm in ARMS
+                arm: partial(run_arm, "fedsift.simulations.bench.reading_run", config, arm=arm, file=str(file))
+                for arm in ARMS
             }
             for arm, runs in in_turn(calls, rounds).items():
                 for quantity, unit in (("read", "s"), ("kept", "MiB")):

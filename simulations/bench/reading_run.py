@@ -9,7 +9,7 @@ from flwr.app import UserConfig
 
 from fedsift.data.table import TableDataset, check_texts, open_table, split_by_column
 from fedsift.data.template import Template
-from simulations.bench.processes import answer
+from fedsift.simulations.bench.processes import answer
 
 FEDSIFT = "fedsift"
 ARMS = ("pyarrow.csv", FEDSIFT)

@@ -3,12 +3,12 @@
 import dataclasses
 from functools import partial
 
-from fedsift.models import load_layout
-from simulations.bench import pfl_research
-from simulations.bench.measurement import Measurement, Part, in_turn
-from simulations.bench.processes import PEAK_MEMORY, ArmFailed, run_arm
-from simulations.configuration import RunConfig
-from simulations.data import choose_clients, load_dataset
+from fedsift.configuration.clients_of_run import choose_clients, load_dataset
+from fedsift.configuration.run_config import RunConfig
+from fedsift.learning.models import load_layout
+from fedsift.simulations.bench import pfl_research
+from fedsift.simulations.bench.measurement import Measurement, Part, in_turn
+from fedsift.simulations.bench.processes import PEAK_MEMORY, ArmFailed, run_arm
 
 _MOST_ROUNDS = 3
 _FEDSIFT, _STOCK, _BARE, _PFL = "fedsift", "stock Flower", "bare loop", "pfl-research"
@@ -29,20 +29,20 @@ def measure_runs(config: RunConfig, rounds: int) -> Part:
     clients = len(choose_clients(config, load_dataset(config)))
     workers, layout = min(config.worker_count, clients), load_layout(config.model_settings)
     arms = {
-        _FEDSIFT: partial(run_arm, "simulations.bench.fedsift_run", config),
+        _FEDSIFT: partial(run_arm, "fedsift.simulations.bench.fedsift_run", config),
         _STOCK: partial(
             run_arm,
-            "simulations.bench.stock_flower",
+            "fedsift.simulations.bench.stock_flower",
             config,
             clients=clients,
             workers=workers,
             profile=config.profile,
             parameters=layout.size,
         ),
-        _BARE: partial(run_arm, "simulations.bench.bare_loop", config),
+        _BARE: partial(run_arm, "fedsift.simulations.bench.bare_loop", config),
     }
     if pfl_research.is_installed():
-        arms[_PFL] = partial(run_arm, "simulations.bench.pfl_research", config)
+        arms[_PFL] = partial(run_arm, "fedsift.simulations.bench.pfl_research", config)
     results = in_turn(arms, min(rounds, _MOST_ROUNDS), warm_up=0)
     sums = {run.told["sums"] for name in (_FEDSIFT, _BARE) for run in results[name]}
     if len(sums) != 1:

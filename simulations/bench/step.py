@@ -4,11 +4,11 @@ import os
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from simulations.bench.measurement import Measurement, Part
-from simulations.bench.processes import answer, run_arm, set_worker_environment
+from fedsift.simulations.bench.measurement import Measurement, Part
+from fedsift.simulations.bench.processes import answer, run_arm, set_worker_environment
 
 if TYPE_CHECKING:
-    from simulations.configuration import RunConfig
+    from fedsift.configuration.run_config import RunConfig
 
 
 def measure_step(config: "RunConfig", rounds: int) -> Part:
@@ -16,7 +16,7 @@ def measure_step(config: "RunConfig", rounds: int) -> Part:
 
     They run in a process of their own, under the configuration's profile, on one core but where an arm says otherwise.
     """
-    told = run_arm("simulations.bench.step", config, rounds=rounds).told
+    told = run_arm("fedsift.simulations.bench.step", config, rounds=rounds).told
     measured = [Measurement(each.pop("arm"), **each) for each in told["measurements"]]
     return Part("the tuning step", measured, told["notes"])
 
@@ -26,7 +26,7 @@ def _measure(user_config: dict[str, Any], rounds: int) -> dict[str, Any]:
     set_worker_environment(user_config["profile"])
     with TemporaryDirectory() as folder:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = f"{folder}/compiled"  # Each session compiles anew, as a first run does.
-        from simulations.bench.step_arms import measure
+        from fedsift.simulations.bench.step_arms import measure
 
         return measure(user_config, rounds, folder)
 

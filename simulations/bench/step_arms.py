@@ -11,22 +11,22 @@ import torch
 from flwr.app import UserConfig
 from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
-from fedsift.client import tune_sign_fixed
-from fedsift.data.examples import Row
-from fedsift.fine_tuning import FineTuner
-from fedsift.flat_model import FlatModel
-from fedsift.model_settings import ModelSettings
-from fedsift.models import PEOPLE_MODEL, load_learner
-from fedsift.people.generator import person_examples
-from fedsift.quantisation import QuantisationGrid
-from fedsift.reproducibility import make_deterministic
-from fedsift.sign_vector import sign_vector
-from fedsift.tasks.causal_lm import CausalLanguageModelling, CausalRow
-from fedsift.tasks.task import Task, encode_rows
-from fedsift.tuning_settings import TuningSettings
-from simulations.bench.measurement import Measurement, in_turn
-from simulations.configuration import RunConfig
-from simulations.data import choose_clients, load_dataset
+from fedsift.configuration.clients_of_run import choose_clients, load_dataset
+from fedsift.configuration.run_config import RunConfig
+from fedsift.core.examples import Row
+from fedsift.core.quantisation import QuantisationGrid
+from fedsift.core.sign_vector import sign_vector
+from fedsift.data.people.generator import person_examples
+from fedsift.learning.fine_tuning import FineTuner
+from fedsift.learning.flat_model import FlatModel
+from fedsift.learning.local_trainer import tune_sign_fixed
+from fedsift.learning.model_settings import ModelSettings
+from fedsift.learning.models import PEOPLE_MODEL, load_learner
+from fedsift.learning.reproducibility import make_deterministic
+from fedsift.learning.tasks.causal_lm import CausalLanguageModelling, CausalRow
+from fedsift.learning.tasks.task import Task, encode_rows
+from fedsift.learning.tuning_settings import TuningSettings
+from fedsift.simulations.bench.measurement import Measurement, in_turn
 
 SIGN_FIXED, COMMITTED, PLAIN = "sign-fixed", "sign-fixed, all commit steps", "plain fine-tuning"
 USUAL, USUAL_CUT = "usual transformers loop", "usual loop, longest row"

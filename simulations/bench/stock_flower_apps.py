@@ -14,7 +14,7 @@ from flwr.clientapp import ClientApp
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from simulations.client import Client
+    from fedsift.federation.client import Client
 
 ARRAYS, CONFIG, METRICS, WORKER = "arrays", "config", "metrics", "worker"
 fine_tuning = ClientApp()
@@ -53,7 +53,7 @@ def send(message: Message, _: Context) -> Message:
 
 def _client(message: Message, context: Context) -> "Client":
     """The client as fedsift knows it, under the same rules for its worker."""
-    from simulations.client import Client
+    from fedsift.federation.client import Client
 
     _make_deterministic()
     run_config: UserConfig = json.loads(str(message.content.config_records[CONFIG]["run"]))
@@ -62,7 +62,7 @@ def _client(message: Message, context: Context) -> "Client":
 
 @lru_cache(maxsize=1)
 def _make_deterministic() -> None:
-    from fedsift.reproducibility import make_deterministic
+    from fedsift.learning.reproducibility import make_deterministic
 
     make_deterministic()
 

@@ -12,9 +12,9 @@ from flwr.app import Context, Error, Message, UserConfig
 from flwr.clientapp import ClientApp
 from flwr.supercore.utils import get_flwr_home
 
-from fedsift.errors import BadInput, FedsiftError, unknown_name
-from fedsift.reproducibility import PROFILES, worker_environment
-from strategies.messages import CLIENT_INPUT_ERROR
+from fedsift.core.errors import BadInput, FedsiftError, unknown_name
+from fedsift.learning.reproducibility import PROFILES, worker_environment
+from fedsift.protocol.messages import CLIENT_INPUT_ERROR
 
 
 class _FlowerClientApp(ClientApp):
@@ -49,9 +49,9 @@ def _set_environment(profile: str) -> None:
 
 
 def _answer(message: Message, context: Context) -> Message:
-    from simulations import client_app
-    from simulations.flower.settings import split
-    from simulations.node_settings import NodeSettings
+    from fedsift.configuration.node_settings import NodeSettings
+    from fedsift.configuration.server_settings import split
+    from fedsift.federation import client_app
 
     config, settings = split(context.run_config)
     node: UserConfig = dict(context.node_config)

@@ -11,16 +11,16 @@ from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord
 from flwr.serverapp import Grid, ServerApp
 from flwr.superlink.grid.inmemory_grid import InMemoryGrid
 
-from fedsift.errors import BadInput, legible
-from fedsift.models import load_learner, metric_of
-from simulations.configuration import RunConfig
-from simulations.flower.client_app import run_folder
-from simulations.flower.node_grid import NodeGrid
-from simulations.flower.settings import ServerSettings, split
-from simulations.result import last_line, run_result
-from simulations.run_folder import RunFolder
-from simulations.server_app import open_state, outcome_of, receipt_context
-from strategies.sift_masks import SiftMasks
+from fedsift.configuration.run_config import RunConfig
+from fedsift.configuration.server_settings import ServerSettings, split
+from fedsift.core.errors import BadInput, legible
+from fedsift.federation.server_app import open_state, outcome_of, receipt_context
+from fedsift.learning.models import load_learner, metric_of
+from fedsift.runs.result import last_line, run_result
+from fedsift.runs.run_folder import RunFolder
+from fedsift.runtime.node_grid import NodeGrid
+from fedsift.simulations.flower.client_app import run_folder
+from fedsift.strategies.sift_masks import SiftMasks
 
 app = ServerApp()
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from flwr.app import ArrayRecord, ConfigRecord, Message
 
-from fedsift.errors import BadInput
-from strategies.compared_method import ComparedMethod, ComparedRecord, Recipient, Vector
-from strategies.messages import client_reply
-from strategies.pooled_training import Pool, PooledTraining
-from strategies.registry import METHODS, STRATEGIES
+from fedsift.core.errors import BadInput
+from fedsift.protocol.messages import client_reply
+from fedsift.strategies.compared_method import ComparedMethod, ComparedRecord, Recipient, Vector
+from fedsift.strategies.pooled_training import Pool, PooledTraining
+from fedsift.strategies.registry import METHODS, STRATEGIES
 
 SpeakAs = Callable[[int], None]
 NAN = float("nan")

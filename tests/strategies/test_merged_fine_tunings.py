@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from flwr.app import Message, RecordDict
 
-from strategies.compared_method import ComparedRecord
-from strategies.merged_fine_tunings import MergedFineTunings
-from strategies.messages import FINE_TUNE, client_reply
-from strategies.registry import STRATEGIES
+from fedsift.protocol.messages import FINE_TUNE, client_reply
+from fedsift.strategies.compared_method import ComparedRecord
+from fedsift.strategies.merged_fine_tunings import MergedFineTunings
+from fedsift.strategies.registry import STRATEGIES
 
 SpeakAs = Callable[[int], None]
 SIZE = 200_000

@@ -3,9 +3,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from strategies.compared_method import Recipient, Vector
-from strategies.messages import read_float_array
-from strategies.pooled_training import PooledTraining, stage_steps
+from fedsift.protocol.messages import read_float_array
+from fedsift.strategies.compared_method import Recipient, Vector
+from fedsift.strategies.pooled_training import PooledTraining, stage_steps
 
 
 def test_one_stage_takes_every_clients_steps_up_to_the_most() -> None:

@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 from flwr.app import ArrayRecord, ConfigRecord, UserConfig
 
-from fedsift.contribution import UploadTerms
-from fedsift.mask_file import load_mask
-from fedsift.models import load_layout
-from fedsift.server_state import ServerState
-from simulations import ray_grid
-from simulations.client_folder import ClientFolder
-from simulations.configuration import RunConfig
-from simulations.ray_grid import RayGrid
-from simulations.server_app import merge_in_workers
-from simulations.worker_pool import WorkerPool
-from strategies.sift_masks import SiftMasks
+from fedsift.configuration.run_config import RunConfig
+from fedsift.core.contribution import UploadTerms
+from fedsift.core.mask_file import load_mask
+from fedsift.core.server_state import ServerState
+from fedsift.federation.client_folder import ClientFolder
+from fedsift.federation.server_app import merge_in_workers
+from fedsift.learning.models import load_layout
+from fedsift.runtime import ray_grid
+from fedsift.runtime.ray_grid import RayGrid
+from fedsift.runtime.worker_pool import WorkerPool
+from fedsift.strategies.sift_masks import SiftMasks
 
 CLIENTS = 4
 

@@ -5,10 +5,10 @@ import math
 
 import pytest
 
-from fedsift.parameter_layout import ParameterLayout
-from simulations.bench import bits, codec
-from simulations.configuration import RunConfig
-from tests.fedsift.uploads import contribution
+from fedsift.configuration.run_config import RunConfig
+from fedsift.core.parameter_layout import ParameterLayout
+from fedsift.simulations.bench import bits, codec
+from tests.core.uploads import contribution
 
 
 def test_every_width_is_coded_and_added(monkeypatch: pytest.MonkeyPatch) -> None:

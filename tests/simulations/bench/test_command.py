@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from simulations.bench import codec
-from tests.simulations.commands import invoke
+from fedsift.simulations.bench import codec
+from tests.cli.commands import invoke
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@ import json
 
 from rich.console import Console
 
-from simulations.bench.measurement import Measurement, Part, figure, in_turn
+from fedsift.simulations.bench.measurement import Measurement, Part, figure, in_turn
 
 PART = Part(
     "steps",

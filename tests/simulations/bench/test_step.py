@@ -5,11 +5,13 @@ import dataclasses
 import pytest
 import torch
 
-from fedsift.fine_tuning import FineTuner
-from fedsift.models import load_layout, load_learner
-from simulations.bench import step_arms
-from simulations.bench.step import measure_step
-from simulations.bench.step_arms import (
+from fedsift.configuration.clients_of_run import load_dataset
+from fedsift.configuration.run_config import RunConfig
+from fedsift.learning.fine_tuning import FineTuner
+from fedsift.learning.models import load_layout, load_learner
+from fedsift.simulations.bench import step_arms
+from fedsift.simulations.bench.step import measure_step
+from fedsift.simulations.bench.step_arms import (
     BFLOAT16,
     COMMITTED,
     COMPILED,
@@ -22,8 +24,6 @@ from simulations.bench.step_arms import (
     USUAL_CUT,
     Subject,
 )
-from simulations.configuration import RunConfig
-from simulations.data import load_dataset
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import tomli_w
 
-from simulations.configuration import RunConfig
-from simulations.flower.credentials import make_certificates, make_node_key
-from simulations.flower.settings import ServerSettings, app_config
+from fedsift.configuration.run_config import RunConfig
+from fedsift.configuration.server_settings import ServerSettings, app_config
+from fedsift.runtime.credentials import make_certificates, make_node_key
 
 REPOSITORY = Path(__file__).parents[3]
 BIN = Path(sys.executable).parent

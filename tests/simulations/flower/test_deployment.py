@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from flwr.app import Context, RecordDict
 
-from fedsift.ledger import Ledger
-from simulations import server_app
-from simulations.client_folder import ClientFolder
-from simulations.configuration import OWN, RunConfig
-from simulations.flower.credentials import make_certificates, make_node_key
-from simulations.flower.settings import ServerSettings
-from simulations.ray_grid import RayGrid, node_configs
-from simulations.worker_pool import WorkerPool
+from fedsift.configuration.run_config import OWN, RunConfig
+from fedsift.configuration.server_settings import ServerSettings
+from fedsift.core.ledger import Ledger
+from fedsift.federation import server_app
+from fedsift.federation.client_folder import ClientFolder
+from fedsift.runtime.credentials import make_certificates, make_node_key
+from fedsift.runtime.ray_grid import RayGrid, node_configs
+from fedsift.runtime.worker_pool import WorkerPool
 from tests.simulations.flower.deployment import Deployment, Process, wait_for
 
 CLIENTS = ("client 0", "client 1")

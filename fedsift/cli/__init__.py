@@ -1,0 +1,44 @@
+"""The `fedsift` command."""
+
+import sys
+
+import click
+import typer
+
+from fedsift.cli.bench_command import bench
+from fedsift.cli.deployment_commands import leave, make_certificates, make_node_key, rekey
+from fedsift.cli.evaluation_commands import compare, methods, optout, reproduce
+from fedsift.cli.plan_command import plan
+from fedsift.cli.run_commands import check_data, forget, join, run, verify
+from fedsift.cli.shared import INTERRUPTED
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+_SIMULATION = (run, check_data, forget, join, verify, optout, methods, compare, reproduce, bench, plan)
+_DEPLOYMENT = (make_certificates, make_node_key, leave, rekey)
+_TAKE_IDS = ("forget", "join")
+for _command in (*_SIMULATION, *_DEPLOYMENT):
+    app.command()(_command)
+
+
+@app.callback()
+def fedsift() -> None:
+    """Federated simulations with exact unlearning."""
+
+
+def main() -> None:
+    """Entry point of the console script; a mistake in the options is told in one line, like any other."""
+    try:
+        sys.exit(app(standalone_mode=False))
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.NoSuchOption as error:
+        takes_ids = error.ctx is not None and error.ctx.command.name in _TAKE_IDS
+        hint = " (an id that begins with - comes after --)" if takes_ids else ""
+        typer.echo(f"fedsift: {error.format_message()}{hint}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        typer.echo(f"fedsift: {error.format_message()}", err=True)
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,71 @@
+"""Commands around a deployment: certificates and keys, a client's wish to leave, a node's new key."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fedsift.cli.shared import told_to_people
+
+
+def make_certificates(
+    folder: Annotated[Path, typer.Argument(help="Gets ca.crt, ca.key, server.crt and server.key.")],
+    host: Annotated[list[str], typer.Option(help="Name or address by which nodes reach the SuperLink; repeatable.")],
+) -> None:
+    """Make the certificates with which nodes and SuperLink talk (TLS)."""
+    with told_to_people("some files may be missing: remove the folder and begin again"):
+        from fedsift.runtime.credentials import make_certificates as make
+
+        _tell_written(make(folder, host))
+        typer.echo("give ca.crt to every node, server.crt and server.key to the SuperLink; keep ca.key offline")
+
+
+def make_node_key(
+    file: Annotated[Path, typer.Argument(help="The private key; the public one gets the same name and .pub.")],
+) -> None:
+    """Make the key that a node is known by; on the client's machine."""
+    with told_to_people("one of the files may be missing: remove them and begin again"):
+        from fedsift.runtime.credentials import make_node_key as make
+
+        _tell_written(make(file))
+        typer.echo("the server's operator needs the .pub file, nobody the other")
+
+
+def rekey(
+    run: Annotated[Path, typer.Argument(help="The run's folder, on the server's machine.")],
+    client: Annotated[str, typer.Argument(help="A member.")],
+    public_key: Annotated[Path, typer.Argument(help="The .pub file of the key that speaks for it from now on.")],
+) -> None:
+    """Tie a member to a new node key: the old one was lost, or is replaced."""
+    with told_to_people("the member is tied to the old key or to the new one"):
+        from fedsift.runs.rekey import rekey as tie
+
+        tie(run, client, public_key)
+        typer.echo(f"client {client!r} is tied to {public_key}")
+
+
+def leave(
+    client_folder: Annotated[Path, typer.Argument(help="The client-folder of the SuperNode's --node-config.")],
+    undo: Annotated[bool, typer.Option("--undo", help="Take the request back, or join again after it.")] = False,
+) -> None:
+    """Ask, on a client's own machine, to be removed; or with --undo, not to be."""
+    with told_to_people("the same command goes on"):
+        from fedsift.federation.client_folder import ClientFolder
+
+        folder = ClientFolder(client_folder)
+        if undo:
+            folder.undo()
+            typer.echo("this client stays, or joins in the server's next round")
+        elif folder.has_left:
+            typer.echo("this client has been removed already; --undo lets it join again")
+        else:
+            folder.ask_to_leave()
+            typer.echo("this client asks to be removed in the server's next round")
+            typer.echo("keep data, model and software as they are until then: it has to repeat its training")
+            if not folder.has_mask:
+                typer.echo("no mask is kept here: if the client has joined, this is not its client-folder", err=True)
+
+
+def _tell_written(files: list[Path]) -> None:
+    for file in files:
+        typer.echo(f"written  {file}")

@@ -1,0 +1,155 @@
+"""Commands that evaluate: methods side by side, clients that opt out, the paper's figures."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from fedsift.cli.options import DATA, GRID, LEAVERS, MACHINE, MODEL, TUNING, takes
+from fedsift.cli.shared import (
+    JSON,
+    NOTHING_WRITTEN,
+    go_on,
+    overriding,
+    progress_bars,
+    settings_of,
+    told_to_people,
+)
+from fedsift.configuration.run_config import RunConfig
+from fedsift.core.errors import BadInput, Refused
+from fedsift.files.output import output_folder
+
+
+def methods(json_: Annotated[bool, JSON] = False) -> None:
+    """The table of methods: paper, exact or not, what a removal costs, what is stored."""
+    from fedsift.strategies.registry import METHODS
+    from fedsift.studies.comparison.table import methods_table
+
+    if json_:
+        keys = ("name", "title", "paper", "exact", "cost_formula", "storage_formula")
+        typer.echo(json.dumps([{key: getattr(method, key) for key in keys} for method in METHODS.values()], indent=1))
+    else:
+        Console().print(methods_table())
+
+
+@takes(*DATA, *MODEL, *LEAVERS, *TUNING, *GRID, *MACHINE, "partial_sums")
+def compare(
+    overrides: dict[str, Any],
+    config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,
+    methods: Annotated[str | None, typer.Option(help="Names a,b,c of `fedsift methods`; default: all.")] = None,
+    held_out: Annotated[
+        int, typer.Option(help="Further clients that never join, and score what they are served.")
+    ] = 10,
+    out: Annotated[Path | None, typer.Option(help="Output folder, new; default runs/001, 002, ...")] = None,
+    json_: Annotated[bool, JSON] = False,
+) -> None:
+    """Play merge and removals with several methods on the same clients."""
+    with told_to_people(NOTHING_WRITTEN):
+        settings = settings_of(overrides, config)
+        from fedsift.strategies.registry import METHODS
+        from fedsift.studies.comparison.compare import compare as play
+        from fedsift.studies.comparison.table import comparison_table
+
+        names = [name.strip() for name in methods.split(",")] if methods else list(METHODS)
+        with output_folder(out) as folder, told_to_people(f"what is there so far is in {folder}", folder):
+            told = play(settings, names, held_out, folder, progress_bars())
+            if json_:
+                typer.echo(json.dumps(told, indent=1))
+            else:
+                console = Console()
+                console.print(comparison_table(told))
+                console.print(f"written  {folder}")
+
+
+@takes(*DATA, *MODEL, *TUNING, *GRID, *MACHINE, "partial_sums")
+def optout(
+    overrides: dict[str, Any],
+    scenario: Annotated[str | None, typer.Argument(help="A .toml file, or a ready one by name.")] = None,
+    held_out: Annotated[int, typer.Option(help="Further clients that never join, and score the merged model.")] = 10,
+    full_oracles: Annotated[int, typer.Option(help="Steps also held against a run of exactly their members.")] = 10,
+    evaluate_every: Annotated[int | None, typer.Option(help="Score after so many steps; default: 12 times.")] = None,
+    attacks: Annotated[bool, typer.Option("--attacks", help="Also attack the first leavers' examples.")] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard events.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Output folder, new or empty; default runs/001, 002, ...")] = None,
+    resume: Annotated[Path | None, typer.Option(help="A scenario's folder: go on with it after any stop.")] = None,
+    json_: Annotated[bool, JSON] = False,
+) -> None:
+    """Play a scenario of clients that opt out, prove every step, and write a report."""
+    with told_to_people(NOTHING_WRITTEN):
+        from fedsift.studies.optout import play as player
+        from fedsift.studies.optout.scenario import read_scenario, ready_scenarios
+        from fedsift.studies.report import write_report
+        from fedsift.studies.report.drawing import check_matplotlib
+        from fedsift.studies.report.outcome import read_outcome
+        from fedsift.studies.report.summary import summarise
+        from fedsift.studies.report.tensorboard import check_tensorboard, write_events
+
+        given = overriding(overrides)
+        if resume and (scenario or out or given):
+            raise BadInput(
+                "--resume takes the scenario's own configuration; give no other option than --attacks, --tensorboard "
+                "and --json"
+            )
+        if not resume and not scenario:
+            raise BadInput(f"give a scenario: a .toml file, or one of {', '.join(ready_scenarios())}")
+        check_matplotlib()  # Before minutes are spent on what it is to show.
+        if tensorboard:
+            check_tensorboard()
+        with output_folder(resume or out) as folder, told_to_people(go_on("optout", folder), folder):
+            bars = progress_bars()
+            if resume:
+                result = player.resume(folder, bars)
+            else:
+                read = read_scenario(str(scenario))
+                settings = RunConfig.from_mapping({**read.run, **given}, source="options")
+                result = player.play(read, settings, folder, bars, held_out, full_oracles, evaluate_every)
+            if attacks:
+                from fedsift.studies.optout.attacks import attack
+
+                result = attack(folder, progress_bars())
+            files = write_report(folder)
+            if tensorboard:
+                write_events(folder)
+            if json_:
+                typer.echo(json.dumps(result, indent=1))
+            else:
+                summary = summarise(read_outcome(folder))
+                lines = [summary.headline, *summary.warnings, *summary.still_in, summary.lead, *summary.points]
+                for line in filter(None, lines):
+                    typer.echo(line)
+                typer.echo(f"report   {files[0]}")
+            if result["verdict"] != "proven":
+                raise typer.Exit(Refused.exit_code)
+
+
+@takes(*DATA, *MODEL, *TUNING, *GRID, *MACHINE)
+def reproduce(
+    overrides: dict[str, Any],
+    names: Annotated[list[str] | None, typer.Argument(help="fig3 fig4 ..., or all; without: what there is.")] = None,
+    out: Annotated[Path, typer.Option(help="Output folder; trainings there are used again.")] = Path("runs/reproduced"),
+    json_: Annotated[bool, JSON] = False,
+) -> None:
+    """Measure figures of the paper, and questions that it leaves open, on any data and model."""
+    with told_to_people(f"trainings so far are in {out}, and will be used again"):
+        from fedsift.studies.reproduction.registry import EXPERIMENTS
+        from fedsift.studies.reproduction.reproduce import configuration
+        from fedsift.studies.reproduction.reproduce import reproduce as measure
+
+        if not names:
+            for experiment in EXPERIMENTS.values():
+                typer.echo(f"{experiment.name:<14} {experiment.title}")
+            return
+        given = overriding(overrides)
+        chosen = list(EXPERIMENTS) if names == ["all"] else names
+        settings = [configuration(name, given) for name in chosen]
+        for name, config in zip(chosen, settings, strict=True):
+            result = measure(name, config, out, progress_bars())
+            if json_:
+                typer.echo(json.dumps(result))
+                continue
+            typer.echo(result["title"])
+            typer.echo(f"paper    {EXPERIMENTS[name].paper_found}")
+            typer.echo(f"here     {result['found']}")
+            typer.echo(f"written  {out / name}.json, .csv, .svg, .png, .md\n")

@@ -1,0 +1,92 @@
+"""An audit of a ledger without any retraining: every stored bit is held against something else that is stored."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from fedsift.core.contribution import Contribution
+from fedsift.core.errors import FedsiftError
+from fedsift.core.ledger import Ledger, receipt_digest
+from fedsift.core.server_state import ServerState, seal
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check and what it found wrong; an empty list is a pass."""
+
+    check: str
+    problems: list[str]
+
+
+def audit(ledger: Ledger) -> list[Finding]:
+    """Run all checks that apply; a damaged ledger stops at the check that it fails.
+
+    1. structure   SQLite's own integrity check.
+    2. receipts    each hashes to its digest and holds the digest of the one before; the last is the recorded head.
+    3. journal     each upload is valid and has the digest of its member.
+    4. checksums   h(S) and h(C) are the sums of the members' checksums, mod 2^64.
+    5. seal        state digest and members' rows are those recorded when the sums were last written.
+    """
+    findings = [Finding("structure", ledger.structure_errors()), Finding("receipts", _receipts(ledger))]
+    try:
+        findings.append(Finding("journal", _journal(ledger)))
+        state = ServerState(ledger)
+    except FedsiftError as error:
+        return [*findings, Finding("sums", [str(error)])]
+    return [*findings, Finding("checksums", _checksums(state)), Finding("seal", _seal(ledger))]
+
+
+def _receipts(ledger: Ledger) -> list[str]:
+    problems = []
+    previous = bytes(32)
+    for place, receipt in enumerate(ledger.receipts(), start=1):
+        if receipt.number != place:
+            problems.append(f"receipt {place} is missing")
+            break
+        if receipt.previous != previous or receipt_digest(receipt.previous, receipt.body) != receipt.digest:
+            problems.append(f"receipt {place} was changed: its hash does not fit the chain")
+        previous = receipt.digest
+    if previous != (ledger.get("receipts_head") or bytes(32)):
+        problems.append("the log does not end with the receipt recorded as the last")
+    return problems
+
+
+def _journal(ledger: Ledger) -> list[str]:
+    problems = []
+    members, terms = ledger.members(), ledger.terms
+    for client_id, upload in ledger.journal():
+        member = members.get(client_id)
+        if member is None or hashlib.sha256(upload).digest() != member.digest:
+            problems.append(f"the journal's upload of client {client_id!r} is not the one merged")
+            continue
+        Contribution.from_bytes(upload, terms)
+    return problems
+
+
+def _checksums(state: ServerState) -> list[str]:
+    problems = []
+    expected = {
+        "level sum": sum(int.from_bytes(member.level_checksum, "little") for member in state.members.values()),
+        "mask count": sum(int.from_bytes(member.mask_checksum, "little") for member in state.members.values()),
+    }
+    for name, checksum in state.checksums().items():
+        if checksum != expected[name] % 2**64:
+            problems.append(f"the {name} is not the sum of its {len(state.members)} members")
+    return problems
+
+
+def _seal(ledger: Ledger) -> list[str]:
+    """The seal was made of the folded state: without what lies in the journal since."""
+    recorded = json.loads(ledger.get("seal", "null"))
+    if recorded is None:
+        return ["it is missing"]
+    state = ServerState(ledger)
+    for client_id, upload in ledger.journal():
+        state.sums.subtract(Contribution.from_bytes(upload, state.terms))
+        state.members.pop(client_id, None)
+    found = seal(state.digest(), state.members)
+    return [
+        f"{name.replace('_', ' ')} is {found[name]}, recorded was {recorded[name]}"
+        for name in recorded
+        if found[name] != recorded[name]
+    ]

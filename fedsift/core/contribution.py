@@ -1,0 +1,272 @@
+"""A client's contribution: its mask and its quantised magnitudes, as the bytes of an upload (docs/upload.md)."""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedsift.core.bit_packing import level_type, pack, pack_mask, packed_size, padding_is_zero, unpack, unpack_mask
+from fedsift.core.errors import Refused
+from fedsift.core.quantisation import QuantisationGrid
+
+_MAGIC = b"FSUP"
+_VERSION = 1
+# magic, version, bits, spare, max_magnitude, threshold, sign seed, n, non-zero entries, layout digest
+_HEADER = struct.Struct("<4sHBBddQQQ32s")
+# Entries handled at a time: few enough for a core's own cache; a multiple of 8, so that each slice of a mask begins on
+# a byte.
+SLICE = 1 << 16
+
+
+@dataclass(frozen=True)
+class UploadTerms:
+    """What all contributions to one sum must agree on; the server broadcasts it.
+
+    Attributes:
+        layout_digest: SHA-256 of the parameter layout, 32 bytes.
+        size: n, the number of tuned parameters.
+        sign_seed: the 64-bit seed of the sign vector.
+        grid: the quantisation grid.
+    """
+
+    layout_digest: bytes
+    size: int
+    sign_seed: int
+    grid: QuantisationGrid
+
+
+class ContributionSlice(NamedTuple):
+    """Entries start .. start + len(mask) - 1 of a contribution.
+
+    Attributes:
+        start: the first of them.
+        mask: shape (entries,).
+        places: of the k entries that the mask keeps, counted from `start`; shape (k,).
+        levels: their quantised magnitudes, in the narrowest unsigned integers; shape (k,).
+    """
+
+    start: int
+    mask: NDArray[np.bool_]
+    places: NDArray[np.intp]
+    levels: NDArray[Any]
+
+    @property
+    def entries(self) -> slice:
+        """Where it lies in a vector of all entries."""
+        return slice(self.start, self.start + len(self.mask))
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """Mask m = (q > 0) and the levels q > 0 of one client, packed; all of it is kept once, as the upload.
+
+    Attributes:
+        terms: what it was made under.
+        nonzero: number of entries that the mask keeps.
+    """
+
+    terms: UploadTerms
+    nonzero: int
+    _upload: bytes
+
+    @classmethod
+    def from_levels(cls, levels: NDArray[Any], terms: UploadTerms) -> "Contribution":
+        """Pack the quantised magnitudes q of shape (n,)."""
+        if levels.shape != (terms.size,):
+            raise ValueError(f"levels of shape {levels.shape}; the terms say ({terms.size},)")
+        packer = _Packer(terms)
+        for start in range(0, terms.size, SLICE):
+            packer.add(levels[start : start + SLICE])
+        return packer.contribution()
+
+    def to_bytes(self) -> bytes:
+        """The upload."""
+        return self._upload
+
+    @property
+    def packed_mask(self) -> memoryview:
+        """The mask: ceil(n / 8) bytes of the upload."""
+        return memoryview(self._upload)[_HEADER.size : self._mask_end]
+
+    @property
+    def packed_levels(self) -> memoryview:
+        """The levels of the kept entries in order, `level_bits` bits each; empty for a single level (all are 1)."""
+        return memoryview(self._upload)[self._mask_end :]
+
+    @property
+    def _mask_end(self) -> int:
+        return _HEADER.size + packed_size(self.terms.size, 1)
+
+    @classmethod
+    def from_bytes(cls, upload: bytes, terms: UploadTerms) -> "Contribution":
+        """Check an upload against the terms and take it apart.
+
+        Every size is checked against the terms, never against what the upload declares, before memory is taken.
+
+        Raises:
+            Refused: the upload was made under other terms or is malformed; the message says in what.
+        """
+        if len(upload) < _HEADER.size:
+            raise Refused(f"upload of {len(upload)} bytes is shorter than its header of {_HEADER.size} bytes")
+        magic, version, bits, spare, max_magnitude, threshold, sign_seed, size, nonzero, layout_digest = (
+            _HEADER.unpack_from(upload)
+        )
+        grid = terms.grid
+        for field, found, expected in (
+            ("magic", magic, _MAGIC),
+            ("format version", version, _VERSION),
+            ("layout digest", layout_digest.hex(), terms.layout_digest.hex()),
+            ("number of parameters", size, terms.size),
+            ("sign seed", sign_seed, terms.sign_seed),
+            (
+                "grid",
+                (bits, spare, max_magnitude, threshold),
+                (grid.bits, grid.spare, grid.max_magnitude, grid.threshold),
+            ),
+        ):
+            if found != expected:
+                raise Refused(f"upload has {field} {found!r}; this federation has {expected!r}")
+        contribution = cls(terms, nonzero, upload)
+        if nonzero > terms.size or len(upload) != contribution._mask_end + packed_size(nonzero, grid.level_bits):
+            raise Refused(f"upload of {len(upload)} bytes does not fit its {nonzero} entries of {terms.size}")
+        contribution._check_packing()
+        return contribution
+
+    def _check_packing(self) -> None:
+        mask, grid = self.packed_mask, self.terms.grid
+        if not padding_is_zero(mask, self.terms.size):
+            raise Refused("upload has padding bits set in its mask")
+        if not padding_is_zero(self.packed_levels, self.nonzero * grid.level_bits):
+            raise Refused("upload has padding bits set in its levels")
+        counted = sum(
+            int(np.bitwise_count(np.frombuffer(mask[start : start + SLICE], np.uint8)).sum(dtype=np.int64))
+            for start in range(0, len(mask), SLICE)
+        )
+        if counted != self.nonzero:
+            raise Refused(f"upload declares {self.nonzero} entries but its mask keeps {counted}")
+        if _wraps(grid):
+            return  # Whatever is written is a level.
+        for first in range(0, self.nonzero, SLICE):
+            levels = unpack(self.packed_levels, min(SLICE, self.nonzero - first), grid.level_bits, first)
+            levels -= 1  # Unsigned: 0 becomes the highest number of all.
+            if levels.max() >= grid.levels:
+                raise Refused(f"upload keeps an entry whose level is not from 1 to {grid.levels}")
+
+    def slices(self) -> Iterator[ContributionSlice]:
+        """The entries, decoded a slice at a time."""
+        packed_levels, used = self.packed_levels, 0
+        for start, mask in mask_slices(self.packed_mask, self.terms.size):
+            places = np.flatnonzero(mask)
+            levels = unpack_levels(packed_levels, len(places), self.terms.grid, first=used)
+            used += len(places)
+            yield ContributionSlice(start, mask, places, levels)
+
+    def levels(self) -> NDArray[Any]:
+        """The quantised magnitudes q, dense; in the narrowest unsigned integers, shape (n,)."""
+        dense = np.zeros(self.terms.size, level_type(self.terms.grid.bits))
+        for piece in self.slices():
+            dense[piece.entries][piece.places] = piece.levels
+        return dense
+
+
+def _wraps(grid: QuantisationGrid) -> bool:
+    """Whether the highest level is 2^level_bits, which so many bits do not hold: it is written as 0."""
+    return grid.levels == 1 << grid.level_bits
+
+
+class _Packer:
+    """Makes a contribution of levels that come a slice at a time."""
+
+    def __init__(self, terms: UploadTerms) -> None:
+        self._terms = terms
+        self._nonzero = 0
+        self._mask = bytearray()
+        self._levels = bytearray()
+        self._left: NDArray[Any] = np.empty(0, level_type(terms.grid.bits))  # Fewer than 8: those packed end on a byte.
+
+    def add(self, levels: NDArray[Any]) -> None:
+        """The next levels; a multiple of 8, but for the last."""
+        mask = levels > 0
+        self._mask += pack_mask(mask)
+        kept = levels.take(np.flatnonzero(mask))  # Several times as fast as levels[mask].
+        self._nonzero += len(kept)
+        grid = self._terms.grid
+        if grid.level_bits:
+            if _wraps(grid):
+                kept &= grid.levels - 1
+            kept = np.concatenate([self._left, kept]) if len(self._left) else kept
+            whole = len(kept) - len(kept) % 8
+            self._levels += pack(kept[:whole], grid.level_bits)
+            self._left = kept[whole:].copy()
+
+    def contribution(self) -> Contribution:
+        """Header, mask and levels together."""
+        terms, grid = self._terms, self._terms.grid
+        header = _HEADER.pack(
+            _MAGIC,
+            _VERSION,
+            grid.bits,
+            grid.spare,
+            grid.max_magnitude,
+            grid.threshold,
+            terms.sign_seed,
+            terms.size,
+            self._nonzero,
+            terms.layout_digest,
+        )
+        left = pack(self._left, grid.level_bits) if len(self._left) else b""
+        upload = b"".join([header, self._mask, self._levels, left])
+        return Contribution(terms, self._nonzero, upload)
+
+
+class Quantised(NamedTuple):
+    """Magnitudes on the grid.
+
+    Attributes:
+        contribution: what is uploaded.
+        l1: the L1 norm of the quantised task vector.
+        saturated: entries cut by the highest level of the grid.
+    """
+
+    contribution: Contribution
+    l1: float
+    saturated: int
+
+
+def quantise(magnitudes: NDArray[np.float32], terms: UploadTerms) -> Quantised:
+    """Quantise and pack magnitudes u >= 0 of shape (n,), with memory for little more than the result."""
+    if magnitudes.shape != (terms.size,):
+        raise ValueError(f"magnitudes of shape {magnitudes.shape}; the terms say ({terms.size},)")
+    packer = _Packer(terms)
+    level_sum = saturated = 0
+    for start in range(0, terms.size, SLICE):
+        piece = magnitudes[start : start + SLICE]
+        levels = terms.grid.quantise(piece)
+        packer.add(levels)
+        level_sum += int(levels.sum(dtype=np.uint64))
+        saturated += terms.grid.saturated(piece)
+    return Quantised(packer.contribution(), level_sum * terms.grid.step, saturated)
+
+
+def unpack_levels(
+    packed_levels: bytes | memoryview, count: int, grid: QuantisationGrid, first: int = 0
+) -> NDArray[Any]:
+    """Levels first .. first + count - 1 of the entries that a mask keeps; `level_type`, shape (count,)."""
+    if not grid.level_bits:
+        return np.ones(count, level_type(grid.bits))
+    levels = unpack(packed_levels, count, grid.level_bits, first)
+    if _wraps(grid):
+        levels = levels.astype(level_type(grid.bits), copy=False)
+        levels |= (levels == 0).astype(levels.dtype) << grid.level_bits
+    return levels
+
+
+def mask_slices(packed_mask: bytes | memoryview, size: int) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+    """A packed mask of `size` entries, unpacked a slice at a time, each with the number of its first entry."""
+    view = memoryview(packed_mask)
+    for start in range(0, size, SLICE):
+        count = min(SLICE, size - start)
+        yield start, unpack_mask(view[start // 8 : (start + count + 7) // 8], count)

@@ -1,0 +1,88 @@
+"""One training or evaluation row, as every data set hands it over."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fedsift.core.errors import BadInput
+
+_SHOWN = 60  # characters of a row in an error
+
+
+class Example(NamedTuple):
+    """A rendered prompt and the text that should follow it (it starts with its own space)."""
+
+    prompt: str
+    target: str
+
+
+# What a client's data consist of: an Example, or a pair like it, for tasks on text; for a custom task, what that takes.
+Row = Any
+
+
+def as_example(row: Row) -> Example:
+    """A row as a pair of texts.
+
+    Raises:
+        BadInput: it is something else, a text is empty, or one is no valid Unicode.
+    """
+    if not isinstance(row, tuple | list) or len(row) != 2 or not all(isinstance(text, str) and text for text in row):
+        raise BadInput(f"{shown(row)} is no pair (prompt, target) of texts that are not empty")
+    for text in row:
+        if not text.isascii():
+            try:
+                text.encode()
+            except UnicodeEncodeError as error:
+                raise BadInput(
+                    f"{shown(row)} is no valid Unicode at character {error.start + 1}; decode the source as UTF-8"
+                ) from error
+    return Example(*row)
+
+
+def shown(row: Row) -> str:
+    """The beginning of a row, for an error."""
+    text = repr(row[0] if isinstance(row, Example) else row)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def rows_digest(rows: Iterable[Row]) -> bytes:
+    """SHA-256 over the rows in their order, as JSON lines (32 bytes): a client's data, as its training saw it.
+
+    What JSON does not know counts too: bytes; arrays, tensors and NumPy scalars with their type, shape and bytes; keys
+    of mappings that are no texts.
+
+    Raises:
+        BadInput: a row holds something else.
+    """
+    digest = hashlib.sha256()
+    for row in rows:
+        try:
+            line = json.dumps(_with_pairs(row), default=_described)
+        except (ValueError, RecursionError) as error:  # a number of thousands of digits, a list that holds itself
+            raise BadInput(f"a row is no JSON: {error}") from error
+        digest.update(line.encode() + b"\n")
+    return digest.digest()
+
+
+def _with_pairs(value: Any) -> Any:
+    """A value in which mappings are lists of pairs: JSON would make texts of all keys."""
+    if isinstance(value, dict):
+        return {"pairs": [[_with_pairs(key), _with_pairs(each)] for key, each in value.items()]}
+    return [_with_pairs(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _described(value: Any) -> dict[str, Any]:
+    if isinstance(value, bytes | bytearray):  # An array of them would lose what they end in.
+        return {"bytes": hashlib.sha256(value).hexdigest()}
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise BadInput(f"a row holds {shown(value)}, of which NumPy makes no array: {error}") from error
+    if array.dtype.hasobject:
+        raise BadInput(
+            f"a row holds {shown(value)}, a {type(value).__name__}; expected texts, numbers or arrays of them"
+        )
+    return {"array": [array.dtype.str, array.shape, hashlib.sha256(array.tobytes()).hexdigest()]}

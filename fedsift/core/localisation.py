@@ -1,0 +1,97 @@
+"""Serving a member: from its own mask and the running sums to the magnitudes of its task vector.
+
+With S the sum of levels, C the count of masks, |T| the number of members, and of the member itself its mask m and its
+levels q, entry by entry:
+
+    paper        m * S * step / |T|      the merged model under the mask (section 3, "localization")
+    coordinate   m * S * step / C        the mean over the members that moved that coordinate
+    own          q * step                the mean, level by level, over the members that reached it (docs/served.md)
+
+The last one needs no sums: a member's mask for each level says all. `+l1` on top of the others rescales to the L1 norm
+of the member's own task vector, a scalar that it made alone (after EMR-merging's rescaler). A localisation needs
+nothing of other members but the sums, so a removal never touches a mask.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedsift.core.bit_packing import unpack_mask
+from fedsift.core.contribution import UploadTerms, unpack_levels
+from fedsift.core.errors import BadInput, unknown_name
+from fedsift.core.mask_file import ClientMask
+
+OWN = "own"
+LOCALISATIONS = ("paper", "coordinate", "paper+l1", "coordinate+l1", OWN)
+
+
+@dataclass(frozen=True)
+class Localisation:
+    """How masked sums become a member's magnitudes."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        if self.name not in LOCALISATIONS:
+            raise unknown_name("localisation", self.name, LOCALISATIONS)
+
+    @property
+    def keeps_levels(self) -> bool:
+        """Whether the member keeps its levels beside its mask, and is served from them alone."""
+        return self.name == OWN
+
+    def magnitudes(
+        self, level_sum: NDArray[Any], mask_count: NDArray[Any], step: float, members: int
+    ) -> NDArray[np.float32]:
+        """What the server sends to a member.
+
+        Args:
+            level_sum: S at the k entries that the member's mask keeps, shape (k,).
+            mask_count: C at the same entries, shape (k,); at least 1, since the member itself is counted.
+            step: what one level is worth.
+            members: |T|.
+
+        Returns:
+            Magnitudes of shape (k,), in float64 arithmetic rounded once to float32; none where it keeps its levels.
+        """
+        if self.keeps_levels:
+            return np.empty(0, np.float32)
+        divisor = members if self.name.startswith("paper") else mask_count
+        return (level_sum.astype(np.float64) * step / divisor).astype(np.float32)
+
+    def localised(self, served: NDArray[np.float32], mask: ClientMask, terms: UploadTerms) -> NDArray[np.float32]:
+        """The magnitudes that a member runs with, shape (n,); made by the member, who alone has its mask.
+
+        Args:
+            served: what the server sent, as of `magnitudes`.
+            mask: what the member keeps.
+            terms: of the federation.
+
+        Raises:
+            BadInput: the member did not keep its levels, or what the server sent is not of the mask's size.
+        """
+        places = unpack_mask(mask.packed, terms.size)
+        kept = int(np.count_nonzero(places))
+        expected = 0 if self.keeps_levels else kept
+        if served.shape != (expected,):
+            raise BadInput(f"served magnitudes of shape {served.shape}; for this member's mask they have ({expected},)")
+        if self.keeps_levels:
+            if mask.packed_levels is None:
+                raise BadInput(f"localise = {OWN}: this member kept its mask only, as the merge was under another one")
+            levels = unpack_levels(mask.packed_levels, kept, terms.grid)
+            served = (levels.astype(np.float64) * terms.grid.step).astype(np.float32)
+        elif self.name.endswith("+l1"):
+            served = restore_l1(served, mask.l1)
+        magnitudes = np.zeros(terms.size, np.float32)
+        magnitudes[places] = served
+        return magnitudes
+
+
+def restore_l1(magnitudes: NDArray[np.float32], own_l1: float) -> NDArray[np.float32]:
+    """Rescale magnitudes >= 0 to the L1 norm `own_l1`; run by the member, who alone knows it."""
+    total = float(magnitudes.sum(dtype=np.float64))
+    if total == 0.0:
+        return magnitudes
+    return (magnitudes.astype(np.float64) * (own_l1 / total)).astype(np.float32)

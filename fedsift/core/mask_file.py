@@ -1,0 +1,84 @@
+"""What a client remembers between rounds, one small file each: its mask, levels and L1 norm, its own scores."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fedsift.core.bit_packing import packed_size
+from fedsift.core.client_file import StoredArrays, client_file, save_arrays
+from fedsift.core.contribution import Quantised, UploadTerms
+from fedsift.core.errors import BadInput
+
+_MEND = "bring the right one back, or let the client leave and join again"
+
+
+@dataclass(frozen=True)
+class ClientMask:
+    """What a member keeps to be served.
+
+    Attributes:
+        packed: its mask, ceil(n / 8) bytes.
+        l1: the L1 norm of its own quantised task vector.
+        packed_levels: its levels, as in its upload, where it is served from them; None where it did not keep them.
+        scores: what it measured while it tuned, by name.
+    """
+
+    packed: bytes
+    l1: float
+    packed_levels: bytes | None = None
+    scores: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, quantised: Quantised, keeps_levels: bool) -> "ClientMask":
+        """What a client keeps of what it uploads."""
+        contribution = quantised.contribution
+        levels = bytes(contribution.packed_levels) if keeps_levels else None
+        return cls(bytes(contribution.packed_mask), quantised.l1, levels)
+
+
+def mask_path(folder: Path, client_id: str) -> Path:
+    """The file of a client."""
+    return client_file(folder, client_id, ".mask")
+
+
+def save_mask(folder: Path, client_id: str, mask: ClientMask, terms: UploadTerms) -> None:
+    """Write a client's mask, made under the terms; whole or not at all."""
+    arrays = {"packed": np.frombuffer(mask.packed, np.uint8)}
+    if mask.packed_levels is not None:
+        arrays["levels"] = np.frombuffer(mask.packed_levels, np.uint8)
+    told = {"l1": mask.l1, "scores": mask.scores, "terms": _told(terms)}
+    save_arrays(mask_path(folder, client_id), client_id, arrays, told)
+
+
+def load_mask(folder: Path, client_id: str, terms: UploadTerms) -> ClientMask:
+    """Read a client's mask.
+
+    Raises:
+        BadInput: there is none, or the file is damaged, another client's, or of other terms.
+    """
+    path = mask_path(folder, client_id)
+    if not path.is_file():
+        raise BadInput(f"the mask of client {client_id!r} is missing: {path}; {_MEND}")
+    stored = StoredArrays(path, client_id, _MEND)
+    told = stored.told
+    if told.get("terms") != _told(terms):
+        raise stored.wrong("was made under other terms than this federation's")
+    packed = stored.array("packed", packed_size(terms.size, 1), "U8")
+    levels = None
+    if stored.has("levels"):
+        kept = int(np.bitwise_count(packed).sum(dtype=np.int64))
+        levels = stored.array("levels", packed_size(kept, terms.grid.level_bits), "U8").tobytes()
+    stored.check_digest()
+    return ClientMask(packed.tobytes(), float(told["l1"]), levels, told["scores"])
+
+
+def _told(terms: UploadTerms) -> dict[str, Any]:
+    """The terms as JSON gives them back."""
+    return {**asdict(terms), "layout_digest": terms.layout_digest.hex()}
+
+
+def delete_mask(folder: Path, client_id: str) -> None:
+    """Forget a client's mask, if there is one."""
+    mask_path(folder, client_id).unlink(missing_ok=True)

@@ -1,0 +1,72 @@
+"""What is kept of a member besides the sums, and what is made of an upload for it."""
+
+import hashlib
+from dataclasses import dataclass
+
+from fedsift.core.contribution import Contribution
+from fedsift.core.linear_checksum import LinearChecksum
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a client tells of its training beside the upload.
+
+    Attributes:
+        data_digest: SHA-256 of its examples.
+        fingerprint: its environment, as a JSON object of strings.
+        steps: optimiser steps.
+        saturated: entries that the highest level cut.
+    """
+
+    data_digest: bytes = b""
+    fingerprint: str = "{}"
+    steps: int = 0
+    saturated: int = 0
+
+    @property
+    def environment(self) -> bytes:
+        """The digest by which the fingerprint is known."""
+        return hashlib.sha256(self.fingerprint.encode()).digest()
+
+
+@dataclass(frozen=True)
+class Member:
+    """What the server keeps of a member besides the sums.
+
+    Attributes:
+        digest: SHA-256 of its upload: what its rerun must reproduce.
+        mask_digest: SHA-256 of its packed mask: it is served under the mask it was merged with, and no other.
+        level_checksum, mask_checksum: h(q) and h(m) (`LinearChecksum`), 8 bytes each.
+        data_digest: SHA-256 of its examples.
+        environment: digest of the fingerprint of where it trained.
+        steps: optimiser steps of its training.
+        upload_bytes: size of its upload.
+        saturated: entries that the highest level cut.
+    """
+
+    digest: bytes
+    mask_digest: bytes
+    level_checksum: bytes
+    mask_checksum: bytes
+    data_digest: bytes
+    environment: bytes
+    steps: int
+    upload_bytes: int
+    saturated: int
+
+    @classmethod
+    def of(cls, contribution: Contribution, training: Training, checksum: LinearChecksum) -> "Member":
+        """The record of a client that joins."""
+        levels, mask = checksum.of_contribution(contribution)
+        upload = contribution.to_bytes()
+        return cls(
+            digest=hashlib.sha256(upload).digest(),
+            mask_digest=hashlib.sha256(contribution.packed_mask).digest(),
+            level_checksum=levels.to_bytes(8, "little"),
+            mask_checksum=mask.to_bytes(8, "little"),
+            data_digest=training.data_digest,
+            environment=training.environment,
+            steps=training.steps,
+            upload_bytes=len(upload),
+            saturated=training.saturated,
+        )

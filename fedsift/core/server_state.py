@@ -1,0 +1,330 @@
+"""The server's state: the running sums in memory, everything in the ledger, and the operations that change both."""
+
+import hashlib
+import json
+import struct
+from collections.abc import Collection
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedsift.core.bit_packing import packed_size
+from fedsift.core.contribution import SLICE, Contribution, UploadTerms, mask_slices
+from fedsift.core.errors import BadInput, Refused
+from fedsift.core.ledger import Ledger, Receipt
+from fedsift.core.linear_checksum import LinearChecksum
+from fedsift.core.localisation import Localisation
+from fedsift.core.member import Member, Training
+from fedsift.core.partial_sums import PartialSums
+from fedsift.core.running_sums import RunningSums
+
+_LEAST_FOLD_BYTES = 1 << 22  # A journal is folded when it outgrows the sums, but not for less than this.
+_FOLD_BYTES_A_MEMBER = 1 << 12  # Nor for so little that sealing all members anew costs more than merging the new ones.
+
+
+class ServerState:
+    """Merge, remove, serve; every change is all or nothing, in memory and on disk."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Take up the state of a ledger: its sums, and on top of them its journal."""
+        self.ledger = ledger
+        self.terms = ledger.terms
+        self.sums = RunningSums(self.terms.size, self.terms.grid.levels, ledger.get("capacity"))
+        self._checksum = LinearChecksum(ledger.checksum_secret, self.terms.size)
+        self._load()
+
+    @classmethod
+    def create(
+        cls, path: Path | None, terms: UploadTerms, capacity: int, config: str = "", model_digest: bytes = b""
+    ) -> "ServerState":
+        """An empty state in a new ledger; in memory for None. The arguments are those of `Ledger.create`.
+
+        The file gets its name when it is whole: after a kill there is a ledger or there is none.
+        """
+        if path is not None and path.exists():
+            raise BadInput(f"ledger {path} exists already")
+        partial = path.with_name(f"{path.name}.partial") if path else None
+        if partial is not None:
+            for leftover in partial.parent.glob(f"{partial.name}*"):
+                leftover.unlink()
+        state = cls(Ledger.create(partial, terms, capacity, config, model_digest))
+        state.fold()
+        if path is None or partial is None:
+            return state
+        state.ledger.close()
+        partial.replace(path)
+        state.ledger = Ledger.open(path)
+        return state
+
+    def _load(self) -> None:
+        self.ledger.read_sums(self.sums)
+        self._journal_bytes = 0
+        for _, upload in self.ledger.journal():
+            self._journal_bytes += len(upload)
+            self.sums.add(Contribution.from_bytes(upload, self.terms))
+            del upload  # Before the next one is read.
+        self.members = self.ledger.members()
+        self._leaving: dict[str, dict[str, Any]] = {}
+        self._digest_before = ""
+
+    def merge(self, client_id: str, upload: bytes, training: Training | None = None, node_key: str = "") -> Member:
+        """Add a client's contribution and make it a member.
+
+        Args:
+            client_id: who joins.
+            upload: its contribution, as `docs/upload.md` has it.
+            training: what it tells of its training.
+            node_key: of the node that alone may speak for it (`Ledger.set_node_key`); empty for none.
+
+        Raises:
+            Refused: it is a member already, the capacity is reached, or the upload is not valid.
+        """
+        training = training or Training()
+        self._check_joins([client_id])
+        contribution = Contribution.from_bytes(upload, self.terms)
+        member = Member.of(contribution, training, self._checksum)
+        with self.ledger.transaction():
+            self.ledger.insert_member(client_id, member, training.fingerprint)
+            if node_key:
+                self.ledger.set_node_key(client_id, node_key)
+            self.ledger.append_journal(client_id, upload)
+        self.sums.add(contribution)
+        self.members[client_id] = member
+        self._journal_bytes += len(upload)
+        most = max(self.sums.nbytes, _LEAST_FOLD_BYTES, _FOLD_BYTES_A_MEMBER * len(self.members))
+        if not self._leaving and self._journal_bytes > most:
+            self.fold()
+        return member
+
+    def merge_sums(self, partial: PartialSums) -> None:
+        """Merge some clients whose contributions have been added up elsewhere, all of them or none.
+
+        Raises:
+            Refused: one is a member already, the capacity is reached, the sums are not those of these clients, or a
+                removal is staged (the sums cannot be written before it is committed).
+        """
+        if self._leaving:
+            raise Refused("a removal is staged; sums are merged before it or after it")
+        self._check_joins(partial.members)
+        partial.check(self._checksum)
+        for (_, own), (_, added) in zip(self.sums.vectors(), partial.sums.vectors(), strict=True):
+            own += added
+        self.members |= partial.members
+        try:
+            with self.ledger.transaction():
+                for client_id, member in partial.members.items():
+                    self.ledger.insert_member(client_id, member, partial.fingerprints[client_id])
+                self._write_sums(self.digest())
+        except BaseException:
+            self._load()  # The transaction was rolled back: memory follows the file.
+            raise
+
+    def _check_joins(self, client_ids: Collection[str]) -> None:
+        for client_id in client_ids:
+            if client_id in self.members:
+                raise Refused(f"client {client_id!r} is a member already; it must be removed before it joins again")
+        room = self.sums.capacity
+        if len(self.members) + len(client_ids) > room:
+            raise Refused(f"the sums have room for {room} members; {len(client_ids)} more could overflow them")
+
+    def fold(self) -> bytes:
+        """Write the sums and empty the journal, in one transaction; returns the state's digest."""
+        digest = self.digest()
+        with self.ledger.transaction():
+            self._write_sums(digest)
+        return digest
+
+    def stage_removal(self, client_id: str, upload: bytes, training: Training | None = None) -> None:
+        """Subtract a member's contribution, rerun by the member itself. `commit_removals` makes it last.
+
+        Raises:
+            Refused: it is no member, or the rerun is not bit for bit what was merged, or was on other data, even if it
+                came to the same upload; the message says what differs: the data, else the environment, else only the
+                upload.
+        """
+        training = training or Training()
+        member = self._member(client_id)
+        digest = hashlib.sha256(upload).digest()
+        if digest != member.digest or training.data_digest != member.data_digest:
+            raise Refused(self._why_different(client_id, member, digest, training))
+        if not self._leaving:
+            self._digest_before = self.digest().hex()
+        self.sums.subtract(Contribution.from_bytes(upload, self.terms))
+        del self.members[client_id]
+        self._leaving[client_id] = {
+            "client": client_id,
+            "verdict": "BIT_EXACT",
+            "reason": "",
+            "commitment": commitment(digest),
+            "steps_retrained": training.steps,
+        }
+
+    def commit_removals(self, context: dict[str, Any] | None = None) -> list[Receipt]:
+        """Make all staged removals last, in one transaction that publishes one state; nothing of the members is left.
+
+        Args:
+            context: what each receipt is to tell besides, such as profile and software.
+
+        Returns:
+            A receipt for each, by client id.
+        """
+        if not self._leaving:
+            return []
+        digest = self.digest()
+        after = {**self.receipt_state(self._digest_before, digest.hex()), **(context or {})}
+        try:
+            with self.ledger.transaction():
+                for client_id in self._leaving:
+                    self.ledger.delete_member(client_id)
+                self._write_sums(digest)
+                receipts = [
+                    self.ledger.append_receipt({**self._leaving[client_id], **after})
+                    for client_id in sorted(self._leaving)
+                ]
+        except BaseException:
+            self._load()  # The transaction was rolled back: memory follows the file.
+            raise
+        self._leaving = {}
+        self.ledger.scrub()
+        return receipts
+
+    def remove(self, client_id: str, upload: bytes, training: Training | None = None) -> Receipt:
+        """Remove one member at once: `stage_removal`, then `commit_removals`."""
+        self.stage_removal(client_id, upload, training)
+        return self.commit_removals()[-1]
+
+    def refuse(self, client_id: str, reason: str, context: dict[str, Any] | None = None) -> Receipt:
+        """Write the receipt of a removal that was refused; nothing else changes."""
+        member, digest = self.members.get(client_id), self.digest().hex()
+        with self.ledger.transaction():
+            return self.ledger.append_receipt(
+                {
+                    "client": client_id,
+                    "verdict": "REFUSED",
+                    "reason": reason,
+                    "commitment": commitment(member.digest) if member else "",
+                    "steps_retrained": 0,
+                    **self.receipt_state(digest, digest),
+                    **(context or {}),
+                }
+            )
+
+    def receipt_state(self, digest_before: str, digest_after: str) -> dict[str, str | int]:
+        """What every receipt tells of the state before and after; the one after is that of now."""
+        return {
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "state_before": digest_before,
+            "state_after": digest_after,
+            "members_after": len(self.members),
+            "sign_seed": self.terms.sign_seed,
+        }
+
+    def serve(self, client_id: str, packed_mask: bytes, localisation: Localisation) -> NDArray[np.float32]:
+        """Magnitudes of shape (k,) for the k entries of a member's mask; none where it is served from its own levels.
+
+        Raises:
+            Refused: it is no member, or the mask is not the one it was merged with. A mask of somebody's choice would
+                read single members' values off the sums.
+        """
+        member = self._member(client_id)
+        if (
+            len(packed_mask) != packed_size(self.terms.size, 1)
+            or hashlib.sha256(packed_mask).digest() != member.mask_digest
+        ):
+            raise Refused(f"client {client_id!r} asked to be served under a mask that it was not merged with")
+        if localisation.keeps_levels:
+            return np.empty(0, np.float32)
+        level_sum, mask_count = self.sums.level_sum, self.sums.mask_count
+        served = [
+            localisation.magnitudes(
+                level_sum[start : start + len(mask)][mask],
+                mask_count[start : start + len(mask)][mask],
+                self.terms.grid.step,
+                len(self.members),
+            )
+            for start, mask in mask_slices(packed_mask, self.terms.size)
+        ]
+        return np.concatenate(served)
+
+    def merged_magnitudes(self) -> NDArray[np.float32]:
+        """S * step / |T|, shape (n,): the merged model that everybody without a mask gets; zero without members."""
+        scale = self.terms.grid.step / max(1, len(self.members))
+        merged = np.empty(self.terms.size, np.float32)
+        for start in range(0, self.terms.size, SLICE):
+            merged[start : start + SLICE] = self.sums.level_sum[start : start + SLICE] * scale
+        return merged
+
+    def digest(self) -> bytes:
+        """SHA-256 of the state (32 bytes): equal digests, equal states.
+
+        Over the terms, |T|, the members' digests in sorted order, S and C. It holds no client id and no order of
+        arrival, so a run that a removed client never joined has the same one.
+        """
+        grid = self.terms.grid
+        terms = {
+            "layout": self.terms.layout_digest.hex(),
+            "parameters": self.terms.size,
+            "sign_seed": self.terms.sign_seed,
+            "bits": grid.bits,
+            "max_magnitude": struct.pack("<d", grid.max_magnitude).hex(),
+            "threshold": struct.pack("<d", grid.threshold).hex(),
+            "members": sorted(member.digest.hex() for member in self.members.values()),
+        }
+        if grid.spare:  # Left out where it is 0: states of before there were such grids keep their digests.
+            terms["spare"] = grid.spare
+        state = hashlib.sha256(json.dumps(terms, sort_keys=True, separators=(",", ":")).encode())
+        self.sums.update_hash(state)
+        return state.digest()
+
+    def checksums(self) -> dict[str, int]:
+        """h(S) and h(C), by the name of the sum."""
+        return {name: self._checksum.of_vector(vector) for name, vector in self.sums.vectors()}
+
+    def _write_sums(self, digest: bytes) -> None:
+        """Write the sums, seal them with the state's digest, and empty the journal."""
+        self.ledger.write_sums(self.sums)
+        self.ledger.clear_journal()
+        self._journal_bytes = 0
+        self.ledger.set("seal", json.dumps(seal(digest, self.members)))
+
+    def _member(self, client_id: str) -> Member:
+        if client_id not in self.members:
+            raise Refused(f"client {client_id!r} is not a member")
+        return self.members[client_id]
+
+    def _why_different(self, client_id: str, member: Member, digest: bytes, training: Training) -> str:
+        told = f"the rerun of client {client_id!r} differs from what was merged: "
+        if training.data_digest != member.data_digest:
+            now, then = commitment(training.data_digest), commitment(member.data_digest)
+            return f"{told}other data (commitment {now}, then {then})"
+        if training.environment != member.environment:
+            here, there = json.loads(training.fingerprint), self.ledger.fingerprint(member.environment)
+            changed = [
+                f"{name} is {here.get(name, '')!r}, then {there.get(name, '')!r}"
+                for name in sorted(here.keys() | there.keys())
+                if here.get(name) != there.get(name)
+            ]
+            return f"{told}same data, another environment ({'; '.join(changed)})"
+        return (
+            f"{told}same data and environment, another upload "
+            f"(commitment {commitment(digest)}, then {commitment(member.digest)})"
+        )
+
+
+def commitment(digest: bytes) -> str:
+    """A hash of a digest, which a receipt may keep: the client can check it, the digest itself is gone."""
+    return hashlib.sha256(b"fedsift commitment" + digest).hexdigest()
+
+
+def seal(state_digest: bytes, members: dict[str, Member]) -> dict[str, Any]:
+    """What is written beside the sums, to hold them and every field of the members' rows against."""
+    digest, separator = hashlib.sha256(), "["
+    for client_id in sorted(members):  # Row by row: the text of all members would be longer than what is kept of them.
+        row = [client_id, *map(str, vars(members[client_id]).values())]
+        digest.update((separator + json.dumps(row, separators=(",", ":"))).encode())
+        separator = ","
+    digest.update(b"]" if members else b"[]")
+    return {"state_digest": state_digest.hex(), "members": len(members), "members_digest": digest.hexdigest()}

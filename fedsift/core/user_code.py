@@ -1,0 +1,75 @@
+"""A user's own code, found by name (`package.module:function`) and called with its errors told as theirs."""
+
+import importlib
+import re
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from fedsift.core.errors import BadInput, FedsiftError, unknown_name
+
+_NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+def is_user_code(specification: str) -> bool:
+    """Whether a text has the form `package.module:function`."""
+    return bool(_NAME.fullmatch(specification))
+
+
+def call_user_code(kind: str, specification: str) -> Any:
+    """What the function that `package.module:function` names returns. Modules of the current folder are found, too.
+
+    Args:
+        kind: the option it was given for; errors begin with it.
+        specification: a class will do as the function.
+
+    Raises:
+        BadInput: there is no such module or function, or it raised, or ended the program.
+    """
+    module_name, _, function_name = specification.partition(":")
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    what = f"{kind} {specification}"
+    module = _imported(module_name, what)
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        functions = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+        raise BadInput(f"{what}: {unknown_name('function', function_name, functions)}")
+    with told_as_bad_input(what):
+        return function()
+
+
+def _imported(name: str, what: str) -> ModuleType:
+    with told_as_bad_input(what):
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if f"{name}.".startswith(f"{error.name}."):  # not one that the user's module imports
+                where = "looked for in the current folder and in what is installed"
+                raise BadInput(f"{what}: ModuleNotFoundError: {error} ({where})") from error
+            raise
+
+
+@contextmanager
+def told_as_bad_input(what: str) -> Iterator[None]:
+    """Whatever a user's code raises, an exit too, becomes one line that says what, and where in their code."""
+    try:
+        yield
+    except FedsiftError:
+        raise
+    except (Exception, SystemExit) as error:
+        told = ": ".join(filter(None, [type(error).__name__, " ".join(str(error).split())]))
+        raise BadInput(f"{what}: {told}{_place(error)}") from error
+
+
+def _place(error: BaseException) -> str:
+    """Where in the code an error was raised; nothing where it says so itself, or the code has not begun to run."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    if isinstance(error, SyntaxError) or last.filename.startswith("<frozen"):  # Python's own import
+        return ""
+    return f" ({Path(last.filename).name}, line {last.lineno})"

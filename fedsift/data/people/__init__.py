@@ -1,0 +1,1 @@
+"""The generated people: who they are, and what they know."""

@@ -1,0 +1,23 @@
+"""The built-in data set: fictitious people."""
+
+from fedsift.core.errors import BadInput
+from fedsift.core.examples import Example
+from fedsift.data.people import generator
+
+
+class PeopleDataset:
+    """Fictitious people, one a client, generated from a seed (`fedsift.data.people.generator`)."""
+
+    def __init__(self, seed: int, clients: int) -> None:
+        """The first `clients` people of `seed`."""
+        if clients > generator.MAX_CLIENTS:
+            raise BadInput(f"clients = {clients}: the people data set has at most {generator.MAX_CLIENTS} clients")
+        self._seed = seed
+        self.client_ids = [generator.client_id(index) for index in range(clients)]
+        self._index = {client_id: index for index, client_id in enumerate(self.client_ids)}
+
+    def train_examples(self, client_id: str) -> list[Example]:
+        """The 20 question-answer pairs of a person."""
+        return generator.person_examples(self._seed, self._index[client_id])
+
+    test_examples = train_examples

@@ -1,0 +1,174 @@
+"""A client within the ClientApp: who it is, its data and model, and what it remembers between messages."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flwr.app import ConfigRecord, Context, Message
+
+from fedsift.configuration.clients_of_run import choose_leavers, own_dataset
+from fedsift.configuration.node_settings import NodeSettings, read_schedule
+from fedsift.configuration.run_config import RunConfig
+from fedsift.core.errors import BadInput, unknown_name
+from fedsift.core.examples import Row
+from fedsift.data.federated_dataset import FederatedDataset
+from fedsift.federation.client_folder import ClientFolder
+from fedsift.learning.reproducibility import environment_fingerprint
+from fedsift.protocol import messages
+from fedsift.protocol.messages import Wish
+from fedsift.studies.optout.scenario import OFFLINE
+
+if TYPE_CHECKING:
+    from fedsift.learning.fine_tuning import FineTuner
+    from fedsift.learning.local_trainer import LocalTrainer, Tuned
+
+MEMBERSHIP = "membership"  # the record in a client's state
+
+
+@lru_cache(maxsize=1)
+def _config(items: tuple[tuple[str, bool | float | int | str], ...]) -> RunConfig:
+    return RunConfig.from_user_config(dict(items))
+
+
+class Client:
+    """A client for the length of one message: who it is, its data, and what it remembers between messages."""
+
+    def __init__(self, context: Context) -> None:
+        self.config = _config(tuple(context.run_config.items()))
+        self._node = node = NodeSettings.read(context.node_config)
+        if node.model:
+            self.config = dataclasses.replace(self.config, model=node.model)
+        self.id = node.client_id or self._placed(node.partition_id)
+        self.folder = ClientFolder(Path(node.client_folder)) if node.client_folder else None
+        masks = Path(node.mask_folder) if node.mask_folder else None
+        self.mask_folder = self.folder.masks if self.folder else masks
+        self.vector_folder = Path(node.vector_folder)
+        self.misbehaviour = node.misbehaviour
+        if MEMBERSHIP not in context.state:
+            context.state[MEMBERSHIP] = membership()
+        self.membership = context.state.config_records[MEMBERSHIP]
+
+    @cached_property
+    def _dataset(self) -> FederatedDataset:
+        """Its own, or one that it shares; read when it is first needed."""
+        from fedsift.federation import learner
+
+        node = self._node
+        if node.data:
+            return own_dataset(self.config, node.data, node.client_id)
+        dataset = learner.dataset_of(self.config)
+        if node.partition_id < 0 and node.client_id not in dataset.client_ids:  # A simulation's clients are the data's.
+            raise BadInput(f"node-config: {unknown_name('client', node.client_id, dataset.client_ids)}")
+        return dataset
+
+    def _placed(self, place: int) -> str:
+        """The client at a place in the data set."""
+        ids = self._dataset.client_ids
+        if place >= len(ids):
+            raise BadInput(f"node-config: partition-id = {place}: the data set has {len(ids)} clients, from 0 on")
+        return str(ids[place])
+
+    @property
+    def train_examples(self) -> Sequence[Row]:
+        """What it tunes on."""
+        return self._dataset.train_examples(self.id)
+
+    def train_examples_of(self, client_id: str) -> Sequence[Row]:
+        """What another client tunes on, for methods that pool data."""
+        return self._dataset.train_examples(client_id)
+
+    @property
+    def test_examples(self) -> Sequence[Row]:
+        """What its scores are measured on."""
+        return self._dataset.test_examples(self.id)
+
+    def trainer(self, message: Message) -> "LocalTrainer":
+        """Sign-fixed tuning under the terms that a message brings.
+
+        Raises:
+            BadInput: the terms are for another M0 than this client's.
+        """
+        from fedsift.federation import learner
+
+        terms, config = messages.read_terms(message.content), self.config
+        wanted = messages.read_model_digest(message.content)
+        if wanted and wanted != (own := learner.model_digest(config.model_settings)):
+            raise BadInput(
+                f"model {config.model} is not the server's: its weights have digest {own.hex()[:16]}..., the server's "
+                f"{wanted.hex()[:16]}...; put the server's model there"
+            )
+        return learner.sign_fixed_trainer(config.model_settings, terms, config.tuning)
+
+    @property
+    def fine_tuner(self) -> "FineTuner":
+        """Plain fine-tuning, for the methods to compare with."""
+        from fedsift.federation import learner
+
+        return learner.fine_tuner(self.config.model_settings, self.config.tuning)
+
+    def wish(self, server_round: int) -> Wish:
+        """Who is to leave in this simulation asks for it in a round after that in which it joined; who left is away.
+
+        A client with a folder of its own answers what stands there: nobody else can ask for its removal.
+        The node may say in which round at the earliest; a client held out never joins. Where the node says what the
+        client does round by round (`read_schedule`), it does that.
+
+        Raises:
+            BadInput: the client is offline in this round: the server gets no answer.
+        """
+        if self.folder is not None:
+            return self.folder.wish
+        if self._node.schedule is not None:
+            return self._scheduled(server_round, read_schedule(self._node.schedule))
+        if not self.membership["member"]:
+            return Wish.AWAY if self.membership["removed"] or self._node.held_out else Wish.JOIN
+        first = max(int(str(self.membership["round"])) + 1, self._node.leave_round)
+        return Wish.LEAVE if server_round >= first and self._is_leaver else Wish.STAY
+
+    @property
+    def _is_leaver(self) -> bool:
+        """Whether the configuration has it leave; a mere number of leavers is drawn from all simulated clients."""
+        if not self.config.leave_count:
+            return self.id in self.config.leave
+        return self.id in choose_leavers(self.config, list(self._dataset.client_ids[: self._node.num_partitions]))
+
+    def _scheduled(self, server_round: int, schedule: Mapping[int, str]) -> Wish:
+        planned, member = schedule.get(server_round), self.membership["member"]
+        if planned == OFFLINE:
+            raise BadInput(f"client {self.id!r} is offline")
+        if planned == (Wish.LEAVE if member else Wish.JOIN):
+            return Wish(planned)
+        return Wish.STAY if member else Wish.AWAY
+
+    def trained(self, message: Message, tuned: "Tuned") -> Message:
+        """The reply to both kinds of training: the upload and what the server keeps beside it."""
+        return messages.client_reply(
+            message,
+            self.id,
+            {
+                "upload": tuned.quantised.contribution.to_bytes(),
+                "saturated": tuned.quantised.saturated,
+                "steps": self.config.steps,
+                "data-digest": tuned.data_digest,
+                "environment": json.dumps(environment_fingerprint(self.config.compile), sort_keys=True),
+            },
+        )
+
+
+def round_of(message: Message) -> int:
+    """The server's round, which it sends as the group."""
+    return int(message.metadata.group_id)
+
+
+def membership(member: bool = False, server_round: int = 0, removed: bool = False) -> ConfigRecord:
+    """What a client remembers of its own standing; a simulation that goes on from a ledger sets it.
+
+    Args:
+        member: whether it has contributed.
+        server_round: the round in which it did.
+        removed: whether it was a member and left.
+    """
+    return ConfigRecord({"member": member, "round": server_round, "removed": removed})

@@ -1,0 +1,87 @@
+"""The ClientApp: one client's side of every message, the same in simulation and deployment."""
+
+import dataclasses
+
+from flwr.app import Context, Message
+from flwr.clientapp import ClientApp
+
+from fedsift.core.errors import BadInput
+from fedsift.core.localisation import Localisation
+from fedsift.core.mask_file import ClientMask, delete_mask, load_mask, save_mask
+from fedsift.federation.client import MEMBERSHIP, Client, membership, round_of
+from fedsift.protocol import messages
+from fedsift.studies.optout.misbehaviour import rerun
+
+app = ClientApp()
+
+
+@app.query()
+def query(message: Message, context: Context) -> Message:
+    """Say who this is and what it wants."""
+    client = Client(context)
+    return messages.client_reply(message, client.id, {"wish": client.wish(round_of(message)).value})
+
+
+@app.train()
+def train(message: Message, context: Context) -> Message:
+    """Tune, keep the mask, upload the contribution; where asked to, score M0 and the client's own tuned model."""
+    client = Client(context)
+    trainer = client.trainer(message)
+    tuned = trainer.tune(client.id, client.train_examples)
+    if client.mask_folder is not None:
+        scores = {}
+        if message.content.config_records["config"].get("score"):
+            test = trainer.encode(client.id, client.test_examples)
+            scores["zero_shot"] = trainer.score_magnitudes(None, test)
+            scores["local"] = trainer.score_magnitudes(tuned.magnitudes, test)
+        mask = ClientMask.of(tuned.quantised, Localisation(client.config.localise).keeps_levels)
+        kept = dataclasses.replace(mask, scores=scores)
+        save_mask(client.mask_folder, client.id, kept, tuned.quantised.contribution.terms)
+    context.state[MEMBERSHIP] = membership(member=True, server_round=round_of(message))
+    return client.trained(message, tuned)
+
+
+@app.train("forget")
+def forget(message: Message, context: Context) -> Message:
+    """Rerun the training that was merged, for the server to check and subtract."""
+    return rerun(message, Client(context))
+
+
+@app.query("removed")
+def removed(message: Message, context: Context) -> Message:
+    """Hear that the removal is done, and forget the mask."""
+    client = Client(context)
+    context.state[MEMBERSHIP] = membership(removed=True)
+    if client.folder is not None:
+        client.folder.removed()
+    if client.mask_folder is not None:
+        delete_mask(client.mask_folder, client.id)
+    return messages.client_reply(message, client.id)
+
+
+@app.query("mask")
+def mask(message: Message, context: Context) -> Message:
+    """Send the mask, to be served under it."""
+    client = Client(context)
+    if client.mask_folder is None:
+        raise BadInput(f"client {client.id!r} has no mask folder, so it cannot be served")
+    kept = load_mask(client.mask_folder, client.id, messages.read_terms(message.content))
+    return messages.client_reply(message, client.id, {"mask": kept.packed})
+
+
+@app.evaluate()
+def evaluate(message: Message, context: Context) -> Message:
+    """Score the merged model, and for a member what it was served; add what it scored when it tuned."""
+    client = Client(context)
+    trainer = client.trainer(message)
+    test = trainer.encode(client.id, client.test_examples)
+    merged = messages.read_float_array(message.content.array_records["merged"]["magnitudes"])
+    scores = {"merged": trainer.score_magnitudes(merged, test)}
+    served = message.content.array_records.get("served")
+    if served is not None and client.mask_folder is not None:
+        own_mask = load_mask(client.mask_folder, client.id, messages.read_terms(message.content))
+        scores |= own_mask.scores
+        for name, array in served.items():
+            magnitudes = messages.read_float_array(array)
+            scores[name] = trainer.score_served(Localisation(name), magnitudes, own_mask, test)
+    return messages.client_reply(message, client.id, scores=scores)

@@ -1,0 +1,142 @@
+"""A client's side of the methods that SIFT-Masks is compared with."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import cache
+from statistics import mean
+from typing import Any
+
+import numpy as np
+from flwr.app import Context, Message
+from flwr.clientapp import ClientApp
+from numpy.typing import NDArray
+
+from fedsift.core.bit_packing import pack_mask
+from fedsift.core.client_file import load_task_vector, save_task_vector
+from fedsift.core.errors import BadInput
+from fedsift.federation.client import MEMBERSHIP, Client, membership, round_of
+from fedsift.protocol import messages
+from fedsift.strategies.compared_method import Recipient
+from fedsift.strategies.merging.tall_masks import lambda_of_density, tall_mask
+from fedsift.strategies.pooled_training import stage_steps
+from fedsift.strategies.registry import STRATEGIES
+
+
+def add_handlers(app: ClientApp) -> None:
+    """Let an app answer the messages of these methods."""
+    app.query("joined")(joined)
+    app.train("fine_tune")(fine_tune)
+    app.train("pooled")(train_pooled)
+    app.train("embed")(embed)
+    app.query("tall_masks")(tall_masks)
+    app.evaluate("served")(evaluate_served)
+
+
+def joined(message: Message, context: Context) -> Message:
+    """Hear that its data have been trained on in a pool."""
+    client = Client(context)
+    context.state[MEMBERSHIP] = membership(member=True, server_round=round_of(message))
+    return messages.client_reply(message, client.id)
+
+
+def fine_tune(message: Message, context: Context) -> Message:
+    """Upload the task vector of a plain fine-tuning; where the client keeps it from another method, that one."""
+    client = Client(context)
+    tuner = client.fine_tuner
+    task_vector = load_task_vector(client.vector_folder, client.id, tuner.layout.size)
+    if task_vector is None:
+        task_vector = tuner.fine_tune(client.id, tuner.encode(client.id, client.train_examples))
+        save_task_vector(client.vector_folder, client.id, task_vector)
+    if not client.membership["member"]:
+        context.state[MEMBERSHIP] = membership(member=True, server_round=round_of(message))
+    return messages.client_reply(message, client.id, {"steps": client.config.steps}, task_vectors=[task_vector])
+
+
+def train_pooled(message: Message, context: Context) -> Message:
+    """Train on the data of several clients, stage by stage, for the methods that pool them in one place."""
+    client = Client(context)
+    tuner = client.fine_tuner
+    config = message.content.config_records["config"]
+    pool, first, slices = int(str(config["pool"])), int(str(config["first"])), json.loads(str(config["slices"]))
+    start = message.content.array_records.get("start")
+    task_vector = None if start is None else messages.read_float_array(start["values"])
+    lr = client.config.lr * float(str(config["lr-factor"]))
+    client_ids: list[str] = []
+    encoded: list[Any] = []
+    steps = 0
+    checkpoints: list[NDArray[np.float32]] = []
+    for stage, joining in enumerate(slices):
+        client_ids += joining
+        for client_id in joining:
+            encoded += tuner.encode(client_id, client.train_examples_of(client_id))
+        if stage < first:
+            continue
+        if encoded:
+            number = stage_steps(client.config.steps, len(client_ids), stage, len(slices))
+            task_vector = _pooled(client, client_ids, encoded, number, task_vector, lr)
+            steps += number
+        checkpoints.append(np.zeros(tuner.layout.size, np.float32) if task_vector is None else task_vector)
+    return messages.client_reply(message, client.id, {"pool": pool, "steps": steps}, task_vectors=checkpoints)
+
+
+def _pooled(
+    client: Client,
+    client_ids: Sequence[str],
+    encoded: Sequence[Any],
+    steps: int,
+    start: NDArray[np.float32] | None,
+    lr: float,
+) -> NDArray[np.float32]:
+    """Train on several clients' rows; where another method has had the very same training, its result."""
+    name = hashlib.sha256(json.dumps(client_ids).encode()).hexdigest()
+    digest = hashlib.sha256(b"" if start is None else start.data).hexdigest()
+    training = f"pooled {name} {steps} {lr} {digest}"
+    tuner = client.fine_tuner
+    task_vector = load_task_vector(client.vector_folder, training, tuner.layout.size)
+    if task_vector is None:
+        task_vector = tuner.fine_tune(name, encoded, steps, start, lr)
+        save_task_vector(client.vector_folder, training, task_vector)
+    return task_vector
+
+
+def embed(message: Message, context: Context) -> Message:
+    """Tell the mean hidden state of the rows to tune on, under M0."""
+    client = Client(context)
+    tuner = client.fine_tuner
+    hidden = tuner.embed(tuner.encode(client.id, client.train_examples))
+    return messages.client_reply(message, client.id, task_vectors=[hidden])
+
+
+def tall_masks(message: Message, context: Context) -> Message:
+    """Send the own TALL-masks under the sum that comes, one for each density."""
+    client = Client(context)
+    own = load_task_vector(client.vector_folder, client.id, client.fine_tuner.layout.size)
+    if own is None:
+        raise BadInput(f"client {client.id!r} keeps no task vector to make a mask of")
+    total = messages.read_float_array(message.content.array_records["shared"]["total"])
+    masks: dict[str, str | bytes | int] = {}
+    for density in json.loads(str(message.content.config_records["config"]["densities"])):
+        masks[f"mask {density}"] = pack_mask(tall_mask(own, total, lambda_of_density(own, total, density)))
+    return messages.client_reply(message, client.id, masks)
+
+
+def evaluate_served(message: Message, context: Context) -> Message:
+    """Score what a client is served, with each candidate's hyper-parameters."""
+    client = Client(context)
+    tuner = client.fine_tuner
+    test = tuner.encode(client.id, client.test_examples)
+    config = message.content.config_records["config"]
+    shared = {name: messages.read_float_array(array) for name, array in message.content.array_records["shared"].items()}
+    own = load_task_vector(client.vector_folder, client.id, tuner.layout.size) if config["member"] else None
+    serve = STRATEGIES[str(config["method"])].serve
+
+    @cache
+    def score(name: str) -> float:
+        return tuner.score(shared[name], tuner.encode(client.id, client.train_examples))
+
+    recipient = Recipient(own, shared, tuner.layout.sizes, score)
+    scores = {}
+    for place, terms in enumerate(json.loads(str(config["candidates"]))):
+        scores[f"served {place}"] = mean(tuner.score(each, test) for each in serve(recipient, **terms))
+    return messages.client_reply(message, client.id, scores=scores)

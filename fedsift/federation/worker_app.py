@@ -1,0 +1,29 @@
+"""The ClientApp of Ray's workers: ours, with what the compared methods ask of clients, and what is loaded before."""
+
+from flwr.app import UserConfig
+
+from fedsift.configuration.clients_of_run import choose_clients, data_files_digest
+from fedsift.configuration.run_config import RunConfig
+from fedsift.federation.client_app import app
+from fedsift.federation.learner import dataset_of, learner, model_digest
+from fedsift.federation.method_client import add_handlers
+from fedsift.learning.tasks.task import encode_rows
+from fedsift.runtime.worker import Loaded
+
+add_handlers(app)
+
+
+def prepare(run_config: UserConfig) -> Loaded:
+    """Load data and model, and try them on the first client: what is wrong there is wrong everywhere.
+
+    Raises:
+        BadInput: data and model cannot be loaded, or do not fit together.
+    """
+    config = RunConfig.from_user_config(run_config)
+    dataset_of.cache_clear()  # The files may have changed since this worker read them for another command.
+    dataset = dataset_of(config)
+    _, task = learner(config.model_settings)
+    digest = model_digest(config.model_settings)  # Now: later it might be that of buffers which a training changed.
+    first = choose_clients(config, dataset)[0]
+    task.batch(encode_rows(task, dataset.train_examples(first)[: config.batch_size], first))
+    return Loaded(digest, data_files_digest(config) if config.ray_address else "")

@@ -1,0 +1,1 @@
+"""Files as people and commands share them: TOML, JSON, output folders."""

@@ -1,0 +1,1 @@
+"""From rows to a task vector: models, tasks, tuning, reproducibility."""

@@ -1,0 +1,230 @@
+"""A model in Hugging Face format: its files opened, with whatever is wrong in them told as bad input."""
+
+import json
+import os
+import pickle
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from logging import ERROR, getLogger
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+import torch
+from huggingface_hub import try_to_load_from_cache
+from torch import Tensor
+from transformers import AutoConfig, AutoTokenizer
+from transformers.modeling_utils import load_state_dict
+from transformers.utils import logging
+
+from fedsift.core.errors import BadInput, FedsiftError
+from fedsift.learning.checkpoint_check import LoadingInfo, check_depth, check_stored
+
+# transformers takes the first that is there.
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+
+_GIVE = (
+    "give a folder with config.json, weights and a tokenizer, or a hub name, of a causal or seq2seq language model; "
+    "encoders are for --task classification"
+)
+_COPY = "it is damaged or incomplete: copy it again"
+_SENTENCE = re.compile(r"(?<=\w)[.!] (?=[A-Z])")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A folder in Hugging Face format, or a hub name. No code that comes with it is run, and no pickle trusted.
+
+    Attributes:
+        name: as the user gave it, for messages.
+        location: the folder, or the hub name.
+    """
+
+    name: str
+    location: str
+
+    def __post_init__(self) -> None:
+        """Look at the folder.
+
+        Raises:
+            BadInput: there is none, or something is not in it.
+        """
+        try:
+            _check_folder(self.location)
+        except OSError as error:  # A name that is too long, a folder that nobody may look into.
+            raise BadInput(f"model {self.name!r}: {error.strerror}; give a folder or a hub name") from error
+        logging.set_verbosity_error()
+        getLogger("huggingface_hub").setLevel(ERROR)  # Without a network it would tell of each of its retries.
+        logging.disable_progress_bar()
+
+    @cached_property
+    def config(self) -> Any:
+        """The configuration, with dropout off.
+
+        Raises:
+            BadInput: there is none that transformers understands, or the weights are quantised.
+        """
+        with self.reading("config.json", _GIVE):
+            config = AutoConfig.from_pretrained(self.location, trust_remote_code=False)
+            values = config.to_dict()
+        if values.get("quantization_config") is not None:
+            raise BadInput(
+                f"model {self.name!r} is quantised (its config.json has a quantization_config), and quantised weights "
+                "cannot be tuned: give the model that it was made from, with --dtype bfloat16 where memory is short"
+            )
+        for name, value in values.items():
+            if "drop" in name and isinstance(value, float):
+                setattr(config, name, 0.0)
+        return config
+
+    def outline(self, kind: Any, dtype: torch.dtype) -> Any:
+        """The module that the configuration describes, on the meta device: names and shapes, no weights.
+
+        A folder's weights are looked at, but not read.
+
+        Raises:
+            BadInput: the configuration describes no module, or another than the weights; or these are damaged.
+        """
+        config, stored = self.config, self._stored() if Path(self.location).is_dir() else None
+        if stored is not None:
+            check_depth(self.name, config, stored)
+        with self.reading("config.json", _GIVE), torch.device("meta"):
+            outline = kind.from_config(config, dtype=dtype, trust_remote_code=False)
+        if stored is not None:
+            check_stored(self.name, outline, stored)
+        return outline
+
+    def module(self, kind: Any, dtype: torch.dtype) -> tuple[Any, LoadingInfo]:
+        """The module with its weights on the CPU, and what transformers says of how names and shapes fitted.
+
+        What is missing has been drawn at random: `checkpoint_check.check_weights` comes next.
+
+        Raises:
+            BadInput: files are missing, damaged, or not of this configuration.
+        """
+        outline = self.outline(kind, dtype)
+        with self.reading("weights", _GIVE):
+            module, info = kind.from_pretrained(
+                self.location,
+                config=self.config,
+                dtype=dtype,
+                trust_remote_code=False,
+                weights_only=True,
+                ignore_mismatched_sizes=True,  # They are told by name instead.
+                output_loading_info=True,
+            )
+        if getattr(module, "_hf_peft_config_loaded", False):
+            raise BadInput(_adapters(self.name))
+        tied = outline.all_tied_weights_keys.items()
+        untied = sorted(name for name, other in tied if module.get_parameter(name) is not module.get_parameter(other))
+        return module, LoadingInfo(info["missing_keys"], info["unexpected_keys"], info["mismatched_keys"], untied)
+
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer, tried on a word.
+
+        Raises:
+            BadInput: there is none, or it is damaged.
+        """
+        with self.reading("tokenizer", "give the model's own tokenizer files, complete"):
+            tokenizer = AutoTokenizer.from_pretrained(self.location, trust_remote_code=False)
+            tokenizer("one")
+            files = set(tokenizer.vocab_files_names.values())
+        # Without its files transformers makes up a tokenizer that knows no words.
+        if files and not any(self._has(file) for file in {*files, "tokenizer.json"}):
+            raise BadInput(
+                f"model {self.name!r} has no tokenizer: expected tokenizer.json, or {', '.join(sorted(files))}"
+            )
+        return tokenizer
+
+    @contextmanager
+    def reading(self, what: str, remedy: str) -> Iterator[None]:
+        """Whatever transformers and its kin raise on a user's files becomes one line. For their calls alone.
+
+        They raise what they come across: KeyError, ZeroDivisionError, plain Exception, and Rust's panics.
+
+        Args:
+            what: is read; the message says so.
+            remedy: what would be right.
+        """
+        try:
+            yield
+        except FedsiftError:
+            raise
+        except BaseException as error:
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
+            raise BadInput(f"model {self.name!r} cannot be loaded: {what}: {_reason(error)} ({remedy})") from error
+
+    def _stored(self) -> dict[str, Tensor]:
+        """Every tensor in a folder's weights, on the meta device: names, shapes and dtypes; no weight is read."""
+        folder, index = Path(self.location), {}
+        name = next(
+            name for name in _WEIGHTS if any((folder / each).is_file() for each in (name, f"{name}.index.json"))
+        )
+        files = [folder / name]
+        if (folder / f"{name}.index.json").is_file():
+            if files[0].is_file():
+                raise BadInput(f"model {self.name!r} has both {name} and {name}.index.json: keep the one that is meant")
+            with self.reading(f"{name}.index.json", _COPY):
+                index = json.loads((folder / f"{name}.index.json").read_bytes())["weight_map"]
+                files = sorted({folder / file for file in index.values()})
+        stored: dict[str, Tensor] = {}
+        for file in files:
+            with self.reading(file.name, _COPY):
+                tensors = load_state_dict(file, map_location="meta")
+                if other := [type(each).__name__ for each in tensors.values() if not isinstance(each, Tensor)]:
+                    raise TypeError(f"expected names with tensors, found a value of type {other[0]}")
+                twice = sorted(tensors.keys() & stored.keys())
+                stored |= tensors
+            if twice:
+                raise BadInput(f"model {self.name!r}: {twice[0]} is in {file.name} and in another file of the weights")
+        if lacking := sorted(index.keys() - stored.keys()):
+            raise BadInput(
+                f"model {self.name!r}: {name}.index.json names {lacking[0]}, which is not in {index[lacking[0]]} "
+                f"({len(lacking)} such); copy index and weights again"
+            )
+        return stored
+
+    def _has(self, file: str) -> bool:
+        if Path(self.location).is_dir():
+            return (Path(self.location) / file).is_file()
+        return isinstance(try_to_load_from_cache(self.location, file), str)
+
+
+def _check_folder(location: str) -> None:
+    if not location:
+        raise BadInput('model is empty: give "people", a folder or a hub name')
+    folder = Path(location)
+    if not folder.exists():
+        if os.sep in location and (folder.is_absolute() or location.startswith(".") or location.count("/") > 1):
+            raise BadInput(f"model folder {location} does not exist")
+        return  # A hub name: transformers finds it or says why not.
+    if not folder.is_dir():
+        raise BadInput(f"model {location} is a file; give the folder that holds config.json and the weights")
+    if (folder / "adapter_config.json").is_file():
+        raise BadInput(_adapters(location))
+    if not (folder / "config.json").is_file():
+        raise BadInput(f"model folder {location} has no config.json")
+    if not any((folder / f"{name}{index}").is_file() for name in _WEIGHTS for index in ("", ".index.json")):
+        raise BadInput(f"model folder {location} has no weights: expected model.safetensors or pytorch_model.bin")
+
+
+def _adapters(name: str) -> str:
+    return (
+        f"model {name!r} holds adapters (adapter_config.json): merge them into their model first, with peft's "
+        "merge_and_unload, and give the folder that this is saved to"
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """An error of a library in one line."""
+    if isinstance(error, pickle.UnpicklingError):  # torch's own text recommends to run what is in the file.
+        return "no file of plain tensors, or a damaged one"
+    if isinstance(error, EOFError):
+        return "the file ends too early"
+    text = shorten(_SENTENCE.split(" ".join(str(error).split()))[0], 240)
+    return text if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: {text}"

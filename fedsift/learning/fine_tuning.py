@@ -1,0 +1,113 @@
+"""Plain fine-tuning, which the methods that SIFT-Masks is compared with build on: Adam on all tuned weights."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fedsift.core.errors import BadInput
+from fedsift.core.examples import Row
+from fedsift.core.seeds import derive_seed
+from fedsift.learning.flat_model import FlatModel
+from fedsift.learning.tasks.task import Task, encode_rows, mean_score, to_device, training_steps
+from fedsift.learning.tuning import accumulate_gradient, check_loss
+from fedsift.learning.tuning_settings import TuningSettings
+
+
+class FineTuner:
+    """A base model and a task; tunes and scores any number of clients, or pools of them, one after the other."""
+
+    def __init__(self, model: FlatModel, task: Task, settings: TuningSettings, root_seed: int) -> None:
+        """Tune under the same settings, and from the same seeds, as sign-fixed tuning does.
+
+        Raises:
+            BadInput: the weights are bfloat16, in which small steps are lost.
+        """
+        if model.weights.dtype != torch.float32:
+            raise BadInput("plain fine-tuning keeps no float32 magnitudes beside the weights; use dtype = float32")
+        self.layout = model.layout
+        self._model, self._task, self._settings, self._root_seed = model, task, settings, root_seed
+
+    def encode(self, client_id: str, rows: Sequence[Row]) -> list[Any]:
+        """A client's rows as `fine_tune` and `score` take them."""
+        return encode_rows(self._task, rows, client_id)
+
+    def fine_tune(
+        self,
+        name: str,
+        encoded: Sequence[Any],
+        steps: int | None = None,
+        start: NDArray[np.float32] | None = None,
+        lr: float | None = None,
+    ) -> NDArray[np.float32]:
+        """Tune on encoded rows with Adam, its state fresh.
+
+        Args:
+            name: the client's id or the pool's name, from which the order of the rows derives.
+            encoded: what to tune on.
+            steps: how many; the settings' for None.
+            start: the task vector to start from, shape (n,); M0 for None.
+            lr: the settings' for None.
+
+        Returns:
+            The task vector M - M0 in float32, shape (n,).
+
+        Raises:
+            BadInput: the loss is infinite or no number.
+        """
+        model, settings = self._model, self._settings
+        if start is None:
+            model.load_base()
+        else:
+            model.load_task_vector(start)
+        weights = model.weights.detach()
+        weights.grad = model.gradient
+        optimizer = torch.optim.Adam([weights], lr=lr or settings.lr, betas=settings.betas, fused=True)
+        seed = derive_seed(self._root_seed, "batches", name)
+        batches = training_steps(
+            self._task, encoded, steps or settings.steps, settings.batch_size, settings.micro_batch, seed
+        )
+        for number, step in enumerate(batches, start=1):
+            on_device = [(to_device(batch, weights.device), share) for batch, share in step]
+            value = accumulate_gradient(model, on_device, self._task.loss)
+            check_loss(value, number, lr or settings.lr)
+            optimizer.step()
+        return model.task_vector().numpy()
+
+    def embed(self, encoded: Sequence[Any]) -> NDArray[np.float32]:
+        """What the last tuned layer puts out under M0, in the mean over rows and positions; shape (d,).
+
+        In a language model whose final norm is tuned, that is the mean last hidden state.
+
+        Raises:
+            BadInput: the layer is not called as a module of its own.
+        """
+        self._model.load_base()
+        path = self.layout.names[-1].rpartition(".")[0]
+        means: list[torch.Tensor] = []
+
+        def keep(_module: torch.nn.Module, _inputs: Any, output: Any) -> None:
+            means.append(output.double().flatten(0, -2).mean(dim=0).cpu())
+
+        hook = self._model.module.get_submodule(path).register_forward_hook(keep)
+        try:
+            with torch.no_grad():
+                for row in encoded:  # one at a time: no padding
+                    batch = to_device(self._task.batch([row]), self._model.weights.device)
+                    self._task.loss(self._model.module, batch)
+        finally:
+            hook.remove()
+        if not means:
+            raise BadInput(f"layer {path} is tuned but never called, so it has no hidden states to compare clients by")
+        return torch.stack(means).mean(dim=0).float().numpy()
+
+    def score(self, task_vector: NDArray[np.float32] | None, encoded: Sequence[Any]) -> float:
+        """The task's metric over encoded rows with weights M0 + tau; with M0 alone for None."""
+        if task_vector is None:
+            self._model.load_base()
+        else:
+            self._model.load_task_vector(task_vector)
+        batch_size, device = self._settings.batch_size, self._model.weights.device
+        return mean_score(self._task, self._model.module, encoded, batch_size, device)

@@ -1,0 +1,120 @@
+"""A model whose tuned parameters are views into one flat buffer."""
+
+import hashlib
+import warnings
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from fedsift.core.errors import BadInput
+from fedsift.core.parameter_layout import ParameterLayout
+
+# What came in a message cannot be written to; here nobody does.
+warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
+
+# Entries handled at a time where int8 signs meet floats: PyTorch converts such operands as a whole before it begins,
+# and what one operation leaves in the cache the next finds there.
+_SLICE = 1 << 18
+_SMALL = 1 << 16  # Entries up to which neighbouring parameters are kept as one: an operation on each would cost more.
+
+
+class FlatModel:
+    """The tuned parameters of a model as one vector, and their gradients as another, in the module's dtype and device.
+
+    Attributes:
+        module: the model; dropout off, everything outside the layout frozen.
+        layout: which parameters, in which order.
+        base: M0 as flat tensors in the layout's order; never written to. Small parameters are joined, large ones stay
+            where they are: moved into a flat buffer, they would leave memory behind that is too scattered to be given
+            back.
+        weights: the current weights, shape (n,); the module's parameters are views of it.
+        gradient: shape (n,); backward adds to it through views.
+    """
+
+    def __init__(self, module: nn.Module, layout: ParameterLayout) -> None:
+        """Take over `module`: its tuned parameters move into the flat buffers.
+
+        Raises:
+            BadInput: the tuned parameters are not all float32 or all bfloat16.
+        """
+        self.module = module.eval()
+        self.layout = layout
+        parameters = dict(module.named_parameters())
+        first = parameters[layout.names[0]]
+        for name in layout.names:
+            dtype = parameters[name].dtype
+            if dtype not in (torch.float32, torch.bfloat16) or dtype != first.dtype:
+                raise BadInput(
+                    f"tuned parameter {name} is {dtype}: all tuned parameters must be float32, or all bfloat16"
+                )
+        self.weights = torch.empty(layout.size, dtype=first.dtype, device=first.device)
+        self.gradient = torch.zeros_like(self.weights)
+        for parameter in parameters.values():
+            parameter.requires_grad_(False)
+        self.base = _join_small([parameters[name].data.reshape(-1) for name in layout.names])
+        for name, offset, size in zip(layout.names, layout.offsets, layout.sizes, strict=True):
+            parameter = parameters[name]
+            parameter.data = self.weights[offset : offset + size].view(parameter.shape)
+            parameter.requires_grad_(True)
+            parameter.grad = self.gradient[offset : offset + size].view(parameter.shape)
+        self.load_base()
+
+    def load_base(self) -> None:
+        """Set the weights to M0."""
+        torch.cat(self.base, out=self.weights)
+
+    def base_digest(self) -> bytes:
+        """SHA-256 of M0: the layout's digest, its entries in order, then each frozen tensor by name (32 bytes)."""
+        digest = hashlib.sha256(self.layout.digest)
+        tuned = set(self.layout.names)
+        frozen = [(name, value) for name, value in sorted(self.module.state_dict().items()) if name not in tuned]
+        for name, value in [*(("", part) for part in self.base), *frozen]:
+            digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode() if name else b"")
+            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        return digest.digest()
+
+    def load_task_vector(self, task_vector: NDArray[np.float32] | Tensor) -> None:
+        """Set the weights to M0 + tau, tau in float32 of shape (n,)."""
+        task_vector = torch.as_tensor(task_vector)
+        for entries, base in self.slices():
+            torch.add(base, task_vector[entries].to(base.device), out=self.weights[entries])
+
+    def task_vector(self) -> Tensor:
+        """The weights less M0, in float32 on the CPU, shape (n,)."""
+        return (self.weights - torch.cat(self.base)).float().cpu()
+
+    def slices(self) -> Iterator[tuple[slice, Tensor]]:
+        """All n entries in slices, each with its part of M0, for operations that go over several tensors at once."""
+        start = 0
+        for part in self.base:
+            for base in torch.split(part, _SLICE):
+                yield slice(start, start + len(base)), base
+                start += len(base)
+
+    def load_magnitudes(self, signs: Tensor, magnitudes: NDArray[np.float32] | Tensor) -> None:
+        """Set the weights to M0 + v * u, computed in float32.
+
+        Args:
+            signs: v as int8, shape (n,), on the module's device.
+            magnitudes: u as float32, shape (n,).
+        """
+        magnitudes = torch.as_tensor(magnitudes)
+        for entries, base in self.slices():
+            moved = magnitudes[entries].to(base.device)
+            torch.addcmul(base, signs[entries], moved, out=self.weights[entries])
+
+
+def _join_small(parts: Sequence[Tensor]) -> list[Tensor]:
+    """The same entries in fewer tensors: neighbours are joined while they have `_SMALL` entries at most together."""
+    joined: list[list[Tensor]] = []
+    size = 0
+    for part in parts:
+        if not joined or size + len(part) > _SMALL:
+            joined.append([])
+            size = 0
+        joined[-1].append(part)
+        size += len(part)
+    return [torch.cat(group) if len(group) > 1 else group[0] for group in joined]

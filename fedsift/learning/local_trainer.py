@@ -1,0 +1,125 @@
+"""One client's part: tune, quantise, remember the mask, and score what it is served."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fedsift.core.contribution import Quantised, UploadTerms, quantise
+from fedsift.core.errors import Refused
+from fedsift.core.examples import Row, rows_digest
+from fedsift.core.localisation import Localisation
+from fedsift.core.mask_file import ClientMask
+from fedsift.core.quantisation import QuantisationGrid
+from fedsift.core.seeds import derive_seed
+from fedsift.core.sign_vector import sign_vector
+from fedsift.learning.flat_model import FlatModel
+from fedsift.learning.tasks.task import Task, encode_rows, mean_score, to_device, training_steps
+from fedsift.learning.tuning import Commitment, tune_magnitudes
+from fedsift.learning.tuning_settings import TuningSettings
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a tuning leaves with the client.
+
+    Attributes:
+        magnitudes: u >= 0 as tuned, before quantisation; shape (n,).
+        quantised: what is uploaded of it.
+        data_digest: SHA-256 of the rows it was tuned on.
+    """
+
+    magnitudes: NDArray[np.float32]
+    quantised: Quantised
+    data_digest: bytes
+
+
+def tune_sign_fixed(
+    model: FlatModel,
+    task: Task,
+    signs: Tensor,
+    encoded: Sequence[Any],
+    settings: TuningSettings,
+    grid: QuantisationGrid,
+    seed: int,
+) -> NDArray[np.float32]:
+    """Magnitudes u >= 0 of a sign-fixed tuning on encoded rows, shape (n,).
+
+    Args:
+        model: M0, on some device.
+        task: of the rows.
+        signs: the sign vector, int8 of shape (n,), on the model's device.
+        encoded: what to tune on.
+        settings: steps, learning rate, Adam's betas, rows a step.
+        grid: on which they will be quantised; the commit steps run on it.
+        seed: of the order of the rows.
+    """
+    device = model.weights.device
+    steps = training_steps(task, encoded, settings.steps, settings.batch_size, settings.micro_batch, seed)
+    on_device = ([(to_device(batch, device), share) for batch, share in step] for step in steps)
+    first_committed = settings.steps - settings.commit_steps + 1
+    commitment = Commitment(grid, first_committed) if settings.commit_steps else None
+    magnitudes = tune_magnitudes(model, signs, on_device, task.loss, settings.lr, commitment, settings.betas)
+    return magnitudes.cpu().numpy()
+
+
+class LocalTrainer:
+    """A base model and a task under the server's terms; one serves any number of clients, one after the other."""
+
+    def __init__(
+        self,
+        model: FlatModel,
+        task: Task,
+        terms: UploadTerms,
+        settings: TuningSettings,
+        root_seed: int,
+    ) -> None:
+        """Make the sign vector of the terms.
+
+        Raises:
+            Refused: the terms are for another parameter layout than the model's.
+        """
+        if terms.layout_digest != model.layout.digest:
+            raise Refused(
+                f"the server merges layout {terms.layout_digest.hex()[:16]}, this client's model has layout "
+                f"{model.layout.digest.hex()[:16]}: use the same model and the same tuned layers"
+            )
+        self._model, self._task, self._terms, self._settings = model, task, terms, settings
+        self._root_seed = root_seed
+        self._signs = torch.from_numpy(sign_vector(terms.sign_seed, terms.size)).to(model.weights.device)
+
+    def encode(self, client_id: str, rows: Sequence[Row]) -> list[Any]:
+        """A client's rows as the task's scores take them."""
+        return encode_rows(self._task, rows, client_id)
+
+    def tune(self, client_id: str, rows: Sequence[Row]) -> Tuned:
+        """Tune on a client's rows and quantise. The same client, data and environment give the same bits."""
+        encoded = self.encode(client_id, rows)
+        seed = derive_seed(self._root_seed, "batches", client_id)
+        magnitudes = tune_sign_fixed(
+            self._model, self._task, self._signs, encoded, self._settings, self._terms.grid, seed
+        )
+        return Tuned(magnitudes, quantise(magnitudes, self._terms), rows_digest(rows))
+
+    def score_magnitudes(self, magnitudes: NDArray[np.float32] | None, encoded: Sequence[Any]) -> float:
+        """The task's metric over encoded rows with weights M0 + v * u, u of shape (n,); with M0 alone for None."""
+        if magnitudes is None:
+            self._model.load_base()
+        else:
+            self._model.load_magnitudes(self._signs, magnitudes)
+        device = self._model.weights.device
+        return mean_score(self._task, self._model.module, encoded, self._settings.batch_size, device)
+
+    def score_served(
+        self, localisation: Localisation, served: NDArray[np.float32], mask: ClientMask, encoded: Sequence[Any]
+    ) -> float:
+        """The metric of a member's model; `served` is what the server sent of it, `mask` what the member kept.
+
+        Raises:
+            BadInput: the member did not keep what this localisation needs.
+        """
+        return self.score_magnitudes(localisation.localised(served, mask, self._terms), encoded)

@@ -1,0 +1,30 @@
+"""LoRA adapters through peft (an extra): then the task vector is the adapters'."""
+
+import warnings
+
+from torch import nn
+
+from fedsift.core.errors import BadInput
+
+LORA_PARAMETERS = "*.lora_A.*,*.lora_B.*"  # patterns of what is tuned then
+_ALPHA_PER_RANK = 2  # What an adapter adds is scaled by alpha / rank; twice the rank is customary.
+
+
+def add_lora(model: nn.Module, rank: int) -> None:
+    """Give every linear layer of a transformers model, but not its head, an adapter of a rank.
+
+    The adapters add nothing at first (B is zero); A is drawn from torch's generator, so seed it before.
+
+    Raises:
+        BadInput: peft is not installed, or the rank is beyond that of every layer.
+    """
+    highest = max(min(weight.shape) for weight in model.parameters() if weight.ndim == 2)
+    if rank > highest:
+        raise BadInput(f"lora-rank = {rank}: no layer of the model has a rank above {highest}")
+    try:
+        from peft import LoraConfig, inject_adapter_in_model
+    except ImportError as error:
+        raise BadInput("lora-rank needs peft: pip install 'fedsift[lora]'") from error
+    settings = LoraConfig(r=rank, lora_alpha=_ALPHA_PER_RANK * rank, target_modules="all-linear", lora_dropout=0.0)
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # It tells of what it does to GPT-2's Conv1D.
+        inject_adapter_in_model(settings, model)

@@ -1,0 +1,181 @@
+"""From settings to what a client trains: a base model, its tuned parameters, and the task."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+from fedsift.core.errors import BadInput
+from fedsift.core.parameter_layout import ParameterLayout
+from fedsift.core.seeds import derive_seed
+from fedsift.core.user_code import call_user_code
+from fedsift.learning.checkpoint import Checkpoint
+from fedsift.learning.checkpoint_check import check_positions, check_vocabulary, check_weights
+from fedsift.learning.compilation import compile_loss
+from fedsift.learning.flat_model import FlatModel
+from fedsift.learning.lora import LORA_PARAMETERS, add_lora
+from fedsift.learning.model_settings import CLASSIFICATION, ModelSettings
+from fedsift.learning.tasks.causal_lm import CausalLanguageModelling
+from fedsift.learning.tasks.choices import Choices
+from fedsift.learning.tasks.classification import Classification, TextClassifier
+from fedsift.learning.tasks.own_task import OwnTask
+from fedsift.learning.tasks.seq2seq import NO_LABEL, Seq2SeqLanguageModelling
+from fedsift.learning.tasks.task import CustomTask, Task
+from fedsift.learning.tuned_layers import chosen_layers
+
+PEOPLE_MODEL = Path(__file__).parent / "people_model"
+
+
+def load_learner(settings: ModelSettings) -> tuple[FlatModel, Task]:
+    """The base model with its tuned parameters in a flat buffer, and the task.
+
+    Raises:
+        BadInput: there is no such model, task or device, they do not fit together, or the model is not whole.
+    """
+    device = torch_device(settings.device)
+    if settings.is_custom:
+        custom = _own_task(settings)
+        own = custom.model(derive_seed(settings.root_seed, "model"))
+        return FlatModel(own.to(device), chosen_layers(own, settings.tune)), custom
+    checkpoint = _checkpoint(settings)
+    kind = _kind(settings, checkpoint.config)
+    loaded, info = checkpoint.module(kind, getattr(torch, settings.dtype))
+    body = _body(settings, loaded)
+    check_weights(settings.model, loaded, body, info, own_head=settings.task == CLASSIFICATION)
+    tokenizer = checkpoint.tokenizer
+    check_positions(settings.model, body, checkpoint.config, settings.max_length)
+    check_vocabulary(settings.model, tokenizer, body)
+    module = _complete(settings, checkpoint.config, body).to(device).eval()
+    with checkpoint.reading("a first pass", "config.json describes a model that cannot run"):
+        _pass_once(module, device)
+    if settings.checkpointing:
+        with checkpoint.reading("checkpointing", "leave checkpointing out"):
+            module.get_submodule(_text_model(settings)).gradient_checkpointing_enable({"use_reentrant": False})
+    task = _task(settings, tokenizer, module)
+    flat = FlatModel(module, _layout(module, settings))
+    if settings.checkpointing:
+        module.train()  # Checkpointing works in training mode only; dropout is off in the configuration.
+    if settings.compile:
+        compile_loss(flat, task, settings.choices)
+    return flat, task
+
+
+def load_layout(settings: ModelSettings) -> ParameterLayout:
+    """The layout of the tuned parameters, from the model's configuration alone: no weights are read.
+
+    Raises:
+        BadInput: there is no such model or task, a pattern fits no parameter, or max-length is above the positions.
+    """
+    if settings.is_custom:
+        return chosen_layers(_own_task(settings).model(derive_seed(settings.root_seed, "model")), settings.tune)
+    checkpoint = _checkpoint(settings)
+    body = _body(settings, checkpoint.outline(_kind(settings, checkpoint.config), getattr(torch, settings.dtype)))
+    check_positions(settings.model, body, checkpoint.config, settings.max_length)
+    with torch.device("meta"):
+        return _layout(_complete(settings, checkpoint.config, body), settings)
+
+
+def _checkpoint(settings: ModelSettings) -> Checkpoint:
+    return Checkpoint(settings.model, str(PEOPLE_MODEL) if settings.model == "people" else settings.model)
+
+
+def _layout(module: nn.Module, settings: ModelSettings) -> ParameterLayout:
+    return chosen_layers(module, LORA_PARAMETERS if settings.lora_rank else settings.tune)
+
+
+def _kind(settings: ModelSettings, config: Any) -> Any:
+    """Which of transformers' classes of models."""
+    if settings.task == CLASSIFICATION:
+        return AutoModel
+    return AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+
+
+def _body(settings: ModelSettings, loaded: Any) -> Any:
+    """What is used of a transformers model: all of it, or for a classification what makes hidden states of a text."""
+    if settings.task != CLASSIFICATION:
+        return loaded
+    texts = loaded.get_encoder() if loaded.config.is_encoder_decoder else loaded
+    if getattr(texts, "pooler", None) is not None:
+        texts.pooler = None  # Not on the way from a text to its logits.
+    return texts
+
+
+def _complete(settings: ModelSettings, config: Any, body: Any) -> Any:
+    """The module that is trained: with a classification head or adapters where asked for."""
+    module = body
+    if settings.task == CLASSIFICATION:
+        text_config = config.get_text_config()
+        width = getattr(text_config, "word_embed_proj_dim", text_config.hidden_size)
+        module = TextClassifier(body, width, len(settings.choices)).to(getattr(torch, settings.dtype))
+    if settings.lora_rank:
+        torch.manual_seed(derive_seed(settings.root_seed, "lora"))
+        add_lora(body, settings.lora_rank)
+    return module
+
+
+@torch.no_grad()
+def _pass_once(module: Any, device: torch.device) -> None:
+    """Run two tokens through the model: a configuration may describe one that cannot run."""
+    ids = torch.zeros(1, 2, dtype=torch.long, device=device)
+    if isinstance(module, TextClassifier):
+        module(ids, torch.ones_like(ids))
+    elif module.config.is_encoder_decoder:
+        module(input_ids=ids, labels=torch.tensor([[NO_LABEL, 0]], device=device), use_cache=False)
+    else:
+        module(input_ids=ids, use_cache=False)
+
+
+def _text_model(settings: ModelSettings) -> str:
+    """Where the transformers model lies within the module."""
+    return "texts" if settings.task == CLASSIFICATION else ""
+
+
+def _task(settings: ModelSettings, tokenizer: Any, module: Any) -> Task:
+    """The task, with the module's head made for it where it has one."""
+    if settings.task == CLASSIFICATION:
+        task = Classification(tokenizer, settings.choices, settings.max_length)
+        if settings.head == "label-text":
+            module.embed_labels(tokenizer, settings.choices, settings.max_length)
+        else:
+            module.draw_head(derive_seed(settings.root_seed, "head"))
+        return task
+    modelling: CausalLanguageModelling | Seq2SeqLanguageModelling
+    if module.config.is_encoder_decoder:
+        modelling = Seq2SeqLanguageModelling(tokenizer, settings.max_length)
+    else:
+        closed = bool(settings.choices)
+        modelling = CausalLanguageModelling(tokenizer, module, settings.max_length, closed)
+    return Choices(modelling, settings.choices) if settings.choices else modelling
+
+
+def _own_task(settings: ModelSettings) -> OwnTask:
+    task = call_user_code("task", settings.task)
+    if not isinstance(task, CustomTask):
+        raise BadInput(
+            f"task {settings.task} returned {type(task).__name__}; expected a fedsift.CustomTask, which has model(), "
+            "batch(rows), loss(model, batch) and scores(model, batch)"
+        )
+    return OwnTask(task, settings.task)
+
+
+def torch_device(device: str) -> torch.device:
+    """The device that a setting names, with "auto" resolved.
+
+    Raises:
+        BadInput: "cuda" where there is none.
+    """
+    available = torch.cuda.is_available()
+    if device == "cuda" and not available:
+        raise BadInput("device = cuda: torch finds no GPU here; give cpu, or auto to take what there is")
+    return torch.device("cuda" if device != "cpu" and available else "cpu")
+
+
+def metric_of(settings: ModelSettings) -> str:
+    """What the task's scores are called; nothing is loaded for it."""
+    if settings.is_custom:
+        return _own_task(settings).metric
+    if settings.choices:
+        return Choices.metric
+    return CausalLanguageModelling.metric

@@ -1,0 +1,140 @@
+"""Language modelling with a causal model: predict the target's tokens after the prompt (appendix B)."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from fedsift.core.errors import BadInput
+from fedsift.core.examples import Row, as_example
+from fedsift.learning.tasks.task import RowReport, Task
+from fedsift.learning.tasks.text import fit, pad, pad_token, prompt_tokens, target_tokens
+
+
+class CausalRow(NamedTuple):
+    """Token ids of a row, the last `targets` of which are its target's."""
+
+    ids: list[int]
+    targets: int
+
+
+class CausalBatch(NamedTuple):
+    """Rows padded on the right to the longest.
+
+    Attributes:
+        input_ids: shape (rows, length).
+        row, position: where a target token is predicted: one before the token itself; shape (targets,) each.
+        target: the token to predict there, shape (targets,).
+    """
+
+    input_ids: Tensor
+    row: Tensor
+    position: Tensor
+    target: Tensor
+
+
+class CausalLanguageModelling(Task):
+    """Mean cross entropy over the target's tokens; scored by answer probability (TOFU).
+
+    Answer probability is exp of the mean log-probability of the target's tokens.
+    """
+
+    metric = "answer probability"
+
+    def __init__(self, tokenizer: Any, model: nn.Module, max_length: int, closed: bool = False) -> None:
+        """Use a Hugging Face tokenizer and causal model.
+
+        Args:
+            tokenizer: of the model.
+            model: looked at once, to see how its head works.
+            max_length: tokens after which a row is cut.
+            closed: whether a target ends with the end-of-sequence token.
+
+        Raises:
+            BadInput: the model is not causal: it sees the tokens that it should predict.
+        """
+        self._tokenizer, self._max_length, self._closed = tokenizer, max_length, closed
+        self._pad = pad_token(tokenizer)
+        self._head_is_plain = _head_is_plain(model)
+
+    def encode(self, row: Row) -> CausalRow:
+        """Token ids, cut to fit."""
+        example = as_example(row)
+        return self.encode_each(example.prompt, [example.target])[0]
+
+    def encode_each(self, prompt: str, targets: Sequence[str]) -> list[CausalRow]:
+        """A row for each target. Prompt and target are tokenised apart: the border between them is the same for all."""
+        prompt_ids = prompt_tokens(self._tokenizer, prompt, closed=False)
+        rows = []
+        for target in targets:
+            kept, target_ids = fit(prompt_ids, target_tokens(self._tokenizer, target, self._closed), self._max_length)
+            rows.append(CausalRow(kept + target_ids, len(target_ids)))
+        return rows
+
+    def terms(self, encoded: CausalRow) -> int:
+        """The target's tokens."""
+        return encoded.targets
+
+    def batch(self, encoded: Sequence[CausalRow]) -> CausalBatch:
+        """Pad rows to one batch. No attention mask is needed: with padding on the right, no token sees it."""
+        input_ids = pad([row.ids for row in encoded], self._pad)
+        ends = [len(row.ids) - 1 for row in encoded]
+        row = torch.tensor([index for index, each in enumerate(encoded) for _ in range(each.targets)])
+        position = torch.tensor(
+            [place for each, end in zip(encoded, ends, strict=True) for place in range(end - each.targets, end)]
+        )
+        return CausalBatch(input_ids, row, position, input_ids[row, position + 1])
+
+    def loss(self, model: nn.Module, batch: CausalBatch) -> Tensor:
+        """Mean cross entropy over the target tokens of the batch."""
+        return cross_entropy(self._logits(model, batch), batch.target)
+
+    def scores(self, model: nn.Module, batch: CausalBatch) -> Tensor:
+        """Answer probabilities, shape (rows,)."""
+        return torch.exp(self.log_likelihoods(model, batch) / torch.bincount(batch.row))
+
+    def log_likelihoods(self, model: nn.Module, batch: CausalBatch) -> Tensor:
+        """Log-probability of each row's whole target, float64 of shape (rows,)."""
+        negative = cross_entropy(self._logits(model, batch), batch.target, reduction="none").double()
+        return -negative.new_zeros(len(batch.input_ids)).index_add_(0, batch.row, negative)
+
+    def describe(self, row: Row) -> RowReport:
+        """Decoded from the tokens that are left."""
+        example = as_example(row)
+        ids, targets = self.encode(example)
+        whole = len(prompt_tokens(self._tokenizer, example.prompt, closed=False))
+        whole += len(target_tokens(self._tokenizer, example.target, self._closed))
+        decode = self._tokenizer.decode
+        return RowReport(len(ids), whole - len(ids), decode(ids[:-targets]), decode(ids[-targets:]))
+
+    def _logits(self, model: nn.Module, batch: CausalBatch) -> Tensor:
+        """Where the head is plain, it is applied at the targets only."""
+        if not self._head_is_plain:
+            logits: Tensor = model(input_ids=batch.input_ids, use_cache=False).logits[batch.row, batch.position]
+            return logits.float()
+        hidden = model.base_model(input_ids=batch.input_ids, use_cache=False).last_hidden_state  # type: ignore[operator]
+        logits = model.get_output_embeddings()(hidden[batch.row, batch.position])  # type: ignore[operator]
+        return logits.float()
+
+
+@torch.no_grad()
+def _head_is_plain(model: nn.Module) -> bool:
+    """Whether logits are just the head applied to the last hidden state.
+
+    Some architectures scale or cap their logits; their configuration says so, or a look at one short input does.
+    """
+    device = next(model.parameters()).device
+    input_ids = torch.tensor([[0, 0], [0, 1]], device=device)
+    full = model(input_ids=input_ids, use_cache=False).logits
+    if not torch.allclose(full[0, 0], full[1, 0], rtol=1e-2, atol=1e-3):
+        raise BadInput(
+            f"{type(model).__name__} is no causal model: its first token sees the second; use --task classification"
+        )
+    settings = model.config.to_dict().items()  # type: ignore[operator, union-attr]
+    if any("logit" in name and value not in (None, False, 1, 1.0) for name, value in settings):
+        return False
+    hidden = model.base_model(input_ids=input_ids, use_cache=False).last_hidden_state  # type: ignore[operator]
+    alone = model.get_output_embeddings()(hidden)  # type: ignore[operator]
+    return full.shape == alone.shape and torch.allclose(full, alone, rtol=1e-4, atol=1e-5)

@@ -1,0 +1,110 @@
+"""Language modelling with an encoder and a decoder (T5 and its kin): the prompt goes in, the target comes out."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from fedsift.core.examples import Row, as_example
+from fedsift.learning.tasks.task import RowReport, Task
+from fedsift.learning.tasks.text import pad, pad_token, prompt_tokens, target_tokens, without_middle
+
+NO_LABEL = -100  # what transformers pads labels with
+
+
+class Seq2SeqRow(NamedTuple):
+    """Token ids of a prompt and of its target, both closed by the end-of-sequence token."""
+
+    prompt: list[int]
+    target: list[int]
+
+
+class Seq2SeqBatch(NamedTuple):
+    """Padded on the right.
+
+    Attributes:
+        input_ids, attention_mask: the prompts, each once however many rows follow on it; shape (prompts, length).
+        prompt_of_row: shape (rows,).
+        labels: the targets, -100 where there is none; shape (rows, target length).
+    """
+
+    input_ids: Tensor
+    attention_mask: Tensor
+    prompt_of_row: Tensor
+    labels: Tensor
+
+
+class Seq2SeqLanguageModelling(Task):
+    """Mean cross entropy over the target's tokens, its end among them; scored by answer probability."""
+
+    metric = "answer probability"
+
+    def __init__(self, tokenizer: Any, max_length: int) -> None:
+        """Use a Hugging Face tokenizer; a prompt that is too long loses its middle, a target its end."""
+        self._tokenizer, self._max_length = tokenizer, max_length
+
+    def encode(self, row: Row) -> Seq2SeqRow:
+        """Token ids, cut to fit."""
+        example = as_example(row)
+        return self.encode_each(example.prompt, [example.target])[0]
+
+    def encode_each(self, prompt: str, targets: Sequence[str]) -> list[Seq2SeqRow]:
+        """A row for each target, on one and the same prompt."""
+        prompt_ids = without_middle(prompt_tokens(self._tokenizer, prompt, closed=True), self._max_length)
+        return [Seq2SeqRow(prompt_ids, self._target(target)[: self._max_length]) for target in targets]
+
+    def terms(self, encoded: Seq2SeqRow) -> int:
+        """The target's tokens."""
+        return len(encoded.target)
+
+    def batch(self, encoded: Sequence[Seq2SeqRow]) -> Seq2SeqBatch:
+        """Pad rows to one batch; neighbours on the same prompt share it, so that it is encoded once."""
+        prompts: list[list[int]] = []
+        prompt_of_row = []
+        for row in encoded:
+            if not prompts or prompts[-1] is not row.prompt:
+                prompts.append(row.prompt)
+            prompt_of_row.append(len(prompts) - 1)
+        return Seq2SeqBatch(
+            pad(prompts, pad_token(self._tokenizer)),
+            pad([[1] * len(prompt) for prompt in prompts], 0),
+            torch.tensor(prompt_of_row),
+            pad([row.target for row in encoded], NO_LABEL),
+        )
+
+    def loss(self, model: nn.Module, batch: Seq2SeqBatch) -> Tensor:
+        """Mean cross entropy over the target tokens of the batch."""
+        return cross_entropy(self._logits(model, batch).flatten(0, 1), batch.labels.flatten(), ignore_index=NO_LABEL)
+
+    def scores(self, model: nn.Module, batch: Seq2SeqBatch) -> Tensor:
+        """Answer probabilities, shape (rows,)."""
+        return torch.exp(self.log_likelihoods(model, batch) / (batch.labels != NO_LABEL).sum(1))
+
+    def log_likelihoods(self, model: nn.Module, batch: Seq2SeqBatch) -> Tensor:
+        """Log-probability of each row's whole target, float64 of shape (rows,)."""
+        logits = self._logits(model, batch).transpose(1, 2)
+        return -cross_entropy(logits, batch.labels, reduction="none", ignore_index=NO_LABEL).double().sum(1)
+
+    def describe(self, row: Row) -> RowReport:
+        """Decoded from the tokens that are left."""
+        example = as_example(row)
+        encoded = self.encode(example)
+        kept = len(encoded.prompt) + len(encoded.target)
+        whole = len(prompt_tokens(self._tokenizer, example.prompt, closed=True)) + len(self._target(example.target))
+        decode = self._tokenizer.decode
+        return RowReport(kept, whole - kept, decode(encoded.prompt), decode(encoded.target))
+
+    def _target(self, target: str) -> list[int]:
+        return target_tokens(self._tokenizer, target.strip(), closed=True)
+
+    def _logits(self, model: nn.Module, batch: Seq2SeqBatch) -> Tensor:
+        encoder = model.get_encoder()  # type: ignore[operator]
+        hidden = encoder(input_ids=batch.input_ids, attention_mask=batch.attention_mask).last_hidden_state
+        mask = batch.attention_mask
+        if len(batch.prompt_of_row) > len(hidden):
+            hidden, mask = hidden[batch.prompt_of_row], mask[batch.prompt_of_row]
+        output = model(encoder_outputs=(hidden,), attention_mask=mask, labels=batch.labels, use_cache=False)
+        logits: Tensor = output.logits
+        return logits.float()

@@ -1,0 +1,166 @@
+"""What a task is: rows become batches, a batch a loss to tune on, and batches scores.
+
+A task of one's own is a class with `model`, `batch`, `loss` and `scores` (docs/own-model.md).
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from fedsift.core.errors import BadInput
+from fedsift.core.examples import Row, shown
+from fedsift.core.seeds import random_order
+
+T = TypeVar("T")
+
+
+class RowReport(NamedTuple):
+    """A row as the model sees it.
+
+    Attributes:
+        tokens: its length; 0 where the task has no tokens.
+        cut: tokens that did not fit max-length.
+        prompt, target: decoded from what is left; a task without texts shows the row as its prompt.
+    """
+
+    tokens: int
+    cut: int
+    prompt: str
+    target: str
+
+
+class Task(ABC):
+    """Encoded rows and batches are the task's own affair; tensors in a batch may stand in tuples, lists and dicts."""
+
+    metric = "score"
+
+    def encode(self, row: Row) -> Any:
+        """What the model needs to know of a row; done once a row. By default the row itself.
+
+        Raises:
+            BadInput: the row is not one for this task.
+        """
+        return row
+
+    def terms(self, encoded: Any) -> int:
+        """Over how many terms of this row the loss takes its mean; by which micro-batches are weighed."""
+        return 1
+
+    @abstractmethod
+    def batch(self, encoded: Sequence[Any]) -> Any:
+        """One batch to tune on, on the CPU."""
+
+    def score_batch(self, encoded: Sequence[Any]) -> Any:
+        """One batch to score; by default as for tuning."""
+        return self.batch(encoded)
+
+    @abstractmethod
+    def loss(self, model: nn.Module, batch: Any) -> Tensor:
+        """A scalar to minimise: the mean over the batch's terms."""
+
+    @abstractmethod
+    def scores(self, model: nn.Module, batch: Any) -> Tensor:
+        """The metric of each row of a batch made by `score_batch`, shape (rows,); the mean over rows is reported."""
+
+    def describe(self, row: Row) -> RowReport:
+        """A row as the model sees it, for people."""
+        return RowReport(0, 0, shown(row), "")
+
+
+class CustomTask(Task):
+    """A task that brings a model of its own."""
+
+    @abstractmethod
+    def model(self) -> nn.Module:
+        """A new model, the same weights each time; torch's generator has been seeded from the root seed."""
+
+
+def encode_rows(task: Task, rows: Sequence[Row], client_id: str) -> list[Any]:
+    """All rows of a client, encoded.
+
+    Raises:
+        BadInput: there are none, or one is not for this task; the message names client and row.
+    """
+    if not rows:
+        raise BadInput(f"client {client_id!r} has no rows; a client needs at least one")
+    return each_row(task.encode, rows, client_id)
+
+
+def each_row(function: Callable[[Row], T], rows: Sequence[Row], client_id: str) -> list[T]:
+    """What a function makes of each row of a client; a row that it cannot take is told with client and number."""
+    made = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            made.append(function(row))
+        except BadInput as error:
+            raise BadInput(f"client {client_id!r}, row {number}: {error}") from error
+    return made
+
+
+def training_steps(
+    task: Task, encoded: Sequence[Any], steps: int, batch_size: int, micro_batch: int, seed: int
+) -> Iterator[list[tuple[Any, float]]]:
+    """The micro-batches of each step, each with its share of the step's loss.
+
+    A step takes the whole client where it fits, else consecutive rows of a new random order each epoch.
+
+    Args:
+        task: makes the batches.
+        encoded: the client's rows.
+        steps: how many.
+        batch_size: rows a step.
+        micro_batch: rows that run through the model at once; 0 for all of the step's.
+        seed: of the random orders.
+    """
+    if len(encoded) <= batch_size:
+        whole = _micro_batches(task, encoded, micro_batch)
+        yield from (whole for _ in range(steps))
+        return
+    per_epoch = len(encoded) // batch_size
+    for step in range(steps):
+        epoch, index = divmod(step, per_epoch)
+        order = random_order(seed, len(encoded), epoch)
+        chosen = [encoded[i] for i in order[index * batch_size : (index + 1) * batch_size]]
+        yield _micro_batches(task, chosen, micro_batch)
+
+
+def _micro_batches(task: Task, encoded: Sequence[Any], size: int) -> list[tuple[Any, float]]:
+    terms = sum(map(task.terms, encoded))
+    parts = [encoded[start : start + size] for start in range(0, len(encoded), size)] if size else [encoded]
+    return [(task.batch(part), sum(map(task.terms, part)) / terms) for part in parts]
+
+
+@torch.no_grad()
+def mean_score(task: Task, model: nn.Module, encoded: Sequence[Any], batch_size: int, device: torch.device) -> float:
+    """Mean of the task's metric over rows.
+
+    Raises:
+        BadInput: the score is no number.
+    """
+    total = 0.0
+    for start in range(0, len(encoded), batch_size):
+        rows = encoded[start : start + batch_size]
+        scores = task.scores(model, to_device(task.score_batch(rows), device))
+        if len(scores) != len(rows):
+            raise BadInput(f"{len(scores)} scores for {len(rows)} rows; expected one number a row")
+        total += scores.double().sum().item()
+    if not math.isfinite(total):
+        raise BadInput("the score is no number: the weights are out of range; try a smaller lr")
+    return total / len(encoded)
+
+
+def to_device(batch: Any, device: torch.device) -> Any:
+    """A batch with its tensors on a device, whatever tuples, lists and dicts they stand in."""
+    if isinstance(batch, Tensor):
+        return batch.to(device)
+    if isinstance(batch, dict):
+        return {key: to_device(value, device) for key, value in batch.items()}
+    if isinstance(batch, tuple) and hasattr(batch, "_fields"):
+        return type(batch)(*(to_device(value, device) for value in batch))
+    if isinstance(batch, tuple | list):
+        return type(batch)(to_device(value, device) for value in batch)
+    return batch

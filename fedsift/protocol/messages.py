@@ -1,0 +1,197 @@
+"""What the messages between ServerApp and ClientApp hold: the keys and their codecs, in one place for both sides.
+
+Bulk travels as raw bytes, never as pickles. Types of messages:
+
+    query           -> client id, and its wish: join, stay, leave or away
+    train           client id, terms, whether to score -> client id, upload, what is told of the training
+    train.forget    client id, terms, where it trained -> the same, from a member that leaves and trains again
+    query.removed   -> client id; tells a client that its removal is done
+    query.mask      terms -> client id, its mask
+    evaluate        terms, the merged model, and for a member its served magnitudes -> client id, scores
+
+and for the methods that SIFT-Masks is compared with:
+
+    train.fine_tune -> client id, its task vector by plain fine-tuning
+    query.joined    -> client id; tells a client that its data have been trained on
+    train.pooled    clients by slices, a task vector to start from -> client id, a task vector for each slice
+    train.embed     -> client id, its mean hidden state
+    query.tall_masks the sum of task vectors, densities -> client id, a mask for each density
+    evaluate.served the method, what it shares with all, whether the client is a member -> client id, scores
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
+from typing import TypeVar, cast
+
+import numpy as np
+from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from numpy.typing import NDArray
+
+from fedsift.core.contribution import UploadTerms
+from fedsift.core.errors import Refused
+from fedsift.core.member import Training
+from fedsift.core.quantisation import QuantisationGrid
+
+QUERY, JOINED, REMOVED, MASK = "query", "query.joined", "query.removed", "query.mask"
+TRAIN, FORGET, FINE_TUNE, POOLED = "train", "train.forget", "train.fine_tune", "train.pooled"
+EMBED, TALL_MASKS = "train.embed", "query.tall_masks"
+EVALUATE, EVALUATE_SERVED = "evaluate", "evaluate.served"
+# Error codes of a reply. Flower keeps those below 100 for itself.
+CLIENT_INPUT_ERROR, CLIENT_CRASHED, NO_ANSWER = 100, 101, 102
+
+_LARGEST_FINGERPRINT = 10_000
+_T = TypeVar("_T")
+
+
+class Wish(StrEnum):
+    """What a client answers to a query. Only the client itself can ask to leave."""
+
+    JOIN = "join"
+    STAY = "stay"
+    LEAVE = "leave"
+    AWAY = "away"
+
+
+class Stream:
+    """Messages made while they are sent, with their number known beforehand."""
+
+    def __init__(self, messages: Iterator[Message], length: int) -> None:
+        self._messages, self._length = messages, length
+
+    def __iter__(self) -> Iterator[Message]:
+        return self._messages
+
+    def __length_hint__(self) -> int:
+        return self._length
+
+
+def terms_record(terms: UploadTerms, model_digest: bytes = b"") -> ConfigRecord:
+    """The terms as a record of a few bytes: the seed stands for the sign vector.
+
+    Args:
+        terms: what all uploads agree on.
+        model_digest: of the M0 that all clients are to have; empty where nobody checks it.
+    """
+    return ConfigRecord(
+        {
+            "layout-digest": terms.layout_digest,
+            "parameters": terms.size,
+            "sign-seed": terms.sign_seed.to_bytes(8, "little"),
+            "levels": terms.grid.levels,
+            "max-magnitude": terms.grid.max_magnitude,
+            "threshold": terms.grid.threshold,
+            "model-digest": model_digest,
+        }
+    )
+
+
+def read_terms(content: RecordDict) -> UploadTerms:
+    """The inverse of `terms_record`, from a message's content."""
+    record = content.config_records["terms"]
+    return UploadTerms(
+        layout_digest=field(record, "layout-digest", bytes),
+        size=field(record, "parameters", int),
+        sign_seed=int.from_bytes(field(record, "sign-seed", bytes), "little"),
+        grid=QuantisationGrid(
+            field(record, "levels", int), field(record, "max-magnitude", float), field(record, "threshold", float)
+        ),
+    )
+
+
+def read_model_digest(content: RecordDict) -> bytes:
+    """The digest of M0 that came with the terms; empty where nobody checks it."""
+    return field(content.config_records["terms"], "model-digest", bytes)
+
+
+def field(record: ConfigRecord, key: str, kind: type[_T]) -> _T:
+    """A value of a record, refused where it is missing or of another type than `kind`."""
+    value = record.get(key)
+    if not isinstance(value, kind):
+        raise Refused(f"message field {key!r} is {type(value).__name__}; expected {kind.__name__}")
+    return value
+
+
+def client_reply(
+    message: Message,
+    client_id: str,
+    fields: Mapping[str, str | bytes | int] | None = None,
+    scores: dict[str, float] | None = None,
+    task_vectors: Sequence[NDArray[np.float32]] = (),
+) -> Message:
+    """A client's answer to `message`."""
+    content = RecordDict({"client": ConfigRecord({"client-id": client_id, **(fields or {})})})
+    if scores is not None:
+        content["scores"] = MetricRecord(cast(dict[str, int | float | list[int] | list[float]], scores))
+    if task_vectors:
+        content["task-vectors"] = ArrayRecord({str(i): float_array(each) for i, each in enumerate(task_vectors)})
+    return Message(content, reply_to=message)
+
+
+def client_record(reply: Message) -> ConfigRecord:
+    """The client's part of a reply."""
+    record = reply.content.get("client")
+    if not isinstance(record, ConfigRecord):
+        raise Refused("a reply lacks its client record")
+    return record
+
+
+def reply_training(record: ConfigRecord) -> Training:
+    """What the client's part of a reply tells of its training."""
+    return Training(
+        data_digest=field(record, "data-digest", bytes),
+        fingerprint=_fingerprint(field(record, "environment", str)),
+        steps=field(record, "steps", int),
+        saturated=field(record, "saturated", int),
+    )
+
+
+def _fingerprint(text: str) -> str:
+    """A fingerprint in canonical form; refused where it is no flat JSON object of a few strings."""
+    try:
+        read = json.loads(text) if len(text) <= _LARGEST_FINGERPRINT else None
+    except ValueError:
+        read = None
+    if not isinstance(read, dict) or not all(isinstance(value, str) for value in read.values()):
+        raise Refused(f"environment is no JSON object of strings in at most {_LARGEST_FINGERPRINT} characters")
+    return json.dumps(read, sort_keys=True)
+
+
+def reply_scores(reply: Message) -> dict[str, float]:
+    """The scores that came with a reply; empty without any."""
+    record = reply.content.get("scores")
+    if not isinstance(record, MetricRecord):
+        return {}
+    return {name: float(value) for name, value in record.items() if isinstance(value, int | float)}
+
+
+def reply_task_vectors(reply: Message, size: int | None = None) -> list[NDArray[np.float32]]:
+    """The task vectors of shape (size,) that came with a reply, at least one; of any shape for None."""
+    record = reply.content.get("task-vectors")
+    if not isinstance(record, ArrayRecord) or not record:
+        raise Refused("a reply lacks its task vectors")
+    task_vectors = [read_float_array(record[key]) for key in sorted(record, key=int)]
+    for task_vector in task_vectors:
+        if size is not None and task_vector.shape != (size,):
+            raise Refused(f"task vector of shape {task_vector.shape}; this federation has ({size},)")
+    return task_vectors
+
+
+def float_array(values: NDArray[np.float32]) -> Array:
+    """A float32 vector as raw little-endian bytes."""
+    data = np.ascontiguousarray(values, "<f4")
+    return Array(dtype="float32", shape=data.shape, stype="raw", data=data.tobytes())
+
+
+def read_float_array(array: Array) -> NDArray[np.float32]:
+    """The inverse of `float_array`."""
+    if array.stype != "raw" or array.dtype != "float32" or len(array.data) != 4 * int(np.prod(array.shape)):
+        raise Refused(
+            f"array of {len(array.data)} bytes, dtype {array.dtype!r}, stype {array.stype!r} is no raw float32"
+        )
+    return np.frombuffer(array.data, "<f4").astype(np.float32, copy=False).reshape(array.shape)
+
+
+def merged_record(magnitudes: NDArray[np.float32]) -> ArrayRecord:
+    """The merged model's magnitudes, shape (n,)."""
+    return ArrayRecord({"magnitudes": float_array(magnitudes)})

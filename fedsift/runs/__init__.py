@@ -1,0 +1,1 @@
+"""A run and its folder: simulate, forget, join, verify, go on."""

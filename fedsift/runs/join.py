@@ -1,0 +1,45 @@
+"""`fedsift join`: merge further clients of the data into a run, or clients that left before."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fedsift.configuration.clients_of_run import load_dataset
+from fedsift.core.errors import Refused
+from fedsift.runs.federate import federate, places
+from fedsift.runs.run_folder import RunFolder
+from fedsift.runtime.progress import PhaseBars
+from fedsift.runtime.ray_session import ray_session
+
+
+def join(path: Path, client_ids: Sequence[str], bars: PhaseBars) -> dict[str, Any]:
+    """Let clients train and join a run as new members.
+
+    Returns:
+        `joined`, `failures` (client -> why), `state_digest` and `members`.
+
+    Raises:
+        Refused: one of them is a member already; nothing is changed.
+    """
+    folder, config = RunFolder.open_run(path)
+    with folder.locked():
+        members = folder.members()
+        for client_id in client_ids:
+            if client_id in members:
+                raise Refused(f"client {client_id!r} is a member already; nothing was changed")
+        chosen = places(load_dataset(config).client_ids, dict.fromkeys(client_ids))
+        folder.bring_up_to_date()
+        folder.rounds.unlink(missing_ok=True)
+        alone = dataclasses.replace(config.leaving(), evaluate=False)
+        with bars, ray_session(len(chosen), config) as pool:
+            outcome = federate(pool, alone, chosen, bars, folder.ledger, folder.masks(), returning=True)
+            bars.finish()
+        record = outcome["rounds"][0]
+        folder.bring_up_to_date()
+    return {
+        "joined": sorted(record["joined"]),
+        "failures": record["failures"],
+        "state_digest": outcome["state_digest"],
+        "members": len(outcome["member_digests"]),
+    }

@@ -1,0 +1,181 @@
+"""`fedsift run`: the simulation, its removals, and the oracle in which the leavers never were."""
+
+import dataclasses
+import json
+import time
+from collections.abc import Container
+from pathlib import Path
+from typing import Any
+
+from fedsift.configuration.clients_of_run import choose_clients, choose_leavers, load_dataset
+from fedsift.configuration.run_config import RunConfig
+from fedsift.core.errors import BadInput
+from fedsift.core.ledger import Ledger
+from fedsift.data.look_alikes import look_alike_warning, look_alikes
+from fedsift.federation.round_log import RoundLog
+from fedsift.federation.server_app import open_state
+from fedsift.learning.models import load_layout, load_learner, metric_of
+from fedsift.runs.federate import federate, places
+from fedsift.runs.result import last_line, oracle_entry, run_result
+from fedsift.runs.run_folder import RunFolder, least_room
+from fedsift.runtime.flower_engine import run_on_flower
+from fedsift.runtime.progress import PhaseBars
+from fedsift.runtime.ray_session import ray_session
+from fedsift.runtime.ray_start import check_ray_folder
+from fedsift.runtime.worker_pool import WorkerPool
+
+
+def run(config: RunConfig, out: Path, bars: PhaseBars) -> dict[str, Any]:
+    """Simulate into a new folder; returns what result.json holds.
+
+    Raises:
+        BadInput: something is wrong with the configuration, the data, the model or the folder; nothing is written.
+    """
+    clients, resolved, size = _check(config, bars)
+    folder = RunFolder.create(out, config, least_room(size, len(clients)))
+    with folder.kept_once_merged():
+        if resolved.leave:
+            folder.signing_key()
+        if config.engine == "flower":
+            return run_on_flower(config, clients, folder, bars)
+        with folder.locked():
+            return _simulate(folder, resolved, clients, RoundLog(folder.rounds), bars)
+
+
+def resume(out: Path, bars: PhaseBars) -> dict[str, Any]:
+    """Go on with a run that was stopped at any moment; of one that is over, return the result.
+
+    Where config.toml says something else now, of what does not touch the bits of a contribution (`localise`, who
+    leaves), the rounds are played again with those who are members.
+    """
+    folder, config = RunFolder.open_run(out)
+    if config.engine == "flower":
+        raise BadInput(
+            f"{out} was made on Flower's engine, which forgets what clients know: run it anew, with another --out"
+        )
+    clients, config, _ = _check(config, bars)
+    with folder.locked():
+        if config.leave or folder.uncertified():
+            folder.signing_key()
+        folder.bring_up_to_date()
+        receipts, changed = _found(folder, config)
+        result = folder.read_result()
+        if result is not None and not changed:
+            return _with_oracle(folder, config, result, bars)
+        anew = changed or not folder.rounds.exists()
+        log = RoundLog(folder.rounds, receipts) if anew else RoundLog.read(folder.rounds)
+        return _simulate(folder, config, clients, log, bars)
+
+
+def _found(folder: RunFolder, config: RunConfig) -> tuple[int, bool]:
+    """How many receipts a run has, and whether its rounds were played with another configuration than this.
+
+    Raises:
+        BadInput: members were merged on other terms.
+    """
+    if not folder.ledger.exists():
+        return 0, False
+    ledger = open_state(config, folder.ledger, capacity=1).ledger
+    before, now = RunConfig().to_user_config() | json.loads(ledger.get("config")), config.to_user_config()
+    found = len(ledger.receipts()), any(before[key] != now[key] for key in ("clients", "leave", "localise", "evaluate"))
+    ledger.close()
+    return found
+
+
+def _check(config: RunConfig, bars: PhaseBars) -> tuple[list[str], RunConfig, int]:
+    """Clients, the configuration with its leavers as ids, and n.
+
+    What can be said of machine, data and model before workers load them, is said here.
+    """
+    if not config.ray_address:
+        check_ray_folder()
+    dataset = load_dataset(config)
+    clients = choose_clients(config, dataset)
+    bars.warn(look_alike_warning(look_alikes(clients)))
+    leavers = choose_leavers(config, clients)
+    size = load_layout(config.model_settings).size
+    if config.engine == "flower":
+        _check_flower(config)
+    return clients, config.leaving(*leavers), size
+
+
+def _check_flower(config: RunConfig) -> None:
+    """What Flower's own engine cannot do; and the model, since what its server raises ends a run that has begun."""
+    if config.ray_address:
+        raise BadInput("ray-address belongs to engine ray; Flower's own engine starts a Ray of its own")
+    if config.oracle or config.partial_sums:
+        name = "oracle" if config.oracle else "partial-sums"
+        instead = "; `fedsift verify RUN --oracle` compares afterwards" if config.oracle else ""
+        raise BadInput(f"{name} belongs to engine ray{instead}")
+    load_learner(dataclasses.replace(config.model_settings, compile=False))
+
+
+def _simulate(
+    folder: RunFolder, config: RunConfig, clients: list[str], log: RoundLog, bars: PhaseBars
+) -> dict[str, Any]:
+    """Play the rounds that are not in the log, ask the oracle, and tell what came of it all."""
+    started = time.perf_counter()
+    present = places(clients, _present(folder, clients, log))
+    _begin(folder, config, log)
+    with bars, ray_session(len(present), config) as pool:
+        outcome = federate(pool, config, present, bars, folder.ledger, folder.masks(), log=log)
+        first = outcome["rounds"][0]
+        if not first["members"]:
+            folder.rounds.unlink()  # Who goes on once the reason is mended tries them all again.
+            client_id, reason = next(iter(first["failures"].items()))
+            raise BadInput(f"no client could be merged; client {client_id!r}: {last_line(reason)}")
+        folder.write_certificates()
+        oracle = _oracle(pool, config, outcome["member_digests"], bars) if config.oracle else None
+        bars.finish()
+    seconds = {**bars.seconds, "total": time.perf_counter() - started}
+    result = run_result(config, metric_of(config.model_settings), outcome, oracle, seconds)
+    folder.write_result(result)
+    return result
+
+
+def _present(folder: RunFolder, clients: list[str], log: RoundLog) -> list[str]:
+    """Who takes part: all but those who left before the rounds began.
+
+    Raises:
+        BadInput: nobody does.
+    """
+    if not log.earlier_receipts:
+        return clients
+    ledger = Ledger.open(folder.ledger)
+    gone = log.gone(ledger)
+    ledger.close()
+    present = [client_id for client_id in clients if client_id not in gone]
+    if not present:
+        raise BadInput(f"{folder.path}: all clients have left; `fedsift join {folder.path} CLIENT` merges one again")
+    return present
+
+
+def _begin(folder: RunFolder, config: RunConfig, log: RoundLog) -> None:
+    """Note that rounds are played, and with which configuration; from here on the run is not over."""
+    folder.result.unlink(missing_ok=True)
+    log.write()
+    if folder.ledger.exists():
+        ledger = Ledger.open(folder.ledger)
+        with ledger.transaction():
+            ledger.set("config", json.dumps(config.to_user_config()))
+        ledger.close()
+
+
+def _with_oracle(folder: RunFolder, config: RunConfig, result: dict[str, Any], bars: PhaseBars) -> dict[str, Any]:
+    """The result of a run that is over; the oracle is asked where it has not been, about the members of now."""
+    if config.oracle and result["oracle"] is None:
+        members = folder.members()
+        with bars, ray_session(len(members), config) as pool:
+            oracle = _oracle(pool, config, members, bars)
+            bars.finish()
+        result["oracle"] = oracle_entry(oracle, result["state_digest"])
+        folder.write_result(result)
+    return result
+
+
+def _oracle(pool: WorkerPool, config: RunConfig, members: Container[str], bars: PhaseBars) -> dict[str, Any]:
+    """The outcome of a run in which nobody but these members ever was."""
+    bars.prefix = "oracle "
+    client_ids = load_dataset(config).client_ids
+    stayed = places(client_ids, [each for each in client_ids if each in members])
+    return federate(pool, dataclasses.replace(config.leaving(), evaluate=False), stayed, bars)

@@ -1,0 +1,1 @@
+"""What runs the clients: Ray workers, Flower's own engine, the nodes of a deployment."""

@@ -1,0 +1,159 @@
+"""`fedsift run --engine flower`: the same run on Flower's own simulation engine, through `flwr run`.
+
+`flwr run` leaves a SuperLink behind, keeps its files in the user's home, and exits with 0 where a run failed. Here it
+gets a SuperLink of its own on a free port, with its files in the run's folder, and the SuperLink ends with the run.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import tomli_w
+
+from fedsift.configuration.run_config import RunConfig
+from fedsift.configuration.server_settings import ServerSettings, app_config
+from fedsift.core.errors import FedsiftError
+from fedsift.runs.run_folder import RunFolder
+from fedsift.runtime.progress import PhaseBars
+
+_PATIENCE = 60.0  # Seconds for a SuperLink to start, and to end.
+_POLL = 0.1  # Seconds between two looks at whether it has started.
+_ENVIRONMENT = {
+    "FLWR_TELEMETRY_ENABLED": "0",
+    "FLWR_DISABLE_UPDATE_CHECK": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+_COMPLETED = "finished:completed"
+
+
+class EngineFailed(FedsiftError):
+    """Flower's engine did not bring the run to its end."""
+
+    exit_code = 1
+
+
+def run_on_flower(config: RunConfig, clients: Sequence[str], folder: RunFolder, bars: PhaseBars) -> dict[str, Any]:
+    """Simulate; returns what result.json holds. The ServerApp, a process of its own, locks the run's folder.
+
+    Args:
+        config: of the run.
+        clients: its clients, the first of the data set.
+        folder: of the run, with its configuration. Flower's own files go to `flower` in it.
+        bars: show that it runs; the engine tells no more.
+
+    Raises:
+        EngineFailed: the engine did not come to the end of the run.
+    """
+    home = folder.path / "flower"
+    app = home / "app"
+    app.mkdir(parents=True)
+    settings = ServerSettings(out=str(folder.path.resolve()), min_nodes=len(clients))
+    (app / "pyproject.toml").write_text(tomli_w.dumps(_app(config, settings)), encoding="utf-8")
+    (app / "README.md").write_text("The code is that of the fedsift which is installed.\n", encoding="utf-8")
+    workers = min(config.worker_count, len(clients))
+    federation = f"num-supernodes={len(clients)} client-resources-num-cpus=1 init-args-num-cpus={workers}"
+    with bars, _superlink(home) as environment:
+        _flwr(environment, home / "run.log", "run", str(app), "--federation-config", federation, "--stream")
+        told = _flwr(environment, home / "list.log", "list", "--format", "json")
+    (run,) = json.loads(told[told.index("{") :])["runs"]
+    result = folder.read_result()
+    if run["status"] != _COMPLETED or result is None:
+        raise EngineFailed(f"Flower's engine: {run['status']}; {_reason(home / 'run.log')}")
+    return result
+
+
+def _app(config: RunConfig, settings: ServerSettings) -> dict[str, Any]:
+    """The pyproject.toml of an app without code of its own: it is imported from where fedsift is installed."""
+    components = {
+        "serverapp": "fedsift.simulations.flower.server_app:app",
+        "clientapp": "fedsift.simulations.flower.client_app:app",
+    }
+    app = {"publisher": "fedsift", "components": components, "config": app_config(config, settings)}
+    return {
+        "project": {"name": "fedsift", "version": "1.0.0", "description": "", "license": "Apache-2.0"},
+        "tool": {"flwr": {"app": app}},
+    }
+
+
+@contextmanager
+def _superlink(home: Path) -> Iterator[dict[str, str]]:
+    """A SuperLink for simulations on a free port; yields the environment for `flwr`. It ends with all it started."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    connection = {"address": f"127.0.0.1:{port}", "insecure": True}
+    config = {"superlink": {"default": "own", "own": connection}}
+    (home / "config.toml").write_text(tomli_w.dumps(config), encoding="utf-8")
+    bin_folder = str(Path(sys.executable).parent)  # Flower starts its own programs by name.
+    environment = {**os.environ, **_ENVIRONMENT, "FLWR_HOME": str(home.resolve())}
+    environment["PATH"] = os.pathsep.join([bin_folder, environment.get("PATH", "")])
+    options = ["--insecure", "--simulation", "--host", "127.0.0.1", "--port", str(port)]
+    command = [str(Path(bin_folder) / "flower-superlink"), *options, "--disable-runtime-dependency-installation"]
+    with (home / "superlink.log").open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+    try:
+        _wait_for_health(process, port, home)
+        yield environment
+    finally:
+        _end(process, environment["FLWR_HOME"])
+
+
+def _wait_for_health(process: "subprocess.Popen[bytes]", port: int, home: Path) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1):
+                return
+        except OSError:
+            time.sleep(_POLL)
+    raise EngineFailed(f"Flower's SuperLink did not start; {_reason(home / 'superlink.log')}")
+
+
+def _end(process: "subprocess.Popen[bytes]", home: str) -> None:
+    """End the SuperLink and all that was started under its home, Ray's workers too, and see them gone."""
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_PATIENCE)
+    family = list(_started_under(home))
+    for each in family:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    psutil.wait_procs(family, timeout=_PATIENCE)
+
+
+def _started_under(home: str) -> Iterator[psutil.Process]:
+    """The processes whose environment names a home of Flower, whoever is their parent by now."""
+    for each in psutil.process_iter():
+        with suppress(psutil.Error):
+            if each.environ().get("FLWR_HOME") == home:
+                yield each
+
+
+def _flwr(environment: dict[str, str], log: Path, *arguments: str) -> str:
+    """What a `flwr` command prints, which is also kept in a file.
+
+    Raises:
+        EngineFailed: it failed.
+    """
+    program = str(Path(sys.executable).parent / "flwr")
+    with log.open("wb") as file:
+        done = subprocess.run([program, *arguments], env=environment, stdout=file, stderr=file, check=False)
+    if done.returncode:
+        raise EngineFailed(f"flwr {arguments[0]} failed; {_reason(log)}")
+    return log.read_text(encoding="utf-8")
+
+
+def _reason(log: Path) -> str:
+    """The last line of a log that tells of an error, or else its last; of a run without members, the log goes too."""
+    lines = [line.strip() for line in log.read_text(encoding="utf-8").splitlines() if line.strip()]
+    found = [line for line in lines if "Error" in line or "BadInput" in line]
+    return [*lines, *found][-1] if lines else "it told nothing"

@@ -1,0 +1,116 @@
+"""One progress bar per phase, with clients/s and time left, and the seconds that each phase took."""
+
+import signal
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from fedsift.protocol.messages import EVALUATE, EVALUATE_SERVED, FINE_TUNE, FORGET, POOLED, QUERY, TRAIN
+
+STEP = "step"  # no message: one of many rounds, whose messages then have no bars of their own
+
+# The mask request is part of evaluation: it has no bar of its own.
+_TITLES = {
+    STEP: "steps",
+    QUERY: "query",
+    TRAIN: "train",
+    FINE_TUNE: "fine-tune",
+    POOLED: "pooled",
+    FORGET: "forget",
+    EVALUATE: "evaluate",
+    EVALUATE_SERVED: "evaluate",
+}
+
+
+class _ClientsPerSecond(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.1f} clients/s" if speed else "- clients/s", style="progress.data.speed")
+
+
+class PhaseBars:
+    """A `ray_grid.Progress` that draws bars on a console and adds up seconds by phase."""
+
+    def __init__(self, console: Console) -> None:
+        self.seconds: dict[str, float] = {}
+        self.prefix = ""
+        self._status = console.status("starting workers")
+        self._bars = Progress(
+            TextColumn("{task.description:<16}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _ClientsPerSecond(),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._task = TaskID(0)
+        self._phase = ""
+        self._clock = time.perf_counter()
+        self._interrupted = False
+        self._restored: Any = None
+        self.console = console
+
+    def warn(self, warning: str) -> None:
+        """Print a warning in a line of its own, if there is one."""
+        if warning:
+            self.console.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
+
+    def __enter__(self) -> "PhaseBars":
+        """From here on something is shown: enter when the input is known to be good."""
+        self._phase, self._clock = "start", time.perf_counter()
+        self._restored = signal.signal(signal.SIGINT, self._interrupt)
+        self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._restored)
+        self._close()
+        self._status.stop()
+        if self._bars.live.is_started:  # Else it would print an empty line.
+            self._bars.stop()
+
+    def begin(self, message_type: str, total: int) -> None:
+        """Open the bar of a phase. The first one replaces the start-up line."""
+        title = _TITLES.get(message_type)
+        if title is None:
+            return
+        self._close()
+        self._status.stop()
+        self._bars.start()
+        self._task = self._bars.add_task(self.prefix + title, total=total)
+        self._phase = self.prefix + title
+
+    def advance(self, message_type: str) -> None:
+        """Count a reply."""
+        if self._interrupted:
+            raise KeyboardInterrupt
+        if message_type in _TITLES:
+            self._bars.advance(self._task)
+
+    def finish(self) -> None:
+        """End the last phase: what follows is Ray's shutting down."""
+        self._close()
+        self._phase = "stop"
+
+    def _interrupt(self, *_: object) -> None:
+        """Ctrl-C. Raised while Python cleans up an object it would be ignored, so the next reply raises it again."""
+        self._interrupted = True
+        raise KeyboardInterrupt
+
+    def _close(self) -> None:
+        """End the phase and add its seconds up."""
+        now = time.perf_counter()
+        self.seconds[self._phase] = self.seconds.get(self._phase, 0.0) + now - self._clock
+        self._clock = now

@@ -1,0 +1,273 @@
+"""Flower's Grid over Ray actors: replies stream, the broadcast is stored once, clients of dead workers run again.
+
+The stock simulation engine returns all replies at once and asks for each node again and again; here
+`send_and_receive` is a generator with about two messages in flight for each worker, so that memory and the cost of a
+message do not depend on the number of clients.
+"""
+
+import time
+from collections import deque
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from itertools import count, islice
+from operator import length_hint
+from typing import Any, Protocol
+
+import ray
+from flwr.app import ArrayRecord, Context, Message, RecordDict, UserConfig
+from flwr.serverapp import Grid
+from flwr.supercore.run import Run
+from flwr.supercore.task_identity import TaskIdentity
+
+from fedsift.core.errors import FedsiftError
+from fedsift.protocol.messages import FORGET, QUERY, TRAIN
+from fedsift.protocol.partial_merge import PartialMerge
+from fedsift.runtime.worker import Parcel
+from fedsift.runtime.worker_pool import LOOK_SECONDS, LOST
+
+_IN_FLIGHT_PER_WORKER = 2  # One runs, one waits: a worker is never idle while a reply is being merged.
+_PARCELS_PER_SLOT = 4
+_UNSENT_PARCELS_PER_SLOT = 2
+_LARGEST_PARCEL = 64
+_MAX_ATTEMPTS = 3  # A client whose worker died this often is the likely reason.
+_SERVER_NODE_ID = 1
+_FIRST_NODE_ID = 2
+
+
+class WorkerDied(FedsiftError):
+    """A client's worker died each time it was tried; what is merged stays merged."""
+
+    exit_code = 1
+
+
+class Progress(Protocol):
+    """Is told how far a batch of messages has come."""
+
+    def begin(self, message_type: str, total: int) -> None:
+        """A batch of `total` messages begins; the type is that of its first message."""
+
+    def advance(self, message_type: str) -> None:
+        """A reply has come."""
+
+
+class Workers(Protocol):
+    """What a grid needs of its workers."""
+
+    def __len__(self) -> int:
+        """How many live."""
+
+    def refresh(self) -> bool:
+        """Let workers that have become ready take part; returns whether others are starting."""
+
+    def submit(self, parcel: Parcel, died_under: Collection[Any] = ()) -> tuple[Any, Any]:
+        """Send messages with their clients' contexts to a worker; returns the future and the worker.
+
+        `died_under`: workers that died over these messages.
+        """
+
+    def finished(self, actor: Any) -> None:
+        """What was submitted to a worker is done."""
+
+    def replace(self, actor: Any) -> None:
+        """Start another worker in place of a dead one."""
+
+
+class RayGrid(Grid):
+    """The Grid of one simulated run: its nodes, their contexts, and a pool of workers to run them.
+
+    Attributes:
+        partial_merge: lets workers merge the uploads of clients that join, and reply with the sums; None: they do not.
+    """
+
+    def __init__(
+        self,
+        pool: Workers,
+        node_configs: Sequence[UserConfig],
+        run_config: UserConfig,
+        progress: Progress | None = None,
+        states: Mapping[int, RecordDict] | None = None,
+    ) -> None:
+        """One node for each of `node_configs`; node ids count from 2.
+
+        Args:
+            pool: the workers.
+            node_configs: what tells a client which data is its own.
+            run_config: the configuration that every client sees.
+            progress: is told of every reply.
+            states: what clients remember from before, by their place in `node_configs`.
+        """
+        self._pool, self._progress = pool, progress
+        self.partial_merge: PartialMerge | None = None
+        self._run = Run.create_empty(run_id=1)
+        self._run_config = dict(run_config)
+        self._node_configs = dict(enumerate(node_configs, start=_FIRST_NODE_ID))
+        # All that a client changes in its context, and all that is kept of it.
+        self._states = {place + _FIRST_NODE_ID: state for place, state in (states or {}).items()}
+        self._broadcast: dict[str, tuple[ArrayRecord, Any]] = {}
+        self._pushed: dict[str, Iterator[Message]] = {}
+        self._message_numbers = count(1)
+        # The constructor of Message takes its sender from here, as in the process of a real ServerApp.
+        TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = self._run.run_id, 1, _SERVER_NODE_ID
+
+    def set_run(self, run: Run) -> None:
+        """Set the run."""
+        self._run = run
+
+    @property
+    def run(self) -> Run:
+        """The run."""
+        return self._run
+
+    def get_node_ids(self) -> list[int]:
+        """All nodes."""
+        return list(self._node_configs)
+
+    def create_message(
+        self, content: RecordDict, message_type: str, dst_node_id: int, group_id: str, ttl: float | None = None
+    ) -> Message:
+        """A message to a node."""
+        return Message(content, dst_node_id, message_type, ttl=ttl, group_id=group_id)
+
+    def push_messages(self, messages: Iterable[Message]) -> list[str]:
+        """Take messages in; they run when `pull_messages` asks for their replies."""
+        ids = []
+        for message in messages:
+            message_id = f"message-{next(self._message_numbers)}"
+            self._pushed[message_id] = self.send_and_receive([message])
+            ids.append(message_id)
+        return ids
+
+    def pull_messages(self, message_ids: Iterable[str]) -> Iterator[Message]:
+        """Replies to pushed messages."""
+        for message_id in message_ids:
+            yield from self._pushed.pop(message_id)
+
+    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterator[Message]:
+        """Yield replies as they come. Messages are taken from their iterable only as workers get free.
+
+        Raises:
+            TimeoutError: not all replies came within `timeout` seconds (never a silent partial answer).
+            WorkerDied: a client's worker died three times over.
+        """
+        deadline = time.monotonic() + timeout if timeout is not None else float("inf")
+        unsent = total = length_hint(messages)
+        source = iter(messages)
+        retries: deque[Message] = deque()
+        died: dict[int, list[Any]] = {}  # the workers that died over a node's message
+        pending: dict[Any, tuple[list[Message], Any]] = {}
+        announced = ""
+        last_state = RecordDict()
+        while True:
+            starting = self._pool.refresh()
+            while len(pending) < self._slots:
+                if retries:
+                    sent = [retries.popleft()]
+                else:
+                    sent = self._next(source, total, unsent)
+                    unsent -= len(sent)
+                if not sent:
+                    break
+                if self._progress and not announced:
+                    announced = sent[0].metadata.message_type
+                    self._progress.begin(announced, total)
+                future, actor = self._submit(sent, died.get(sent[0].metadata.dst_node_id, ()))
+                pending[future] = sent, actor
+            if not pending:
+                return
+            seconds = min(deadline - time.monotonic(), LOOK_SECONDS if starting else float("inf"))
+            done, _ = ray.wait(list(pending), timeout=None if seconds == float("inf") else max(0.0, seconds))
+            if not done and time.monotonic() < deadline:
+                continue
+            if not done:
+                raise TimeoutError(f"{len(pending)} or more clients did not answer within {timeout} seconds")
+            sent, actor = pending.pop(done[0])
+            self._pool.finished(actor)
+            try:
+                replies = ray.get(done[0])
+            except LOST as error:
+                self._pool.replace(actor)
+                for message in sent:
+                    node_id = message.metadata.dst_node_id
+                    died.setdefault(node_id, []).append(actor)
+                    if len(died[node_id]) == _MAX_ATTEMPTS:
+                        raise WorkerDied(f"node {node_id}: its worker died {_MAX_ATTEMPTS} times: {error}") from error
+                retries.extend(sent)
+                continue
+            for message, (reply, state) in zip(sent, replies, strict=True):
+                last_state = last_state if state == last_state else state  # Most are equal: kept once.
+                self._states[message.metadata.dst_node_id] = last_state
+                if self._progress:
+                    self._progress.advance(announced)
+                if reply is not None:
+                    yield reply
+
+    def _next(self, source: Iterator[Message], total: int, unsent: int) -> list[Message]:
+        """The messages of the next parcel: one, or several; none at the end.
+
+        Several queries, since they cost less than sending them; and several trainings that a worker merges. Of these
+        the parcels get smaller towards the end, so that all workers finish at about the same time.
+        """
+        first = list(islice(source, 1))
+        message_type = first[0].metadata.message_type if first else ""
+        slots = self._slots
+        size = 1
+        if message_type == QUERY:
+            size = total // (_PARCELS_PER_SLOT * slots)
+        elif message_type == TRAIN and self.partial_merge is not None:
+            size = unsent // (_UNSENT_PARCELS_PER_SLOT * slots)
+        return first + list(islice(source, max(0, min(_LARGEST_PARCEL, size) - 1)))
+
+    @property
+    def _slots(self) -> int:
+        """Parcels in flight; some also while no worker lives: to submit one is to wait for a worker."""
+        return _IN_FLIGHT_PER_WORKER * max(1, len(self._pool))
+
+    def _submit(self, messages: list[Message], died_under: Collection[Any]) -> tuple[Any, Any]:
+        """Send messages to a worker, broadcast records by reference."""
+        shared: dict[str, Any] = {}
+        if len(messages) == 1:
+            message = messages[0]
+            found = {name: self._reference(name, record) for name, record in message.content.array_records.items()}
+            shared = {name: reference for name, reference in found.items() if reference is not None}
+            if shared:
+                rest = RecordDict({name: record for name, record in message.content.items() if name not in shared})
+                messages = [Message(rest, metadata=message.metadata)]  # type: ignore[call-overload]
+        contexts = [self._context(each.metadata.dst_node_id) for each in messages]
+        parcel = Parcel(messages, shared, contexts, self.partial_merge, _environment(messages[0]))
+        return self._pool.submit(parcel, died_under)
+
+    def _context(self, node_id: int) -> Context:
+        state = self._states.get(node_id) or RecordDict()
+        return Context(self._run.run_id, node_id, self._node_configs[node_id], state, self._run_config)
+
+    def _reference(self, name: str, record: ArrayRecord) -> Any | None:
+        """Where a record lies in Ray's object store: put there when the same object is sent a second time."""
+        known, reference = self._broadcast.get(name, (None, None))
+        if known is not record:
+            self._broadcast[name] = record, None
+            return None
+        if reference is None:
+            reference = ray.put(record)
+            self._broadcast[name] = record, reference
+        return reference
+
+
+def _environment(message: Message) -> str:
+    """Where the message of a member that leaves is to run: the fingerprint that it was merged with."""
+    if message.metadata.message_type != FORGET or "client" not in message.content:
+        return ""
+    return str(message.content.config_records["client"].get("environment", ""))
+
+
+def node_configs(
+    clients: Mapping[str, int], extra: Mapping[str, str] | None = None, held_out: Container[str] = ()
+) -> list[UserConfig]:
+    """Flower's usual node configuration, and the client's own id, for clients with their places in the data set.
+
+    Those in `held_out` never join; they only score.
+    """
+    total = len(clients)
+    nodes: list[UserConfig] = []
+    for client_id, place in clients.items():
+        node: UserConfig = {"partition-id": place, "num-partitions": total, "client-id": client_id, **(extra or {})}
+        nodes.append({**node, "held-out": True} if client_id in held_out else node)
+    return nodes

@@ -1,0 +1,67 @@
+"""Ray workers for a command, on this machine or a cluster, for as long as it takes."""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import ray
+import torch
+
+from fedsift.configuration.run_config import RunConfig
+from fedsift.learning.models import torch_device
+from fedsift.learning.reproducibility import worker_environment
+from fedsift.runtime.cluster import connect, workers_and_gpus
+from fedsift.runtime.ray_start import start_ray
+from fedsift.runtime.worker_pool import WorkerPool
+
+CLIENT_APP = "fedsift.federation.worker_app:app"
+
+
+@contextmanager
+def ray_session(clients: int, config: RunConfig, spare: int = 0) -> Iterator[WorkerPool]:
+    """Workers as configured for so many clients, on this machine or a cluster, stopped at the end whatever happens.
+
+    There is room for `spare` actors more, which somebody else may start. For nobody nothing is started.
+    """
+    logging.getLogger("flwr").setLevel(logging.ERROR)  # The bars and the table say it better.
+    if not clients:
+        yield WorkerPool(CLIENT_APP, 0, config.profile)
+        return
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # A mistake that each worker finds is told once.
+    try:
+        yield _on_cluster(clients, config, spare) if config.ray_address else _on_this_machine(clients, config, spare)
+    finally:
+        ray.shutdown()
+
+
+def _on_this_machine(clients: int, config: RunConfig, spare: int) -> WorkerPool:
+    """Ray for these workers alone, started under their profile."""
+    workers = min(config.worker_count, clients)
+    gpus = torch.cuda.device_count() if torch_device(config.device).type == "cuda" else 0
+    with _environment(worker_environment(config.profile, gpus)):
+        start_ray(workers + spare)
+    return WorkerPool(CLIENT_APP, workers, config.profile, gpus / workers, inherits=True)
+
+
+def _on_cluster(clients: int, config: RunConfig, spare: int) -> WorkerPool:
+    """Workers spread over a running cluster."""
+    connect(config.ray_address)
+    workers, gpus = workers_and_gpus(config, clients, spare)
+    return WorkerPool(CLIENT_APP, workers, config.profile, min(1.0, gpus / workers), cluster_folder=str(Path.cwd()))
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Variables for processes that are started meanwhile."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

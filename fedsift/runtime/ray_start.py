@@ -1,0 +1,55 @@
+"""Starting Ray on this machine: what would make it fail, or hang for a minute, is found before."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+import ray
+
+from fedsift.core.errors import BadInput
+from fedsift.files.output import try_writing
+
+# Where Ray looks for the folder of its sockets and logs (`get_default_system_temp_dir`), and where it is without these.
+_VARIABLES = ("RAY_TMPDIR", "TMPDIR") if sys.platform.startswith("linux") else ("RAY_TMPDIR",)
+_DEFAULT = "/tmp"
+# The longest of its sockets, in a folder named by time and process.
+_SOCKET = "ray/session_2026-01-31_23-59-59_999999_{}/sockets/plasma_store"
+_LONGEST = 103 if sys.platform == "darwin" else 107  # bytes of a socket's path
+_ADVICE = "set RAY_TMPDIR to a short, whole path of a folder with room, such as /tmp"
+
+
+def check_ray_folder() -> None:
+    """See that Ray can keep its sockets and logs where it is going to.
+
+    Raises:
+        BadInput: the folder is not there, cannot be written, is full, or has too long a path.
+    """
+    variable = next((each for each in _VARIABLES if each in os.environ), None)
+    folder = Path(os.environ[variable] if variable else _DEFAULT)
+    told = f"{variable or 'the temporary folder'} = {folder}"
+    if not folder.is_absolute():
+        raise BadInput(f"{told}: no whole path; {_ADVICE}")
+    excess = len(os.fsencode(folder / _SOCKET.format(os.getpid()))) - _LONGEST
+    if excess > 0:
+        raise BadInput(f"{told}: its path is {excess} bytes too long for Ray's sockets; {_ADVICE}")
+    try:
+        try_writing(folder / "ray" if (folder / "ray").exists() else folder)
+    except OSError as error:
+        raise BadInput(f"{told}: Ray cannot write there ({error.strerror}); {_ADVICE}") from error
+
+
+def start_ray(cpus: int) -> None:
+    """Make this process the driver of a Ray of its own with so many CPUs.
+
+    Raises:
+        BadInput: it does not start.
+    """
+    check_ray_folder()
+    try:
+        ray.init(
+            address="local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
+        )
+    except Exception as error:  # Ray raises whatever comes, `Exception` itself too.
+        ray.shutdown()
+        raise BadInput(f"Ray does not start on this machine: {' '.join(str(error).split())}") from error

@@ -1,0 +1,149 @@
+"""A Ray actor that runs the ClientApp: one message at a time, deterministically."""
+
+import importlib
+import os
+import traceback
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import ray
+from flwr.app import Context, Error, Message, RecordDict, UserConfig
+
+from fedsift.core.errors import BadInput, FedsiftError
+from fedsift.learning.reproducibility import environment_fingerprint, make_deterministic
+from fedsift.protocol.messages import CLIENT_CRASHED, CLIENT_INPUT_ERROR
+from fedsift.protocol.partial_merge import Merging, PartialMerge
+
+
+class Parcel(NamedTuple):
+    """What a worker gets at once.
+
+    Attributes:
+        messages: at least one.
+        shared: bulky records of all messages, by name: where they lie in Ray's object store.
+        contexts: of the messages' clients, as many as messages.
+        merge: the server's terms, if uploads are to be merged by the worker.
+        environment: the fingerprint that a worker should have, as canonical JSON; empty for any.
+    """
+
+    messages: Sequence[Message]
+    shared: Mapping[str, Any]
+    contexts: Sequence[Context]
+    merge: PartialMerge | None = None
+    environment: str = ""
+
+
+class Loaded(NamedTuple):
+    """What an app's `prepare` has loaded.
+
+    Attributes:
+        model_digest: of M0, as it was right after loading; empty where there is none.
+        data_digest: SHA-256 of the data's files in hexadecimal, on a cluster; empty for data without a file.
+    """
+
+    model_digest: bytes = b""
+    data_digest: str = ""
+
+
+class Prepared(NamedTuple):
+    """What a worker tells once it is ready.
+
+    Attributes:
+        node: the machine, for people: its address, and the beginning of its id in Ray.
+        fingerprint: the worker's environment.
+        loaded: what must be the same in all workers.
+        software: the version of fedsift, likewise.
+    """
+
+    node: str
+    fingerprint: dict[str, str]
+    loaded: Loaded
+    software: str
+
+
+def start_worker(
+    client_app: str, gpus: float, environment: dict[str, str] | None, cluster_folder: str | None = None
+) -> Any:
+    """A worker for an app ("module:name"), with a share of the GPUs.
+
+    Args:
+        client_app: what it runs.
+        gpus: the share.
+        environment: its variables; None where Ray was started with them, which saves Ray a process.
+        cluster_folder: on a cluster, where workers are spread over the machines, the folder that relative paths start
+            from, if a machine has it; None on this machine alone.
+    """
+    runtime_env = None if environment is None else {"env_vars": environment}
+    strategy = "DEFAULT" if cluster_folder is None else "SPREAD"
+    options = Worker.options(num_gpus=gpus, runtime_env=runtime_env, scheduling_strategy=strategy)  # type: ignore[attr-defined]
+    return options.remote(client_app, cluster_folder)
+
+
+@ray.remote(num_cpus=1)
+class Worker:
+    """Runs one ClientApp for any number of clients."""
+
+    def __init__(self, client_app: str, cluster_folder: str | None = None) -> None:
+        """Import the app, given as "module:name": an importable module's caches live as long as the worker."""
+        make_deterministic()
+        self._on_cluster = cluster_folder is not None
+        if cluster_folder is not None and Path(cluster_folder).is_dir():
+            os.chdir(cluster_folder)
+        module, name = client_app.split(":")
+        self._module = importlib.import_module(module)
+        self._app = getattr(self._module, name)
+
+    def prepare(self, run_config: UserConfig, shared_file: str = "") -> Prepared:
+        """Load what the app's module loads in its `prepare`, if it has one.
+
+        Args:
+            run_config: of the clients to come.
+            shared_file: a file that this worker's machine must see; empty for none.
+
+        Raises:
+            BadInput: as the app raises it, or the file is not there; on a cluster the message names the machine.
+        """
+        address = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+        node = f"{address} ({ray.get_runtime_context().get_node_id()[:8]})"
+        try:
+            if shared_file and not Path(shared_file).is_file():
+                raise BadInput(
+                    f"the masks' folder {Path(shared_file).parent} is not there as the server sees it: put --out on a "
+                    "file system that all nodes share, under the same path"
+                )
+            loaded = getattr(self._module, "prepare", lambda _: Loaded())(run_config)
+        except BadInput as error:
+            raise BadInput(f"node {node}: {error}") if self._on_cluster else error from None
+        fingerprint = environment_fingerprint(bool(run_config.get("compile")))
+        return Prepared(node, fingerprint, loaded, version("fedsift"))
+
+    def handle(self, parcel: Parcel) -> list[tuple[Message | None, RecordDict]]:
+        """Run the app on each message with its context, one after the other; returns replies and contexts' states.
+
+        Where uploads are merged here, the reply of a merged one is None, but for the first, which has the sums.
+        """
+        # Ray resolves references only where they are arguments themselves.
+        records = {name: ray.get(reference) for name, reference in parcel.shared.items()}
+        merging = Merging(parcel.merge, len(parcel.messages)) if parcel.merge else None
+        answers: list[tuple[Message | None, RecordDict]] = []
+        for message, context in zip(parcel.messages, parcel.contexts, strict=True):
+            for name, record in records.items():
+                message.content[name] = record
+            reply = self._answer(message, context)
+            answers.append((merging.take(message, reply) if merging else reply, context.state))
+        if merging and (sums := merging.reply()):
+            place = next(place for place, (reply, _) in enumerate(answers) if reply is None)
+            answers[place] = sums, answers[place][1]
+        return answers
+
+    def _answer(self, message: Message, context: Context) -> Message:
+        """The reply; a failure of the client is an error reply, as in Flower's own engine."""
+        try:
+            reply: Message = self._app(message, context)
+        except FedsiftError as error:
+            return Message(Error(CLIENT_INPUT_ERROR, str(error)), reply_to=message)
+        except Exception:  # Whatever a user's data set or model raises is the client's failure, not the worker's.
+            return Message(Error(CLIENT_CRASHED, traceback.format_exc()), reply_to=message)
+        return reply

@@ -1,0 +1,84 @@
+"""Attacks on clients that leave: on the model before the removal, after it, and in the run that never had them.
+
+A removal that is exact leaves an attacker exactly what the oracle leaves it. So both are computed, each on its own way
+(the oracle sums up or trains on those who stay, from nothing), and compared number by number. An approximate method is
+judged by how far it is from its oracle; that an attack fails on it says little.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fedsift.configuration.clients_of_run import load_dataset
+from fedsift.studies.attacks.canary import canary
+from fedsift.studies.attacks.central import CentralUnderAttack
+from fedsift.studies.attacks.membership import membership
+from fedsift.studies.attacks.probes import canary_exposure, canary_row, relearning
+from fedsift.studies.attacks.sift_masks import SiftMasksUnderAttack
+from fedsift.studies.attacks.subjects import Parties
+from fedsift.studies.lab import Lab
+
+
+def evaluate_attacks(
+    lab: Lab,
+    members: Sequence[str],
+    leavers: Sequence[str],
+    non_members: Sequence[str],
+    references: int = 16,
+    pooled_references: int = 16,
+    pooled_steps: int = 4,
+    relearning_steps: int = 20,
+) -> dict[str, Any]:
+    """Attack SIFT-Masks, Central FT, task negation, NegMerge and MSA; "attacks" of an opt-out scenario's result.
+
+    The leavers' training rows are told from those of clients that never joined. LiRA and RMIA have reference models of
+    random halves of members and non-members, each half with its other half. Those of SIFT-Masks are sums of
+    contributions that are trained once; those of Central FT are trainings. A quarter of the non-members is RMIA's
+    population, which no model has seen.
+
+    Args:
+        lab: with workers; it knows all the clients.
+        members: everybody who was merged before the removal, the leavers among them.
+        leavers: members that leave as one batch.
+        non_members: clients that never join, 2 or more.
+        references: reference models of SIFT-Masks, an even number from 4 on.
+        pooled_references: those of Central FT and of what builds on it.
+        pooled_steps: a pooled training takes so many steps for each of its clients, 800 at most.
+        relearning_steps: to try, at most.
+
+    Returns:
+        "examples" and "leavers" counted; "rows" of the membership attacks; "relearning", "canaries" (in language
+        modelling; else empty), and the "difference" attack on the sums.
+
+    Raises:
+        BadInput: too few clients, one in two parts, or a number of references that is odd or too small.
+    """
+    parties = Parties.of(members, leavers, non_members)
+    seed = lab.config.seed
+    halves, pooled_halves = parties.halves(references, seed), parties.halves(pooled_references, seed)
+    dataset = load_dataset(lab.config)
+    rows = {client_id: dataset.train_examples(client_id) for client_id in {*parties.members, *parties.asked}}
+    sift_masks = SiftMasksUnderAttack(lab, parties)
+    subjects = sift_masks.subjects(halves)
+    subjects += CentralUnderAttack(lab, parties, rows, pooled_steps).subjects(pooled_halves)
+    return {
+        "examples": sum(len(rows[each]) for each in parties.leavers),
+        "leavers": len(parties.leavers),
+        "rows": [row for subject in subjects for row in membership(lab, subject, parties, rows)],
+        "relearning": [relearning(lab, each, parties.leavers, rows, relearning_steps) for each in subjects],
+        "canaries": _canaries(lab, parties, rows, pooled_steps),
+        "difference": sift_masks.difference(),
+    }
+
+
+def _canaries(lab: Lab, parties: Parties, rows: dict[str, Any], pooled_steps: int) -> list[dict[str, Any]]:
+    """The same once more, with a canary among the rows of each leaver."""
+    settings = lab.config.model_settings
+    if settings.is_custom or settings.choices:
+        return []
+    planted = {each: canary(lab.config.seed, each, 0) for each in parties.leavers}
+    with_canary = {each: [*rows[each], canary_row(each, planted[each].secret)] for each in planted}
+    stand_ins = {each: f"{each} with a canary" for each in planted}
+    lab.add_clients({stand_ins[each]: held for each, held in with_canary.items()})
+    subjects = SiftMasksUnderAttack(lab, parties, stand_ins).subjects([])
+    subjects += CentralUnderAttack(lab, parties, rows | with_canary, pooled_steps).subjects([])
+    return [canary_exposure(lab, each, planted) for each in subjects]

@@ -1,0 +1,77 @@
+"""Membership attacks on a method: are the leavers' rows told from those of clients that never joined?"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedsift.core.examples import Row
+from fedsift.studies.attacks.inputs import Numbers
+from fedsift.studies.attacks.lira import lira
+from fedsift.studies.attacks.loss_threshold import loss_attack
+from fedsift.studies.attacks.rmia import rmia
+from fedsift.studies.attacks.roc import roc
+from fedsift.studies.attacks.subjects import AFTER, ORACLE, Parties, Served, Subject
+from fedsift.studies.lab import Lab, Vector
+
+_TITLES = {"loss": "loss threshold", "lira": "LiRA, online", "rmia": "RMIA"}
+
+
+def membership(lab: Lab, subject: Subject, parties: Parties, rows: Mapping[str, Sequence[Row]]) -> list[dict[str, Any]]:
+    """A row of the result for each attack: what it finds in each state.
+
+    Args:
+        lab: scores.
+        subject: the method; without references it is attacked by the loss alone.
+        parties: of the attack.
+        rows: of leavers, strangers and population.
+    """
+    losses = _losses(lab, subject, parties, rows)
+    counts = [len(rows[client_id]) for client_id in parties.asked]
+    looked_for = sum(counts[: len(parties.leavers)])
+    examples = sum(counts) - sum(len(rows[client_id]) for client_id in parties.population)
+    scores: dict[str, dict[str, Numbers]] = {attack: {} for attack in (_TITLES if subject.references else ["loss"])}
+    if subject.references:
+        confidences = np.stack([confidence(losses[f"reference {n}"]) for n in range(len(subject.references))])
+        members = [[client_id in each.members for client_id in parties.asked] for each in subject.references]
+        seen = np.repeat(np.array(members), counts, axis=1)[:, :examples]
+        reference, population = confidences[:, :examples], confidences[:, examples:]
+    for state in subject.states:
+        scores["loss"][state] = loss_attack(losses[state][:examples])
+        if subject.references:
+            target = confidence(losses[state])
+            scores["lira"][state] = lira(target[:examples], reference, seen)
+            scores["rmia"][state] = rmia(target[:examples], reference, seen, target[examples:], population)
+    return [
+        {"method": subject.title, "attack": attack, "title": _TITLES[attack]}
+        | {state: roc(found[:looked_for], found[looked_for:]).to_json() for state, found in by_state.items()}
+        | {"equals_oracle": bool(np.array_equal(by_state[AFTER], by_state[ORACLE]))}
+        for attack, by_state in scores.items()
+    ]
+
+
+def confidence(losses: NDArray[np.float64]) -> Numbers:
+    """exp(-loss), above 0 and up to 1 whatever the loss; of language modelling the answer probability."""
+    return np.clip(np.exp(-losses), np.finfo(np.float64).tiny, 1.0)
+
+
+def _losses(
+    lab: Lab, subject: Subject, parties: Parties, rows: Mapping[str, Sequence[Row]]
+) -> dict[str, NDArray[np.float64]]:
+    """State, or "reference 0", "reference 1", ... -> the losses of all rows, in the order of who is asked."""
+    groups = [parties.asked] if subject.one_model else [[client_id] for client_id in parties.asked]
+    models = [*subject.states, *(f"reference {number}" for number in range(len(subject.references)))]
+
+    def requests() -> Iterator[tuple[str, Vector, list[Row]]]:
+        for state, served in subject.states.items():
+            yield from of_model(state, served)
+        for number, reference in enumerate(subject.references):
+            yield from of_model(f"reference {number}", reference.open())
+
+    def of_model(name: str, served: Served) -> Iterator[tuple[str, Vector, list[Row]]]:
+        for place, group in enumerate(groups):
+            yield f"{name} {place}", served(group[0]), [row for client_id in group for row in rows[client_id]]
+
+    found = lab.example_losses(requests(), len(models) * len(groups))
+    return {name: np.concatenate([found[f"{name} {place}"] for place in range(len(groups))]) for name in models}

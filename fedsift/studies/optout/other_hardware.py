@@ -1,0 +1,46 @@
+"""Leavers that have changed their hardware: their reruns go to workers of a pool of its own."""
+
+from collections.abc import Collection
+from typing import Any
+
+from fedsift.protocol.messages import FORGET
+from fedsift.runtime.ray_grid import Workers
+from fedsift.runtime.worker import Parcel
+from fedsift.runtime.worker_pool import WorkerPool
+from fedsift.studies.optout.scenario import OTHER_HARDWARE
+
+
+def other_profile(profile: str) -> str:
+    """A reproducibility profile under which a training gives other bits (docs/reproducibility.md)."""
+    return "vendor" if profile == "portable" else "portable"
+
+
+class PoolWithOtherHardware(Workers):
+    """A pool of workers in which clients that have changed their hardware rerun their training in a pool of its own."""
+
+    def __init__(self, pool: WorkerPool, other: WorkerPool) -> None:
+        self._pool, self._other = pool, other
+
+    def __len__(self) -> int:
+        return len(self._pool)
+
+    def refresh(self) -> bool:
+        """Both pools look."""
+        starting = [pool.refresh() for pool in (self._pool, self._other)]
+        return any(starting)
+
+    def submit(self, parcel: Parcel, died_under: Collection[Any] = ()) -> tuple[Any, Any]:
+        """Send messages to a worker of the pool that they are for."""
+        changed = parcel.contexts[0].node_config.get("misbehaviour") == OTHER_HARDWARE
+        pool = self._other if changed and parcel.messages[0].metadata.message_type == FORGET else self._pool
+        return pool.submit(parcel, died_under)
+
+    def finished(self, actor: Any) -> None:
+        """A pool knows its own workers."""
+        self._pool.finished(actor)
+        self._other.finished(actor)
+
+    def replace(self, actor: Any) -> None:
+        """A pool knows its own workers."""
+        self._pool.replace(actor)
+        self._other.replace(actor)

@@ -1,0 +1,145 @@
+"""What SIFT-Masks takes, from formulas (docs/planning.md): bytes on the wire, memory, files, compute."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from fedsift.core.bit_packing import packed_size
+from fedsift.core.running_sums import RunningSums
+from fedsift.studies.plan.assumptions import Assumptions
+
+_UPLOAD_HEADER = 80  # docs/upload.md
+_TERMS = 104  # digests of layout and M0 32 each; number of parameters, sign seed, levels, max-magnitude, threshold 8
+_MEMBER_ROW = 200  # of the ledger, measured: 195.8 with ids of 12 characters
+_MERGE = 2.5  # a merge beside decoding and adding alone, measured: 482 to 191 million entries a second
+_SECONDS_AN_HOUR = 3600
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """The figures of SIFT-Masks under some assumptions.
+
+    Symbols: P parameters, n of them tuned, T clients, L the highest level, k entries that a mask keeps,
+    b the bits that a kept entry's level takes: those of L - 1.
+    """
+
+    assumptions: Assumptions
+
+    @property
+    def kept(self) -> int:
+        """Entries that a mask keeps: k = density n."""
+        return round(self.assumptions.density * self._size)
+
+    @property
+    def upload_bytes(self) -> int:
+        """What a client sends: 80 + ceil(n/8) + ceil(k b/8) (docs/upload.md)."""
+        return _UPLOAD_HEADER + self.kept_bytes
+
+    @property
+    def terms_bytes(self) -> int:
+        """What a client is sent before it trains, beside the base model that it has: 104, the terms."""
+        return _TERMS
+
+    @property
+    def served_bytes(self) -> int:
+        """What a member is sent where sums serve it (`coordinate`): 4 k, float32 for the entries of its mask."""
+        return 4 * self.kept
+
+    @property
+    def merged_bytes(self) -> int:
+        """What everybody is served who has no mask: 4 n, float32 for all entries."""
+        return 4 * self._size
+
+    @property
+    def kept_bytes(self) -> int:
+        """What a member keeps: its mask and its levels, ceil(n/8) + ceil(k b/8)."""
+        return packed_size(self._size, 1) + packed_size(self.kept, self.assumptions.grid.level_bits)
+
+    @property
+    def client_bytes(self) -> int:
+        """Memory of a training: 25 n + 4 (P - n) in float32, 23 n + 2 (P - n) in bfloat16; without activations."""
+        precision = self.assumptions.precision
+        frozen = int(self.assumptions.model_parameters) - self._size
+        return precision.tuned_bytes * self._size + precision.itemsize * frozen
+
+    @property
+    def sums_bytes(self) -> int:
+        """Server memory of S and C: n times the narrowest 16, 32 or 64 bits that hold T L, and that hold T."""
+        return self._size * RunningSums(1, self.assumptions.grid.levels, self.assumptions.clients).nbytes
+
+    @property
+    def ledger_bytes(self) -> int:
+        """The ledger's file at rest: the sums, the journal at its longest, and 200 a member.
+
+        The journal is folded into the sums as soon as it outgrows them, and the file keeps the room.
+        """
+        journalled = min(self.assumptions.clients, self.sums_bytes // self.upload_bytes + 1)
+        return self.sums_bytes + self.upload_bytes * journalled + _MEMBER_ROW * self.assumptions.clients
+
+    @property
+    def training_tokens(self) -> int:
+        """Of one client: steps * rows * tokens."""
+        return self.assumptions.steps * self.assumptions.batch_size * self.assumptions.tokens
+
+    @property
+    def training_flops(self) -> int:
+        """Of one client: 4 P + 2 n a token.
+
+        Forward 2 P, backward to the activations 2 P, backward to the tuned weights 2 n: 6 P where all are tuned.
+        """
+        return self.training_tokens * (4 * int(self.assumptions.model_parameters) + 2 * self._size)
+
+    @property
+    def training_hours(self) -> float:
+        """Device-hours of one client."""
+        return self.training_flops / self.assumptions.device_flops / _SECONDS_AN_HOUR
+
+    @property
+    def merge_hours(self) -> float:
+        """Device-hours until all have trained once: T trainings."""
+        return self.assumptions.clients * self.training_hours
+
+    @property
+    def merge_elapsed_hours(self) -> float:
+        """The same by the clock: ceil(T / devices) trainings one after the other."""
+        return -(-self.assumptions.clients // self.assumptions.devices) * self.training_hours
+
+    @property
+    def add_seconds(self) -> float:
+        """One core of the server, one upload: n / rate to decode it and to add it to both sums."""
+        return self._size / self.assumptions.codec_rate
+
+    @property
+    def merge_seconds(self) -> float:
+        """One core of the server, one upload: 2.5 n / rate with checks, digests, checksums and the journal's row."""
+        return _MERGE * self.add_seconds
+
+    def to_json(self) -> dict[str, Any]:
+        """All figures by name; those that are one a client also for all clients."""
+        clients = self.assumptions.clients
+        return {
+            "upload_bytes": self.upload_bytes,
+            "all_upload_bytes": clients * self.upload_bytes,
+            "terms_bytes": self.terms_bytes,
+            "all_terms_bytes": clients * self.terms_bytes,
+            "served_bytes": self.served_bytes,
+            "all_served_bytes": clients * self.served_bytes,
+            "merged_bytes": self.merged_bytes,
+            "kept_bytes": self.kept_bytes,
+            "all_kept_bytes": clients * self.kept_bytes,
+            "client_bytes": self.client_bytes,
+            "sums_bytes": self.sums_bytes,
+            "ledger_bytes": self.ledger_bytes,
+            "training_tokens": self.training_tokens,
+            "training_flops": self.training_flops,
+            "training_hours": self.training_hours,
+            "merge_hours": self.merge_hours,
+            "merge_elapsed_hours": self.merge_elapsed_hours,
+            "add_seconds": self.add_seconds,
+            "all_add_seconds": clients * self.add_seconds,
+            "merge_seconds": self.merge_seconds,
+            "all_merge_seconds": clients * self.merge_seconds,
+        }
+
+    @property
+    def _size(self) -> int:
+        return self.assumptions.tuned_parameters

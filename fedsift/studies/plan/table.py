@@ -1,0 +1,109 @@
+"""How a plan is shown: to people, and to machines."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table
+
+from fedsift.simulations.bench.measurement import figure
+from fedsift.studies.plan.assumptions import SUSTAINED
+from fedsift.studies.plan.footprint import Footprint
+from fedsift.studies.plan.removals import Removals
+
+_UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
+
+
+def plan_json(footprint: Footprint, rows: Sequence[Removals]) -> dict[str, Any]:
+    """Assumptions as they were resolved, what SIFT-Masks takes, and removals by method."""
+    assumptions = footprint.assumptions
+    resolved = {
+        **dataclasses.asdict(assumptions),
+        "model_parameters": int(assumptions.model_parameters),
+        "tuned": assumptions.tuned_parameters,
+        "removals": assumptions.leavers,
+        "flops": assumptions.device_flops,
+    }
+    return {
+        "assumptions": resolved,
+        "sift_masks": footprint.to_json(),
+        "methods": [row.to_json() for row in rows],
+    }
+
+
+def footprint_table(footprint: Footprint) -> Table:
+    """What SIFT-Masks takes."""
+    assumptions = footprint.assumptions
+    clients = assumptions.clients
+    title = (
+        f"SIFT-Masks: {clients:,} clients, {_count(assumptions.tuned_parameters)} of "
+        f"{_count(assumptions.model_parameters)} parameters tuned, levels 0 to {assumptions.levels}"
+    )
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    for column in ("a client", f"all {clients:,}", "the server"):
+        table.add_column(column, justify="right")
+
+    def each(label: str, value: int) -> None:
+        table.add_row(label, size(value), size(clients * value), "-")
+
+    each("up: an upload", footprint.upload_bytes)
+    each("down: the terms of a training", footprint.terms_bytes)
+    each("down: a member's model, coordinate", footprint.served_bytes)
+    table.add_row("down: the merged model, without a mask", size(footprint.merged_bytes), "-", "-")
+    each("kept: mask and levels", footprint.kept_bytes)
+    table.add_row("memory: training, activations on top", size(footprint.client_bytes), "-", "-")
+    table.add_row("memory: both sums", "-", "-", size(footprint.sums_bytes))
+    table.add_row("disk: the ledger", "-", "-", size(footprint.ledger_bytes))
+    table.add_row("device-hours: training", figure(footprint.training_hours), figure(footprint.merge_hours), "-")
+    table.add_row("hours by the clock: training", "-", figure(footprint.merge_elapsed_hours), "-")
+    for label, seconds in (("decode and add", footprint.add_seconds), ("a merge in all", footprint.merge_seconds)):
+        table.add_row(f"server's core-seconds: {label}", figure(seconds), figure(clients * seconds), "-")
+    return table
+
+
+def removals_table(rows: Sequence[Removals]) -> Table:
+    """Trainings and device-hours of removals, and what is stored, a row for each method."""
+    assumptions = rows[0].footprint.assumptions
+    table = Table(title="removals, one after the other: client trainings (device-hours)", title_justify="left")
+    table.add_column("method")
+    table.add_column("exact")
+    for span in ("the first", f"the first {assumptions.leavers:,}", f"all {assumptions.clients:,}"):
+        table.add_column(span, justify="right", no_wrap=True)
+    table.add_column("storage", justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(
+            row.method.title,
+            "yes" if row.method.exact else "no",
+            *(f"{trainings:,} ({figure(hours)})" for trainings, hours in zip(row.trainings, row.hours, strict=True)),
+            size(row.storage_bytes),
+        )
+    return table
+
+
+def assumed(footprint: Footprint) -> list[str]:
+    """What the figures rest on, a line each."""
+    assumptions = footprint.assumptions
+    given = "as given" if assumptions.flops else f"{SUSTAINED:.0%} of an H200's dense peak; measure yours"
+    return [
+        f"training {assumptions.steps:,} steps of {assumptions.batch_size:,} rows of {assumptions.tokens:,} tokens, "
+        f"weights in {assumptions.dtype}: {footprint.training_flops:.3g} FLOP",
+        f"devices  {assumptions.devices:,} at once, each keeps up {assumptions.device_flops:.3g} FLOP/s ({given})",
+        f"server   a core decodes and adds {assumptions.codec_rate:.3g} entries a second (fedsift bench --codec)",
+        f"masks    keep {assumptions.density:.1%} of the entries",
+    ]
+
+
+def size(count: int) -> str:
+    """Bytes in the unit, each 1000 of the one before, that leaves a number below 1000."""
+    value, unit = float(count), 0
+    while value >= 999.5 and unit < len(_UNITS) - 1:
+        value, unit = value / 1000, unit + 1
+    return f"{figure(value)} {_UNITS[unit]}"
+
+
+def _count(number: float) -> str:
+    """Parameters, as models are called after them: 135M, 1.2B."""
+    if number < 1e6:
+        return f"{number:,.0f}"
+    return f"{figure(number / 1e6)}M" if number < 1e9 else f"{figure(number / 1e9)}B"

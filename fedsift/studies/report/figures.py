@@ -1,0 +1,205 @@
+"""All figures of a report. They are drawn from the report's tables."""
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from fedsift.studies.report.attack_figure import attack_figure
+from fedsift.studies.report.drawing import COLOURS, SERIES, Figure, legend, legend_label, marks_every, tick_label
+from fedsift.studies.report.outcome import Outcome
+from fedsift.studies.report.summary import OURS
+from fedsift.studies.report.table import Table, human_bytes
+
+if TYPE_CHECKING:
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure as Canvas
+
+_EVENTS = {  # marker and colour
+    "left": ("v", "vermillion"),
+    "joined": ("^", "blue"),
+    "refused": ("X", "ink"),
+    "away": ("o", "muted"),
+    "failed": ("s", "purple"),
+}
+_SCORES = {
+    "held_in": "members",
+    "worst_decile": "worst tenth of members",
+    "all_clients": "members and leavers",
+    "leavers": "leavers",
+    "held_out": "held out",
+}
+_POWERS_SUFFICE = 100  # client trainings; below, a logarithmic axis has ticks between the powers of ten
+_INCHES_PER_LINE = 0.17  # of a legend
+
+
+def all_figures(outcome: Outcome, tables: Mapping[str, Table]) -> list[Figure]:
+    """The figures that have something to show."""
+    figures = []
+    if len(outcome.steps) > 1 and "events" in tables:
+        figures.append(_timeline(tables["steps"], tables["events"]))
+    if "scores" in tables and _moves(tables["scores"].column("unlearned")):
+        figures.append(_scores(tables["scores"], outcome.told["metric"]))
+    if "costs" in tables and _moves(tables["costs"].column("unlearned")):
+        figures.append(_costs(tables["costs"]))
+    if "storage" in tables:
+        figures.append(_storage(tables["storage"]))
+    if "membership" in tables:
+        figures.append(attack_figure(tables["membership"]))
+    return figures
+
+
+def _moves(values: list[int]) -> bool:
+    return values[0] != values[-1]
+
+
+def _timeline(steps: Table, events: Table) -> Figure:
+    numbers, members = steps.column("step"), steps.column("members")
+    happened: dict[str, dict[int, int]] = {}
+    for step, event in zip(events.column("step"), events.column("event"), strict=True):
+        of_event = happened.setdefault(event, {})
+        of_event[step] = of_event.get(step, 0) + 1
+    lanes = [event for event in _EVENTS if event in happened]
+
+    def draw(canvas: "Canvas", narrow: bool) -> None:
+        upper, lower = canvas.subplots(2, 1, sharex=True, height_ratios=[3, 0.4 + 0.42 * len(lanes)])
+        upper.step(numbers, members, where="post", color=COLOURS["blue"])
+        upper.set_ylabel("members")
+        _whole_numbers(upper.yaxis)
+        _whole_numbers(lower.xaxis)
+        told = len(numbers) <= (10 if narrow else 24)
+        for height, event in enumerate(reversed(lanes)):
+            marker, colour = _EVENTS[event]
+            lower.plot(
+                list(happened[event]),
+                [height] * len(happened[event]),
+                linestyle="none",
+                marker=marker,
+                color=COLOURS[colour],
+                markersize=5 if len(numbers) <= 60 else 3,
+            )
+            for step, number in happened[event].items():
+                if told and number > 1:
+                    lower.annotate(str(number), (step, height), (5, 0), textcoords="offset points", va="center", size=8)
+        lower.set_yticks(range(len(lanes)), reversed(lanes))
+        lower.set_ylim(-0.6, len(lanes) - 0.4)
+        lower.set_xlabel("step (0 is the merge)")
+
+    tally = ", ".join(f"{sum(happened[event].values()):,} {event}" for event in lanes)
+    alt = (
+        f"{members[0]:,} members after the merge, {members[-1]:,} after step {numbers[-1]}; "
+        f"fewest {min(members):,}, most {max(members):,}. Events: {tally}."
+    )
+    return Figure(
+        "timeline", "Members over the steps", alt, lambda narrow: 2.6 + 0.22 * len(lanes) + (0.2 if narrow else 0), draw
+    )
+
+
+def _scores(table: Table, metric: str) -> Figure:
+    unlearned = table.column("unlearned")
+    series = {title: table.column(key) for key, title in _SCORES.items()}
+    series = {title: values for title, values in series.items() if any(value is not None for value in values)}
+
+    def draw(canvas: "Canvas", narrow: bool) -> None:
+        axes = canvas.subplots()
+        for (title, values), (colour, line, marker) in zip(series.items(), SERIES, strict=False):
+            axes.plot(
+                unlearned,
+                [math.nan if value is None else value for value in values],
+                color=COLOURS[colour],
+                linestyle=line,
+                marker=marker,
+                markevery=marks_every(len(unlearned), narrow),
+                label=title,
+            )
+        axes.set_ylabel(f"mean {metric}")
+        axes.set_xlabel("clients unlearned")
+        _whole_numbers(axes.xaxis)
+        legend(canvas, axes.get_lines(), list(series), narrow)
+
+    def ends(values: list[float | None]) -> str:
+        known = [value for value in values if value is not None]
+        return f"{known[0]:.3f} at first, {known[-1]:.3f} at the end"
+
+    told = "; ".join(f"{title} {ends(values)}" for title, values in series.items())
+    span = f"from {unlearned[0]:,} to {unlearned[-1]:,} clients unlearned"
+    alt = f"Mean {metric} of what clients are served, {span}: {told}."
+    lines = len(series)
+    return Figure(
+        "scores",
+        "Scores over the number of clients unlearned",
+        alt,
+        lambda narrow: 3.0 + (_INCHES_PER_LINE * lines if narrow else 0),
+        draw,
+    )
+
+
+def _costs(table: Table) -> Figure:
+    unlearned = table.column("unlearned")
+    curves: dict[tuple[int, ...], list[str]] = {}  # Many methods cost the same: they share a line.
+    for column in table.columns[2:]:
+        curves.setdefault(tuple(table.column(column.key)), []).append(column.title)
+    labels = [", ".join(titles) for titles in curves.values()]
+
+    def draw(canvas: "Canvas", narrow: bool) -> None:
+        from matplotlib.ticker import SymmetricalLogLocator
+
+        axes = canvas.subplots()
+        for place, values in enumerate(curves):
+            colour, line, marker = SERIES[place % len(SERIES)]
+            every = marks_every(len(values), narrow)
+            axes.plot(
+                unlearned, values, color=COLOURS[colour], linestyle=line, marker=marker, markevery=every, clip_on=False
+            )
+        axes.set_yscale("symlog", linthresh=1, linscale=0.5)
+        subs = [1.0] if max(values[-1] for values in curves) >= _POWERS_SUFFICE else [1.0, 2.0, 5.0]
+        axes.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1, subs=subs))
+        axes.set_ylim(bottom=0)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        axes.set_ylabel("client trainings after the merge")
+        axes.set_xlabel("clients unlearned")
+        _whole_numbers(axes.xaxis)
+        legend(canvas, axes.get_lines(), labels, narrow)
+
+    told = "; ".join(f"{label} {values[-1]:,}" for label, values in zip(labels, curves, strict=True))
+    alt = f"Client trainings after the merge, on a logarithmic scale; with {unlearned[-1]:,} clients unlearned: {told}."
+
+    def height(narrow: bool) -> float:
+        return 2.8 + _INCHES_PER_LINE * sum(legend_label(label, narrow).count("\n") + 1 for label in labels)
+
+    return Figure("costs", "Client trainings over the number of clients unlearned", alt, height, draw)
+
+
+def _storage(table: Table) -> Figure:
+    titles, numbers = table.column("method"), table.column("bytes")
+
+    def draw(canvas: "Canvas", narrow: bool) -> None:
+        from matplotlib.ticker import MaxNLocator
+
+        axes = canvas.subplots()
+        colours = [COLOURS["blue" if title == OURS else "muted"] for title in titles]
+        bars = axes.barh(range(len(titles)), numbers, height=0.6, color=colours)
+        axes.bar_label(bars, [human_bytes(number) for number in numbers], padding=3)
+        axes.set_yticks(range(len(titles)), [tick_label(title, narrow) for title in titles])
+        axes.set_ylim(len(titles) - 0.4, -0.6)
+        axes.margins(x=0.32 if narrow else 0.14)
+        axes.set_xlim(left=0)
+        axes.xaxis.set_major_formatter(lambda value, _: human_bytes(value))
+        axes.xaxis.set_major_locator(MaxNLocator(3 if narrow else 6))
+        axes.grid(visible=False, axis="y")
+        axes.set_xlabel("kept by the method")
+
+    told = "; ".join(f"{title} {human_bytes(number)}" for title, number in zip(titles, numbers, strict=True))
+    return Figure(
+        "storage",
+        "Storage by method",
+        f"Bytes kept: {told}.",
+        lambda narrow: 0.75 + (0.36 if narrow else 0.26) * len(titles),
+        draw,
+    )
+
+
+def _whole_numbers(axis: "Axis") -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
+    axis.set_major_formatter(lambda value, _: f"{value:,.0f}")

@@ -1,0 +1,215 @@
+"""The outcome in words: what a reader has to know first."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from fedsift.strategies.registry import METHODS, SIFT_MASKS
+from fedsift.studies.report.outcome import Outcome
+from fedsift.studies.report.table import human_bytes, human_change, last_line
+
+OURS = METHODS[SIFT_MASKS].title
+_NAMED = 5  # clients; the others are counted
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What stands at the top of the page.
+
+    Attributes:
+        verdict: of the outcome.
+        headline: the verdict for people, where it is not a plain "proven", with what follows from it in `warnings`.
+        warnings: sentences on what did not come about.
+        still_in: who asked to leave and is part of the server's state all the same, and why.
+        lead: who left, what the server's state is, what it cost.
+        points: more of it, a paragraph each.
+    """
+
+    verdict: str
+    headline: str
+    warnings: list[str]
+    still_in: list[str]
+    lead: str
+    points: list[str]
+
+
+def summarise(outcome: Outcome) -> Summary:
+    """The outcome in words."""
+    points = [_checks(outcome), _cost(outcome), _scores(outcome), _attacks(outcome), _storage(outcome)]
+    return Summary(
+        verdict=outcome.verdict,
+        headline=_headline(outcome),
+        warnings=_warnings(outcome),
+        still_in=listed([f"{client}: {last_line(why)}" for client, why in outcome.still_in.items()]),
+        lead=" ".join(filter(None, (_who_left(outcome), _state(outcome), _price(outcome)))),
+        points=[point for point in points if point],
+    )
+
+
+def difference_attack(attacks: dict[str, Any]) -> str:
+    """What comes of subtracting two states, in words."""
+    difference = attacks["difference"]
+    return (
+        "Who holds the server's state before a removal and the state after it can subtract one from the other: here "
+        f"this gave back {difference['recovered_share']:.1%} of the leaver's contribution ({difference['verdict']}). "
+        "Of a single removal it must succeed, since what an exact removal takes away is that contribution and nothing "
+        "else. So two states are never published, and several clients are removed as one batch where that can be."
+    )
+
+
+def _headline(outcome: Outcome) -> str:
+    if outcome.verdict == "not proven":
+        return "Not proven: the server's state is not shown to be that of the run without those who left."
+    if outcome.verdict == "refused":
+        number = len(outcome.refusals)
+        removals = counted(number, "removal was", "removals were") if number else "removals were"
+        return f"Incomplete: {removals} refused."
+    if outcome.still_in:
+        number = len(outcome.still_in)
+        return (
+            f"Incomplete: {counted(number, 'client that asked to leave has', 'clients that asked to leave have')} not."
+        )
+    return ""
+
+
+def _warnings(outcome: Outcome) -> list[str]:
+    warnings = []
+    if outcome.differing:
+        steps = ", ".join(listed([str(step) for step in outcome.differing]))
+        after = "step" if len(outcome.differing) == 1 else "steps"
+        warnings.append(f"After {after} {steps} the state differs from the oracle's: no removal up to there is shown.")
+    elif outcome.verdict == "not proven":
+        warnings.append("The run itself says so, although no single step tells of a difference.")
+    if outcome.verdict == "not proven" and outcome.refusals:
+        warnings.append(f"Besides, {counted(len(outcome.refusals), 'removal was', 'removals were')} refused.")
+    if outcome.still_in:
+        number = counted(len(outcome.still_in), "client that asked to leave is", "clients that asked to leave are")
+        warnings.append(f"{number} still part of the server's state:")
+    elif outcome.refusals:
+        warnings.append("All of them were removed when they asked again.")
+    return warnings
+
+
+def _who_left(outcome: Outcome) -> str:
+    everybody = outcome.told["clients"] + len(outcome.newcomers)
+    left = len(outcome.left)
+    parts = [f"{left:,} of {counted(everybody, 'client', 'clients')} left."]
+    if left == 0:
+        parts = [f"None of {counted(everybody, 'client', 'clients')} left."]
+    elif left == everybody > 1:
+        parts = [f"All {everybody:,} clients left."]
+    if outcome.came_back:
+        parts.append(f"{len(outcome.came_back):,} of them came back.")
+    if outcome.newcomers:
+        parts.append(f"{len(outcome.newcomers):,} joined after the merge.")
+    return " ".join(parts)
+
+
+def _state(outcome: Outcome) -> str:
+    members = outcome.steps[-1]["members"]
+    if not outcome.left and not outcome.newcomers:
+        return f"Nothing was subtracted: the server still holds all {members:,}."
+    isnt = "is not shown to be" if outcome.verdict == "not proven" else "is"
+    if outcome.gone and not outcome.came_back and not outcome.newcomers:
+        run = f"the run without {'it' if len(outcome.gone) == 1 else 'them'}" if members else "the run without members"
+    else:
+        run = f"the run of the {counted(members, 'client that is a member', 'clients that are members')} now alone"
+    return f"The server {isnt} byte for byte {run}."
+
+
+def _price(outcome: Outcome) -> str:
+    ours, everybody = outcome.steps_retrained, outcome.steps_of_everybody
+    if not outcome.left:
+        return ""
+    if ours < everybody:
+        return f"{counted(ours, 'step', 'steps')} instead of {everybody:,}."
+    return f"{counted(ours, 'step', 'steps')}; training all others again would have taken {everybody:,}."
+
+
+def _checks(outcome: Outcome) -> str:
+    full = sum(step["same_as_full"] is not None for step in outcome.steps)
+    every = "the one step" if len(outcome.steps) == 1 else f"each of the {len(outcome.steps)} steps, the merge included"
+    text = (
+        f"The state's digest was compared, after {every}, with that of sums to which the members, trained anew, were "
+        "only ever added"
+    )
+    run = "that of a whole federation of exactly these members"
+    if full == len(outcome.steps):
+        text += f", and with {run}"
+    elif full:
+        text += f"; and, after {full} of them, with {run}"
+    if outcome.differing:
+        return f"{text}. It differed after {len(outcome.differing)} of them."
+    return f"{text}. It was the same each time." if outcome.verdict != "not proven" else f"{text}."
+
+
+def _cost(outcome: Outcome) -> str:
+    ours, everybody = outcome.steps_retrained, outcome.steps_of_everybody
+    if not 0 < ours < everybody:
+        return ""
+    return (
+        f"A removal retrains the one who leaves: {counted(ours, 'optimiser step', 'optimiser steps')} in all. "
+        f"Had everybody who stayed trained again after each removal or batch, that would have been {everybody:,}, "
+        f"{everybody / ours:,.{0 if everybody > 10 * ours else 1}f} times as many."
+    )
+
+
+def _scores(outcome: Outcome) -> str:
+    # Up to the last step in which there were members to score.
+    scored = [step for step in outcome.steps if step["scores"] and step["scores"]["held_in"] is not None]
+    if not scored:
+        return ""
+    first, last = scored[0]["scores"], scored[-1]["scores"]
+    when = "at the end" if outcome.steps[-1]["members"] else f"after step {scored[-1]['step']:,}"
+    metric = outcome.told["metric"]
+    parts = [f"Members' mean {metric} is {last['held_in']:.3f}"]
+    if len(scored) > 1:
+        parts[0] += f" {when} ({first['held_in']:.3f} at first)"
+    parts.append(f"{last['worst_decile']:.3f} in the worst tenth of them")
+    if last["leavers"] is not None:
+        parts.append(f"{last['leavers']:.3f} for those who left")
+    if last["held_out"] is not None:
+        parts.append(f"{last['held_out']:.3f} for clients that never joined")
+    text = ", ".join(parts) + "."
+    if len(scored) > 1 and last["stayers_change_mean"] is not None:
+        mean, worst = human_change(last["stayers_change_mean"]), human_change(last["stayers_change_worst"])
+        text += f" For those who stayed it changed by {mean} in the mean, and by {worst} for the worst of them."
+    return text
+
+
+def _attacks(outcome: Outcome) -> str:
+    attacks = outcome.told["attacks"]
+    ours = [row for row in attacks["rows"] if row["method"] == OURS] if attacks else []
+    if not ours:
+        return ""
+    strongest = max(ours, key=lambda row: row["before"]["auc"])
+    before, after = strongest["before"], strongest["after"]
+    low, high = after["auc_interval"]
+    text = (
+        f"The strongest membership attack ({strongest['title']}) told the leavers from strangers with an AUC "
+        f"of {before['auc']:.3f} before they left, and {after['auc']:.3f} after (95% interval {low:.3f} to {high:.3f}; "
+        "0.5 is guessing)."
+    )
+    if all(row["equals_oracle"] for row in ours):
+        return f"{text} Every attack found after the removals exactly what it finds in the run without them."
+    return f"{text} Not every attack found after the removals what it finds in the run without them."
+
+
+def _storage(outcome: Outcome) -> str:
+    told = outcome.told
+    return (
+        f"The server keeps {human_bytes(told['server_bytes'])}, a client {human_bytes(told['mask_bytes_mean'])}; an "
+        f"upload has {human_bytes(told['upload_bytes_mean'])} in the mean, "
+        f"{told['upload_bytes_mean'] / told['dense_bytes']:.1%} of the "
+        f"{human_bytes(told['dense_bytes'])} of a dense one."
+    )
+
+
+def counted(number: int, one: str, more: str) -> str:
+    """A number with its noun."""
+    return f"{number:,} {one if number == 1 else more}"
+
+
+def listed(names: list[str]) -> list[str]:
+    """The first names, and how many more there are."""
+    more = len(names) - _NAMED
+    return names if more <= 0 else [*names[:_NAMED], f"and {more:,} more"]

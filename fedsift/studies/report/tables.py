@@ -1,0 +1,246 @@
+"""All tables of a report: the one place where its numbers are taken from the outcome."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fedsift.studies.report.outcome import Outcome
+from fedsift.studies.report.summary import OURS
+from fedsift.studies.report.table import Column, Interval, Table
+
+# The states that are attacked: key in result.json, and how people know them.
+WHEN = {"before": "before", "after": "after", "oracle": "never joined"}
+
+
+def all_tables(outcome: Outcome) -> dict[str, Table]:
+    """The tables that have rows, by name."""
+    tables = [
+        overview(outcome),
+        _steps(outcome),
+        events(outcome),
+        scores(outcome),
+        costs(outcome),
+        _costs_in_all(outcome),
+        storage(outcome),
+        _removals(outcome),
+        *_attack_tables(outcome),
+        _configuration(outcome),
+        _environment(outcome),
+    ]
+    return {table.name: table for table in tables if table.rows}
+
+
+def overview(outcome: Outcome) -> Table:
+    """The run in a dozen numbers."""
+    told, later = outcome.told, outcome.steps[1:]
+    rows: list[tuple[Any, ...]] = [
+        ("clients at the merge", told["clients"]),
+        ("clients that never join, and only score", told["held_out"]),
+        ("clients that left", len(outcome.left)),
+        ("of them, came back", len(outcome.came_back)),
+        ("clients that joined after the merge", len(outcome.newcomers)),
+        ("removals refused", len(outcome.refusals)),
+        ("members at the end", outcome.steps[-1]["members"]),
+        ("client trainings after the merge", sum(step["trainings"] for step in later)),
+        ("optimiser steps retrained", outcome.steps_retrained),
+        ("bytes uploaded after the merge", sum(step["bytes_up"] for step in later)),
+        ("tuned parameters", told["tuned_parameters"]),
+        ("bytes of the server's sums", told["server_bytes"]),
+        ("bytes of a client's mask, mean", told["mask_bytes_mean"]),
+        ("bytes of an upload, mean", told["upload_bytes_mean"]),
+        ("bytes of a dense float32 upload", told["dense_bytes"]),
+        ("seconds in all", told["seconds"]),
+    ]
+    return Table("overview", "The run in numbers", (Column("what", "what"), Column("value", "value", "quantity")), rows)
+
+
+def _steps(outcome: Outcome) -> Table:
+    columns = (
+        Column("step", "step", "quantity"),
+        Column("members", "members", "quantity"),
+        *(Column(key, key, "quantity") for key in ("asked", "left", "joined", "refused", "offline", "failed")),
+        Column("same_as_incremental", "same as incremental oracle", "check"),
+        Column("same_as_full", "same as full oracle", "check"),
+        Column("trainings", "client trainings", "quantity"),
+        Column("steps_retrained", "steps retrained", "quantity"),
+        Column("bytes_up", "bytes up", "quantity"),
+        Column("seconds", "seconds", "quantity"),
+        Column("state_digest", "state digest", "digest"),
+    )
+    counted = ("asked", "left", "joined", "refused", "offline", "failures")
+    as_is = [column.key for column in columns[8:]]
+    rows = [
+        (step["step"], step["members"], *(len(step[key]) for key in counted), *(step[key] for key in as_is))
+        for step in outcome.steps
+    ]
+    return Table("steps", "Step by step; step 0 is the merge", columns, rows)
+
+
+def events(outcome: Outcome) -> Table:
+    """Who left, joined, was refused, was away or failed, and when."""
+    columns = (
+        Column("step", "step", "quantity"),
+        Column("client", "client", "code"),
+        Column("event", "what happened"),
+        Column("reason", "reason", "reason"),
+    )
+
+    def happened(step: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+        for key, event in (("left", "left"), ("joined", "joined"), ("offline", "away")):
+            yield from ((step["step"], client, event, None) for client in step[key])
+        for key, event in (("refused", "refused"), ("failures", "failed")):
+            yield from ((step["step"], client, event, why) for client, why in step[key].items())
+
+    # At the merge everybody joins: only what went wrong there is an event.
+    rows = [row for step in outcome.steps for row in happened(step) if row[0] != 0 or row[2] != "joined"]
+    return Table("events", "Who left, joined, was refused, was away or failed", columns, rows)
+
+
+def scores(outcome: Outcome) -> Table:
+    """Mean scores of what clients are served, by the number unlearned."""
+    columns = (
+        Column("step", "step", "quantity"),
+        Column("unlearned", "unlearned so far", "quantity"),
+        Column("held_in", "members", "score"),
+        Column("worst_decile", "members, worst tenth", "score"),
+        Column("all_clients", "members and leavers", "score"),
+        Column("leavers", "leavers", "score"),
+        Column("held_out", "held-out clients", "score"),
+        Column("stayers_change_mean", "change for stayers, mean", "change"),
+        Column("stayers_change_worst", "change for stayers, worst", "change"),
+    )
+    rows = [
+        (step["step"], unlearned, *(step["scores"][column.key] for column in columns[2:]))
+        for step, unlearned in zip(outcome.steps, outcome.unlearned, strict=True)
+        if step["scores"]
+    ]
+    return Table("scores", f"Mean {outcome.told['metric']} of what clients are served", columns, rows)
+
+
+def costs(outcome: Outcome) -> Table:
+    """Client trainings of each method after the merge, up to each step."""
+    methods = outcome.costs
+    columns = (
+        Column("step", "step", "quantity"),
+        Column("unlearned", "unlearned so far", "quantity"),
+        *(Column(title, title, "quantity") for title in methods),
+    )
+    steps = [step["step"] for step in outcome.steps]
+    rows = list(zip(steps, outcome.unlearned, *methods.values(), strict=True)) if methods else []
+    return Table("costs", "Client trainings after the merge, up to each step", columns, rows)
+
+
+def _costs_in_all(outcome: Outcome) -> Table:
+    methods = outcome.costs
+    ours = methods[OURS][-1] if OURS in methods else 0
+    columns = (
+        Column("method", "method"),
+        Column("trainings", "client trainings", "quantity"),
+        Column("times_ours", f"times {OURS}", "times"),
+    )
+    rows: list[tuple[Any, ...]] = [
+        (title, cumulated[-1], cumulated[-1] / ours if ours else None) for title, cumulated in methods.items()
+    ]
+    return Table("costs_in_all", "Client trainings after the merge", columns, sorted(rows, key=lambda row: row[1]))
+
+
+def storage(outcome: Outcome) -> Table:
+    """Bytes that each method keeps."""
+    methods: dict[str, int] = outcome.told["storage_bytes"]
+    ours = methods.get(OURS, 0)
+    columns = (
+        Column("method", "method"),
+        Column("bytes", "bytes", "quantity"),
+        Column("times_ours", f"times {OURS}", "times"),
+    )
+    rows: list[tuple[Any, ...]] = [
+        (title, number, number / ours if ours else None) for title, number in methods.items()
+    ]
+    return Table("storage", "Bytes that a method keeps", columns, sorted(rows, key=lambda row: row[1]))
+
+
+def _removals(outcome: Outcome) -> Table:
+    columns = (
+        Column("client", "client", "code"),
+        Column("step", "step", "quantity"),
+        Column("verdict", "verdict"),
+        Column("reason", "reason", "reason"),
+        Column("steps_retrained", "steps retrained", "quantity"),
+        Column("certificate", "certificate", "path"),
+    )
+    rows = [tuple(removal[column.key] for column in columns) for removal in outcome.told["removals"]]
+    return Table("removals", "Removals and their certificates", columns, rows)
+
+
+def _attack_tables(outcome: Outcome) -> list[Table]:
+    told = outcome.told["attacks"]
+    return [_membership(told), _relearning(told), _canaries(told)] if told else []
+
+
+def _membership(told: dict[str, Any]) -> Table:
+    columns = (
+        Column("attack", "attack"),
+        Column("method", "method"),
+        Column("state", "state"),
+        Column("auc", "AUC (95% interval)", "interval"),
+        Column("tpr_at_0.001", "TPR at FPR 0.1% (95% interval)", "interval"),
+        Column("tpr_at_0.01", "TPR at FPR 1% (95% interval)", "interval"),
+        Column("equals_oracle", "same as oracle", "answer"),
+    )
+    titles = [row["title"] for row in told["rows"]]
+    rows = [
+        (
+            row["title"],
+            row["method"],
+            when,
+            *(
+                Interval(row[key][name], *row[key][f"{name}_interval"])
+                for name in ("auc", "tpr_at_0.001", "tpr_at_0.01")
+            ),
+            row["equals_oracle"] if key == "after" else None,
+        )
+        for row in sorted(told["rows"], key=lambda row: titles.index(row["title"]))
+        for key, when in WHEN.items()
+    ]
+    return Table("membership", "Membership attacks on the leavers", columns, rows)
+
+
+def _relearning(told: dict[str, Any]) -> Table:
+    columns = (
+        Column("method", "method"),
+        *(Column(key, when, "recovery") for key, when in WHEN.items()),
+        Column("equals_oracle", "same as oracle", "answer"),
+    )
+    rows = [
+        (row["method"], *(row["steps_to_recover"][key] for key in WHEN), row["equals_oracle"])
+        for row in told["relearning"]
+    ]
+    return Table("relearning", "Relearning: optimiser steps until the leavers' data are known again", columns, rows)
+
+
+def _canaries(told: dict[str, Any]) -> Table:
+    columns = (
+        Column("method", "method"),
+        *(Column(key, when, "score") for key, when in WHEN.items()),
+        Column("equals_oracle", "same as oracle", "answer"),
+    )
+    rows = [(row["method"], *(row["exposure"][key] for key in WHEN), row["equals_oracle"]) for row in told["canaries"]]
+    return Table("canaries", "Canaries: exposure of those of the leavers, in bits", columns, rows)
+
+
+def _configuration(outcome: Outcome) -> Table:
+    columns = (Column("key", "key", "code"), Column("value", "value", "code"))
+    return Table("configuration", "Configuration", columns, list(outcome.told["config"].items()))
+
+
+def _environment(outcome: Outcome) -> Table:
+    columns = (
+        Column("worker", "kind of worker", "quantity"),
+        Column("key", "key", "code"),
+        Column("value", "value", "code"),
+    )
+    rows: list[tuple[Any, ...]] = [
+        (number, key, value)
+        for number, fingerprint in enumerate(outcome.told["environment"], start=1)
+        for key, value in fingerprint.items()
+    ]
+    return Table("environment", "The workers' environment", columns, rows)

@@ -1,0 +1,39 @@
+"""A scenario's steps as TensorBoard events."""
+
+from pathlib import Path
+
+from fedsift.core.errors import BadInput
+from fedsift.studies.report.outcome import read_outcome
+
+
+def check_tensorboard() -> None:
+    """Raise BadInput where TensorBoard is not installed."""
+    try:
+        import torch.utils.tensorboard  # noqa: F401
+    except ImportError as error:
+        raise BadInput("TensorBoard is not installed: pip install 'fedsift[tensorboard]'") from error
+
+
+def write_events(folder: Path) -> Path:
+    """Write members, scores, trainings and seconds at each step, from a result.json of `fedsift optout`.
+
+    Returns:
+        The folder for `tensorboard --logdir`; events of an earlier time in it are replaced.
+
+    Raises:
+        BadInput: there is no such result.json, or TensorBoard is not installed.
+    """
+    check_tensorboard()
+    from torch.utils.tensorboard import SummaryWriter
+
+    outcome, events = read_outcome(folder), folder / "tensorboard"
+    for old in events.glob("events.*"):
+        old.unlink()
+    with SummaryWriter(str(events)) as writer:
+        for step in outcome.steps:
+            values = {key: step[key] for key in ("members", "trainings", "steps_retrained", "bytes_up", "seconds")}
+            values |= {f"score/{name}": value for name, value in (step["scores"] or {}).items()}
+            for name, value in values.items():
+                if value is not None:
+                    writer.add_scalar(name, value, step["step"])
+    return events

@@ -1,0 +1,45 @@
+"""The files of a report."""
+
+from pathlib import Path
+
+from fedsift.core.errors import BadInput
+from fedsift.studies.report.drawing import drawn
+from fedsift.studies.report.figures import all_figures
+from fedsift.studies.report.outcome import read_outcome
+from fedsift.studies.report.page import page
+from fedsift.studies.report.summary import summarise
+from fedsift.studies.report.tables import all_tables
+
+
+def write_report(folder: Path) -> list[Path]:
+    """Write report.html, figures/ (SVG, PNG) and tables/ (CSV, LaTeX) beside a result.json of `fedsift optout`.
+
+    The same result.json gives the same bytes, with the same matplotlib and FreeType.
+
+    Returns:
+        The files written, the page first.
+
+    Raises:
+        BadInput: there is no such result.json, matplotlib is not installed, or the folder cannot be written.
+    """
+    outcome = read_outcome(folder)
+    tables = all_tables(outcome)
+    figures = {figure: drawn(figure) for figure in all_figures(outcome, tables)}
+    contents: dict[str, str | bytes] = {"report.html": page(outcome, summarise(outcome), tables, figures)}
+    for figure, forms in figures.items():
+        contents |= {f"figures/{figure.name}.svg": forms.svg, f"figures/{figure.name}.png": forms.png}
+    for name, table in tables.items():
+        contents |= {f"tables/{name}.csv": table.to_csv(), f"tables/{name}.tex": table.to_latex()}
+    return [_write(folder / name, content) for name, content in contents.items()]
+
+
+def _write(file: Path, content: str | bytes) -> Path:
+    """Write a file so that a reader finds the old one or the new one."""
+    partial = file.with_name(f".{file.name}.partial")
+    try:
+        file.parent.mkdir(exist_ok=True)
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+        partial.replace(file)
+    except OSError as error:
+        raise BadInput(f"{file}: cannot be written ({error.strerror}); give a folder that you own") from error
+    return file

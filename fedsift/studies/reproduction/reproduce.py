@@ -1,0 +1,127 @@
+"""`fedsift reproduce`: measure an experiment, and write its numbers, its figure and what was found.
+
+OUT/NAME.json   all that was measured, with the configuration
+OUT/NAME.csv    the series, a point a row
+OUT/NAME.svg    the figure, and OUT/NAME.png
+OUT/NAME.md     what the paper found and what was found here
+OUT/trainings   the clients' trainings, for other experiments of the same clients, or to go on after a stop (`Lab`)
+"""
+
+import csv
+import dataclasses
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from fedsift.configuration.run_config import PUBLISHED_TUNING, RunConfig, hyphened
+from fedsift.core.errors import unknown_name
+from fedsift.files.output import make_writable, write_whole
+from fedsift.learning.models import metric_of
+from fedsift.runtime.progress import PhaseBars
+from fedsift.runtime.ray_start import check_ray_folder
+from fedsift.studies.lab import Lab
+from fedsift.studies.report.drawing import check_matplotlib
+from fedsift.studies.reproduction.drawing import render
+from fedsift.studies.reproduction.experiment import Experiment, Result
+from fedsift.studies.reproduction.registry import EXPERIMENTS
+
+_AS_PUBLISHED = {**PUBLISHED_TUNING, "levels": 3, "threshold": 0.0}
+_COLUMNS = ("panel", "name", "x", "y", "low", "high")
+
+
+def configuration(name: str, given: Mapping[str, Any]) -> RunConfig:
+    """An experiment's defaults, changed by what is given: keys and values as of `RunConfig.from_mapping`.
+
+    Clients tune as published, and their magnitudes have a grid of levels 0 to 3 where the experiment takes no other.
+    The experiment's own defaults are of the generated people: for other data only what is given counts.
+
+    Raises:
+        BadInput: no such experiment, or a configuration that cannot be.
+    """
+    experiment = _named(name)
+    if given.get("dataset", "people") == "people":
+        given = {**{hyphened(key): value for key, value in experiment.defaults.items()}, **given}
+    defaults = {hyphened(key): value for key, value in _AS_PUBLISHED.items()}
+    return RunConfig.from_mapping({**defaults, **given}, source="options")
+
+
+def reproduce(name: str, config: RunConfig, out: Path, bars: PhaseBars) -> Result:
+    """Measure an experiment and write its files into `out`, over those of an earlier time.
+
+    Args:
+        name: of the experiment.
+        config: of its clients and trainings; see `configuration`.
+        out: a folder; made where there is none.
+        bars: are told of the progress.
+
+    Returns:
+        What is written as JSON.
+
+    Raises:
+        BadInput: no such experiment, matplotlib is missing, or the data or the model cannot be had.
+    """
+    experiment = _named(name)
+    check_matplotlib()
+    started = time.perf_counter()
+    laboratory = Lab(config, out / "trainings", bars)
+    check_ray_folder()
+    make_writable(out)
+    with bars, laboratory as lab:
+        measured = experiment.measure(lab)
+        bars.finish()
+    result = {
+        "experiment": experiment.name,
+        "title": experiment.title,
+        "metric": metric_of(config.model_settings),
+        "clients": len(lab.clients),
+        "tuned_parameters": lab.size,
+        **measured,
+        "seconds": round(time.perf_counter() - started, 1),
+        "configuration": {hyphened(key): value for key, value in dataclasses.asdict(config).items()},
+    }
+    result["found"] = experiment.found(result)
+    _write(experiment, result, out)
+    return result
+
+
+def _named(name: str) -> Experiment:
+    if name not in EXPERIMENTS:
+        raise unknown_name("experiment", name, EXPERIMENTS)
+    return EXPERIMENTS[name]
+
+
+def _write(experiment: Experiment, result: Result, out: Path) -> None:
+    name = experiment.name
+    svg, png = render(name, lambda figure: experiment.draw(result, figure))
+    write_whole(out / f"{name}.json", json.dumps(result, indent=1) + "\n")
+    write_whole(out / f"{name}.svg", svg)
+    (out / f"{name}.png").write_bytes(png)
+    with (out / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+        _write_points(csv.writer(file), result["series"])
+    write_whole(out / f"{name}.md", _described(experiment, result))
+
+
+def _write_points(writer: Any, series: list[dict[str, Any]]) -> None:
+    """A row a point; columns that no series has are left out."""
+    columns = [column for column in _COLUMNS if any(column in each for each in series)]
+    writer.writerow(columns)
+    for each in series:
+        for place in range(len(each["x"])):
+            values = (each.get(column, "") for column in columns)
+            writer.writerow([value[place] if isinstance(value, list) else value for value in values])
+
+
+def _described(experiment: Experiment, result: Result) -> str:
+    return (
+        f"# {experiment.title}\n\n"
+        f"![{experiment.title}]({experiment.name}.svg)\n\n"
+        f"**The paper** (arXiv 2504.04626): {experiment.paper_found}\n\n"
+        f"**Here**: {result['found']}\n\n"
+        f"{result['clients']:,} clients, {result['tuned_parameters']:,} tuned parameters, {result['metric']}; "
+        f"{result['seconds']:,.0f} seconds. The configuration:\n\n"
+        f"```toml\n{tomli_w.dumps(result['configuration'])}```\n"
+    )

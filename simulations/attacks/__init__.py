@@ -1,1 +1,0 @@
-"""Attacks on clients that left, over a lab."""

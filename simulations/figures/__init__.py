@@ -1,0 +1,1 @@
+"""The paper's figures, and others: one file each, which registers itself."""

@@ -1,0 +1,130 @@
+"""Figure 10: what is stored, against what a removal costs (left, by formula) and against scores (right).
+
+Clusters of Central FT and of FT + Merge are random, of equal size, each with a model of its own.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from fedsift.core.seeds import derive_seed
+from fedsift.data.partition import partition_iid
+from fedsift.strategies.method import others_of_shard
+from fedsift.strategies.registry import METHODS, SIFT_MASKS
+from fedsift.studies.lab import Lab
+from fedsift.studies.reproduction.drawing import counts, legend, plot, score_axis
+from fedsift.studies.reproduction.experiment import Experiment, Result, means, series_of, verdict
+from fedsift.studies.reproduction.merges import (
+    FT_MERGED,
+    SIFT_MASKED,
+    TALL_MASKED,
+    Request,
+    Trainings,
+    held_against_paper,
+    mean_of,
+    note_published,
+    numbers_merged,
+    scores_of,
+    sift_merges,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_COST, _SCORE = "cost", "score"
+_CENTRAL = METHODS["central-ft"].title
+
+
+def measure(lab: Lab) -> Result:
+    """Take costs from the formulas; merge clusters of all sizes, and score them."""
+    clients = lab.clients
+    numbers = numbers_merged(len(clients))
+    magnitudes, task_vectors = lab.sign_fixed(clients), lab.fine_tuned(clients)
+    sift = sift_merges(lab, clients, magnitudes)
+    served = (
+        (client_id, {name: merge.served(magnitudes(client_id)) for name, merge in sift.items()})
+        for client_id in clients
+    )
+    masked = scores_of(lab, served, len(clients))
+    clustered = [scores_of(lab, _clustered(lab, number, task_vectors), len(clients)) for number in numbers]
+    own = _models_stored(SIFT_MASKS, lab)
+    scored = [means(FT_MERGED, numbers, [each[FT_MERGED] for each in clustered])]
+    scored += [means(name, [own], [masked[name]]) for name in sift]
+    return {"series": [*_costs(lab, numbers), *({"panel": _SCORE, **each} for each in scored)]}
+
+
+def _costs(lab: Lab, numbers: list[int]) -> Iterator[dict[str, Any]]:
+    """Client trainings of one removal: clusters of Central FT, and one point for each method with masks."""
+    clients = len(lab.clients)
+    yield {
+        "panel": _COST,
+        "name": _CENTRAL,
+        "x": numbers,
+        "y": [others_of_shard(number)(clients) for number in numbers],
+    }
+    for name in (SIFT_MASKS, "tall-masks"):
+        method = METHODS[name]
+        yield {"panel": _COST, "name": method.title, "x": [_models_stored(name, lab)], "y": [method.cost(clients)]}
+
+
+def _models_stored(name: str, lab: Lab) -> float:
+    """Storage of a method, in models of 4 bytes a parameter."""
+    return METHODS[name].storage(lab.size, len(lab.clients)) / METHODS["ft-merge"].storage(lab.size, len(lab.clients))
+
+
+def _clustered(lab: Lab, number: int, task_vectors: Trainings) -> Iterator[Request]:
+    """Each client with the mean of its cluster."""
+    seed = derive_seed(lab.config.seed, "clusters", str(number))
+    for places in partition_iid(len(lab.clients), number, seed).values():
+        cluster = [lab.clients[place] for place in places]
+        merged = mean_of(lab, cluster, task_vectors)
+        yield from ((client_id, {FT_MERGED: merged}) for client_id in cluster)
+
+
+def draw(result: Result, figure: "Figure") -> None:
+    """Cost beside score, over storage on logarithmic axes."""
+    figure.set_size_inches(figure.get_figwidth(), 2.7)
+    left, right = figure.subplots(1, 2)
+    for axes, panel in ((left, _COST), (right, _SCORE)):
+        plot(axes, [each for each in result["series"] if each["panel"] == panel])
+        counts(axes, [number for number in (1, 10, 100) if number <= result["clients"]])
+    left.set_yscale("log")
+    left.yaxis.set_major_formatter("{x:,.0f}")
+    left.set_ylabel("client trainings, one removal")
+    score_axis(right, {**result, "series": [each for each in result["series"] if each["panel"] == _SCORE]})
+    figure.supxlabel("models stored (lines: one a cluster)", fontsize="medium")
+    legend(figure, (left, right))
+
+
+def found(result: Result) -> str:
+    """Look at what clusters reach with the storage of SIFT-Masks, and what they need to reach its score."""
+    central, clusters = series_of(result, _CENTRAL), series_of(result, FT_MERGED)
+    ours, tall, scored = (
+        series_of(result, *each) for each in ((SIFT_MASKED, _COST), (TALL_MASKED, _COST), (SIFT_MASKED, _SCORE))
+    )
+    judged = held_against_paper({"series": [each for each in result["series"] if each["panel"] == _SCORE]})
+    storage, cost, score = ours["x"][0], ours["y"][0], judged["y"][0]
+    trainings = [each for number, each in zip(central["x"], central["y"], strict=True) if number <= storage]
+    scores = [each for number, each in zip(clusters["x"], clusters["y"], strict=True) if number <= storage]
+    enough = next((number for number, each in zip(clusters["x"], clusters["y"], strict=True) if each >= score), None)
+    reached = f"it takes {enough:,} clusters to score as high" if enough else "no number of clusters scores as high"
+    return (
+        f"{verdict(min(trainings) > cost and max(scores) < score)}: {SIFT_MASKED} stores {storage:.1f} models, trains "
+        f"{cost:,} client again for a removal ({TALL_MASKED} {tall['y'][0]:,}) and scores {scored['y'][0]:.3f}"
+        f"{note_published(result, f'{score:.3f}')}. In no more storage, clusters bring {_CENTRAL} down to "
+        f"{min(trainings):,} trainings and {FT_MERGED} up to {max(scores):.3f}; {reached}."
+    )
+
+
+EXPERIMENT = Experiment(
+    name="fig10",
+    title="Figure 10: storage against the cost of a removal, and against score",
+    paper_found=(
+        "Clusters of Central FT reduce what a removal costs, but it stays several times that of SIFT-Masks; clusters "
+        "of FT + Merge barely gain accuracy, and can store more than SIFT-Masks (17 models for 500 clients) and still "
+        "score less (section 4.4, figure 10)."
+    ),
+    defaults={"clients": 100},
+    measure=measure,
+    draw=draw,
+    found=found,
+)

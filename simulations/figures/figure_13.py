@@ -1,0 +1,83 @@
+"""Figure 13: the merges without masks, with all clients merged."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fedsift.studies.lab import Lab
+from fedsift.studies.reproduction.drawing import bars, legend, reference
+from fedsift.studies.reproduction.experiment import SIMILAR, Experiment, Result, means, verdict
+from fedsift.studies.reproduction.merges import (
+    FT_MERGED,
+    SIFT_MERGED,
+    TIES_MERGED,
+    ZERO_SHOT,
+    ComparedMerge,
+    Request,
+    mean_of,
+    scores_of,
+    sift_merge,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_MERGED = "merged"
+
+
+def measure(lab: Lab) -> Result:
+    """Merge all clients, TIES with the hyper-parameters that validation clients choose."""
+    clients = lab.clients
+    tuned, magnitudes = lab.fine_tuned(clients), lab.sign_fixed(clients)
+    ties = ComparedMerge("ties", lab, clients, tuned)
+    ties.choose()
+    merged = mean_of(lab, clients, tuned)
+    sift = sift_merge(lab, lab.config, clients, magnitudes).merged()
+
+    def requests() -> Iterator[Request]:
+        for client_id in clients:
+            served = ties.served(client_id)
+            yield client_id, {ZERO_SHOT: None, FT_MERGED: merged, TIES_MERGED: served, SIFT_MERGED: sift}
+
+    scores = scores_of(lab, requests(), len(clients))
+    zero = float(np.mean(scores.pop(ZERO_SHOT)))
+    series = [means(name, [_MERGED], [of_clients]) for name, of_clients in scores.items()]
+    return {"series": series, "zero_shot": zero, "chosen": {TIES_MERGED: ties.chosen}}
+
+
+def draw(result: Result, figure: "Figure") -> None:
+    """A bar each."""
+    axes = figure.subplots()
+    bars(
+        axes, [{**each, "x": [each["name"]]} for each in result["series"]], [each["name"] for each in result["series"]]
+    )
+    reference(axes, result["zero_shot"], ZERO_SHOT)
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel(f"mean {result['metric']}")
+    legend(figure, axes)
+
+
+def found(result: Result) -> str:
+    """Hold the merges against each other."""
+    scores = {each["name"]: each["y"][0] for each in result["series"]}
+    told = ", ".join(f"{name} {score:.3f}" for name, score in scores.items())
+    apart = max(scores.values()) - min(scores.values())
+    return (
+        f"{verdict(apart < SIMILAR)}: with {result['clients']:,} models merged and no masks, {told}; zero-shot "
+        f"{result['zero_shot']:.3f}."
+    )
+
+
+EXPERIMENT = Experiment(
+    name="fig13",
+    title=f"Figure 13: {TIES_MERGED}, {FT_MERGED} and {SIFT_MERGED} with all clients merged",
+    paper_found=(
+        "TIES and SIFT + Merge both reduce sign conflicts, which does not change the quality of the merged model much "
+        "(figure 13, appendix C, 500 models)."
+    ),
+    defaults={"clients": 100},
+    measure=measure,
+    draw=draw,
+    found=found,
+)

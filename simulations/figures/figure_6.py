@@ -1,0 +1,117 @@
+"""Figure 6: what unlearning one client costs, against the score of what members are served."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from fedsift.strategies.registry import METHODS, SIFT_MASKS
+from fedsift.studies.lab import Lab
+from fedsift.studies.reproduction.drawing import COLUMN, legend, plot, score_axis
+from fedsift.studies.reproduction.experiment import Experiment, Result, means, series_of, verdict
+from fedsift.studies.reproduction.merges import (
+    FT_MERGED,
+    SIFT_MASKED,
+    TALL_MASKED,
+    ComparedMerge,
+    Request,
+    held_against_paper,
+    note_published,
+    scores_of,
+    sift_merges,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_CENTRAL = METHODS["central-ft"].title
+_CENTRAL_STEPS = (50, 100, 200, 400, 800)  # appendix B: up to 800; and before these, as many as a client has
+_MERGES = ("ft-merge", "clustered-ft-merge", "ties", "tall-masks", "emr")
+
+
+def measure(lab: Lab) -> Result:
+    """Merge all clients with each method, and train Central FT for several numbers of steps."""
+    own_steps, clients = lab.config.steps, lab.clients
+    tuned, magnitudes = lab.fine_tuned(clients), lab.sign_fixed(clients)
+    steps = [own_steps, *(number for number in _CENTRAL_STEPS if number > own_steps)]
+    central = lab.pools([(clients, number) for number in steps])
+    sift = sift_merges(lab, clients, magnitudes)
+    costs = dict.fromkeys(sift, METHODS[SIFT_MASKS].cost(len(clients)) * own_steps)
+    merges = {}
+    for name in _MERGES:
+        merge = ComparedMerge(name, lab, clients, tuned)
+        merge.choose()
+        merges[merge.title] = merge
+        costs[merge.title] = METHODS[name].cost(len(clients)) * own_steps
+
+    def requests() -> Iterator[Request]:
+        for client_id in clients:
+            own = magnitudes(client_id)
+            yield (
+                client_id,
+                {
+                    **{str(number): vector for number, vector in zip(steps, central, strict=True)},
+                    **{name: merge.served(own) for name, merge in sift.items()},
+                    **{name: merge.served(client_id) for name, merge in merges.items()},
+                },
+            )
+
+    scores = scores_of(lab, requests(), len(clients))
+    series = [means(_CENTRAL, steps, [scores[str(number)] for number in steps])]
+    series += [means(name, [cost], [scores[name]]) for name, cost in costs.items()]
+    return {"series": series, "chosen": {name: merge.chosen for name, merge in merges.items() if merge.chosen}}
+
+
+def draw(result: Result, figure: "Figure") -> None:
+    """Steps of a removal, on a logarithmic axis, against score."""
+    from matplotlib.ticker import LogLocator
+
+    figure.set_size_inches(COLUMN, 2.9)
+    axes = figure.subplots()
+    plot(axes, result["series"])
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.minorticks_off()
+    axes.set_xlabel("steps to unlearn one client")
+    score_axis(axes, result)
+    legend(figure, axes)
+
+
+def _first_to_reach(score: float, steps: Sequence[int], scores: Sequence[float]) -> int | None:
+    """The fewest steps with which a score is reached."""
+    return next((number for number, each in zip(steps, scores, strict=True) if each >= score), None)
+
+
+def found(result: Result) -> str:
+    """Hold the score and the cost of SIFT-Masks against those of FT + Merge, Central FT and TALL-masks."""
+    central, masked, merged, tall = (
+        series_of(result, each) for each in (_CENTRAL, SIFT_MASKED, FT_MERGED, TALL_MASKED)
+    )
+    judged = held_against_paper(result)
+    (score,), (cost,) = judged["y"], judged["x"]
+    reached = _first_to_reach(score, central["x"], central["y"])
+    rival = (
+        f"{_CENTRAL} scores {score:.3f} from {reached:,} steps on"
+        if reached
+        else f"{_CENTRAL} has no more than {max(central['y']):.3f} in {central['x'][-1]:,} steps"
+    )
+    holds = score > merged["y"][0] and (reached is None or reached > cost) and tall["x"][0] > cost
+    return (
+        f"{verdict(holds)}: for {cost:,} steps a removal, {SIFT_MASKED} scores "
+        f"{masked['y'][0]:.3f}{note_published(result, f'{score:.3f}')} and {FT_MERGED} {merged['y'][0]:.3f}; {rival}; "
+        f"{TALL_MASKED} has {tall['y'][0]:.3f} for {tall['x'][0]:,} steps."
+    )
+
+
+EXPERIMENT = Experiment(
+    name="fig6",
+    title="Figure 6: cost of unlearning one client against score",
+    paper_found=(
+        "SIFT-Masks costs as little as FT + Merge, 20 steps, and improves on the trade-off of cost and accuracy that "
+        "Central FT has over its number of steps; TALL-masks, EMR-merging and TIES train everybody else again, 9980 "
+        "steps (figure 6, section 4.2)."
+    ),
+    defaults={"clients": 100},
+    measure=measure,
+    draw=draw,
+    found=found,
+)

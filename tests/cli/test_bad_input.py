@@ -1,0 +1,166 @@
+"""A user's mistake: one line that says what, where and what would be right, exit code 2, and nothing written."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file, save_file
+from typer.testing import CliRunner
+
+from fedsift.cli import app
+
+
+@pytest.fixture
+def options(tiny_model: Path, table_file: Path, tmp_path: Path) -> dict[str, str]:
+    return {
+        "--dataset": str(table_file),
+        "--client-column": "who",
+        "--prompt": "Q: {question}\\nA:",
+        "--target": "answer",
+        "--model": str(tiny_model),
+        "--out": str(tmp_path / "out"),
+    }
+
+
+def told(options: dict[str, str], *arguments: str) -> str:
+    """What the command says; checks that it is one line, exit code 2, and no output folder or remains of one."""
+    out = Path(options["--out"])
+    before = sorted(out.parent.rglob("*")) if out.parent.is_dir() else []
+    flat = [part for pair in options.items() for part in pair]
+    result = CliRunner().invoke(app, ["run", *arguments, *flat])
+    assert result.exit_code == 2, result.output
+    assert result.stderr.count("fedsift: ") == 1
+    message = result.stderr[result.stderr.index("fedsift: ") :]
+    assert message.count("\n") == 1
+    assert "Traceback" not in result.output
+    assert (sorted(out.parent.rglob("*")) if out.parent.is_dir() else []) == before
+    return message
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"--dataset": "missing.csv"}, "dataset file missing.csv does not exist"),
+        ({"--dataset": "poeple"}, "unknown dataset 'poeple'; did you mean 'people'"),
+        ({"--client-column": "whom"}, "client-column: unknown column 'whom'; did you mean 'who'"),
+        ({"--target": "anwser"}, "target: unknown column 'anwser'; did you mean 'answer'"),
+        ({"--prompt": "{questoin}"}, "prompt: unknown column 'questoin'; did you mean 'question'"),
+        ({"--prompt": "{question"}, "literal braces"),
+        ({"--clients": "9"}, "has 8 clients"),
+        ({"--leave": "client 9"}, "leave: unknown client 'client 9'; did you mean 'client"),
+        ({"--leave": "client 1,client 2"}, "for several: --leave 'client 1' --leave 'client 2'"),
+        ({"--leave": "client 1,"}, "unknown client 'client 1,'; did you mean 'client 1'"),
+        ({"--leave": " client 1"}, "unknown client ' client 1'; did you mean 'client 1'"),
+        ({"--leave": "client 1\n"}, r"unknown client 'client 1\n'; did you mean 'client 1'"),
+        ({"--leave": "5"}, "for a number of clients: --leave-count 5"),
+        ({"--leave": "-1"}, "unknown client '-1'"),
+        ({"--leave": ""}, "unknown client ''"),
+        ({"--leave": "client 1", "--leave-count": "1"}, "leave-count excludes leave and leave-file"),
+        ({"--leave-count": "9"}, "leave-count = 9: there are 8 clients"),
+        ({"--leave-count": "-1"}, "leave-count = -1"),
+        ({"--leave-file": "missing.txt"}, "leave-file missing.txt: No such file"),
+        ({"--model": ""}, "model is empty"),
+        ({"--model": "./missing"}, "model folder ./missing does not exist"),
+        ({"--model": "no-such-model-anywhere"}, "cannot be loaded"),
+        ({"--lr": "0"}, "lr = 0.0"),
+        ({"--lr": "1e-320"}, "lr = 1e-320: clients tune in float32"),
+        ({"--lr": "1" + "0" * 400}, "lr = inf"),
+        ({"--max-magnitude": "1e39"}, "max-magnitude = 1e+39"),
+        ({"--alpha": "nan"}, "alpha = nan: give a finite number above 0"),
+        ({"--steps": "1" + "0" * 400}, "steps: far too large a number; give at most 1,000,000,000"),
+        ({"--batch-size": str(2**63)}, "batch-size: far too large a number"),
+        ({"--max-length": "1000000000"}, "has 192 positions"),
+        ({"--lora-rank": "1000000000"}, "lora-rank = 1000000000: no layer of the model has a rank above"),
+        (
+            {"--prompt": "{question}\udcff"},
+            r"prompt = '{question}\udcff': no valid Unicode at character 11; give UTF-8",
+        ),
+        ({"--target": "answer\udcff"}, r"target = 'answer\udcff': no valid Unicode"),
+        ({"--leave": "client\udcff"}, r"leave = 'client\udcff': no valid Unicode"),
+        ({"--lr": "-1"}, "lr = -1.0"),
+        ({"--levels": "0"}, "levels = 0"),
+        ({"--localise": "coordinates"}, "did you mean 'coordinate'"),
+        ({"--preset": "papper"}, "unknown preset 'papper'; did you mean 'paper'"),
+        ({"--max-length": "1"}, "max-length = 1"),
+        ({"--max-length": "193"}, "has 192 positions; give --max-length 192"),
+        ({"--dataset": "rows.txt"}, "dataset file rows.txt: expected a csv, jsonl or parquet file"),
+        ({"--task": "clasification"}, "unknown task 'clasification'; did you mean 'classification'"),
+        ({"--task": "classification"}, "classification needs choices"),
+        ({"--choices": "aaa0"}, "give at least two different ones"),
+        ({"--choices": "aaa0,bbb0"}, "client 'client 0', row 2: target: unknown choice 'aaa1'; did you mean 'aaa0'"),
+        ({"--head": "label"}, "did you mean 'label-text'"),
+        ({"--head": "label-text"}, "head belongs to --task classification"),
+        ({"--dtype": "float16"}, "did you mean 'bfloat16'"),
+        ({"--device": "gpu"}, "unknown device 'gpu'"),
+        ({"--tune": "*.ln_7.*"}, "tune: unknown parameter '*.ln_7.*'"),
+        ({"--tune": "*.ln_1.*", "--lora-rank": "2"}, "tune and lora-rank exclude each other"),
+        ({"--micro-batch": "-1"}, "micro-batch = -1"),
+        ({"--commit-share": "-0.1"}, "commit-share = -0.1: it is a share of the steps, from 0 to 1"),
+        ({"--beta1": "1"}, "beta1 = 1.0: it is a share that Adam keeps of a moment, from 0 to below 1"),
+        ({"--test-share": "1"}, "test-share = 1"),
+        ({"--partition": "idd", "--client-column": ""}, "unknown partition 'idd'; did you mean 'iid'"),
+        ({"--partition": "iid"}, "client-column and partition exclude each other"),
+        ({"--partition": "iid", "--client-column": ""}, "partition needs clients"),
+        ({"--partition": "iid", "--client-column": "", "--clients": "25"}, "clients = 25: the data have 24 rows"),
+        ({"--data-file": "full.jsonl"}, "data-file belongs to a setting of the paper"),
+        ({"--dataset": "tofu"}, "client-column belongs to a table; dataset tofu has its own"),
+        ({"--task": "my_task:Task"}, "model belongs to a transformers model; task my_task:Task brings its own"),
+        ({"--out": "/dev/null/out"}, "out = /dev/null/out"),
+    ],
+)
+def test_one_line(shared_workers: None, options: dict[str, str], changed: dict[str, str], message: str) -> None:
+    assert message in told({**options, **changed})
+
+
+def test_an_output_folder_that_is_not_empty(options: dict[str, str]) -> None:
+    out = Path(options["--out"])
+    out.mkdir()
+    (out / "mine").write_text("precious", encoding="utf-8")
+    assert "the folder is not empty" in told(options)
+
+
+def test_a_file_for_an_output_folder(options: dict[str, str]) -> None:
+    Path(options["--out"]).write_text("precious", encoding="utf-8")
+    assert "it is a file" in told(options)
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"), [("model.safetensors", "has no weights"), ("config.json", "has no config.json")]
+)
+def test_an_incomplete_model_folder(
+    options: dict[str, str], tiny_model: Path, tmp_path: Path, missing: str, message: str
+) -> None:
+    model = shutil.copytree(tiny_model, tmp_path / "model")
+    (model / missing).unlink()
+    assert message in told({**options, "--model": str(model)})
+
+
+def test_damaged_weights(shared_workers: None, options: dict[str, str], tiny_model: Path, tmp_path: Path) -> None:
+    model = shutil.copytree(tiny_model, tmp_path / "model")
+    (model / "model.safetensors").write_bytes(b"\xff" * 100)
+    assert "cannot be loaded" in told({**options, "--model": str(model)})
+
+
+@pytest.mark.parametrize("engine", ["ray", "flower"])
+def test_weights_that_are_not_all_there(
+    shared_workers: None, options: dict[str, str], tiny_model: Path, tmp_path: Path, engine: str
+) -> None:
+    """The configuration alone does not tell."""
+    model = shutil.copytree(tiny_model, tmp_path / "model")
+    weights = load_file(model / "model.safetensors")
+    del weights["transformer.h.0.ln_1.weight"]
+    save_file(weights, model / "model.safetensors")
+    message = told({**options, "--model": str(model), "--engine": engine})
+    assert "the weights lack transformer.h.0.ln_1.weight" in message
+
+
+def test_a_configuration_with_an_unknown_key(options: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("stesp = 3\n", encoding="utf-8")
+    message = told(options, str(tmp_path / "config.toml"))
+    assert "config.toml: unknown key 'stesp'; did you mean 'steps'" in message
+
+
+def test_a_client_with_nothing_to_learn(options: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("who,question,answer\na,q,x\nb,q,\n", encoding="utf-8")
+    assert "row 2 has nothing in column 'answer'" in told({**options, "--dataset": str(file)})

@@ -1,0 +1,241 @@
+"""What a command will need and cannot have is said before the first step, in one line, and nothing is left behind."""
+
+import dataclasses
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+from fedsift.cli.shared import go_on, told_to_people
+from fedsift.configuration.run_config import RunConfig, write_toml
+from fedsift.core.ledger import Ledger
+from fedsift.core.server_state import ServerState
+from fedsift.runs.run_folder import RunFolder
+from tests.cli.commands import invoke, result_of
+from tests.core.uploads import terms, upload
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def config_file(tiny_config: RunConfig, tmp_path: Path) -> Path:
+    write_toml(dataclasses.replace(tiny_config, steps=1), tmp_path / "config.toml")
+    return tmp_path / "config.toml"
+
+
+@pytest.fixture
+def scenario(config_file: Path) -> Path:
+    lines = config_file.read_text(encoding="utf-8").splitlines()
+    run = [line for line in lines if not line.startswith(("leave", "oracle"))]
+    text = "\n".join(["title = 'One leaves'", "[run]", *run, "[[leave]]", "number = 1"])
+    file = config_file.with_name("scenario.toml")
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def merged(shared_workers: None, config_file: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run that nobody has left; without removals, no key is needed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", "/dev/null/nohome")
+        code, _, told = invoke("run", str(config_file), "--out", str(config_file.parent / "merged"))
+    assert code == 0, told
+    return config_file.parent / "merged"
+
+
+@pytest.fixture(params=["a home that is none", "a damaged key", "a key that others may read"])
+def no_key(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A signing key that cannot be had; returns what is told of it."""
+    if request.param == "a home that is none":
+        monkeypatch.delenv("XDG_CONFIG_HOME")
+        monkeypatch.setenv("HOME", "/dev/null/nohome")
+        return "cannot be made or read (Not a directory); set XDG_CONFIG_HOME"
+    key = tmp_path / "home" / "fedsift" / "signing-key.pem"
+    key.parent.mkdir(parents=True)
+    key.write_bytes(b"damaged")
+    key.chmod(0o644 if "others" in request.param else 0o600)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(key.parent.parent))
+    return "can be read by others" if "others" in request.param else "is no private key in PEM"
+
+
+def said(*arguments: object, folder: Path) -> str:
+    """What a command says; checks that it is one line and exit code 2, and that no file came or went."""
+    before = sorted(folder.rglob("*"))
+    code, printed, told = invoke(*map(str, arguments))
+    assert (code, printed) == (2, ""), told
+    assert told.startswith("fedsift: ")
+    assert told.count("\n") == 1
+    assert sorted(folder.rglob("*")) == before
+    return told
+
+
+def test_no_key_where_somebody_is_to_leave(no_key: str, config_file: Path, scenario: Path) -> None:
+    folder = config_file.parent
+    out = folder / "out"
+    assert no_key in said("run", config_file, "--leave-count", 1, "--out", out, folder=folder)
+    flower = ("--engine", "flower", "--leave-count", 1)
+    assert no_key in said("run", config_file, *flower, "--out", out, folder=folder)
+    assert no_key in said("optout", scenario, "--held-out", 0, "--out", out, folder=folder)
+
+
+def test_no_key_for_what_is_merged(merged: Path, no_key: str) -> None:
+    assert no_key in said("forget", merged, "client 1", folder=merged)
+    config = merged / "config.toml"
+    config.write_text(config.read_text(encoding="utf-8").replace("leave = []", 'leave = ["client 1"]'), "utf-8")
+    assert no_key in said("run", "--resume", merged, folder=merged)
+    assert RunFolder(merged).members() == {f"client {number}" for number in range(8)}
+
+
+def test_another_key_than_the_run_began_with(merged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, _, told = invoke("forget", str(merged), "client 1")
+    assert code == 0, told
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "elsewhere"))
+    assert "bring the key back that the run began with" in said("forget", merged, "client 2", folder=merged)
+    (merged / "certificates" / "0001.json").unlink()
+    assert "bring the key back that the run began with" in said("run", "--resume", merged, folder=merged)
+    assert RunFolder(merged).members() == {f"client {number}" for number in range(8) if number != 1}
+    assert len(result_of(merged)["removals"]) == 1
+
+
+MANY = """
+import json, sys
+from tests.cli.commands import invoke
+print(json.dumps([invoke(*arguments) for arguments in json.load(sys.stdin)]))
+"""
+
+
+def test_a_temporary_folder_that_ray_cannot_use(merged: Path, config_file: Path, scenario: Path) -> None:
+    """In a process of its own: these commands start a Ray of their own, or would."""
+    folder = config_file.parent
+    taken = folder / ("x" * 90)
+    taken.mkdir()
+    out = str(folder / "out")
+    commands = [
+        ["run", str(config_file), "--out", out],
+        ["run", str(config_file), "--engine", "flower", "--out", out],
+        ["run", "--resume", str(merged)],
+        ["compare", str(config_file), "--methods", "ties", "--leave-count", "1", "--held-out", "0", "--out", out],
+        ["optout", str(scenario), "--held-out", "0", "--out", out],
+        ["reproduce", "fig3", "--clients", "2", "--out", out],
+        ["check-data", "people", "--clients", "2"],
+        ["forget", str(merged), "client 1"],
+        ["verify", str(merged), "--oracle"],
+        ["bench", str(config_file), "--bits", "--out", out],
+    ]
+    before = sorted(folder.rglob("*"))
+    environment = {**os.environ, "TMPDIR": str(taken)}
+    environment.pop("RAY_TMPDIR", None)
+    done = subprocess.run(
+        [sys.executable, "-c", MANY],
+        input=json.dumps(commands),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for command, (code, _, told) in zip(commands, json.loads(done.stdout.splitlines()[-1]), strict=True):
+        assert (code, told.count("fedsift: "), told.count("\n")) == (2, 1, 1), (command, told)
+        assert "bytes too long for Ray's sockets; set RAY_TMPDIR" in told
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("out", "told"),
+    [
+        ("/proc/nowhere", "out = /proc/nowhere: cannot be written (No such file or directory)"),
+        ("/dev/null/below", "out = /dev/null/below: cannot be written (Not a directory)"),
+        ("x" * 300, "cannot be written (File name too long)"),
+    ],
+)
+def test_an_output_that_cannot_be_written(out: str, told: str, config_file: Path, scenario: Path) -> None:
+    folder = config_file.parent
+    commands: list[list[object]] = [
+        ["run", config_file],
+        ["run", config_file, "--engine", "flower"],
+        ["compare", config_file, "--leave-count", 1, "--held-out", 0],
+        ["optout", scenario, "--held-out", 0],
+        ["reproduce", "fig3", "--clients", 2],
+    ]
+    for command in commands:
+        assert told in said(*command, "--out", out, folder=folder)
+
+
+@pytest.mark.parametrize(
+    ("out", "told"),
+    [
+        (".", "it is a folder; give a file"),
+        ("missing/x.json", "there is no folder missing"),
+        ("/proc/x.json", "cannot be written ("),
+        ("x" * 250, "cannot be written (File name too long)"),
+    ],
+)
+def test_a_file_for_figures_that_cannot_be_written(
+    out: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert told in said("bench", "--codec", "--out", out, folder=tmp_path)
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), sqlite3.OperationalError("disk is full")])
+def test_what_stops_a_command_from_outside(
+    error: Exception, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line, and how to go on where something is there to go on with."""
+    for advice in ("nothing was written", f"go on with: fedsift run --resume '{tmp_path}/a b'"):
+        out = tmp_path / "a b"
+        with pytest.raises(typer.Exit) as code, told_to_people(go_on("run", out), out):
+            raise error
+        assert code.value.exit_code == 1
+        assert capsys.readouterr().err == f"fedsift: {error}; {advice}\n"
+        out.mkdir(exist_ok=True)
+        (out / "config.toml").touch()
+
+
+@pytest.fixture(params=["new", "empty before"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunFolder]:
+    """A run's folder; what is there in the end tells its state, and here has to be as it was or kept."""
+    path = tmp_path / "run"
+    if request.param == "empty before":
+        path.mkdir()
+    yield RunFolder.create(path, RunConfig())
+    assert path.exists() == (request.param == "empty before" or (path / "config.toml").exists())
+
+
+@pytest.mark.parametrize("error", [RuntimeError, OSError, MemoryError])
+def test_a_run_that_fails_before_anything_is_merged_goes(folder: RunFolder, error: type[Exception]) -> None:
+    with pytest.raises(error), folder.kept_once_merged():
+        ServerState.create(folder.ledger, terms(4), capacity=1)
+        folder.masks()
+        raise error
+    assert not (folder.path / "config.toml").exists()
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_a_run_with_members_or_receipts_stays(folder: RunFolder, left: bool) -> None:
+    """And so does one that somebody interrupts, which `--resume` goes on with."""
+    with pytest.raises(KeyboardInterrupt), folder.kept_once_merged():
+        raise KeyboardInterrupt
+    with pytest.raises(RuntimeError), folder.kept_once_merged():
+        state = ServerState.create(folder.ledger, terms(4), capacity=1)
+        state.merge("client 0", upload([1, 0, 3, 0]))
+        if left:
+            state.remove("client 0", upload([1, 0, 3, 0]))
+        raise RuntimeError
+    ledger = Ledger.open(folder.ledger)
+    assert bool(ledger.members()) is not left
+    ledger.close()
+
+
+def test_a_ledger_that_cannot_be_read_stays(folder: RunFolder) -> None:
+    with pytest.raises(RuntimeError), folder.kept_once_merged():
+        folder.ledger.write_bytes(b"what may be somebody's last copy")
+        raise RuntimeError
+    assert folder.ledger.exists()

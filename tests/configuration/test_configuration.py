@@ -1,0 +1,157 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fedsift.configuration.run_config import RunConfig, read_toml, write_toml
+from fedsift.core.errors import BadInput
+from fedsift.federation.server_app import changed_terms
+
+NAN, INF = float("nan"), float("inf")
+CONFIGS = [
+    RunConfig(),
+    RunConfig(leave_count=3, oracle=True, seed=2**63 - 1, lr=1e-7),
+    RunConfig(leave=("a", 'b,"c"'), levels=65535, localise="paper+l1"),
+    RunConfig(dataset="x.csv", client_column="u", prompt="{q}\n\tA:", target="a", choices=("a, b", "c")),
+    RunConfig(dataset="owner/name:part", partition="dirichlet", clients=3, prompt="{q}", target="a", test_share=0.1),
+    RunConfig.from_mapping({"dataset": "sent140", "data-file": "x.csv"}),
+]
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_toml_round_trip(tmp_path: Path, config: RunConfig) -> None:
+    write_toml(config, tmp_path / "config.toml")
+    assert RunConfig.from_mapping(read_toml(tmp_path / "config.toml")) == config
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_flower_round_trip(config: RunConfig) -> None:
+    user_config = config.to_user_config()
+    assert all(type(value) in (bool, int, float, str) for value in user_config.values())
+    assert RunConfig.from_user_config(user_config) == config
+
+
+@given(lr=st.floats(1e-9, 10.0), steps=st.integers(1, 1000), levels=st.integers(1, 511))
+def test_max_magnitude_follows_lr_steps_and_levels(lr: float, steps: int, levels: int) -> None:
+    """A fifth of lr * steps a level, and no more than lr * steps."""
+    config = RunConfig(lr=lr, steps=steps, levels=levels)
+    assert config.grid.max_magnitude == pytest.approx(lr * steps * min(levels, 5) / 5)
+    assert dataclasses.replace(config, max_magnitude=0.5).grid.max_magnitude == 0.5
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"stpes": 3}, "file: unknown key 'stpes'; did you mean 'steps'"),
+        ({"batch_size": 3}, "unknown key 'batch_size'; did you mean 'batch-size'"),
+        ({"steps": "3"}, "file: steps = '3': expected a whole number"),
+        ({"steps": True}, "expected a whole number"),
+        ({"oracle": 1}, "expected true or false"),
+        ({"leave": [1]}, r"leave = \[1\]: expected a list of texts"),
+        ({"leave": "a,b"}, "leave = 'a,b': expected a list of texts"),
+        ({"leave": True}, "leave = True: expected a list of texts"),
+        ({"leave": 3}, "file: leave takes ids; for a number of clients write leave-count = 3"),
+        ({"leave": ["a"], "leave-count": 1}, "file: leave and leave-count exclude each other"),
+        ({"lr": 0.0}, "file: lr = 0.0"),
+        ({"lr": -1}, "lr = -1.0"),
+        ({"steps": 0}, "steps = 0"),
+        ({"levels": 0}, "file: levels = 0"),
+        ({"levels": 600}, "file: levels = 600: .*give 511, or 768 to 1023"),
+        ({"bits": 2}, "file: bits is now levels, the highest level: bits = 2 is levels = 3"),
+        ({"bits": 40}, r"bits is now levels, the highest level: so many bits are levels = 2\^bits - 1"),
+        ({"threshold": 1.5}, "threshold = 1.5"),
+        ({"max-magnitude": -1.0}, "max-magnitude"),
+        ({"localise": "papr"}, "did you mean 'paper'"),
+        ({"clients": -1}, "clients = -1"),
+        ({"leave-count": -1}, "leave-count = -1"),
+        ({"workers": -1}, "workers = -1"),
+        ({"workers": 10**6}, "workers = 1000000: give 0 for one a core, or at most"),
+        ({"seed": -1}, "seed = -1"),
+        ({"max-length": 1}, "max-length = 1"),
+        ({"prompt": "{q}"}, "prompt belongs to a table; dataset people"),
+        *(
+            ({key: size}, f"file: {key}: far too large a number; give at most 1,000,000,000$")
+            for key in ("steps", "clients", "leave-count", "batch-size", "micro-batch", "max-length", "lora-rank")
+            for size in (10**9 + 1, 10**400, 1 << 20_000)
+        ),
+        ({"steps": -(10**400)}, "steps: far too large a number"),
+        ({"levels": 10**400}, "levels: far too large a number; give at most 4,294,967,295"),
+        ({"seed": 2**63}, "seed: far too large a number; give at most 9,223,372,036,854,775,807"),
+        ({"lr": 10**400}, "lr = .*: expected a number"),
+        *(({"lr": lr}, "lr = .*: clients tune in float32") for lr in (1e-320, 1e-40, 1e39)),
+        *(({"max-magnitude": size}, "max-magnitude = .*float32 holds") for size in (1e-320, 1e-38, 1e39)),
+        ({"lr": 1e38}, "max-magnitude = 8e.38, or 4e.38 a level: .* decides"),
+        *(({"alpha": alpha}, f"alpha = {alpha}: give a finite number above 0") for alpha in (0.0, -1.0, NAN, INF)),
+        *(
+            ({key: "{q}\udcff"}, rf"file: {key} = '{{q}}\\udcff': no valid Unicode at character 4")
+            for key in ("prompt", "target", "dataset", "data-file", "client-column", "model", "tune", "task", "profile")
+        ),
+        ({"choices": ["a", "\ud800"]}, r"choices = '\\ud800': no valid Unicode at character 1"),
+        ({"leave": ["\ud800"]}, r"leave = '\\ud800': no valid Unicode"),
+        ({"dataset": "x.csv", "target": "a"}, "needs client-column, prompt and target"),
+    ],
+)
+def test_bad_values(values: dict[str, object], message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        RunConfig.from_mapping(values, source="file")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("person-0003", "leave = 'person-0003': expected a list in JSON"),
+        ("2", "write leave-count = 2"),
+        ('"a"', "leave = 'a': expected a list of texts"),
+    ],
+)
+def test_a_list_in_flowers_run_config(text: str, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        RunConfig.from_user_config({"leave": text})
+
+
+def test_a_setting_of_the_paper_brings_its_own_defaults() -> None:
+    """Appendix B; what is given goes first."""
+    config = RunConfig.from_mapping({"dataset": "tofu", "lr": 5e-3})
+    assert (config.model, config.clients, config.batch_size) == ("openai-community/gpt2-xl", 200, 20)
+    assert (config.steps, config.lr, config.choices) == (20, 5e-3, ())
+    assert RunConfig.from_mapping({"dataset": "stackoverflow"}).choices[:2] == ("javascript", "python")
+    assert RunConfig.from_mapping({"dataset": "people"}) == RunConfig()
+
+
+def test_a_ledger_may_be_older_than_an_option() -> None:
+    recorded = RunConfig(steps=5).to_user_config() | {"leave": "3"}
+    del recorded["lora-rank"], recorded["leave-count"]
+    assert changed_terms(RunConfig(steps=5, clients=3), recorded) == []
+    assert changed_terms(RunConfig(steps=6, lora_rank=2), recorded) == ["lora-rank = 0", "steps = 5"]
+
+
+def test_of_a_partition_the_number_of_clients_is_a_term() -> None:
+    parts = RunConfig(dataset="rows.csv", partition="iid", clients=4, prompt="{q}", target="a")
+    recorded = parts.to_user_config()
+    assert changed_terms(dataclasses.replace(parts, workers=2), recorded) == []
+    assert changed_terms(dataclasses.replace(parts, clients=3), recorded) == ["clients = 4"]
+
+
+def test_bad_files(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="No such file"):
+        read_toml(tmp_path / "missing.toml")
+    for content, message in (
+        (b"steps =", "Invalid value"),
+        (b"steps = 1" + b"0" * 400, "steps is a whole number beyond 64 bits"),
+        (b"steps = 1" + b"0" * 5000, "Exceeds the limit"),
+        (b"steps = [0x1" + b"0" * 5000 + b"]", "steps is a whole number beyond 64 bits"),
+        (b"x = " + b"[" * 5000 + b"]" * 5000, "brackets are nested too deep"),
+        (b"x = " + b"{a=" * 5000 + b"1" + b"}" * 5000, "brackets are nested too deep"),
+        ("steps = 3".encode("utf-16"), "no UTF-8 at byte 1; save it as UTF-8"),
+    ):
+        (tmp_path / "broken.toml").write_bytes(content)
+        with pytest.raises(BadInput, match=rf"^configuration .*broken\.toml: {message}") as told:
+            read_toml(tmp_path / "broken.toml")
+        assert "\n" not in str(told.value)
+
+
+def test_a_byte_order_mark_and_any_line_ends_are_read(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_bytes(b'\xef\xbb\xbfsteps = 3\r\nprompt = "a"\n')
+    assert read_toml(tmp_path / "c.toml") == {"steps": 3, "prompt": "a"}

@@ -1,0 +1,187 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fedsift.core import contribution as contribution_module
+from fedsift.core.contribution import Contribution, mask_slices, quantise
+from fedsift.core.errors import Refused
+from tests.core.uploads import contribution, highest_levels, level_lists, terms, upload
+
+HEADER = 80
+
+
+def spelled_out(spare: int, kept: int, mask: list[int], levels: int) -> bytes:
+    """An upload of ten parameters, as docs/upload.md has it."""
+    return (
+        b"FSUP"
+        + bytes([1, 0])  # version
+        + bytes([2, spare])  # bits of the highest level, and how far it lies below the highest of so many bits
+        + bytes.fromhex("000000000000e03f")  # 0.5
+        + bytes.fromhex("000000000000d03f")  # 0.25
+        + bytes.fromhex("8877665544332211")  # sign seed
+        + bytes([10, 0, 0, 0, 0, 0, 0, 0])
+        + bytes([kept, 0, 0, 0, 0, 0, 0, 0])
+        + b"L" * 32
+        + bytes(mask)
+        + bytes([levels])
+    )
+
+
+def test_the_bytes_by_hand() -> None:
+    """Levels 2, 3 and 1 at positions 0, 7 and 9, two bits each."""
+    expected = spelled_out(spare=0, kept=3, mask=[0b10000001, 0b00000010], levels=0b00011110)
+    assert upload([2, 0, 0, 0, 0, 0, 0, 3, 0, 1]) == expected
+
+
+def test_two_levels_by_hand() -> None:
+    """Of 0, 1 and 2 a kept entry takes one bit: set for 1, not set for 2. Levels 2, 1, 1 and 2."""
+    levels = [2, 0, 0, 1, 0, 0, 0, 1, 0, 2]
+    expected = spelled_out(spare=1, kept=4, mask=[0b10001001, 0b00000010], levels=0b00000110)
+    assert upload(levels, highest=2) == expected
+    assert Contribution.from_bytes(expected, terms(10, highest=2)).levels().tolist() == levels
+
+
+def test_one_level_is_in_the_mask() -> None:
+    assert len(upload([1, 0, 1, 1], highest=1)) == HEADER + 1
+
+
+@given(data=st.data(), highest=highest_levels, size=st.integers(1, 40))
+def test_round_trip(data: st.DataObject, highest: int, size: int) -> None:
+    levels = data.draw(level_lists(size, highest))
+    read = Contribution.from_bytes(upload(levels, highest), terms(size, highest))
+    assert read == contribution(levels, highest)
+    assert read.levels().tolist() == levels
+
+
+def bytes_by_hand(levels: list[int], highest: int) -> bytes:
+    """Mask and levels as docs/upload.md has them: each one large integer, written out little-endian."""
+    kept = [level for level in levels if level]
+    mask = sum(1 << place for place, level in enumerate(levels) if level)
+    bits = math.ceil(math.log2(highest))
+    packed = sum(level % 2**bits << bits * place for place, level in enumerate(kept))
+    level_bytes = -(-len(kept) * bits // 8)
+    return mask.to_bytes(-(-len(levels) // 8), "little") + packed.to_bytes(level_bytes, "little")
+
+
+@given(data=st.data(), highest=highest_levels, size=st.integers(1, 70), slice_size=st.sampled_from([8, 16, 24, 72]))
+def test_slices_change_no_byte(data: st.DataObject, highest: int, size: int, slice_size: int) -> None:
+    levels = data.draw(level_lists(size, highest))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(contribution_module, "SLICE", slice_size)
+        made = contribution(levels, highest)
+        assert made.to_bytes()[HEADER:] == bytes_by_hand(levels, highest)
+        assert len(list(made.slices())) == -(-size // slice_size)
+        assert Contribution.from_bytes(made.to_bytes(), terms(size, highest)).levels().tolist() == levels
+
+
+@given(data=st.data(), highest=highest_levels, size=st.integers(1, 70), slice_size=st.sampled_from([8, 24, 72]))
+def test_quantised_magnitudes(data: st.DataObject, highest: int, size: int, slice_size: int) -> None:
+    """Of a grid up to 0.5 that drops what lies under 0.125: the bytes, the L1 norm and the saturated entries."""
+    magnitudes = np.array(data.draw(st.lists(st.floats(0, 1, width=32), min_size=size, max_size=size)), np.float32)
+    step = 0.5 / highest
+    levels = [min(round(u / step), highest) if u >= 0.125 else 0 for u in magnitudes.tolist()]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(contribution_module, "SLICE", slice_size)
+        made, l1, saturated = quantise(magnitudes, terms(size, highest))
+    assert made == contribution(levels, highest)
+    assert made.nonzero == sum(level > 0 for level in levels)
+    assert l1 == sum(levels) * step
+    assert saturated == sum(u > float(np.float32(0.5 + step / 2)) for u in magnitudes.tolist())
+
+
+def test_other_sizes_than_the_terms_are_an_error() -> None:
+    with pytest.raises(ValueError, match=r"shape \(3,\); the terms say \(4,\)"):
+        quantise(np.zeros(3, np.float32), terms(4))
+    with pytest.raises(ValueError, match=r"shape \(3,\); the terms say \(4,\)"):
+        Contribution.from_levels(np.zeros(3, np.uint32), terms(4))
+
+
+def test_an_upload_is_kept_once() -> None:
+    data = upload([2, 0, 0, 0, 0, 0, 0, 3, 0, 1])
+    read = Contribution.from_bytes(data, terms(10))
+    assert read.to_bytes() is data
+    assert read.packed_mask.obj is data
+    assert read.packed_levels.obj is data
+    assert (read.packed_mask, read.packed_levels) == (bytes([0b10000001, 0b00000010]), bytes([0b00011110]))
+
+
+def test_mask_slices_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Entries 0, 7 and 9 of ten, in slices of eight."""
+    monkeypatch.setattr(contribution_module, "SLICE", 8)
+    found = [(start, mask.tolist()) for start, mask in mask_slices(bytes([0b10000001, 0b00000010]), 10)]
+    assert found == [(0, [True, *[False] * 6, True]), (8, [False, True])]
+
+
+def changed(at: int, value: int) -> bytes:
+    data = bytearray(upload([2, 0, 0, 0, 0, 0, 0, 3, 0, 1]))
+    data[at] = value
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "shorter than its header"),
+        (changed(0, ord("X")), "magic"),
+        (changed(4, 2), "format version 2"),
+        (changed(6, 3), "grid"),
+        (changed(7, 1), "grid"),
+        (changed(8, 1), "grid"),
+        (changed(16, 1), "grid"),
+        (changed(24, 0), "sign seed"),
+        (changed(32, 11), "number of parameters"),
+        (changed(40, 4), "mask keeps 3"),
+        (changed(47, 0xFF), "does not fit"),
+        (changed(48, 0), "layout digest"),
+        (changed(81, 0b00000110), "padding bits set in its mask"),
+        (changed(82, 0b01011110), "padding bits set in its levels"),
+        (changed(82, 0b00010010), "level is not from 1 to 3"),
+        (upload([2, 0, 0, 0, 0, 0, 0, 3, 0, 1]) + b"\0", "does not fit"),
+        (upload([2, 0, 0, 0, 0, 0, 0, 3, 0, 1])[:-1], "does not fit"),
+    ],
+)
+def test_malformed_uploads_are_refused(data: bytes, message: str) -> None:
+    with pytest.raises(Refused, match=message):
+        Contribution.from_bytes(data, terms(10))
+
+
+@pytest.mark.parametrize(
+    ("highest", "written", "message"),
+    [
+        (2, 0b1000, "padding bits set in its levels"),
+        (3, 0b110001, "level is not from 1 to 3"),  # 1, 0, 3: 0 stands for 4
+        (4, 0b1000000, "padding bits set in its levels"),
+        (5, 0b100000001, "level is not from 1 to 5"),  # 1, 0, 4: 0 stands for 8
+        (5, 0b101110001, "level is not from 1 to 5"),  # 1, 6, 5
+        (6, 0b110111001, "level is not from 1 to 6"),  # 1, 7, 6
+    ],
+)
+def test_levels_that_the_grid_does_not_have_are_refused(highest: int, written: int, message: str) -> None:
+    data = upload([1, 1, 1], highest)
+    with pytest.raises(Refused, match=message):
+        Contribution.from_bytes(
+            data[: HEADER + 1] + written.to_bytes(len(data) - HEADER - 1, "little"), terms(3, highest)
+        )
+
+
+@pytest.mark.parametrize(("highest", "written"), [(2, 0b101), (4, 0b110001), (5, 0b101011001)])
+def test_any_other_is_read(highest: int, written: int) -> None:
+    data = upload([1, 1, 1], highest)
+    made = data[: HEADER + 1] + written.to_bytes(len(data) - HEADER - 1, "little")
+    read = Contribution.from_bytes(made, terms(3, highest)).levels().tolist()
+    assert read == {2: [1, 2, 1], 4: [1, 4, 3], 5: [1, 3, 5]}[highest]
+    assert upload(read, highest) == made
+
+
+def test_two_grids_of_as_many_bits_are_told_apart() -> None:
+    with pytest.raises(Refused, match=r"grid \(2, 1, 0\.5, 0\.25\); this federation has \(2, 0, "):
+        Contribution.from_bytes(upload([1, 0, 2], highest=2), terms(3))
+
+
+@given(st.binary(max_size=200))
+def test_random_bytes_are_refused(data: bytes) -> None:
+    with pytest.raises(Refused):
+        Contribution.from_bytes(data, terms(10))

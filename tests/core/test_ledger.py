@@ -1,0 +1,190 @@
+import json
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fedsift.core.errors import BadInput
+from fedsift.core.ledger import Ledger
+from fedsift.core.member import Training
+from fedsift.core.server_state import ServerState
+from tests.core.kill_ledgers import CLIENTS, NEVER_LEAVE, SIZE, TRAINING, UPLOADS, work
+from tests.core.uploads import terms
+
+
+@pytest.fixture
+def memory_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one: what a killed process wrote is there without waiting for a disk."""
+    if not Path("/dev/shm").is_dir():
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        yield Path(folder)
+
+
+@pytest.mark.parametrize("kills", [60, pytest.param(200, marks=pytest.mark.slow)])
+def test_killed_anywhere_it_ends_as_if_undisturbed(memory_disk: Path, kills: int) -> None:
+    command = [sys.executable, "-m", "tests.core.kill_ledgers", str(memory_disk), str(kills)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[0]) >= kills
+
+
+def test_a_ledger_at_rest_is_one_file(tmp_path: Path) -> None:
+    work(tmp_path / "ledger.sqlite")
+    assert [file.name for file in tmp_path.iterdir()] == ["ledger.sqlite"]
+    Ledger.open(tmp_path / "ledger.sqlite", read_only=True).close()
+    assert [file.name for file in tmp_path.iterdir()] == ["ledger.sqlite"]
+
+
+def test_a_ledger_that_somebody_reads_can_be_changed_and_closed(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    work(path)
+    reader = Ledger.open(path, read_only=True)
+    state = ServerState(Ledger.open(path))
+    state.remove("client 2", UPLOADS["client 2"], TRAINING)
+    state.ledger.close()
+    assert "client 2" not in reader.members()
+    reader.close()
+    Ledger.open(path).close()
+    assert [file.name for file in tmp_path.iterdir()] == ["ledger.sqlite"]
+
+
+def test_reopening_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    state = ServerState.create(path, terms(SIZE), CLIENTS)
+    for client in NEVER_LEAVE[:3]:
+        state.merge(client, UPLOADS[client])
+    again = ServerState(Ledger.open(path))  # The journal is not folded yet.
+    assert again.digest() == state.digest()
+    assert again.members == state.members
+    assert again.terms == state.terms
+
+
+def training_of(client: str) -> Training:
+    return Training(client.encode().ljust(32, b"!"), "{}", 20, 0)
+
+
+def test_nothing_of_a_removed_client_is_left_in_any_byte(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    state = ServerState.create(path, terms(SIZE), CLIENTS)
+    for client, data in UPLOADS.items():
+        state.merge(client, data, training_of(client), f"key of {client}")
+    member = state.members["client 4"]
+    secrets = [
+        member.digest,
+        member.digest.hex().encode(),
+        member.mask_digest,
+        member.level_checksum,
+        member.mask_checksum,
+        member.data_digest,
+        b"key of client 4",
+        UPLOADS["client 4"][80:180],  # of its mask
+        UPLOADS["client 4"][-100:],  # of its levels
+    ]
+
+    def found() -> list[bytes]:
+        data = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+        return [secret for secret in secrets if secret in data]
+
+    assert len(found()) == len(secrets) - 1  # All but the hexadecimal digest, which is nowhere.
+    state.remove("client 4", UPLOADS["client 4"], training_of("client 4"))
+    assert found() == []
+    data = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert data.count(b"client 4") == 1  # in its receipt
+    assert state.ledger.node_key("client 4") == ""
+    assert state.ledger.node_key("client 3") == "key of client 3"
+    state.ledger.close()
+    assert found() == []
+
+
+def make_older(path: Path, version: int) -> None:
+    """Give a ledger the form that it would have had in an older format."""
+    connection = sqlite3.connect(path)
+    terms = json.loads(connection.execute("SELECT value FROM settings WHERE key = 'terms'").fetchone()[0])
+    assert terms["grid"].pop("levels") == 3
+    terms["grid"]["bits"] = 2
+    connection.execute("UPDATE settings SET value = ? WHERE key = 'terms'", (json.dumps(terms),))
+    if version == 1:
+        connection.executescript("DROP TABLE node_keys; DELETE FROM settings WHERE key = 'model_digest'")
+    connection.execute(f"PRAGMA user_version = {version}")
+    connection.commit()
+    connection.close()
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_ledger_of_an_older_format_is_brought_up_to_date(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "ledger.sqlite"
+    work(path)
+    make_older(path, version)
+    before = path.read_bytes()
+    reader = Ledger.open(path, read_only=True)
+    digest = ServerState(reader).digest()
+    reader.close()
+    assert path.read_bytes() == before
+    state = ServerState(Ledger.open(path))
+    assert state.digest() == digest
+    assert state.ledger.node_key("client 3") == ""
+    state.remove("client 2", UPLOADS["client 2"], TRAINING)
+    state.ledger.close()
+    assert sqlite3.connect(path).execute("PRAGMA user_version").fetchone() == (3,)
+    assert Ledger.open(path, read_only=True).terms == terms(SIZE)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "upgraded"),
+    [
+        ('{"steps": 20, "bits": 16}', '{"steps": 20, "levels": 65535}'),
+        ('{"steps": 20}', '{"steps": 20}'),
+        ("", ""),
+    ],
+)
+def test_the_configuration_in_a_ledger_of_format_2(tmp_path: Path, recorded: str, upgraded: str) -> None:
+    path = tmp_path / "ledger.sqlite"
+    Ledger.create(path, terms(SIZE), CLIENTS, recorded).close()
+    make_older(path, 2)
+    ledger = Ledger.open(path)
+    assert ledger.get("config") == upgraded
+    ledger.close()
+
+
+def test_other_files_are_no_ledgers(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("not a database", encoding="utf-8")
+    sqlite3.connect(tmp_path / "other.sqlite").execute("CREATE TABLE t (x)")
+    work(tmp_path / "newer.sqlite")
+    connection = sqlite3.connect(tmp_path / "newer.sqlite")
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    for name, message in (
+        ("missing", "there is no ledger"),
+        ("text", "not a ledger"),
+        ("other.sqlite", "not a ledger"),
+        ("newer.sqlite", "format 99, this fedsift reads up to 3: a newer fedsift wrote it; upgrade"),
+    ):
+        with pytest.raises(BadInput, match=message):
+            Ledger.open(tmp_path / name)
+    with pytest.raises(BadInput, match="exists already"):
+        ServerState.create(tmp_path / "newer.sqlite", terms(SIZE), 1)
+
+
+def test_a_failing_disk_leaves_memory_and_file_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = ServerState.create(tmp_path / "ledger.sqlite", terms(SIZE), CLIENTS)
+    for client in ("client 1", "client 2"):
+        state.merge(client, UPLOADS[client])
+    digest = state.digest()
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    state.stage_removal("client 1", UPLOADS["client 1"])
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "append_receipt", full)
+        with pytest.raises(sqlite3.OperationalError):
+            state.commit_removals()
+    assert state.digest() == digest
+    assert sorted(state.members) == ["client 1", "client 2"]
+    assert state.remove("client 1", UPLOADS["client 1"]).number == 1

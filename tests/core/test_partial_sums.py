@@ -1,0 +1,140 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fedsift.core.errors import Refused
+from fedsift.core.linear_checksum import LinearChecksum
+from fedsift.core.member import Training
+from fedsift.core.partial_sums import PartialSums
+from fedsift.core.server_state import ServerState
+from tests.core.uploads import level_lists, terms, upload
+
+TRAINING = Training(b"data", '{"cpu":"a"}', 20, 1)
+
+
+def server(size: int, capacity: int = 9) -> tuple[ServerState, LinearChecksum]:
+    state = ServerState.create(None, terms(size), capacity)
+    return state, LinearChecksum(state.ledger.checksum_secret, size)
+
+
+def partial_sums(levels: dict[str, list[int]], checksum: LinearChecksum, capacity: int = 9) -> PartialSums:
+    partial = PartialSums(terms(len(next(iter(levels.values())))), capacity)
+    for client_id, each in levels.items():
+        partial.add(client_id, upload(each), TRAINING, checksum)
+    return partial
+
+
+@given(data=st.data(), size=st.integers(1, 30), clients=st.integers(1, 6))
+def test_any_grouping_gives_the_state_of_one_by_one(data: st.DataObject, size: int, clients: int) -> None:
+    """In the digest, the members' records, the checksums and what a fold has written."""
+    levels = {f"client {index}": data.draw(level_lists(size, 3)) for index in range(clients)}
+    one_by_one, _ = server(size)
+    for client_id, each in levels.items():
+        one_by_one.merge(client_id, upload(each), TRAINING)
+
+    state, checksum = server(size)
+    one_by_one.ledger.set("checksum_secret", state.ledger.checksum_secret.to_bytes(16, "little"))
+    groups: dict[int, dict[str, list[int]]] = {}
+    for client_id, each in levels.items():
+        groups.setdefault(data.draw(st.integers(0, 2)), {})[client_id] = each
+    for group in groups.values():
+        state.merge_sums(partial_sums(group, checksum))
+    assert state.digest() == one_by_one.digest()
+    assert {name: member.digest for name, member in state.members.items()} == {
+        name: member.digest for name, member in one_by_one.members.items()
+    }
+    assert ServerState(state.ledger).digest() == state.digest()
+    assert ServerState(state.ledger).members == state.members
+    sums = state.checksums()
+    for name, field in (("level sum", "level_checksum"), ("mask count", "mask_checksum")):
+        members = (int.from_bytes(getattr(member, field), "little") for member in state.members.values())
+        assert sums[name] == sum(members) % 2**64
+
+
+def test_a_member_merged_by_sums_leaves_like_any_other() -> None:
+    state, checksum = server(4)
+    state.merge("client 9", upload([0, 0, 2, 1]))
+    alone = state.digest()
+    state.merge_sums(partial_sums({"client 0": [1, 0, 3, 0]}, checksum))
+    assert state.sums.level_sum.tolist() == [1, 0, 5, 1]
+    assert state.sums.mask_count.tolist() == [1, 0, 2, 1]
+    receipt = state.remove("client 0", upload([1, 0, 3, 0]), TRAINING)
+    assert '"verdict":"BIT_EXACT"' in receipt.body
+    assert state.digest() == alone
+
+
+@pytest.mark.parametrize(
+    ("already", "capacity", "message"),
+    [(["client 1"], 9, "'client 1' is a member already"), (["x", "y"], 3, "room for 3 members; 2 more")],
+)
+def test_all_clients_or_none(already: list[str], capacity: int, message: str) -> None:
+    state, checksum = server(3, capacity)
+    for client_id in already:
+        state.merge(client_id, upload([1, 0, 1]))
+    before = state.digest()
+    with pytest.raises(Refused, match=message):
+        state.merge_sums(partial_sums({"client 0": [1, 1, 1], "client 1": [2, 0, 0]}, checksum))
+    assert state.digest() == before == ServerState(state.ledger).digest()
+
+
+def test_sums_that_are_not_of_these_clients_are_refused() -> None:
+    state, checksum = server(3)
+    before = state.digest()
+    for vector in (0, 1):
+        partial = partial_sums({"client 0": [1, 1, 1]}, checksum)
+        partial.sums.vectors()[vector][1][2] += 1
+        with pytest.raises(Refused, match="of 1 clients is not the sum of their contributions"):
+            state.merge_sums(partial)
+    partial = partial_sums({"client 0": [1, 1, 1]}, checksum)
+    partial.members["client 1"] = dataclasses.replace(partial.members["client 0"], level_checksum=bytes(8))
+    with pytest.raises(Refused, match="the mask count of 2 clients"):
+        state.merge_sums(partial)
+    assert state.digest() == before
+
+
+def test_no_sums_while_a_removal_is_staged() -> None:
+    state, checksum = server(3)
+    state.merge("client 0", upload([1, 0, 1]))
+    state.stage_removal("client 0", upload([1, 0, 1]))
+    with pytest.raises(Refused, match="a removal is staged"):
+        state.merge_sums(partial_sums({"client 1": [1, 1, 1]}, checksum))
+
+
+def test_a_failed_write_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    state, checksum = server(3)
+    state.merge("client 0", upload([1, 0, 1]))
+    before = state.digest()
+    with monkeypatch.context() as patch:
+        patch.setattr(state.ledger, "write_sums", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+        with pytest.raises(OSError, match="disk full"):
+            state.merge_sums(partial_sums({"client 1": [1, 1, 1]}, checksum))
+    assert state.digest() == before
+    assert list(state.members) == ["client 0"]
+
+
+def test_an_upload_twice_or_one_too_many_or_a_bad_one_changes_nothing() -> None:
+    _, checksum = server(3)
+    partial = partial_sums({"client 0": [1, 0, 1]}, checksum, capacity=2)
+    before = partial.vector_bytes()
+    with pytest.raises(Refused, match="two uploads"):
+        partial.add("client 0", upload([1, 0, 1]), Training(), checksum)
+    with pytest.raises(Refused, match="shorter than its header"):
+        partial.add("client 1", b"", Training(), checksum)
+    assert (partial.vector_bytes(), list(partial.members)) == (before, ["client 0"])
+    partial.add("client 1", upload([1, 1, 1]), Training(), checksum)
+    with pytest.raises(Refused, match="room for 2 clients"):
+        partial.add("client 2", upload([1, 0, 1]), Training(), checksum)
+
+
+def test_vectors_travel_as_bytes() -> None:
+    _, checksum = server(3)
+    partial = partial_sums({"client 0": [1, 0, 3]}, checksum)
+    assert partial.vector_bytes() == (bytes([1, 0, 0, 0, 3, 0]), bytes([1, 0, 0, 0, 1, 0]))
+    read = PartialSums(terms(3), 9)
+    read.read_vectors(*partial.vector_bytes())
+    assert np.array_equal(read.sums.level_sum, partial.sums.level_sum)
+    with pytest.raises(Refused, match="a mask count of 5 bytes; expected 6"):
+        read.read_vectors(partial.vector_bytes()[0], bytes(5))

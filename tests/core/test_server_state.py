@@ -1,0 +1,149 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fedsift.core import contribution as contribution_module
+from fedsift.core import ledger, server_state
+from fedsift.core.bit_packing import pack_mask
+from fedsift.core.errors import Refused
+from fedsift.core.localisation import Localisation
+from fedsift.core.member import Training
+from fedsift.core.server_state import ServerState
+from tests.core.uploads import contribution, level_lists, terms, upload
+
+
+def state(*members: list[int], capacity: int = 5) -> ServerState:
+    made = ServerState.create(None, terms(4), capacity)
+    for index, levels in enumerate(members):
+        made.merge(f"client {index}", upload(levels))
+    return made
+
+
+@given(data=st.data(), members=st.integers(1, 6))
+def test_a_removal_gives_the_state_that_never_had_the_client(data: st.DataObject, members: int) -> None:
+    everyone = {f"client {index}": upload(data.draw(level_lists(4, 3))) for index in range(members)}
+    leaving = data.draw(st.sets(st.sampled_from(sorted(everyone))))
+    left = ServerState.create(None, terms(4), capacity=members)
+    for client in data.draw(st.permutations(sorted(everyone))):
+        left.merge(client, everyone[client])
+    for client in data.draw(st.permutations(sorted(leaving))):
+        left.remove(client, everyone[client])
+
+    never_joined = ServerState.create(
+        None, terms(4), capacity=1000
+    )  # A roomier state has wider sums and the same digest.
+    for client in everyone.keys() - leaving:
+        never_joined.merge(client, everyone[client])
+    assert left.digest() == never_joined.digest()
+
+
+def test_the_digest_sees_a_single_bit() -> None:
+    members = [[1, 0, 3, 0], [2, 2, 0, 0]]
+    digest = state(*members).digest()
+    for array in ("level_sum", "mask_count"):
+        changed = state(*members)
+        getattr(changed.sums, array)[3] ^= 1
+        assert changed.digest() != digest
+
+
+def test_the_digest_of_before_grids_were_told_by_levels() -> None:
+    """As the version calculated it that told this grid as two bits."""
+    expected = "b04891380785b1b3f5da5eb61b945f2ef580f9e470e9c95708ca469894163e47"
+    assert state([1, 0, 3, 0], [2, 2, 0, 0]).digest().hex() == expected
+
+
+def test_the_digest_sees_the_highest_level() -> None:
+    """2 and 3 take as many bits, and the sums are the same."""
+    assert len({ServerState.create(None, terms(4, highest), 1).digest() for highest in (2, 3)}) == 2
+
+
+def test_the_digest_sees_who_makes_up_equal_sums() -> None:
+    assert state([1, 0, 0, 0], [2, 0, 0, 0]).digest() != state([3, 0, 0, 0], [0, 0, 0, 0]).digest()
+
+
+def test_a_second_contribution_is_refused() -> None:
+    merged = state([1, 0, 3, 0])
+    digest = merged.digest()
+    with pytest.raises(Refused, match="'client 0' is a member already"):
+        merged.merge("client 0", upload([1, 0, 0, 0]))
+    assert merged.digest() == digest
+
+
+def test_a_merge_that_could_overflow_is_refused() -> None:
+    full = state([1, 0, 0, 0], [1, 0, 0, 0], capacity=2)
+    with pytest.raises(Refused, match="room for 2 members"):
+        full.merge("client 2", upload([1, 0, 0, 0]))
+
+
+def test_a_rerun_that_differs_is_refused() -> None:
+    merged = state([1, 0, 3, 0])
+    digest = merged.digest()
+    with pytest.raises(Refused, match=r"rerun of client 'client 0' differs .* another upload"):
+        merged.remove("client 0", upload([1, 0, 2, 0]))
+    assert merged.digest() == digest
+
+
+def test_a_rerun_on_other_data_is_refused_even_if_it_comes_to_the_same_upload() -> None:
+    merged = state([1, 0, 3, 0])
+    merged.merge("ann", upload([1, 0, 1, 0]), Training(b"her rows"))
+    digest = merged.digest()
+    with pytest.raises(Refused, match=r"rerun of client 'ann' differs .* other data"):
+        merged.remove("ann", upload([1, 0, 1, 0]), Training(b"others"))
+    assert merged.digest() == digest
+    merged.remove("ann", upload([1, 0, 1, 0]), Training(b"her rows"))
+
+
+def test_removing_a_stranger_is_refused() -> None:
+    with pytest.raises(Refused, match="'stranger' is not a member"):
+        state([1, 0, 0, 0]).remove("stranger", upload([1, 0, 0, 0]))
+
+
+def test_a_client_may_join_again() -> None:
+    merged = state([1, 0, 3, 0])
+    digest = merged.digest()
+    merged.remove("client 0", upload([1, 0, 3, 0]))
+    merged.merge("client 0", upload([1, 0, 3, 0]))
+    assert merged.digest() == digest
+
+
+def test_serving_by_hand() -> None:
+    """S = (1, 2, 3, 0), C = (1, 1, 2, 0), step = 0.5 / 3: client 0 has entries 0 and 2."""
+    merged = state([1, 0, 1, 0], [0, 2, 2, 0])
+    mask = contribution([1, 0, 1, 0]).packed_mask
+    step = 0.5 / 3
+    np.testing.assert_allclose(merged.serve("client 0", mask, Localisation("paper")), [1 * step / 2, 3 * step / 2])
+    np.testing.assert_allclose(merged.serve("client 0", mask, Localisation("coordinate")), [1 * step, 1.5 * step])
+    np.testing.assert_allclose(merged.merged_magnitudes(), [step / 2, step, 1.5 * step, 0.0])
+
+
+@given(data=st.data(), size=st.integers(1, 40))
+def test_slices_change_nothing_that_is_served(data: st.DataObject, size: int) -> None:
+    """In slices of eight entries, against the formulas of `localisation` over whole vectors."""
+    members = [data.draw(level_lists(size, 3)) for _ in range(3)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ledger, "_CHUNK", 8)
+        for module in (contribution_module, server_state):
+            patch.setattr(module, "SLICE", 8)
+        made = ServerState.create(None, terms(size), capacity=3)
+        for index, levels in enumerate(members):
+            made.merge(f"client {index}", upload(levels))
+        served = made.serve("client 0", contribution(members[0]).packed_mask, Localisation("coordinate"))
+        merged = made.merged_magnitudes()
+        journal = [data for _, data in made.ledger.journal()]
+    level_sum, mask_count = np.sum(members, axis=0), np.sum(np.array(members) > 0, axis=0)
+    mask = np.array(members[0]) > 0
+    step = 0.5 / 3
+    assert np.array_equal(served, (level_sum[mask] * step / mask_count[mask]).astype(np.float32))
+    assert np.array_equal(merged, (level_sum * (step / 3)).astype(np.float32))
+    assert journal == [upload(levels) for levels in members]
+
+
+@pytest.mark.parametrize("mask", [pack_mask(np.ones(4, np.bool_)), b"", b"\x05\x00"])
+def test_a_mask_of_ones_choice_is_refused(mask: bytes) -> None:
+    with pytest.raises(Refused, match="not merged with"):
+        state([1, 0, 1, 0]).serve("client 0", mask, Localisation("coordinate"))
+
+
+def test_an_empty_state_serves_the_base_model() -> None:
+    assert state().merged_magnitudes().tolist() == [0.0, 0.0, 0.0, 0.0]

@@ -1,0 +1,428 @@
+"""What comes of what stands in a file or a table: id by id, row by row, byte by byte."""
+
+import bz2
+import csv
+import datetime
+import gzip
+import io
+import json
+import lzma
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fedsift.core.errors import BadInput
+from fedsift.data.csv_file import read_csv
+from fedsift.data.memory_table import text_table
+from tests.data.reading import COLUMNS, Rows, rows_in
+
+HEAD = b"user,q,a\n"
+
+
+def one(user: str, question: str = "q?", answer: str = "x") -> Rows:
+    return {user: [(question, answer)]}
+
+
+# Cells of a csv, each as an id, as a prompt and as a target.
+CELLS = [
+    *("007", "7", "1.10", "1.1", "00501", "+4915112345", "1e5", "1E5", "0x10", "-0", "1_000", "١٢"),
+    *("True", "true", "FALSE", "NA", "None", "null", "NULL", "n/a", "NaN", "nan", "-", "#N/A", "inf"),
+    *("2024-01-01", "2024-01-01T00:00:00Z", "12:30", "1984-03-12 00:00:00"),
+    *(" both ", "\ttab\t", "a b", "a'b", 'a"b', "a\\b", "\\N", "é", "e\u0301", "\u200b", "\x00", "😀", "\ufeffx"),
+]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_csv_cell_is_its_text(tmp_path: Path, cell: str) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_bytes(HEAD + f"{cell},{cell},{cell}\n".encode())
+    assert rows_in(file) == one(cell, cell, cell)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (HEAD + b"u,q?,x", one("u")),  # no line end at the end
+        (b"user,q,a\r\nu,q?,x\r\n", one("u")),
+        (b"user,q,a\ru,q?,x\r", one("u")),
+        (b"\xef\xbb\xbfuser,q,a\nu,q?,x\n", one("u")),
+        (b'\xef\xbb\xbf"user",q,a\nu,q?,x\n', one("u")),
+        ("user,q,a\nü,q?,x\n".encode("utf-16"), one("ü")),
+        ("user,q,a\nü,q?,x\n".encode("utf-32"), one("ü")),
+        (b"\xfe\xff" + "user,q,a\nü,q?,x\n".encode("utf-16-be"), one("ü")),
+        (HEAD + b'u,"a\r\nb","c\nd"\n', one("u", "a\r\nb", "c\nd")),
+        (HEAD + b'u,"say ""hi""","a,b"\n', one("u", 'say "hi"', "a,b")),
+        (HEAD + b'u,5" pipe,6" pipe\n', one("u", '5" pipe', '6" pipe')),
+        (HEAD + b'"u","q?","x"\n"u","r?","y"\n', {"u": [("q?", "x"), ("r?", "y")]}),
+        (HEAD + b"u,q?,x\n\n\nu,r?,y\n\n", {"u": [("q?", "x"), ("r?", "y")]}),
+        (b"\n\nuser,q,a\nu,q?,x\n", one("u")),
+        (b"a,unused,q,user\nx,,q?,u\n", one("u")),
+        (b"a,q,user,\nx,q?,u,\n", one("u")),
+        (HEAD + b"u,q?,x\nv,q?,x\nu,r?,y\n", {"u": [("q?", "x"), ("r?", "y")], "v": [("q?", "x")]}),
+        (HEAD + b"Ann,q?,x\nann,q?,x\nann ,q?,x\n", {each: [("q?", "x")] for each in ("Ann", "ann", "ann ")}),
+        # A reader of blocks sees CR and LF apart.
+        (HEAD + b'u,"' + b"x" * ((1 << 20) - 13) + b'\r\n",y\n', one("u", "x" * ((1 << 20) - 13) + "\r\n", "y")),
+        (HEAD + b"u,q?," + b"x" * 3_000_000 + b"\nv,q?,x\n", {**one("u", "q?", "x" * 3_000_000), **one("v")}),
+    ],
+)
+def test_csv(tmp_path: Path, content: bytes, expected: Rows) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_bytes(content)
+    assert rows_in(file) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ('"u","q?","x"', one("u")),
+        ('18446744073709551001,"q?","x"', one("18446744073709551001")),
+        ('123456789012345678901234567890123,"q?","x"', one("123456789012345678901234567890123")),
+        ('-7,"q?",1.50', one("-7", "q?", "1.50")),
+        ('1e5,"q?",1E-7', one("1e5", "q?", "1E-7")),
+        ('1.0,"q?",-0.0', one("1.0", "q?", "-0.0")),
+        ('0.1000000000000000055511151231257827,"q?","x"', one("0.1000000000000000055511151231257827")),
+        ('true,"q?",false', one("true", "q?", "false")),
+        ('"2024-01-01","2024-01-01T10:00:00Z","1984-03-12"', one("2024-01-01", "2024-01-01T10:00:00Z", "1984-03-12")),
+        ('"007"," q ","1.10"', one("007", " q ", "1.10")),
+        ('"null","None","NaN"', one("null", "None", "NaN")),
+        ('"\\u00fc\\ud83d\\ude00","a\\r\\nb\\u2028","\\u0000"', one("ü😀", "a\r\nb\u2028", "\x00")),
+        ('Infinity,"q?",-Infinity', one("Infinity", "q?", "-Infinity")),
+    ],
+)
+@pytest.mark.parametrize("form", ["line", "array"])
+def test_json(tmp_path: Path, values: str, expected: Rows, form: str) -> None:
+    user, question, answer = values.split(",")
+    row = f'{{"user": {user}, "q": {question}, "more": [1, null], "a": {answer}}}'
+    file = tmp_path / "rows.json"
+    file.write_text(row + "\n" if form == "line" else f"\n[\n{row}\n]\n", encoding="utf-8")
+    assert rows_in(file) == expected
+
+
+def test_a_type_in_one_json_line_does_not_depend_on_the_others(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    users = [*range(20_000), "2024-01-01", 1.5, True, "007"]
+    file.write_text("\n".join(json.dumps({"user": user, "q": "q?", "a": "x"}) for user in users), encoding="utf-8")
+    assert list(rows_in(file)) == [*map(str, range(20_000)), "2024-01-01", "1.5", "true", "007"]
+
+
+# Columns that a table in memory or a parquet file may have, and their texts.
+TYPED = [
+    (pa.array(["007", "2024-01-01"]), ["007", "2024-01-01"]),
+    (pa.array(["a", "b"], pa.large_string()), ["a", "b"]),
+    (pa.array(["a", "b", "a"]).dictionary_encode(), ["a", "b", "a"]),
+    (pa.array([7, -(2**63), 2**63 - 1]), ["7", "-9223372036854775808", "9223372036854775807"]),
+    (pa.array([2**64 - 1], pa.uint64()), ["18446744073709551615"]),
+    (pa.array([7], pa.int8()), ["7"]),
+    (pa.array([True, False]), ["true", "false"]),
+    (pa.array([0.1, 1.0, -0.0, 1e16, 1e22]), ["0.1", "1.0", "-0.0", "1e+16", "1e+22"]),
+    (pa.array([0.1, 1.0], pa.float32()), ["0.1", "1.0"]),
+    (pa.array(np.array([0.1], np.float16)), ["0.1"]),
+    (pa.array([Decimal("1.50"), Decimal("0.01"), Decimal("100.00")]), ["1.50", "0.01", "100.00"]),
+    (pa.array([Decimal("0.0000001")]), ["0.0000001"]),
+]
+
+
+@pytest.mark.parametrize(("column", "texts"), TYPED, ids=lambda value: str(getattr(value, "type", "")))
+@pytest.mark.parametrize("source", ["parquet", "arrow", "datasets", "pandas"])
+def test_typed_columns(tmp_path: Path, column: pa.Array, texts: list[str], source: str) -> None:
+    plain = ["x"] * len(column)
+    table = pa.table({"user": column, "q": column, "a": column, "more": [[1]] * len(column), "same": plain})
+    expected: Rows = {}
+    for text in texts:
+        expected.setdefault(text, []).append((text, text))
+    made: Any = table
+    if source == "parquet":
+        made = tmp_path / "rows.parquet"
+        pyarrow.parquet.write_table(table, made, row_group_size=2)
+    elif source == "datasets":
+        made = datasets.Dataset(table)
+    elif source == "pandas":
+        made = table.to_pandas()
+    assert rows_in(made) == expected
+
+
+class Word(str, Enum):  # noqa: UP042  (unlike a StrEnum's, its str() is not its text)
+    ANN = "ann"
+
+
+FRAMES: list[tuple[dict[str, Any], Rows]] = [
+    ({"user": ["007", "7"], "q": ["q?", "q?"], "a": ["x", "x"]}, {**one("007"), **one("7")}),
+    ({"user": [7], "q": ["q?"], "a": [True]}, one("7", "q?", "true")),
+    ({"user": [1, "1.0", 2.5], "q": ["q?"] * 3, "a": ["x"] * 3}, {**one("1"), **one("1.0"), **one("2.5")}),
+    ({"user": [10**30], "q": ["q?"], "a": ["x"]}, one(str(10**30))),
+    ({"user": pd.Categorical(["b", "a"]), "q": ["q?"] * 2, "a": ["x"] * 2}, {**one("b"), **one("a")}),
+    ({"user": pd.array([1, 2], "Int64"), "q": ["q?"] * 2, "a": ["x"] * 2}, {**one("1"), **one("2")}),
+    ({"user": pd.array(["NA", "None"], "string"), "q": ["q?"] * 2, "a": ["x"] * 2}, {**one("NA"), **one("None")}),
+    ({"user": pd.array([2**53 + 1, None], "Int64")[:1], "q": ["q?"], "a": ["x"]}, one("9007199254740993")),
+    ({"user": pd.Categorical([2**53 + 1]), "q": ["q?"], "a": ["x"]}, one("9007199254740993")),
+    ({"user": [Word.ANN], "q": ["q?"], "a": ["x"]}, one("ann")),
+    ({"user": np.array(["u"]), "q": [np.str_("q?")], "a": [np.float32(0.1)]}, one("u", "q?", "0.1")),
+]
+
+
+@pytest.mark.parametrize(("columns", "expected"), FRAMES)
+def test_frames(columns: dict[str, Any], expected: Rows) -> None:
+    assert rows_in(pd.DataFrame(columns)) == expected
+
+
+def join(*parts: datasets.Dataset) -> datasets.Dataset:
+    return datasets.concatenate_datasets(parts)
+
+
+ROWS = {"user": ["b", "a", "b", "c"], "q": ["1", "2", "3", "4"], "a": ["w", "x", "y", "z"]}
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (lambda rows: rows, {"b": [("1", "w"), ("3", "y")], "a": [("2", "x")], "c": [("4", "z")]}),
+        (lambda rows: rows.select([2, 1]), {"b": [("3", "y")], "a": [("2", "x")]}),
+        (lambda rows: rows.filter(lambda row: row["user"] == "b"), {"b": [("1", "w"), ("3", "y")]}),
+        (lambda rows: rows.sort("a", reverse=True).skip(2), {"a": [("2", "x")], "b": [("1", "w")]}),
+        (lambda rows: rows.shard(2, 1), {"b": [("3", "y")], "c": [("4", "z")]}),
+        (lambda rows: join(rows.select([3]), rows.select([0])), {**one("c", "4", "z"), **one("b", "1", "w")}),
+        (lambda rows: rows.with_format("numpy").select([1]), one("a", "2", "x")),
+    ],
+)
+def test_hub_like_datasets(made: Callable[[datasets.Dataset], datasets.Dataset], expected: Rows) -> None:
+    datasets.disable_progress_bars()
+    assert rows_in(made(datasets.Dataset.from_dict(ROWS))) == expected
+
+
+def test_a_class_label_is_its_number() -> None:
+    features = datasets.Features(
+        user=datasets.ClassLabel(names=["ann", "bob"]), q=datasets.Value("string"), a=datasets.Value("string")
+    )
+    rows = datasets.Dataset.from_dict({"user": [1, 0], "q": ["q?", "q?"], "a": ["x", "x"]}, features)
+    assert rows_in(rows) == {**one("1"), **one("0")}
+
+
+@pytest.mark.parametrize(
+    ("suffix", "pack"),
+    [
+        (".gz", gzip.compress),
+        (".bz2", bz2.compress),
+        (".xz", lzma.compress),
+        (".zst", lambda content: pa.compress(content, codec="zstd", asbytes=True)),
+        (".gz", lambda content: gzip.compress(content[:12]) + gzip.compress(content[12:])),
+    ],
+)
+@pytest.mark.parametrize(
+    ("kind", "content"), [("csv", HEAD + b"u,q?,x\n"), ("jsonl", b'{"user":"u","q":"q?","a":"x"}')]
+)
+def test_packed_files(tmp_path: Path, suffix: str, pack: Callable[[bytes], bytes], kind: str, content: bytes) -> None:
+    file = tmp_path / f"rows.{kind}{suffix}"
+    file.write_bytes(pack(content))
+    assert rows_in(file) == one("u")
+    file.write_bytes(pack(content)[:-6])
+    with pytest.raises(BadInput, match=f"dataset file .*rows.{kind}{suffix} cannot be read: "):
+        rows_in(file)
+    file.write_bytes(content)
+    with pytest.raises(BadInput, match=f"dataset file .*rows.{kind}{suffix} cannot be read: "):
+        rows_in(file)
+
+
+def test_what_follows_an_xz_stream_is_read_or_told(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv.xz"
+    first, second = lzma.compress(HEAD + b"u,q?,x\n"), lzma.compress(b"v,q?,x\n")
+    file.write_bytes(first + bytes(8) + second)
+    assert rows_in(file) == {**one("u"), **one("v")}
+    for damaged in (first + bytes([second[0] ^ 1]) + second[1:], first + b"garbage", first + second[:-1], b""):
+        file.write_bytes(damaged)
+        with pytest.raises(BadInput, match=r"rows\.csv\.xz cannot be read: "):
+            rows_in(file)
+
+
+def test_a_flipped_byte_of_a_parquet_file_with_checksums(tmp_path: Path) -> None:
+    file = tmp_path / "rows.parquet"
+    table = pa.table({"user": ["client-17"], "q": ["q?"], "a": ["x"]})
+    pyarrow.parquet.write_table(
+        table, file, compression="none", use_dictionary=False, write_page_checksum=True, write_statistics=False
+    )
+    assert rows_in(file) == one("client-17")
+    content = file.read_bytes()
+    file.write_bytes(content.replace(b"client-17", b"client-97", 1))
+    with pytest.raises(BadInput, match="CRC checksum verification failed"):
+        rows_in(file)
+
+
+def test_columns_with_gaps_keep_their_digits() -> None:
+    frame = pd.DataFrame({"user": pd.array([2**53 + 1, 2**53 + 3, None], "Int64"), "q": ["q?"] * 3, "a": ["x"] * 3})
+    assert text_table(frame, COLUMNS).column("user").to_pylist() == ["9007199254740993", "9007199254740995", None]
+
+
+@pytest.mark.parametrize(
+    "name", ["rows[12].csv", "rows?.csv", "*.csv", "r {a,b}.csv", "a%20b.csv", "~.csv", "r [2].CSV"]
+)
+def test_no_character_of_a_name_stands_for_another(tmp_path: Path, name: str) -> None:
+    for other in ("rows1.csv", "rows2.csv", "rowsa.csv", "a b.csv"):
+        (tmp_path / other).write_bytes(HEAD + b"wrong,q?,x\n")
+    with pytest.raises(BadInput, match="does not exist"):
+        rows_in(tmp_path / name)
+    (tmp_path / name).write_bytes(HEAD + b"right,q?,x\n")
+    assert rows_in(tmp_path / name) == one("right")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("rows.csv", HEAD + b"u,q?,x,5\nv,r?,y,3\n", "line 2 has 4 values, the header 3"),
+        ("rows.csv", HEAD + b'"u\nu",q?,x\nv,r?\n', "line 4 has 2 values, the header 3"),
+        ("rows.csv", HEAD + b"u,q?,x\n \n", "line 3 has 1 values, the header 3"),
+        ("rows.csv", HEAD + b'u,q?,x\nu,"q?,x\nu,r?,y\n', "line 3: unexpected end of data"),
+        ("rows.csv", HEAD + b'u,q?,x\nu,"q"?,x\n', "line 3: ',' expected after '\"'; quote the value"),
+        ("rows.csv", HEAD + b'u,"q?" ,x\n', "line 2: ',' expected"),
+        ("rows.csv", b"user,q,a,q\nu,q?,x,r?\n", "2 columns are called 'q'"),
+        ("rows.csv", b"user,q,a,,\nu,q?,x,,\n", "2 columns are called ''"),
+        ("rows.csv", b"user;q;a\nu;q?;x\n", "its header is set apart by ';'; write the file with commas"),
+        ("rows.csv", b"user, q,a\nu,q?,x\n", "prompt: unknown column 'q'; did you mean ' q'"),
+        ("rows.csv", HEAD + b"u,q?,x\nu,q?,\n", "row 2 has nothing in column 'a'"),
+        ("rows.csv", HEAD + b'u,q?,x\n"",q?,x\n', "row 2 has nothing in column 'user'"),
+        ("rows.csv", HEAD + b"u,caf\xe9,x\n", "line 2 is no valid UTF-8"),
+        ("rows.csv", "user,q,a\nü,q?,x\n".encode("utf-16")[:-1], "no valid UTF-16"),
+        ("rows.csv", HEAD, "has no rows"),
+        ("rows.csv", HEAD[:-1], "has no rows"),
+        ("rows.csv", b"", "rows.csv has no rows"),
+        ("rows.csv", b"\n\n", "rows.csv has no rows"),
+        ("rows.jsonl", b'{"user":"u","q":"q?"}\n', "target: unknown column 'a'"),
+        ("rows.jsonl", b'{"user":"u","q":"q?","a":"x"}\n{"user":"u","q":"q?"}\n', "row 2 has nothing in column 'a'"),
+        (
+            "rows.jsonl",
+            b'{"user":"u","q":"q?","a":"x"}\n{"user":null,"q":"q?","a":"x"}\n',
+            "row 2 has nothing in column 'user'",
+        ),
+        ("rows.jsonl", b'{"user":"u","q":"q?","a":NaN}\n', "row 1 has nothing in column 'a'"),
+        ("rows.jsonl", b'{"user":"u","q":"q?","a":"x","a":"y"}\n', "line 1 is no JSON object: 'a' is in it 2 times"),
+        (
+            "rows.jsonl",
+            b'{"user":"u","q":"q?","a":["x"]}\n',
+            "line 1: column 'a' holds a list, .*; join it",
+        ),
+        ("rows.jsonl", b'{"user":{"id":1},"q":"q?","a":"x"}\n', "line 1: column 'user' holds a struct, expected texts"),
+        ("rows.jsonl", b'\n\n{"user":"u","q":"\\ud800","a":"x"}\n', "line 3: column 'q' holds no valid Unicode"),
+        ("rows.jsonl", b'{"user":"u","q":"q?","a":"x"}\n{"user"\n', "line 2 is no JSON object"),
+        ("rows.jsonl", b'"u"\n', "line 1 is no JSON object"),
+        ("rows.jsonl", b'[{"user":"u","q":"q?","a":"x"}, 7]', "row 2 is no JSON object"),
+        ("rows.jsonl", b'[{"user":"u","q":"q?","a":"x"},\n{"user"]', "no JSON array: .* line 2"),
+        ("rows.jsonl", b"[" * 100_000, "no JSON array: maximum recursion"),
+        ("rows.jsonl", b'{"user":"u","q":"caf\xe9","a":"x"}\n', "line 1 is no valid UTF-8"),
+        ("rows.jsonl", b'[{"user":"u","q":"q?","a":"x"},\n{"user":"\xe9"}]', "line 2 is no valid UTF-8"),
+        ("rows.jsonl", b"[]", "has no rows"),
+        ("rows.parquet", b"PAR1", "cannot be read as parquet"),
+    ],
+)
+def test_bad_files(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    file = tmp_path / name
+    file.write_bytes(content)
+    with pytest.raises(BadInput, match=message):
+        rows_in(file)
+
+
+BAD_COLUMNS = [
+    (pa.array([["x"], ["y"]]), "a list|list<"),
+    (pa.array([{"x": 1}, {"x": 2}]), "a struct|struct<"),
+    (pa.array([b"x", b"y"]), "bytes|binary"),
+    (pa.array([datetime.datetime(2024, 1, 1), None]), "a time|timestamp"),
+    (pa.array([datetime.date(2024, 1, 1), None]), "a time|date32"),
+    (pa.array([datetime.timedelta(1), None]), "a time|duration"),
+    (pa.array(["x", None]), "row 2 has nothing in column 'a'"),
+    (pa.array(["x", ""]), "row 2 has nothing in column 'a'"),
+    (pa.array([1.0, float("nan")]), "row 2 has nothing in column 'a'"),
+    (pa.array([None, None]), "row 1 has nothing in column 'a'"),
+]
+
+
+@pytest.mark.parametrize(("column", "message"), BAD_COLUMNS, ids=lambda value: str(getattr(value, "type", "")))
+@pytest.mark.parametrize("source", ["parquet", "arrow", "datasets", "pandas"])
+def test_columns_without_texts(tmp_path: Path, column: pa.Array, message: str, source: str) -> None:
+    table = pa.table({"user": ["u", "v"], "q": ["q?", "q?"], "a": column})
+    made: Any = table
+    if source == "parquet":
+        made = tmp_path / "rows.parquet"
+        pyarrow.parquet.write_table(table, made)
+    elif source == "datasets":
+        made = datasets.Dataset(table)
+    elif source == "pandas":
+        made = table.to_pandas()
+    with pytest.raises(BadInput, match=message) as told:
+        rows_in(made)
+    assert "column 'a'" in str(told.value)
+
+
+def test_tables_of_other_kinds() -> None:
+    with pytest.raises(BadInput, match="the table is a dict; expected a pandas DataFrame"):
+        rows_in(ROWS)
+    with pytest.raises(BadInput, match="2 columns are called 'q'"):
+        rows_in(pd.DataFrame([["u", "q?", "x", "r?"]], columns=["user", "q", "a", "q"]))
+    with pytest.raises(BadInput, match="column whose name is no text: 1; rename it"):
+        rows_in(pd.DataFrame([["u", "q?", "x"]], columns=["user", 1, "a"]))
+    with pytest.raises(BadInput, match="the table is a Series"):
+        rows_in(pd.Series(["u"]))
+    with pytest.raises(BadInput, match="the table is a DatasetDict"):
+        rows_in(datasets.DatasetDict({"train": datasets.Dataset.from_dict(ROWS)}))
+    with pytest.raises(BadInput, match="has a transform"):
+        rows_in(datasets.Dataset.from_dict(ROWS).with_transform(lambda rows: rows))
+    with pytest.raises(BadInput, match="target: unknown column 'a'"):
+        rows_in(datasets.Dataset.from_dict({"user": ["u"], "q": ["q?"]}))
+
+
+texts = st.text(min_size=1)
+tables = st.lists(st.tuples(texts, texts, texts), min_size=1, max_size=20)
+
+
+@settings(max_examples=100, deadline=None)
+@given(tables)
+def test_what_python_writes_comes_back(tmp_path_factory: Any, rows: list[tuple[str, str, str]]) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    expected = grouped(rows)
+    for end, quoting in (("\r\n", csv.QUOTE_MINIMAL), ("\n", csv.QUOTE_ALL)):
+        written = io.StringIO()
+        csv.writer(written, lineterminator=end, quoting=quoting).writerows([("user", "q", "a"), *rows])
+        (folder / "any.csv").write_bytes(written.getvalue().encode())
+        assert rows_in(folder / "any.csv") == expected
+    objects = [dict(zip(("user", "q", "a"), row, strict=True)) for row in rows]
+    (folder / "any.jsonl").write_text("".join(json.dumps(each) + "\n" for each in objects))
+    assert rows_in(folder / "any.jsonl") == expected
+    (folder / "any.json").write_text(json.dumps(objects, ensure_ascii=False, indent=1), encoding="utf-8")
+    assert rows_in(folder / "any.json") == expected
+
+
+def grouped(rows: Iterable[Sequence[str]]) -> Rows:
+    found: Rows = {}
+    for user, question, answer in rows:
+        found.setdefault(user, []).append((question, answer))
+    return found
+
+
+PARTS = [b"a", b"b", b'"', b",", b"\n", b"\r\n", b" ", b"u,q,x\n", b'"x""\r\n",q,"""y"\n']
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from([b"a", b"b", b'"', b",", b"\n", b"\r\n", b" ", b"u,q,x\n", b'"x""\r\n",q,"""y"\n']), max_size=24
+    )
+)
+def test_a_csv_is_read_as_a_strict_reader_reads_it_or_not_at_all(tmp_path_factory: Any, parts: list[bytes]) -> None:
+    file = tmp_path_factory.getbasetemp() / "odd.csv"
+    content = HEAD + b"".join(parts)
+    file.write_bytes(content)
+    try:
+        # So small that borders between blocks fall anywhere.
+        table = read_csv(file, COLUMNS, blocks=(16, 64))
+    except BadInput:
+        return
+    found = [[row[column] or "" for column in ("user", "q", "a")] for row in table.to_pylist()]
+    strict = [row for row in csv.reader(io.StringIO(content.decode(), newline=""), strict=True) if row][1:]
+    assert found == strict

@@ -1,0 +1,111 @@
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from fedsift.core.errors import BadInput
+from fedsift.core.examples import Example
+from fedsift.learning.model_settings import ModelSettings
+from fedsift.learning.models import load_learner
+from fedsift.learning.tasks.causal_lm import CausalLanguageModelling
+from fedsift.learning.tasks.task import mean_score
+from tests.models import save_model
+
+EXAMPLES = [Example("ab", "c"), Example("x", "yz!")]
+
+
+@pytest.fixture(scope="module")
+def loaded(tiny_model: Path) -> tuple[nn.Module, CausalLanguageModelling]:
+    flat, task = load_learner(ModelSettings(model=str(tiny_model), max_length=8))
+    assert isinstance(task, CausalLanguageModelling)
+    return flat.module, task
+
+
+def test_targets_are_predicted_one_place_earlier(loaded: tuple[nn.Module, CausalLanguageModelling]) -> None:
+    """Rows "abc" and "xyz!" with byte tokens: c is predicted at place 1; y, z and ! at places 0, 1 and 2."""
+    _, task = loaded
+    batch = task.batch([task.encode(example) for example in EXAMPLES])
+    assert batch.row.tolist() == [0, 1, 1, 1]
+    assert batch.position.tolist() == [1, 0, 1, 2]
+    assert batch.target.tolist() == [batch.input_ids[0, 2], *batch.input_ids[1, 1:4]]
+    assert batch.input_ids.shape == (2, 4)
+
+
+def test_loss_and_score_against_full_logits(loaded: tuple[nn.Module, CausalLanguageModelling]) -> None:
+    """Each row alone, unpadded, with the model's own logits."""
+    module, task = loaded
+    log_probabilities = []
+    for example in EXAMPLES:
+        ids, targets = task.encode(example)
+        with torch.no_grad():
+            logits = module(torch.tensor([ids])).logits[0].log_softmax(-1)
+        log_probabilities.append([logits[i - 1, ids[i]].item() for i in range(len(ids) - targets, len(ids))])
+    expected = sum(math.exp(sum(row) / len(row)) for row in log_probabilities) / 2
+    assert score(module, task, EXAMPLES) == pytest.approx(expected, rel=1e-5)
+    flat = [value for row in log_probabilities for value in row]
+    batch = task.batch([task.encode(example) for example in EXAMPLES])
+    assert task.loss(module, batch).item() == pytest.approx(-sum(flat) / len(flat), rel=1e-5)
+
+
+def score(module: nn.Module, task: CausalLanguageModelling, examples: list[Example]) -> float:
+    return mean_score(task, module, [task.encode(example) for example in examples], 2, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_model_that_scales_its_logits_keeps_its_own_head(tiny_model: Path, told: bool) -> None:
+    """Whether its configuration tells of it or not."""
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    module = AutoModelForCausalLM.from_pretrained(tiny_model).eval()
+    plain = score(module, CausalLanguageModelling(tokenizer, module, 8), EXAMPLES)
+    forward = module.forward
+    factor = 1 + 1e-6 if told else 3
+    if told:
+        module.config.logit_scale = factor
+
+    def scaled(*args: object, **kwargs: object) -> object:
+        scaled.calls += 1  # type: ignore[attr-defined]
+        output = forward(*args, **kwargs)
+        output.logits = output.logits * factor
+        return output
+
+    scaled.calls = 0  # type: ignore[attr-defined]
+    module.forward = scaled
+    task = CausalLanguageModelling(tokenizer, module, 8)
+    looks = scaled.calls  # type: ignore[attr-defined]
+    found = score(module, task, EXAMPLES)
+    assert scaled.calls > looks  # type: ignore[attr-defined]
+    assert (found == pytest.approx(plain, rel=1e-4)) == told
+
+
+def test_a_model_that_sees_ahead_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"is no causal model: its first token sees the second; use --task classif"):
+        load_learner(ModelSettings(model=str(save_model(tmp_path, "bert-lm"))))
+
+
+def test_rows_that_are_too_long(loaded: tuple[nn.Module, CausalLanguageModelling]) -> None:
+    _, task = loaded
+    ids, targets = task.encode(Example("abcd", "efghijkl"))
+    assert (len(ids), targets) == (8, 4)
+    report = task.describe(Example("abcdefghij", "kl"))
+    assert report == (8, 4, "abchij", "kl")
+    ids, targets = task.encode(Example("a" * 100_000, "b" * 100_000))
+    assert (len(ids), targets) == (8, 4)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (("a", ""), "is no pair"),
+        (("a",), "is no pair"),
+        ("ab", "is no pair"),
+        (("a", 3), r"\('a', 3\) is no pair \(prompt, target\) of texts"),
+        (("a\ud800", "b"), "no valid Unicode at character 2"),
+    ],
+)
+def test_what_is_no_row(loaded: tuple[nn.Module, CausalLanguageModelling], row: Any, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        loaded[1].encode(row)

@@ -1,0 +1,81 @@
+import hashlib
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from fedsift.core.errors import BadInput
+from fedsift.core.parameter_layout import ParameterLayout
+from fedsift.core.sign_vector import sign_vector
+from fedsift.learning import flat_model
+from fedsift.learning.flat_model import FlatModel
+
+
+class Three(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(1)
+        self.a, self.frozen, self.b = (nn.Parameter(torch.randn(4, 5, generator=generator)) for _ in range(3))
+
+
+LAYOUT = ParameterLayout(("b", "a"), ((4, 5), (4, 5)))
+
+
+def test_parameters_and_gradients_are_views_in_the_layouts_order() -> None:
+    module = Three()
+    a, b = module.a.detach().clone(), module.b.detach().clone()
+    flat = FlatModel(module, LAYOUT)
+    assert torch.equal(flat.weights, torch.cat([b.flatten(), a.flatten()]))
+    ((2 * module.a).sum() + (3 * module.b * module.frozen.detach()).sum()).backward()
+    assert torch.equal(flat.gradient, torch.cat([3 * module.frozen.flatten(), torch.full((20,), 2.0)]))
+    assert not module.frozen.requires_grad
+
+
+def expected_weights(base: Tensor, signs: np.ndarray, magnitudes: np.ndarray) -> Tensor:
+    return torch.from_numpy(base.float().numpy() + signs.astype(np.float32) * magnitudes).to(base.dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("slice_size", [1 << 20, 8])
+def test_magnitudes_are_added_in_float32(dtype: torch.dtype, slice_size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over a layout whose parameters end within a slice; NumPy is the oracle."""
+    monkeypatch.setattr(flat_model, "_SLICE", slice_size)
+    flat = FlatModel(Three().to(dtype), LAYOUT)
+    base, signs = flat.weights.clone(), sign_vector(9, 40)
+    magnitudes = np.random.default_rng(2).exponential(0.1, 40).astype(np.float32)
+    for given in (magnitudes, torch.from_numpy(magnitudes)):
+        flat.load_magnitudes(torch.from_numpy(signs), given)
+        assert flat.weights.dtype == dtype
+        assert torch.equal(flat.weights, expected_weights(base, signs, magnitudes))
+        assert torch.equal(flat.module.a.flatten(), flat.weights[20:])
+    flat.load_base()
+    assert torch.equal(flat.weights, base)
+
+
+def test_other_dtypes_are_refused_by_name() -> None:
+    mixed = Three()
+    mixed.a.data = mixed.a.data.bfloat16()
+    with pytest.raises(BadInput, match=r"parameter a is torch.bfloat16"):
+        FlatModel(mixed, LAYOUT)
+    with pytest.raises(BadInput, match=r"parameter b is torch.float16"):
+        FlatModel(Three().half(), LAYOUT)
+    halved = Three()
+    halved.frozen.data = halved.frozen.data.half()
+    FlatModel(halved, LAYOUT)
+
+
+def test_the_digest_of_m0_covers_every_weight_and_no_training() -> None:
+    module = Three()
+    flat = FlatModel(module, LAYOUT)
+    digest = flat.base_digest()
+    a, b, frozen = (getattr(module, name).detach().clone().numpy().tobytes() for name in ("a", "b", "frozen"))
+    by_hand = hashlib.sha256(LAYOUT.digest + b + a + b"frozen torch.float32 (4, 5)\n" + frozen).digest()
+    assert digest == by_hand
+    flat.load_task_vector(np.ones(40, np.float32))
+    assert flat.base_digest() == digest
+    for name in ("a", "b", "frozen"):
+        other = Three()
+        with torch.no_grad():
+            getattr(other, name)[3, 4] += 1e-6
+        assert FlatModel(other, LAYOUT).base_digest() != digest

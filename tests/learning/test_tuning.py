@@ -1,0 +1,193 @@
+from collections.abc import Sequence
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from fedsift.core.errors import BadInput
+from fedsift.core.parameter_layout import ParameterLayout
+from fedsift.core.sign_vector import sign_vector
+from fedsift.learning import flat_model
+from fedsift.learning.flat_model import FlatModel
+from fedsift.learning.tuning import tune_magnitudes
+from fedsift.learning.tuning_settings import TuningSettings
+
+
+class Weights(nn.Module):
+    def __init__(self, values: list[float]) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.tensor(values))
+
+
+def flat(values: list[float], dtype: torch.dtype = torch.float32) -> FlatModel:
+    return FlatModel(Weights(values).to(dtype), ParameterLayout(("w",), ((len(values),),)))
+
+
+def whole(batches: Sequence[Tensor]) -> list[list[tuple[Tensor, float]]]:
+    """Steps of one micro-batch each."""
+    return [[(batch, 1.0)] for batch in batches]
+
+
+def ones(size: int) -> Tensor:
+    return torch.ones(size, dtype=torch.int8)
+
+
+def test_one_step_by_hand() -> None:
+    """Adam's first step has size lr against the sign of v * g, and is cut where u would fall below 0.
+
+    w = (1, 1, 1, 1), loss = 2 w0 - 3 w1 + 0.5 w2, v = (+, +, -, -): v * g = (2, -3, -0.5, 0),
+    so u = (cut to 0, 0.1, 0.1, 0) and w = (1, 1.1, 0.9, 1).
+    """
+    model = flat([1.0, 1.0, 1.0, 1.0])
+    gradient = torch.tensor([2.0, -3.0, 0.5, 0.0])
+    signs = torch.tensor([1, 1, -1, -1], dtype=torch.int8)
+    magnitudes = tune_magnitudes(model, signs, whole([gradient]), lambda module, g: (module.w * g).sum(), lr=0.1)
+    torch.testing.assert_close(magnitudes, torch.tensor([0.0, 0.1, 0.1, 0.0]))
+    torch.testing.assert_close(model.weights, torch.tensor([1.0, 1.1, 0.9, 1.0]))
+
+
+def test_two_steps_by_hand() -> None:
+    """A constant gradient: Adam's bias-corrected step is lr each time, so u = 2 lr; a flipped one pulls u back.
+
+    For g = (-1, -1) then (-1, +1), entry 1 has m = 0.9 * -0.1 + 0.1 = 0.01, corrected by 1 - 0.81 = 0.19 to 0.0526;
+    v = 0.999 * 0.001 + 0.001 = 0.001999, corrected by 0.001999 to 1: its second step is -0.0526 lr.
+    """
+    batches = [torch.tensor([-1.0, -1.0]), torch.tensor([-1.0, 1.0])]
+    magnitudes = tune_magnitudes(
+        flat([0.0, 0.0]), ones(2), whole(batches), lambda module, g: (module.w * g).sum(), lr=0.1
+    )
+    torch.testing.assert_close(magnitudes, torch.tensor([0.2, 0.1 - 0.1 * 0.01 / 0.19]))
+
+
+@pytest.mark.parametrize("slice_size", [1 << 20, 64])
+def test_equals_adam_on_tau_with_projection(slice_size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Section 3 of the paper, written as it stands: Adam on tau, then entries with tau * v < 0 are set to 0."""
+    monkeypatch.setattr(flat_model, "_SLICE", slice_size)
+    torch.manual_seed(1)
+    size, steps, lr = 200, 15, 0.05
+    base = torch.randn(size)
+    signs = torch.from_numpy(sign_vector(5, size))
+    targets = [torch.randn(size) for _ in range(steps)]
+
+    def loss(module: nn.Module, target: Tensor) -> Tensor:
+        return ((module.w.sin() - target) ** 2).sum()
+
+    magnitudes = tune_magnitudes(flat(base.tolist()), signs, whole(targets), loss, lr)
+
+    tau = torch.zeros(size, requires_grad=True)
+    optimizer = torch.optim.Adam([tau], lr=lr, fused=True)
+    for target in targets:
+        optimizer.zero_grad()
+        (((base + tau).sin() - target) ** 2).sum().backward()
+        optimizer.step()
+        with torch.no_grad():
+            tau[tau * signs < 0] = 0.0
+
+    assert 0 < int((magnitudes > 0).sum()) < size
+    assert torch.equal(signs * magnitudes, tau.detach())
+
+
+def test_tuning_starts_from_the_base_whatever_the_model_holds() -> None:
+    model = flat([1.0, 2.0])
+    batches = [torch.tensor([0.3, -0.7])] * 3
+
+    def tune() -> Tensor:
+        return tune_magnitudes(model, ones(2), whole(batches), lambda module, g: (module.w**2 * g).sum(), 0.1)
+
+    first = tune()
+    model.load_magnitudes(ones(2), torch.tensor([5.0, 0.5]))
+    assert torch.equal(tune(), first)
+
+
+def squared_error(module: nn.Module, rows: Tensor) -> Tensor:
+    """The mean over rows of a loss that is not linear in the weights."""
+    return ((rows @ module.w.sin().to(rows.dtype)) ** 2).mean()
+
+
+def test_micro_batches_have_the_gradient_of_their_batch() -> None:
+    """Of 7 rows, 5 and 2 with shares 5/7 and 2/7; Adam's magnitudes then agree to rounding, run twice to the bit."""
+    torch.manual_seed(2)
+    values, rows = torch.randn(50).tolist(), [torch.randn(7, 50) for _ in range(4)]
+    signs = torch.from_numpy(sign_vector(3, 50))
+    split = [[(batch[:5], 5 / 7), (batch[5:], 2 / 7)] for batch in rows]
+    at_once, in_parts, again = (
+        tune_magnitudes(flat(values), signs, steps, squared_error, lr=0.01) for steps in (whole(rows), split, split)
+    )
+    assert int((at_once > 0).sum()) > 10
+    torch.testing.assert_close(in_parts, at_once)
+    assert torch.equal(in_parts, again)
+
+
+def test_a_share_scales_the_gradient() -> None:
+    """The loss is w * g with g = 1 at 1/4 and g = 5 at 3/4: the gradient is 0.25 + 3.75 = 4."""
+    model = flat([0.0])
+    seen = []
+
+    def loss(module: nn.Module, g: Tensor) -> Tensor:
+        seen.append(model.gradient.item())
+        return (module.w * g).sum()
+
+    steps = [[(torch.tensor(1.0), 0.25), (torch.tensor(5.0), 0.75)]]
+    tune_magnitudes(model, ones(1), steps, loss, lr=0.1)
+    assert seen == [0.0, 0.25]
+    assert model.gradient.item() == 4.0
+
+
+def test_bfloat16_keeps_magnitudes_in_float32_and_repeats() -> None:
+    """An oracle in plain torch: the same float32 Adam on u, fed with the bfloat16 gradient at weights rounded once."""
+    torch.manual_seed(3)
+    size, lr = 300, 0.01
+    model = flat(torch.randn(size).tolist(), torch.bfloat16)
+    base = model.weights.clone()
+    signs = torch.from_numpy(sign_vector(4, size))
+    rows = [torch.randn(6, size, dtype=torch.bfloat16) for _ in range(5)]
+    magnitudes = tune_magnitudes(model, signs, whole(rows), squared_error, lr)
+    assert (model.weights.dtype, model.gradient.dtype, magnitudes.dtype) == (
+        torch.bfloat16,
+        torch.bfloat16,
+        torch.float32,
+    )
+    tuned = model.weights.clone()
+    assert torch.equal(tune_magnitudes(model, signs, whole(rows), squared_error, lr), magnitudes)
+    assert torch.equal(model.weights, tuned)
+
+    expected = torch.zeros(size)
+    optimizer = torch.optim.Adam([expected], lr=lr, fused=True)
+    module = Weights(base.tolist()).to(torch.bfloat16)
+    for batch in rows:
+        module.w.grad = None
+        squared_error(module, batch).backward()
+        expected.grad = module.w.grad.float() * signs
+        optimizer.step()
+        expected.clamp_(min=0)
+        module.w.data = (base.float() + signs * expected).bfloat16()
+    assert torch.equal(magnitudes, expected)
+    assert torch.equal(tuned, module.w.data)
+    assert not torch.equal(tuned, base)
+
+
+@pytest.mark.parametrize("shares", [[1.0], [0.5, 0.5]])
+def test_a_loss_that_is_no_number_names_its_step(shares: list[float]) -> None:
+    def loss(module: nn.Module, factor: Tensor) -> Tensor:
+        return (module.w * factor).sum()
+
+    steps = [
+        [(torch.tensor(1.0), share) for share in shares],
+        [(torch.tensor(float("inf")), share) for share in shares],
+    ]
+    with pytest.raises(BadInput, match=r"the loss is -?(nan|inf) at step 2 of the tuning: try a smaller lr than 0.1"):
+        tune_magnitudes(flat([-1.0]), ones(1), steps, loss, lr=0.1)
+
+
+@pytest.mark.parametrize(
+    ("steps", "lr", "batch_size", "message"),
+    [
+        (0, 0.1, 1, "steps = 0"),
+        (1, 0.0, 1, "lr = 0.0"),
+        (1, float("nan"), 1, "lr = nan"),
+        (1, 0.1, 0, "batch-size = 0"),
+    ],
+)
+def test_bad_settings(steps: int, lr: float, batch_size: int, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        TuningSettings(steps, lr, batch_size)

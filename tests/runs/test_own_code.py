@@ -1,0 +1,156 @@
+"""Client data and tasks of a user's own, whatever is wrong with them, through the real command."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import invoke, result_of
+
+CODE = """
+import torch
+from fedsift.learning.tasks.task import CustomTask
+
+def first_bad(): return {"ann": [("p", 3)], "bob": [("p", " t")]}
+def no_rows(): return {"ann": [], "bob": [("p", " t")]}
+def raising(): return {"ann": lambda: open("no-such-file"), "bob": [("p", " t")]}
+def twice():
+    class Data:
+        client_ids = ["ann", "ann"]
+        def train_examples(self, client_id): return [("p", " t")]
+    return Data()
+def surrogate(): return {"ann": [("p\\ud800", " t")]}
+
+def no_task(): return 5
+
+class Line(CustomTask):
+    def model(self): return torch.nn.Linear(1, 1)
+    def batch(self, rows): return torch.tensor(rows)
+    def loss(self, model, batch): return (model(batch[:, :1]) - batch[:, 1:]).square().mean()
+    def scores(self, model, batch): return -(model(batch[:, :1]) - batch[:, 1:]).abs()[:, 0]
+
+class BatchRaises(Line):
+    def batch(self, rows): raise KeyError("no column")
+class Late(Line):
+    def scores(self, model, batch): return super().scores(model, batch).mean()
+class Vector(Line):
+    def loss(self, model, batch): return super().scores(model, batch)
+class NoNumber(Line):
+    def loss(self, model, batch): return super().loss(model, batch) * float("nan")
+
+class NoModel(Line):
+    def model(self): return "a model"
+
+def points(): return {f"line {n}": [(float(x), float(n * x)) for x in range(4)] for n in range(3)}
+
+def mixed():
+    return {
+        "ann": [("p", " t"), ("q", " u")],
+        "no rows": [],
+        "raising": lambda: 1 / 0,
+        "number": [("p", " t"), ("p", 3)],
+        "surrogate": [("p\\ud800", " t")],
+        "long": [("x" * 100_000, "y" * 100_000)],
+        "single": [("p", " t")] * 5,
+    }
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--dataset", "mine:twice"], "dataset mine:twice: client 'ann' is there 2 times; merge its rows under one id"),
+        (["--dataset", "mine:clientz"], "dataset mine:clientz: unknown function 'clientz'"),
+        (["--dataset", "mine:points", "--task", "mine:no_task"], "task mine:no_task returned int; expected a fedsift."),
+        (["--dataset", "mine:points", "--task", "mine:NoModel"], "task mine:NoModel: model() returned str; expected a"),
+        (["--dataset", "mine:points", "--task", "mine:Lime"], "unknown function 'Lime'; did you mean 'Line'"),
+        (["--dataset", "mine:points", "--task", "mine:Line", "--dtype", "bfloat16"], "dtype belongs to a transformers"),
+    ],
+)
+def test_one_line_before_anything_starts(
+    options: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.py").write_text(CODE, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(__import__("sys").modules, "mine", raising=False)
+    code, _, told = invoke("run", *options, "--out", "out")
+    assert code == 2
+    assert message in told
+    assert told.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_first_client_is_tried_by_the_workers(
+    shared_workers: None, own_code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(own_code)
+    (own_code / "all_mine.py").write_text(CODE, encoding="utf-8")
+    code, _, told = invoke("run", "--dataset", "all_mine:first_bad", "--out", str(tmp_path / "out"))
+    assert code == 2
+    last = told.splitlines()[-1]
+    assert last == "fedsift: client 'ann', row 1: ('p', 3) is no pair (prompt, target) of texts that are not empty"
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        ("BatchRaises", "task own_tasks:BatchRaises: batch: KeyError: 'no column' (own_tasks.py, line 24)"),
+        (
+            "Late",
+            "task own_tasks:Late: scores returned a tensor of shape (); expected a tensor of shape (rows,), one a row",
+        ),
+        ("Vector", "task own_tasks:Vector: loss returned a tensor of shape (4,); expected a tensor with one number"),
+        (
+            "NoNumber",
+            "the loss is nan at step 1 of the tuning: nothing has been tuned yet, so look at the data and the",
+        ),
+    ],
+)
+def test_what_goes_wrong_in_a_task_is_told_as_its_own(
+    shared_workers: None, own_code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str, message: str
+) -> None:
+    monkeypatch.chdir(own_code)
+    (own_code / "own_tasks.py").write_text(CODE, encoding="utf-8")
+    options = ["--dataset", "own_tasks:points", "--task", f"own_tasks:{task}", "--steps", "2"]
+    code, _, told = invoke("run", *options, "--out", str(tmp_path / "out"))
+    assert code == 2
+    assert message in told.splitlines()[-1]
+    assert "Traceback" not in told
+    assert not (tmp_path / "out").exists()
+
+
+def test_bad_clients_are_listed_and_the_others_go_on(
+    shared_workers: None, own_code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(own_code)
+    (own_code / "all_mine.py").write_text(CODE, encoding="utf-8")
+    code, _, told = invoke("run", "--dataset", "all_mine:mixed", "--steps", "2", "--out", str(tmp_path / "out"))
+    assert code == 0, told
+    result = result_of(tmp_path / "out")
+    assert set(result["scores"]["local"]["per_client"]) == {"ann", "long", "single"}
+    failures = {
+        client: why.removeprefix("train: ").replace("dataset all_mine:mixed: ", "")
+        for client, why in result["failures"].items()
+    }
+    assert failures == {
+        "no rows": "client 'no rows' has no rows; a client needs at least one",
+        "raising": "client 'raising': ZeroDivisionError: division by zero (all_mine.py, line 41)",
+        "number": "client 'number', row 2: ('p', 3) is no pair (prompt, target) of texts that are not empty",
+        "surrogate": "client 'surrogate', row 1: ('p\\ud800', ' t') is no valid Unicode at character 2; "
+        "decode the source as UTF-8",
+    }
+
+
+def test_a_task_of_ones_own(
+    shared_workers: None, own_code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(own_code)
+    (own_code / "all_mine.py").write_text(CODE, encoding="utf-8")
+    options = ["--dataset", "all_mine:points", "--task", "all_mine:Line", "--lr", "0.1", "--steps", "30"]
+    code, _, told = invoke("run", *options, "--leave", "line 1", "--oracle", "--out", str(tmp_path / "out"))
+    assert code == 0, told
+    result = result_of(tmp_path / "out")
+    assert (result["metric"], result["tuned_parameters"]) == ("score", 2)
+    assert result["scores"]["local"]["mean"] > result["scores"]["zero_shot"]["mean"]
+    assert result["oracle"]["bit_identical"]

@@ -1,0 +1,157 @@
+"""The command itself, in processes of its own."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from fedsift.configuration.run_config import RunConfig, write_toml
+from fedsift.core.contribution import Contribution
+from fedsift.core.running_sums import RunningSums
+from fedsift.runs.federate import federate
+from fedsift.runs.result import proven, run_result
+from fedsift.runtime.worker_pool import WorkerPool
+from tests.cli.commands import COMMAND, SHELL, fedsift, invoke, result_of, run_until
+
+ROWS = """
+def rows():
+    return {f"client {n}": [(f"q{row}?", f" {chr(97 + n) * 3}{row}") for row in range(3)] for n in range(8)}
+"""
+
+
+@pytest.fixture(scope="module")
+def config_file(tiny_config: RunConfig, own_code: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data that code makes: workers find it in the folder in which the command runs."""
+    (own_code / "made.py").write_text(ROWS, encoding="utf-8")
+    path = tmp_path_factory.mktemp("run") / "config.toml"
+    columns = {"client_column": "", "prompt": "", "target": ""}
+    write_toml(dataclasses.replace(tiny_config, dataset="made:rows", **columns), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def first(config_file: Path, own_code: Path) -> Path:
+    """A run of 8 clients, three of whom leave, with the oracle."""
+    out = config_file.parent / "first"
+    options = ["--leave-count", "3", "--oracle", "--workers", "1", "--json", "--out", out]
+    done = fedsift("run", config_file, *options, folder=own_code)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == result_of(out)
+    return out
+
+
+def test_the_state_is_that_of_a_run_never_joined(first: Path) -> None:
+    result = result_of(first)
+    assert result["oracle"] == {"state_digest": result["state_digest"], "bit_identical": True}
+    assert [removal["verdict"] for removal in result["removals"]] == ["BIT_EXACT"] * 3
+    assert {removal["steps_retrained"] for removal in result["removals"]} == {3}
+    assert {removal["state_digest_after"] for removal in result["removals"]} == {result["state_digest"]}
+
+
+def test_what_result_json_holds(first: Path) -> None:
+    result = result_of(first)
+    assert result["clients"] == 8
+    assert result["dense_bytes"] == 4 * result["tuned_parameters"]
+    assert list(result["scores"]) == ["zero_shot", "local", "merged", "sift_masks_paper", "sift_masks"]
+    for score in result["scores"].values():
+        assert len(score["per_client"]) == 8
+        assert score["mean"] == pytest.approx(sum(score["per_client"].values()) / 8)
+    leavers = {removal["client"] for removal in result["removals"]}
+    for removal in result["removals"]:
+        assert removal["score_before"] == result["scores"]["sift_masks"]["per_client"][removal["client"]]
+        assert removal["score_after"] == result["scores_after_removal"]["merged"]["per_client"][removal["client"]]
+    assert set(result["scores_after_removal"]["sift_masks"]["per_client"]).isdisjoint(leavers)
+    assert set(result["scores_after_removal"]["merged"]["per_client"]) == set(result["scores"]["merged"]["per_client"])
+    assert {"start", "query", "train", "forget", "evaluate", "oracle train", "total"} <= set(result["seconds"])
+    (environment,) = result["environment"]
+    assert environment["threads"] == "1"
+    vendor = {"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2,STRICT"}
+    assert {name: environment[name] for name in SHELL} == vendor
+
+
+def test_only_members_keep_a_mask(first: Path) -> None:
+    files = ["certificates", "config.toml", "ledger.sqlite", "masks", "result.json"]
+    assert sorted(path.name for path in first.iterdir()) == files
+    assert len(list((first / "masks").iterdir())) == 5
+
+
+def test_a_run_is_repeated_from_its_config(
+    first: Path, own_code: Path, shared_workers: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In another process, with another number of workers."""
+    monkeypatch.chdir(own_code)
+    again = first.parent / "again"
+    config = str(first / "config.toml")
+    code, printed, _ = invoke("run", config, "--no-oracle", "--workers", "2", "--out", str(again))
+    assert code == 0
+    assert result_of(again)["state_digest"] == result_of(first)["state_digest"]
+    assert result_of(again)["scores"] == result_of(first)["scores"]
+    assert result_of(again)["oracle"] is None
+    for shown in ("zero-shot", "SIFT-Masks as published", "BIT_EXACT", result_of(again)["state_digest"]):
+        assert shown in printed
+
+
+def test_a_single_wrong_bit_is_found(
+    pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The removal leaves one bit of the sums wrong, as a bug or a faulty memory might."""
+    subtract = RunningSums.subtract
+
+    def faulty(sums: RunningSums, contribution: Contribution) -> None:
+        subtract(sums, contribution)
+        sums.level_sum[0] ^= 1
+
+    monkeypatch.setattr(RunningSums, "subtract", faulty)
+    config = dataclasses.replace(tiny_config, leave=("client 2",))
+    never_joined = dataclasses.replace(tiny_config, evaluate=False)
+    everyone = {f"client {index}": index for index in range(8)}
+    outcome = federate(pool, config, everyone, masks=tmp_path)
+    oracle = federate(pool, never_joined, {each: place for each, place in everyone.items() if place != 2})
+    result = run_result(config, "answer probability", outcome, oracle, {})
+    assert result["removals"][0]["verdict"] == "BIT_EXACT"  # The upload matched; only the oracle sees the rest.
+    assert result["oracle"] == {"state_digest": oracle["state_digest"], "bit_identical": False}
+    assert result["oracle"]["state_digest"] != result["state_digest"]
+    assert not proven(result)
+
+
+def descendants(process_id: int) -> set[int]:
+    """All processes below one, from /proc."""
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text(encoding="utf-8", errors="replace").rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    found: set[int] = set()
+    stack = [process_id]
+    while stack:
+        new = children.get(stack.pop(), [])
+        found.update(new)
+        stack += new
+    return found
+
+
+def test_ctrl_c_ends_cleanly(config_file: Path, own_code: Path) -> None:
+    out = config_file.parent / "interrupted"
+    command = [*COMMAND, "run", str(config_file), "--steps", "500", "--workers", "1", "--out", str(out)]
+    process = run_until(
+        lambda: any((out / "masks").glob("*.mask")), command, seconds=300, folder=own_code, stderr=subprocess.PIPE
+    )
+    started = descendants(process.pid)
+    os.killpg(process.pid, signal.SIGINT)  # As a terminal does: to the whole group.
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert told.rstrip().endswith(f"fedsift: interrupted; go on with: fedsift run --resume {out}")
+    assert "Traceback" not in told
+    deadline = time.monotonic() + 20
+    while any(Path(f"/proc/{pid}").exists() for pid in started):
+        assert time.monotonic() < deadline, (
+            f"still running: {[pid for pid in started if Path(f'/proc/{pid}').exists()]}"
+        )
+        time.sleep(0.2)

@@ -1,0 +1,82 @@
+"""`fedsift run --engine flower`: the same run through `flwr run`, and nothing is left of it but its folder."""
+
+import dataclasses
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from fedsift.configuration.run_config import RunConfig, write_toml
+from fedsift.configuration.server_settings import ServerSettings, split
+from fedsift.core.audit import audit
+from fedsift.core.ledger import Ledger
+from fedsift.runs.federate import federate, places
+from fedsift.runtime.flower_engine import _app
+from fedsift.runtime.worker_pool import WorkerPool
+from tests.cli.commands import fedsift, invoke
+
+
+def processes_with(text: str) -> list[str]:
+    """Command lines that hold a text, of all processes."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_text(encoding="utf-8", errors="replace")
+            environment = (process / "environ").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        if text in command or text in environment:
+            found.append(command)
+    return found
+
+
+def test_the_same_run_on_flowers_own_engine(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
+    config = dataclasses.replace(tiny_config, clients=4, leave_count=1, engine="flower", workers=1)
+    write_toml(config, tmp_path / "config.toml")
+    out = tmp_path / "run"
+    done = fedsift("run", tmp_path / "config.toml", "--out", out, "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    (removal,) = told["removals"]
+    assert removal["verdict"] == "BIT_EXACT"
+    assert told["failures"] == {}
+    assert set(told["scores"]) == {"zero_shot", "local", "merged", "sift_masks_paper", "sift_masks"}
+    assert not processes_with(str(tmp_path))
+
+    clients = [f"client {place}" for place in range(4)]
+    stayed = places(clients, [each for each in clients if each != removal["client"]])
+    never_joined = federate(pool, dataclasses.replace(tiny_config, evaluate=False), stayed)
+    assert told["state_digest"] == never_joined["state_digest"]
+    ledger = Ledger.open(out / "ledger.sqlite", read_only=True)
+    assert [finding.problems for finding in audit(ledger)] == [[], [], [], [], []]
+    assert ledger.node_key(clients[0]) == ""  # Simulated nodes have no keys to be tied to.
+    ledger.close()
+
+
+def test_the_app_that_flower_gets_has_this_configuration(tiny_config: RunConfig) -> None:
+    app = _app(tiny_config, ServerSettings(out="x"))
+    assert split(app["tool"]["flwr"]["app"]["config"]) == (tiny_config, ServerSettings(out="x"))
+    ours = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    assert app["tool"]["flwr"]["app"]["components"] == ours["tool"]["flwr"]["app"]["components"]
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        ("--oracle", "oracle belongs to engine ray; `fedsift verify RUN --oracle` compares afterwards"),
+        ("--partial-sums", "partial-sums belongs to engine ray"),
+    ],
+)
+def test_what_it_cannot_do_is_said_before_anything_starts(option: str, reason: str, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    code, _, error = invoke("run", "--clients", "4", "--engine", "flower", option, "--out", str(out))
+    assert (code, error) == (2, f"fedsift: {reason}\n")
+    assert not out.exists()
+
+
+def test_it_cannot_be_resumed(tmp_path: Path, tiny_config: RunConfig) -> None:
+    write_toml(dataclasses.replace(tiny_config, engine="flower"), tmp_path / "config.toml")
+    code, _, error = invoke("run", "--resume", str(tmp_path))
+    assert code == 2
+    assert "was made on Flower's engine" in error

@@ -1,0 +1,332 @@
+"""Experiments that the paper does not have: what must hold of them, by hand and on the tiny model."""
+
+import copy
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from fedsift.core.errors import BadInput
+from fedsift.core.parameter_layout import ParameterLayout
+from fedsift.core.running_sums import RunningSums
+from fedsift.runtime.progress import PhaseBars
+from fedsift.simulations.figures import bits, determinism, frontier, heterogeneity, served, sign_vectors, sums
+from fedsift.studies.lab import Lab
+from fedsift.studies.reproduction.experiment import Experiment, Result, series_of
+from fedsift.studies.reproduction.further_clients import further_clients
+from fedsift.studies.reproduction.merges import (
+    FT_MERGED,
+    SIFT_MASKED,
+    SIFT_PUBLISHED,
+    mean_of,
+    scores_of,
+    sift_merge,
+    zero_shot,
+)
+from tests.simulations.figures.drawn import check_json_and_drawn
+
+EXPERIMENTS: dict[str, Experiment] = {
+    module.EXPERIMENT.name: module.EXPERIMENT
+    for module in (determinism, frontier, heterogeneity, served, sign_vectors, sums, bits)
+}
+OURS, PUBLISHED = (0.8, 0.95), (0.9, 0.999)
+SETTINGS = tuple(
+    served.Setting(*each)
+    for each in (
+        (3, 0.0, 0.2 * 3, 0.0, PUBLISHED),  # 0.2 * 3: as of a configuration that does not say
+        (1, 0.0, 0.5, 0.3, PUBLISHED),
+        (3, 0.0, 0.2 * 3, 1.0, PUBLISHED),
+        (2, 0.0, 0.4, 0.2, OURS),
+    )
+)
+
+
+@pytest.fixture(scope="module")
+def results(tiny_lab: Lab) -> Iterator[dict[str, Result]]:
+    """All experiments on the same four clients, over fewer settings."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(determinism, "_STRENGTHS", ("1e-9", "1e-1"))
+        patch.setattr(determinism, "_NOISE", {"noise of 1e-9 on M0": 1e-9, "noise of 1e-1 on M0": 1e-1})
+        patch.setattr(frontier, "_STEPS", (5, 10))
+        patch.setattr(frontier, "_CENTRAL_STEPS", (15,))
+        patch.setattr(frontier, "_CENTRAL_CLUSTERS", 2)
+        patch.setattr(frontier, "_CLUSTER_STEPS", (15,))
+        patch.setattr(frontier, "_CLUSTERS", (4,))
+        patch.setattr(served, "_SETTINGS", SETTINGS)
+        patch.setattr(heterogeneity, "_OVERLAPS", (0.0, 1.0))
+        patch.setattr(sign_vectors, "_SEEDS", 2)
+        yield {
+            name: {"metric": "score", "clients": len(tiny_lab.clients), **each.measure(tiny_lab)}
+            for name, each in EXPERIMENTS.items()
+        }
+
+
+@pytest.fixture(scope="module")
+def alone(tiny_lab: Lab) -> Lab:
+    """A single client, on the workers of the four."""
+    tiny_lab.sign_fixed(tiny_lab.clients)  # They run from here on.
+    lab = copy.copy(tiny_lab)
+    lab.clients = tiny_lab.clients[:1]
+    return lab
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_series_are_json_and_drawn(results: dict[str, Result], name: str) -> None:
+    check_json_and_drawn(EXPERIMENTS[name], results[name])
+    assert EXPERIMENTS[name].found(results[name]).endswith(".")
+
+
+def test_only_changed_uploads_are_refused(results: dict[str, Result]) -> None:
+    rows = {(row["planted"], row["bits"]): row for row in results["determinism"]["reruns"]}
+    assert len(rows) == 2 * (3 + 2 + 1)
+    for (planted, grid_bits), row in rows.items():
+        assert row["wrong"] == 0
+        assert row["reruns refused"] == row["uploads changed"] / 4
+        if planted == "nothing":
+            assert (row["entries changed"], row["reruns refused"]) == (0, 0)
+        if planted == "one level of one entry":
+            assert row["reruns refused"] == 1
+        if planted in ("a row left out", "noise of 1e-1 on M0") and grid_bits == 16:
+            assert row["reruns refused"] == 1
+    tuned = results["determinism"]["as tuned"]
+    assert tuned["nothing"] == 0 < tuned["noise of 1e-9 on M0"] <= tuned["noise of 1e-1 on M0"]
+
+
+def test_a_wrong_answer_of_the_server_is_told(results: dict[str, Result]) -> None:
+    result = results["determinism"]
+    assert EXPERIMENTS["determinism"].found(result).startswith("As in the paper: ")
+    passed = {**result, "reruns": [{**result["reruns"][0], "wrong": 1}, *result["reruns"][1:]]}
+    assert EXPERIMENTS["determinism"].found(passed).startswith("Not as in the paper: ")
+    assert "all but 1 of these" in EXPERIMENTS["determinism"].found(passed)
+    differing = {**result, "as tuned": {**result["as tuned"], "nothing": 0.1}}
+    assert EXPERIMENTS["determinism"].found(differing).startswith("Not as in the paper: ")
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=1))
+def test_frontier(pairs: list[tuple[int, int]]) -> None:
+    """A point is on the frontier if and only if no other costs no more and scores as much, but for equal ones."""
+    found = {(each["cost"], each["score"]) for each in frontier._frontier([{"cost": c, "score": s} for c, s in pairs])}
+    beaten = {
+        (cost, score)
+        for cost, score in pairs
+        if any(c <= cost and s >= score and (c, s) != (cost, score) for c, s in pairs)
+    }
+    assert found == set(pairs) - beaten
+
+
+def test_costs_on_the_frontier(results: dict[str, Result]) -> None:
+    costs = {(point["method"], point["knobs"]): point["cost"] for point in results["frontier"]["points"]}
+    assert costs[SIFT_MASKED, "steps 5, levels 2"] == costs[FT_MERGED, "steps 5, clusters 1"] == 5
+    assert costs["TALL-masks", "steps 5"] == costs["EMR-merging", "steps 5"] == 3 * 5
+    assert costs["Central FT", "steps 15, clusters 1"] == costs["clustered Central FT", "steps 15, clusters 2"] == 15
+    assert len(costs) == 2 * 2 + 3 + 2 * 4 + 1 + 1 + 1
+
+
+def test_who_holds_the_frontier() -> None:
+    def result(merged: float) -> Result:
+        methods = {SIFT_MASKED: (20, 0.8), FT_MERGED: (20, merged), "Central FT": (400, 0.9)}
+        points = [
+            {"method": name, "knobs": "steps 20", "cost": cost, "score": score}
+            for name, (cost, score) in methods.items()
+        ]
+        series = [{"name": name} for name in methods]
+        return {"series": series, "points": points, "frontier": frontier._frontier(points)}
+
+    found = EXPERIMENTS["frontier"].found
+    assert found(result(0.7)) == (
+        "As in the paper: of 3 settings these score most for their steps a removal: SIFT-Masks (steps 20) 0.800 for "
+        "20; Central FT (steps 20) 0.900 for 400. Up to 20 steps SIFT-Masks reaches 0.800, other methods 0.700. The "
+        "dearest, Central FT (steps 20), has 0.900 for 400."
+    )
+    assert found(result(0.85)).startswith("Not as in the paper: ")
+
+
+def test_measures_of_heterogeneity() -> None:
+    vectors = {
+        "right": np.array([1, 1], np.float32),
+        "twice": np.array([2, 2], np.float32),
+        "left": np.array([-1, -1], np.float32),
+        "up": np.array([-1, 1], np.float32),
+    }
+    alike, opposed, crossed = (
+        list(heterogeneity._heterogeneity(each, vectors.__getitem__).values())
+        for each in (["right", "twice"], ["right", "left"], ["right", "up"])
+    )
+    assert alike == pytest.approx([0, 0, 0])
+    assert opposed == pytest.approx([2, 1, 1])
+    assert crossed == pytest.approx([1, 0.5, 0.5])
+
+
+def test_sharing_all_rows_leaves_nothing_to_gain(tiny_lab: Lab, results: dict[str, Result]) -> None:
+    result = results["heterogeneity"]
+    rows = {(row["clients"], row["overlap"]): row for row in result["rows"]}
+    assert sorted(rows) == [(1, 0.0), (1, 1.0), (2, 0.0), (2, 1.0), (4, 0.0), (4, 1.0)]
+    for size in (2, 4):
+        assert [rows[size, 1.0][name] for name in heterogeneity._MEASURES] == pytest.approx([0, 0, 0], abs=1e-6)
+        assert all(rows[size, 0.0][name] > 0.05 for name in heterogeneity._MEASURES)
+    task_vectors = tiny_lab.fine_tuned(tiny_lab.clients)
+    merged = mean_of(tiny_lab, tiny_lab.clients, task_vectors)
+    (scores,) = scores_of(tiny_lab, ((each, {"": merged}) for each in tiny_lab.clients), 4).values()
+    shown = series_of(result, FT_MERGED, "score")
+    assert shown["y"][0] == pytest.approx(np.mean(scores), abs=1e-5)
+
+
+def test_correlation() -> None:
+    rows = [
+        {"measure": 1.0, "gain": 5.0},
+        {"measure": 2.0, "gain": 3.0},
+        {"measure": 3.0, "gain": 1.0},
+        {"measure": 9.0},
+    ]
+    assert heterogeneity._correlation(rows, "measure", "gain") == pytest.approx(-1)
+    assert heterogeneity._correlation(rows[:1], "measure", "gain") == 0
+
+
+def test_gains_both_ways() -> None:
+    def result(published: list[float]) -> Result:
+        """Others go from 0.1 to 0.9; SIFT-Masks has 1, and as published what is given."""
+        others = (FT_MERGED, "Central FT, 40 steps")
+        over = [f"over {name}" for name in others]
+        scores = {SIFT_MASKED: [1, 1], SIFT_PUBLISHED: published, **{name: [0.1, 0.9] for name in others}}
+        return {
+            "series": [{"name": name, "y": y} for name, y in scores.items()],
+            "rows": [{"clients": 4, **dict.fromkeys(over, gain)} for gain in (0.9, 0.1)],
+            "correlations": dict.fromkeys(over, dict.fromkeys(heterogeneity._MEASURES, 0.5)),
+        }
+
+    found = EXPERIMENTS["heterogeneity"].found
+    assert found(result([0.8, 0.9])).startswith(
+        "As in the paper: without shared rows, and with all shared, SIFT-Masks gains over FT + Merge +0.900 and +0.100;"
+    )
+    assert found(result([0.1, 0.95])).startswith("Not as in the paper: ")
+
+
+def test_sign_vectors(tiny_lab: Lab, results: dict[str, Result]) -> None:
+    candidates = sign_vectors._sign_vectors(tiny_lab)
+    assert np.array_equal(candidates["random 1"], tiny_lab.signs)
+    assert (candidates["M0"] == -candidates["mirrored M0"]).mean() > 0.9  # but for zeros
+    for name, signs in candidates.items():
+        assert set(np.unique(signs)) == {-1, 1}
+        agreeing = (signs == tiny_lab.signs).mean()
+        assert (agreeing == 1) if name == "random 1" else (0.4 < agreeing < 0.6)
+    task_vectors = tiny_lab.fine_tuned(tiny_lab.clients)
+    total = sum(task_vectors(each).astype(np.float64) for each in tiny_lab.clients)
+    moved = np.abs(total) > 1e-6
+    assert np.array_equal(candidates["members' mean"][moved], np.sign(total)[moved])
+    names = ["random 1", "random 2", "M0", "mirrored M0", "other clients' mean", "members' mean"]
+    for series in results["sign-vectors"]["series"]:
+        assert series["x"] == names
+    assert sign_vectors._signs(np.array([0.5, 0, -2], np.float32), np.array([1, -1, 1], np.int8)).tolist() == [
+        1,
+        -1,
+        -1,
+    ]
+
+
+def test_a_single_client_is_served_what_it_tuned_under_any_signs(alone: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sign_vectors, "_SEEDS", 2)
+    lab = copy.copy(alone)
+    lab.config = dataclasses.replace(alone.config, max_magnitude=0.2)  # Nothing that was tuned is larger.
+    result = EXPERIMENTS["sign-vectors"].measure(lab)
+    local, published = (series_of(result, name)["y"] for name in ("local", SIFT_PUBLISHED))
+    assert published == pytest.approx(local, abs=1e-5)  # at 16 bits
+
+
+def test_a_better_sign_vector_is_told_but_not_that_of_members() -> None:
+    names = ["random 1", "random 2", "M0", "mirrored M0", "members' mean"]
+
+    def result(pretrained: float) -> Result:
+        y = [0.4, 0.5, pretrained, 0.3, 0.9]
+        return {"series": [{"name": name, "x": names, "y": y} for name in ("local", SIFT_MASKED, "entries kept")]}
+
+    found = EXPERIMENTS["sign-vectors"].found
+    assert "M0 serves better than every random one (SIFT-Masks)" in found(result(0.6))
+    assert "none serves better than every random one" in found(result(0.5))
+
+
+def test_sources_by_hand() -> None:
+    """A client of levels 0, 1, 3 and another of 2, 0, 1; a level is worth 0.5; tensors of two entries and of one."""
+    server = RunningSums(3, highest_level=3, capacity=2)
+    server.level_sum[:], server.mask_count[:] = [2, 1, 4], [1, 1, 2]
+    layout = ParameterLayout(("a", "b"), ((2,), (1,)))
+    served = sums._served(np.array([0, 1, 3], np.uint32), server, 0.5, 2, layout)
+    assert {source: each.tolist() for source, each in served.items()} == {
+        "mask, one constant": [0, 1, 1],
+        "mask, a constant a tensor": [0, 0.5, 1.5],
+        "S / |T|": [0, 0.25, 1],
+        "S / C of the others": [0, 0, 0.5],
+        "S / C": [0, 0.5, 1],
+        "its own model": [0, 0.5, 1.5],
+    }
+
+
+def test_a_single_client_has_nothing_of_others(alone: Lab) -> None:
+    for series in EXPERIMENTS["sums"].measure(alone)["series"]:
+        score = dict(zip(series["x"], series["y"], strict=True))
+        assert score["S / |T|"] == score["S / C"] == score["its own model"]
+        assert score["S / C of the others"] == pytest.approx(zero_shot(alone), abs=1e-6)
+    served = EXPERIMENTS["bits"].measure(alone)
+    for name in ("served, S / |T|", "served, S / C"):
+        assert series_of(served, name)["y"] == series_of(served, "own, not merged")["y"]
+
+
+def test_bytes_are_a_mask_and_the_levels_kept(tiny_lab: Lab, results: dict[str, Result]) -> None:
+    uploaded, kept = (
+        series_of(results["bits"], name)["y"] for name in ("bytes uploaded a parameter", "share of entries kept")
+    )
+    assert kept == sorted(kept)
+    for number, size, share in zip((1, 2, 3, 4, 8, 16), uploaded, kept, strict=True):
+        expected = 1 / 8 + (share * number / 8 if number > 1 else 0)
+        assert expected < size < expected + 100 / tiny_lab.size  # a header
+
+
+def test_what_is_served_is_measured_on_two_halves(tiny_lab: Lab, results: dict[str, Result]) -> None:
+    """Each a federation of its own; together, without commit steps, the clients of the experiment on bits."""
+    rows = {(row["half"], row["commit_steps"]): row for row in results["served"]["rows"]}
+    assert sorted(rows) == [(half, number) for half in ("reported", "search") for number in (0, 2, 3, 10)]
+    own, kept, uploaded = "own", "share of entries kept", "bytes uploaded a parameter"
+    for name, name_there in ((own, "own, not merged"), (kept, kept), (uploaded, uploaded)):
+        together = series_of(results["bits"], name_there)["y"][1]  # at 2 bits
+        assert np.mean([rows[half, 0][name] for half in ("search", "reported")]) == pytest.approx(together, abs=1e-9)
+    reported, magnitudes = tiny_lab.clients[2:], tiny_lab.sign_fixed(tiny_lab.clients)
+    config = dataclasses.replace(tiny_lab.config, levels=3, localise="coordinate")
+    merge = sift_merge(tiny_lab, config, reported, magnitudes)
+    requests = ((each, {"": merge.served(magnitudes(each))}) for each in reported)
+    (scores,) = scores_of(tiny_lab, requests, 2).values()
+    assert rows["reported", 0]["coordinate"] == pytest.approx(np.mean(scores), abs=1e-9)
+    for half_name in ("search", "reported"):
+        one_bit = rows[half_name, 3]
+        assert one_bit["coordinate"] == pytest.approx(one_bit[own], abs=1e-9)
+        assert 1 / 8 < one_bit["bytes uploaded a parameter"] < 1 / 8 + 100 / tiny_lab.size  # a header
+        assert one_bit["max_magnitude"] == 0.5 * 10 * tiny_lab.config.lr
+        assert len({rows[half_name, number][own] for number in (0, 2, 3, 10)}) == 4
+
+
+def test_a_setting_is_chosen_on_the_search_half_alone() -> None:
+    def row(half: str, setting: str, score: float) -> dict[str, object]:
+        sizes = {"share of entries kept": 0.25, "bytes uploaded a parameter": 0.125}
+        return {"half": half, "setting": setting, "own": score, "coordinate": 0.1, "merged, for all": 0.0, **sizes}
+
+    rows = [
+        *(row("search", *each) for each in (("a", 0.5), ("b", 0.7), ("c", 0.6))),
+        *(row("reported", *each) for each in (("a", 0.9), ("b", 0.2), ("c", 0.8))),
+    ]
+    told = EXPERIMENTS["served"].found({"rows": rows, "clients of a half": 7, "series": []})
+    assert "the best is b (0.700 in the search): members score 0.200 with their own quantised model" in told
+
+
+def test_one_client_has_no_half(alone: Lab) -> None:
+    with pytest.raises(BadInput, match="clients = 1: one half of the clients is for search"):
+        EXPERIMENTS["served"].measure(alone)
+
+
+def test_experiments_that_need_others_say_so(tiny_lab: Lab) -> None:
+    assert list(further_clients(tiny_lab, 2)) == ["client 4", "client 5"]
+    assert len(further_clients(tiny_lab, 20)) == 4
+    everybody = Lab(dataclasses.replace(tiny_lab.config, clients=0), tiny_lab._folder, PhaseBars(Console(quiet=True)))
+    with pytest.raises(BadInput, match="clients = 8: all that the data have; this experiment needs further ones"):
+        further_clients(everybody, 1)

@@ -1,0 +1,187 @@
+"""Attacks on clients that leave, on the tiny model."""
+
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from fedsift.configuration.clients_of_run import load_dataset
+from fedsift.configuration.run_config import RunConfig
+from fedsift.core.errors import BadInput
+from fedsift.core.server_state import ServerState
+from fedsift.runtime.progress import PhaseBars
+from fedsift.runtime.worker_pool import WorkerPool
+from fedsift.strategies.msa import Msa
+from fedsift.strategies.negmerge import NegMerge
+from fedsift.strategies.task_negation import TaskNegation
+from fedsift.studies.attacks.canary import canary
+from fedsift.studies.attacks.central import CentralUnderAttack
+from fedsift.studies.attacks.evaluation import evaluate_attacks
+from fedsift.studies.attacks.membership import membership
+from fedsift.studies.attacks.sift_masks import OWN_MASK, SiftMasksUnderAttack
+from fedsift.studies.attacks.subjects import AFTER, BEFORE, ORACLE, STATES, Parties
+from fedsift.studies.lab import FineTuning, Lab
+
+CLIENTS = [f"client {number}" for number in range(8)]
+MEMBERS, LEAVERS, NON_MEMBERS = CLIENTS[:5], CLIENTS[1:3], CLIENTS[5:]
+EXACT = ("SIFT-Masks", OWN_MASK, "Central FT")
+CANARY_BITS = 4
+APPROXIMATE = ("task negation", "NegMerge", "MSA")
+
+
+@pytest.fixture(scope="module")
+def lab(pool: WorkerPool, tiny_config: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    config = dataclasses.replace(tiny_config, steps=20, lr=2e-2, workers=1)
+    with Lab(config, tmp_path_factory.mktemp("lab"), PhaseBars(Console(quiet=True))) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def result(lab: Lab) -> dict[str, Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fedsift.studies.attacks.evaluation.canary", partial(canary, bits=CANARY_BITS))
+        for method in (TaskNegation, NegMerge):
+            patch.setattr(method, "searched", method.searched[::10])
+        return evaluate_attacks(
+            lab, MEMBERS, LEAVERS, NON_MEMBERS, references=4, pooled_references=4, pooled_steps=12, relearning_steps=2
+        )
+
+
+@pytest.fixture
+def parties() -> Parties:
+    return Parties.of(MEMBERS, LEAVERS, NON_MEMBERS)
+
+
+def of_method(result: dict[str, Any], part: str, titles: Sequence[str]) -> list[dict[str, Any]]:
+    return [row for row in result[part] if row["method"] in titles]
+
+
+def test_exact_removal_leaves_what_the_oracle_leaves(result: dict[str, Any]) -> None:
+    rows = of_method(result, "rows", EXACT)
+    assert len(rows) == 3 * 3
+    for row in rows:
+        assert row["equals_oracle"]
+        assert row[AFTER] == row[ORACLE]
+    for part, what in (("relearning", "steps_to_recover"), ("canaries", "exposure")):
+        rows = of_method(result, part, EXACT)
+        assert [row["method"] for row in rows] == list(EXACT)
+        for row in rows:
+            assert row["equals_oracle"]
+            assert row[what][AFTER] == row[what][ORACLE]
+
+
+def test_approximate_removal_does_not(result: dict[str, Any]) -> None:
+    for part, number in (("rows", 9), ("relearning", 3), ("canaries", 3)):
+        rows = of_method(result, part, APPROXIMATE)
+        assert len(rows) == number
+        assert not any(row["equals_oracle"] for row in rows)
+
+
+def test_attacks_find_members_before(result: dict[str, Any]) -> None:
+    auc = {(row["method"], row["attack"], state): row[state]["auc"] for row in result["rows"] for state in STATES}
+    for method in (OWN_MASK, "Central FT"):
+        assert auc[method, "lira", BEFORE] > 0.85
+        assert auc[method, "lira", BEFORE] > auc[method, "lira", ORACLE] + 0.2
+    assert {row["method"]: row["steps_to_recover"][BEFORE] for row in result["relearning"]} == dict.fromkeys(
+        EXACT + APPROXIMATE, 0
+    )
+    (own,) = of_method(result, "canaries", [OWN_MASK])
+    assert own["exposure"][BEFORE] == CANARY_BITS > own["exposure"][ORACLE]
+
+
+def test_removal_that_leaves_a_client_in_is_seen(lab: Lab, parties: Parties, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = SiftMasksUnderAttack._after
+
+    def incomplete(self: SiftMasksUnderAttack, leavers: Sequence[str]) -> ServerState:
+        return whole(self, leavers[1:])
+
+    monkeypatch.setattr(SiftMasksUnderAttack, "_after", incomplete)
+    rows = {each: load_dataset(lab.config).train_examples(each) for each in CLIENTS}
+    for subject in SiftMasksUnderAttack(lab, parties).subjects(parties.halves(4, 0)):
+        found = membership(lab, subject, parties, rows)
+        assert [row["equals_oracle"] for row in found] == [False] * 3
+
+
+def test_nothing_subtracted_is_nothing_unlearned(lab: Lab, parties: Parties, monkeypatch: pytest.MonkeyPatch) -> None:
+    for method in (TaskNegation, NegMerge, Msa):
+        monkeypatch.setattr(method, "searched", method.searched[:1])
+    rows = {each: load_dataset(lab.config).train_examples(each) for each in CLIENTS}
+    central, *approximate = CentralUnderAttack(lab, parties, rows, 2).subjects([])
+    assert not np.array_equal(central.states[AFTER](""), central.states[BEFORE](""))
+    assert tuple(subject.title for subject in approximate) == APPROXIMATE
+    for subject in approximate:
+        assert subject.states[AFTER]("").tobytes() == subject.states[BEFORE]("").tobytes()
+        (row,) = membership(lab, subject, parties, rows)
+        assert row[AFTER] == row[BEFORE]
+
+
+def test_difference_of_states_is_the_contribution(result: dict[str, Any]) -> None:
+    assert result["difference"]["recovered_share"] == 1.0
+    assert result["difference"]["verdict"].startswith("recovered bit for bit; of each of 2 removed as one batch, ")
+
+
+def test_result_has_the_keys_of_the_report(result: dict[str, Any]) -> None:
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+    assert set(result) == {"examples", "leavers", "rows", "relearning", "canaries", "difference"}
+    assert (result["examples"], result["leavers"]) == (6, 2)
+    figures = {"auc", "auc_interval", "tpr_at_0.001", "tpr_at_0.001_interval", "tpr_at_0.01", "tpr_at_0.01_interval"}
+    for row in result["rows"]:
+        assert set(row) == {"method", "attack", "title", "equals_oracle", *STATES}
+        assert all(set(row[state]) == figures for state in STATES)
+    for part, what in (("relearning", "steps_to_recover"), ("canaries", "exposure")):
+        for row in result[part]:
+            assert set(row) == {"method", what, "equals_oracle"}
+            assert set(row[what]) == set(STATES)
+    assert set(result["difference"]) == {"recovered_share", "verdict"}
+
+
+def test_halves_have_everybody_in_half_of_them(parties: Parties) -> None:
+    assert parties.stayers == ["client 0", "client 3", "client 4"]
+    assert (parties.strangers, parties.population) == (["client 5", "client 6"], ["client 7"])
+    assert Parties.of(MEMBERS[::-1], LEAVERS[::-1], NON_MEMBERS[::-1]) == parties
+    halves = parties.halves(6, 0)
+    for client_id in CLIENTS[:-1]:
+        assert sum(client_id in half for half in halves) == 3
+    assert not any("client 7" in half for half in halves)
+    assert halves == parties.halves(6, 0) != parties.halves(6, 1)
+
+
+@pytest.mark.parametrize(
+    ("members", "leavers", "non_members", "why"),
+    [
+        (["a", "b"], ["c"], ["d", "e"], "leaver 'c' is no member"),
+        (["a", "b"], ["a"], ["b", "e"], "client 'b' is a member"),
+        (["a", "b"], ["a", "b"], ["d", "e"], "2 of 2 members leave"),
+        (["a", "b"], [], ["d", "e"], "0 of 2 members leave"),
+        (["a", "b"], ["a"], ["d"], "1 clients never join"),
+    ],
+)
+def test_parts_that_nobody_can_play(members: list[str], leavers: list[str], non_members: list[str], why: str) -> None:
+    with pytest.raises(BadInput, match=why):
+        Parties.of(members, leavers, non_members)
+
+
+@pytest.mark.parametrize("number", [2, 5])
+def test_references_come_in_pairs(parties: Parties, number: int) -> None:
+    with pytest.raises(BadInput, match=f"references = {number}"):
+        parties.halves(number, 0)
+
+
+def test_lab_tunes_and_scores_rows(lab: Lab) -> None:
+    rows = load_dataset(lab.config).train_examples("client 0")
+    wanted = lab.fine_tuned(["client 0"], 2)("client 0")
+    tuned = dict(lab.tuned([("any", FineTuning("client 0", rows, 2))]))
+    np.testing.assert_array_equal(tuned["any"], wanted)
+    (goes_on,) = lab.tuned([("on", FineTuning("client 0", rows, 1, start=wanted, lr_factor=2.0))])
+    # Adam's first step is the learning rate for each weight that has a gradient.
+    assert np.abs(goes_on[1] - wanted).max() == pytest.approx(2 * lab.config.lr, rel=1e-3)
+    losses = lab.example_losses([("M0", None, rows), ("tuned", wanted, rows)])
+    scores = lab.scores([("client 0", {"M0": None, "tuned": wanted})], 1)["client 0"]
+    for name, score in scores.items():
+        assert losses[name].shape == (3,)
+        assert np.exp(-losses[name]).mean() == pytest.approx(score, rel=1e-6)

@@ -1,0 +1,75 @@
+"""`fedsift optout` on the command line: played, told in words, reported; and the scenario of the document."""
+
+import json
+import re
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+
+from fedsift.configuration.run_config import RunConfig, write_toml
+from fedsift.runtime.worker_pool import WorkerPool
+from fedsift.studies.optout.plan import resolve
+from fedsift.studies.optout.scenario import parse_scenario
+from tests.cli.commands import invoke
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "opt-out.md"
+SCENARIO = """
+title = "Two leave"
+[run]
+{run}
+[[leave]]
+number = 2
+pace = "one-by-one"
+"""
+
+
+@pytest.fixture
+def scenario(tiny_config: RunConfig, tmp_path: Path) -> Path:
+    write_toml(tiny_config, tmp_path / "run.toml")
+    run = (tmp_path / "run.toml").read_text(encoding="utf-8")
+    kept = [line for line in run.splitlines() if not re.match(r"(leave|leave-count|oracle) ", line)]
+    file = tmp_path / "two.toml"
+    file.write_text(SCENARIO.format(run="\n".join(kept)), encoding="utf-8")
+    return file
+
+
+def test_two_leave(pool: WorkerPool, scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fedsift.studies.optout.play.ray_session", lambda *_: nullcontext(pool))
+    out = tmp_path / "out"
+    arguments = ["--clients", "5", "--held-out", "1", "--full-oracles", "1", "--out", str(out)]
+    code, printed, _ = invoke("optout", str(scenario), *arguments)
+    assert code == 0, printed
+    assert "2 of 5 clients left. The server is byte for byte" in printed
+    assert (out / "report.html").stat().st_size > 10_000
+    code, printed, _ = invoke("optout", "--resume", str(out), "--json")
+    assert code == 0
+    told = json.loads(printed)
+    assert told["verdict"] == "proven"
+    assert [step["members"] for step in told["steps"]] == [5, 4, 3]
+    members, leavers = told["steps"][-1]["scores"]["held_in"], told["steps"][-1]["scores"]["leavers"]
+    assert told["steps"][-1]["scores"]["all_clients"] == pytest.approx((3 * members + 2 * leavers) / 5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [
+        ([], "give a scenario: a .toml file, or one of a-group, a-tenth"),
+        (["one-cleint"], "did you mean 'one-client'"),
+        (["--resume", "x", "a-tenth"], "--resume takes the scenario's own configuration"),
+        (["a-tenth", "--full-oracles", "-1"], "full-oracles = -1"),
+    ],
+)
+def test_mistakes(arguments: list[str], wrong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, told = invoke("optout", *arguments)
+    assert code == 2
+    assert wrong in told
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_documents_scenario() -> None:
+    """Of twenty clients two leave, one by one, in steps 1 and 2; one comes back in step 4."""
+    (toml,) = re.findall(r"^```toml\n(.*?)^```$", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    plan = resolve(parse_scenario(toml, "opt-out.md"), [f"person-{n:04d}" for n in range(20)], 0, lambda *_: [])
+    assert [len(step.leave) for step in plan.steps] == [0, 1, 1, 0, 0]

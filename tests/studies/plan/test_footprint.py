@@ -1,0 +1,112 @@
+"""Figures worked out by hand, and held against the real thing where that can be made."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fedsift.core.contribution import Contribution, UploadTerms
+from fedsift.core.localisation import Localisation
+from fedsift.core.quantisation import QuantisationGrid
+from fedsift.core.running_sums import RunningSums
+from fedsift.core.server_state import ServerState
+from fedsift.protocol.messages import terms_record
+from fedsift.studies.plan.footprint import Footprint
+from tests.core.uploads import highest_levels
+from tests.studies.plan.assumed import assumed
+
+
+def test_the_worked_example() -> None:
+    """The numbers of docs/planning.md."""
+    found = Footprint(assumed()).to_json()
+    assert found == {
+        "upload_bytes": 80 + 150_000_000 + 60_000_000,
+        "all_upload_bytes": 105_000_040_000,
+        "terms_bytes": 104,
+        "all_terms_bytes": 52_000,
+        "served_bytes": 1_920_000_000,
+        "all_served_bytes": 960_000_000_000,
+        "merged_bytes": 4_800_000_000,
+        "kept_bytes": 210_000_000,
+        "all_kept_bytes": 105_000_000_000,
+        "client_bytes": 27_600_000_000,
+        "sums_bytes": 4_800_000_000,
+        "ledger_bytes": 4_800_000_000 + 23 * 210_000_080 + 100_000,
+        "training_tokens": 512_000,
+        "training_flops": 3_686_400_000_000_000,
+        "training_hours": pytest.approx(0.00256),
+        "merge_hours": pytest.approx(1.28),
+        "merge_elapsed_hours": pytest.approx(0.16128),
+        "add_seconds": 2.4,
+        "all_add_seconds": 1200,
+        "merge_seconds": 6,
+        "all_merge_seconds": 3000,
+    }
+
+
+def test_a_share_that_is_tuned() -> None:
+    """A hundredth of a million: 4 P + 2 n = 4,020,000 a token, and 990,000 weights of 4 bytes that stay frozen."""
+    few = Footprint(assumed(model_parameters=1e6, tuned=0.01, dtype="float32", steps=1, batch_size=1, tokens=1))
+    assert few.training_flops == 4_020_000
+    assert few.client_bytes == 250_000 + 3_960_000
+    assert few.upload_bytes == 80 + 1250 + 500
+    assert few.merged_bytes == 40_000
+
+
+def test_one_level_is_in_the_mask() -> None:
+    assert Footprint(assumed(model_parameters=801, levels=1)).upload_bytes == 80 + 101
+
+
+@given(
+    size=st.integers(1, 300),
+    highest=highest_levels,
+    density=st.floats(0, 1),
+    clients=st.sampled_from([1, 500, 21_845, 21_846, 32_767, 32_768, 65_535, 65_536, 1_000_000]),
+)
+def test_as_large_as_the_real_thing(size: int, highest: int, density: float, clients: int) -> None:
+    """An upload, a mask, what is served, and the sums."""
+    footprint = Footprint(assumed(model_parameters=size, levels=highest, density=density, clients=clients, removals=0))
+    terms = UploadTerms(bytes(32), size, 1, QuantisationGrid(highest, 1.0))
+    levels = np.zeros(size, np.uint32)
+    levels[: footprint.kept] = 1
+    contribution = Contribution.from_levels(levels, terms)
+    assert footprint.upload_bytes == len(contribution.to_bytes())
+    assert footprint.kept_bytes == len(contribution.packed_mask) + len(contribution.packed_levels)
+    assert footprint.sums_bytes == RunningSums(size, terms.grid.levels, clients).nbytes
+
+
+def test_the_terms_are_as_long_as_those_that_are_sent() -> None:
+    record = terms_record(UploadTerms(bytes(32), 1, 1, QuantisationGrid(2, 1.0)), model_digest=bytes(32))
+    sent = sum(len(value) if isinstance(value, bytes) else 8 for value in record.values())
+    assert sent == Footprint(assumed()).terms_bytes
+
+
+def test_what_a_member_is_served_is_what_the_server_makes() -> None:
+    footprint = Footprint(assumed(model_parameters=1000))
+    terms = UploadTerms(bytes(32), 1000, 1, QuantisationGrid(2, 1.0))
+    levels = np.zeros(1000, np.uint8)
+    levels[: footprint.kept] = 2
+    state = ServerState.create(None, terms, capacity=500)
+    contribution = Contribution.from_levels(levels, terms)
+    state.merge("a", contribution.to_bytes())
+    assert state.serve("a", bytes(contribution.packed_mask), Localisation("coordinate")).nbytes == 4 * 400
+    assert footprint.served_bytes == 4 * 400
+    assert footprint.merged_bytes == state.merged_magnitudes().nbytes
+
+
+def test_the_ledger_is_as_large_as_a_real_one(tmp_path: Path) -> None:
+    """A million parameters and 40 members: the journal outgrows the sums twice."""
+    size = 1 << 20
+    footprint = Footprint(assumed(model_parameters=size, clients=40))
+    terms = UploadTerms(bytes(32), size, 1, QuantisationGrid(2, 1.0))
+    levels = np.zeros(size, np.uint8)
+    levels[: footprint.kept] = 1
+    upload = Contribution.from_levels(levels, terms).to_bytes()
+    state = ServerState.create(tmp_path / "ledger.sqlite", terms, capacity=40)
+    for member in range(40):
+        state.merge(f"member {member}", upload)
+    state.fold()
+    state.ledger.close()
+    assert (tmp_path / "ledger.sqlite").stat().st_size == pytest.approx(footprint.ledger_bytes, rel=0.03)

@@ -1,0 +1,90 @@
+"""`fedsift plan` as it is called."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from fedsift.configuration.run_config import RunConfig
+from fedsift.strategies.registry import METHODS
+from fedsift.studies.plan.footprint import Footprint
+from fedsift.studies.plan.removals import removals
+from fedsift.studies.plan.table import plan_json, size
+from tests.cli.commands import fedsift, invoke
+from tests.cli.test_documents import BLOCK, DOCS
+from tests.studies.plan.assumed import EXAMPLE, assumed
+
+
+def test_the_documents_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Line by line what the command prints."""
+    monkeypatch.setenv("COLUMNS", "100")
+    command, shown = (content for *_, content in BLOCK.findall((DOCS / "planning.md").read_text(encoding="utf-8")))
+    code, printed, _ = invoke(*command.split()[1:])
+    assert code == 0
+    assert [line.rstrip() for line in printed.splitlines()] == shown.splitlines()
+
+
+def test_json_has_the_assumptions_and_all_figures() -> None:
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in EXAMPLE.items()]
+    code, printed, _ = invoke("plan", *options, "--json")
+    footprint = Footprint(assumed())
+    told = json.loads(printed)
+    assert code == 0
+    assert told == plan_json(footprint, removals(footprint))
+    assert told["assumptions"] == {**EXAMPLE, "tuned": 1_200_000_000}
+    assert told["sift_masks"]["upload_bytes"] == 210_000_080
+    assert [row["name"] for row in told["methods"]] == list(METHODS)
+    assert told["methods"][0]["trainings"] == {"first_removal": 1, "asked_removals": 5, "all_removals": 499}
+
+
+def test_defaults_are_those_of_a_run() -> None:
+    code, printed, _ = invoke("plan", "--json")
+    told = json.loads(printed)["assumptions"]
+    assert code == 0
+    for name in ("steps", "batch_size", "levels", "dtype"):
+        assert told[name] == getattr(RunConfig, name)
+    assert (told["tokens"], told["clients"], told["removals"]) == (RunConfig.max_length, 500, 5)
+    assert (told["flops"], told["tuned"]) == (33.5e12, 1_200_000_000)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--clients", "0"], "clients = 0: give a whole number from 1 to 1,000,000"),
+        (["--tuned", "2e9"], "tuned = 2000000000: give a whole number from 1 to 1,200,000,000"),
+        (["--levels", "600"], "levels = 600: an upload's header cannot tell it; give 511, or 768 to 1023"),
+        (["--dtype", "half"], "unknown dtype 'half'"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(arguments: list[str], message: str) -> None:
+    code, printed, told = invoke("plan", *arguments)
+    assert (code, printed) == (2, "")
+    assert told.startswith(f"fedsift: {message}")
+    assert told.count("\n") == 1
+
+
+def test_no_number_at_all() -> None:
+    done = fedsift("plan", "--model-parameters", "big")
+    assert done.returncode == 2
+    assert done.stderr == "fedsift: Invalid value for '--model-parameters': 'big' is not a valid float.\n"
+
+
+def test_the_arithmetic_needs_neither_torch_nor_ray() -> None:
+    code = "import sys, fedsift.studies.plan.table; assert not {'torch', 'ray'} & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=120).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1000, "1 kB"),
+        (999_600, "1 MB"),
+        (210_000_080, "210 MB"),
+        (10**18, "1,000 PB"),
+    ],
+)
+def test_sizes_for_people(count: int, shown: str) -> None:
+    assert size(count) == shown

@@ -1,0 +1,73 @@
+"""What an opt-out report says in words, worked out by hand."""
+
+from fedsift.studies.report.outcome import Outcome
+from fedsift.studies.report.summary import summarise
+from tests.studies.report.results import one_refused, played, step, three_of_a_hundred, to_the_last
+
+
+def test_summary_of_three_who_left() -> None:
+    """After the first removal 99 stay, after the batch 97: 196 trainings of 20 steps; ours are 3 of 20."""
+    summary = summarise(Outcome(three_of_a_hundred()))
+    assert summary.lead == (
+        "3 of 100 clients left. The server is byte for byte the run without them. 60 steps instead of 3,920."
+    )
+    assert (summary.verdict, summary.headline, summary.warnings) == ("proven", "", [])
+    assert "65 times as many" in " ".join(summary.points)
+    assert "is 0.987 at the end (0.988 at first)" in " ".join(summary.points)
+    assert "changed by -0.001 in the mean, and by -0.002" in " ".join(summary.points)
+
+
+def test_summary_of_one_batch_of_five_hundred() -> None:
+    lead = summarise(Outcome(played(500, [["a", "b", "c"]]))).lead
+    assert lead.startswith("3 of 500 clients left.")
+    assert lead.endswith("60 steps instead of 9,940.")
+
+
+def test_summary_to_the_last() -> None:
+    """59 + 58 + ... + 0 = 1,770 trainings of 20 steps."""
+    summary = summarise(Outcome(to_the_last()))
+    assert summary.lead == (
+        "All 60 clients left. The server is byte for byte the run without members. 1,200 steps instead of 35,400."
+    )
+    assert "is 0.976 after step 59 (0.988 at first), 0.922 in the worst tenth of them" in " ".join(summary.points)
+
+
+def test_who_comes_back_and_who_is_new() -> None:
+    told = three_of_a_hundred()
+    told["steps"].append(step(3, 99, 3, [], {}, True) | {"joined": ["person-0042", "new"]})
+    told["costs"] = {}
+    outcome = Outcome(told)
+    assert (outcome.gone, outcome.came_back, outcome.newcomers) == (
+        ["person-0007", "person-0099"],
+        ["person-0042"],
+        ["new"],
+    )
+    assert summarise(outcome).lead.startswith(
+        "3 of 101 clients left. 1 of them came back. 1 joined after the merge. "
+        "The server is byte for byte the run of the 99 clients that are members now alone."
+    )
+
+
+def test_refused_and_then_removed() -> None:
+    told = one_refused()
+    told["steps"].append(step(3, 97, 3, ["person-0099"], {}, True))
+    summary = summarise(Outcome(told))
+    assert summary.headline == "Incomplete: 1 removal was refused."
+    assert summary.warnings == ["All of them were removed when they asked again."]
+
+
+def test_the_worse_verdict_holds() -> None:
+    """What the steps tell counts, even where the file claims better; and the other way round."""
+    claimed = three_of_a_hundred(differing=1) | {"verdict": "proven"}
+    assert Outcome(claimed).verdict == "not proven"
+    assert Outcome(one_refused() | {"verdict": "proven"}).verdict == "refused"
+    assert summarise(Outcome(three_of_a_hundred() | {"verdict": "not proven"})).headline.startswith("Not proven")
+
+
+def test_who_was_away_is_still_in() -> None:
+    told = three_of_a_hundred()
+    told["steps"][2] |= {"asked": ["person-0042", "person-0099", "gone-fishing"], "offline": ["gone-fishing"]}
+    summary = summarise(Outcome(told))
+    assert summary.headline == "Incomplete: 1 client that asked to leave has not."
+    assert summary.warnings == ["1 client that asked to leave is still part of the server's state:"]
+    assert summary.still_in == ["gone-fishing: it was away"]
