@@ -7,7 +7,7 @@ import pytest
 
 from fedsift.core.server_state import ServerState
 from fedsift.federation.client import MEMBERSHIP
-from fedsift.runs.federate import _environment, remembered
+from fedsift.runtime.ray_session import _environment, remembered
 from tests.core.uploads import terms, upload
 
 
