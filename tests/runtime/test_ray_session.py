@@ -7,7 +7,8 @@ import pytest
 
 from fedsift.core.server_state import ServerState
 from fedsift.federation.client import MEMBERSHIP
-from fedsift.runtime.ray_session import _environment, remembered
+from fedsift.runs.federate import remembered
+from fedsift.runtime.ray_session import _environment
 from tests.core.uploads import terms, upload
 
 
