@@ -16,6 +16,7 @@ _MAGIC = b"FSU"
 _VERSION = 1
 # magic, version, levels, max_magnitude, threshold, sign seed, n, entries kept, layout digest
 _HEADER = struct.Struct("<3sBIddQQQ32s")
+HEADER_BYTES = _HEADER.size
 # Entries handled at a time: few enough for a core's own cache; a multiple of 8, so that each slice of a mask begins on
 # a byte.
 SLICE = 1 << 16
@@ -89,7 +90,7 @@ class Contribution:
     @property
     def packed_mask(self) -> memoryview:
         """The mask: ceil(n / 8) bytes of the upload."""
-        return memoryview(self._upload)[_HEADER.size : self._mask_end]
+        return memoryview(self._upload)[HEADER_BYTES : self._mask_end]
 
     @property
     def packed_levels(self) -> memoryview:
@@ -98,7 +99,7 @@ class Contribution:
 
     @property
     def _mask_end(self) -> int:
-        return _HEADER.size + packed_size(self.terms.size, 1)
+        return HEADER_BYTES + packed_size(self.terms.size, 1)
 
     @classmethod
     def from_bytes(cls, upload: bytes, terms: UploadTerms) -> "Contribution":
@@ -109,8 +110,8 @@ class Contribution:
         Raises:
             Refused: the upload was made under other terms or is malformed; the message says in what.
         """
-        if len(upload) < _HEADER.size:
-            raise Refused(f"upload of {len(upload)} bytes is shorter than its header of {_HEADER.size} bytes")
+        if len(upload) < HEADER_BYTES:
+            raise Refused(f"upload of {len(upload)} bytes is shorter than its header of {HEADER_BYTES} bytes")
         magic, version, *found_grid, sign_seed, size, nonzero, layout_digest = _HEADER.unpack_from(upload)
         grid = terms.grid
         for field, found, expected in (
