@@ -13,7 +13,7 @@ NAN, INF = float("nan"), float("inf")
 CONFIGS = [
     RunConfig(),
     RunConfig(leave_count=3, oracle=True, seed=2**63 - 1, lr=1e-7),
-    RunConfig(leave=("a", 'b,"c"'), levels=65535, localise="paper+l1"),
+    RunConfig(leave=("a", 'b,"c"'), levels=65535, localise="paper"),
     RunConfig(dataset="x.csv", client_column="u", prompt="{q}\n\tA:", target="a", choices=("a, b", "c")),
     RunConfig(dataset="owner/name:part", partition="dirichlet", clients=3, prompt="{q}", target="a", test_share=0.1),
     RunConfig.from_mapping({"dataset": "sent140", "data-file": "x.csv"}),

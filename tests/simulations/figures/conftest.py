@@ -15,7 +15,7 @@ from fedsift.studies.lab import Lab
 @pytest.fixture(scope="session")
 def tiny_lab(pool: WorkerPool, tiny_config: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Four clients, with steps enough to learn something."""
-    changes = {"clients": 4, "steps": 10, "localise": "coordinate+l1", "workers": 1}
+    changes = {"clients": 4, "steps": 10, "localise": "coordinate", "workers": 1}
     config = dataclasses.replace(tiny_config, **changes, **PUBLISHED_TUNING)
     with Lab(config, tmp_path_factory.mktemp("trainings"), PhaseBars(Console(quiet=True))) as lab:
         yield lab
