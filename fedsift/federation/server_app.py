@@ -17,8 +17,7 @@ from fedsift.core.ledger import Ledger
 from fedsift.core.server_state import ServerState
 from fedsift.federation.round_log import LoggedRounds, RoundLog
 from fedsift.learning.models import load_layout
-from fedsift.protocol.partial_merge import PartialMerge
-from fedsift.runtime.ray_grid import RayGrid
+from fedsift.protocol.partial_merge import MergingGrid, PartialMerge
 from fedsift.strategies.sift_masks import SiftMasks
 
 app = ServerApp()
@@ -89,7 +88,7 @@ def merge_in_workers(grid: Grid, state: ServerState) -> None:
     Raises:
         BadInput: the grid's workers are not the server's own.
     """
-    if not isinstance(grid, RayGrid):
+    if not isinstance(grid, MergingGrid):
         raise BadInput(
             "partial-sums: clients' machines cannot merge for the server; only `fedsift run` and the like can"
         )

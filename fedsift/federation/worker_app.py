@@ -8,7 +8,7 @@ from fedsift.federation.client_app import app
 from fedsift.federation.learner import dataset_of, learner, model_digest
 from fedsift.federation.method_client import add_handlers
 from fedsift.learning.tasks.task import encode_rows
-from fedsift.runtime.worker import Loaded
+from fedsift.protocol.loaded import Loaded
 
 add_handlers(app)
 

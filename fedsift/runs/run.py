@@ -37,7 +37,10 @@ def run(config: RunConfig, out: Path, bars: PhaseBars) -> dict[str, Any]:
         if resolved.leave:
             folder.signing_key()
         if config.engine == "flower":
-            return run_on_flower(config, clients, folder, bars)
+            run_on_flower(config, len(clients), folder.result, bars)
+            result = folder.read_result()
+            assert result is not None
+            return result
         with folder.locked():
             return _simulate(folder, resolved, clients, RoundLog(folder.rounds), bars)
 
