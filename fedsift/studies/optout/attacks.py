@@ -9,9 +9,9 @@ from fedsift.core.errors import BadInput
 from fedsift.runs.run_folder import SCENARIO_FILE, RunFolder
 from fedsift.runtime.progress import PhaseBars
 from fedsift.studies.attacks.evaluation import evaluate_attacks
-from fedsift.studies.lab import Lab
 from fedsift.studies.optout.federation import Cast
 from fedsift.studies.optout.scenario import read_scenario
+from fedsift.studies.training_cache import TrainingCache
 
 _MOST_ATTACKED = 5  # leavers, the first: each attack scores all their examples many times over
 
@@ -35,8 +35,12 @@ def attack(path: Path, bars: PhaseBars) -> dict[str, Any]:
             raise BadInput(f"{path}: nobody left, so there is nobody to attack")
         cast = Cast.of(read_scenario(str(path / SCENARIO_FILE)), config, result["held_out"])
         everybody = dataclasses.replace(config, clients=len(cast.everybody))
-        with tempfile.TemporaryDirectory(dir=path) as trainings, bars, Lab(everybody, Path(trainings), bars) as lab:
-            result["attacks"] = evaluate_attacks(lab, cast.clients, leavers, cast.held_out)
+        with (
+            tempfile.TemporaryDirectory(dir=path) as trainings,
+            bars,
+            TrainingCache(everybody, Path(trainings), bars) as cache,
+        ):
+            result["attacks"] = evaluate_attacks(cache, cast.clients, leavers, cast.held_out)
             bars.finish()
         folder.write_result(result)
     return result
