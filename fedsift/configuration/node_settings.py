@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fedsift.configuration.run_config import check_unicode, hyphened
 from fedsift.core.errors import BadInput, unknown_name
+from fedsift.core.options import check_unicode, hyphened
 from fedsift.protocol.messages import Wish
 from fedsift.studies.optout.scenario import MISBEHAVIOURS, OFFLINE
 

@@ -23,8 +23,8 @@ from fedsift.core.contribution import UploadTerms, unpack_levels
 from fedsift.core.errors import BadInput, unknown_name
 from fedsift.core.mask_file import ClientMask
 
-OWN = "own"
-LOCALISATIONS = ("paper", "coordinate", "paper+l1", "coordinate+l1", OWN)
+OWN_LEVELS = "own"
+LOCALISATIONS = ("paper", "coordinate", "paper+l1", "coordinate+l1", OWN_LEVELS)
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Localisation:
     @property
     def keeps_levels(self) -> bool:
         """Whether the member keeps its levels beside its mask, and is served from them alone."""
-        return self.name == OWN
+        return self.name == OWN_LEVELS
 
     def magnitudes(
         self, level_sum: NDArray[Any], mask_count: NDArray[Any], step: float, members: int
@@ -79,7 +79,9 @@ class Localisation:
             raise BadInput(f"served magnitudes of shape {served.shape}; for this member's mask they have ({expected},)")
         if self.keeps_levels:
             if mask.packed_levels is None:
-                raise BadInput(f"localise = {OWN}: this member kept its mask only, as the merge was under another one")
+                raise BadInput(
+                    f"localise = {OWN_LEVELS}: this member kept its mask only, as the merge was under another one"
+                )
             levels = unpack_levels(mask.packed_levels, kept, terms.grid)
             served = (levels.astype(np.float64) * terms.grid.step).astype(np.float32)
         elif self.name.endswith("+l1"):

@@ -10,7 +10,7 @@ from typing import Any
 from flwr.app import ArrayRecord, ConfigRecord, Context
 from flwr.serverapp import Grid, ServerApp
 
-from fedsift.configuration.run_config import PUBLISHED_TUNING, RunConfig, hyphened
+from fedsift.configuration.run_config import RunConfig
 from fedsift.core.contribution import UploadTerms
 from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
@@ -96,27 +96,6 @@ def merge_in_workers(grid: Grid, state: ServerState) -> None:
     grid.partial_merge = PartialMerge(state.terms, state.ledger.checksum_secret)
 
 
-# What may differ between the sessions of a run: it does not touch the bits of a contribution.
-_FREE = {
-    *("clients", "leave", "leave-count", "oracle", "evaluate", "localise"),
-    *("engine", "workers", "ray-address", "partial-sums"),
-}
-
-
-# What came later than the first ledgers, with a default of its own: those were tuned as published.
-_ONCE = {hyphened(key): value for key, value in PUBLISHED_TUNING.items()}
-
-
-def changed_terms(config: RunConfig, recorded: dict[str, Any]) -> list[str]:
-    """What a ledger was made with where a configuration differs, as "key = value".
-
-    A key that the ledger does not know had its default, or was not there yet.
-    """
-    free = _FREE - {"clients"} if config.partition else _FREE  # Among how many rows are split decides whose they are.
-    now, made_with = config.to_user_config(), RunConfig().to_user_config() | _ONCE | recorded
-    return sorted(f"{key} = {made_with[key]}" for key in now.keys() - free if now[key] != made_with[key])
-
-
 def receipt_context(config: RunConfig) -> dict[str, str | int]:
     """What every receipt tells of the run: what a rerun needs, and how far its bits carry."""
     return {"profile": config.profile, "root_seed": config.seed, "software": _SOFTWARE}
@@ -136,7 +115,7 @@ def open_state(config: RunConfig, ledger: Path | None, capacity: int, model_dige
     """
     if ledger is not None and ledger.exists():
         opened = Ledger.open(ledger)
-        changed = changed_terms(config, json.loads(opened.get("config")))
+        changed = config.changed_terms(json.loads(opened.get("config")))
         if changed:
             opened.close()
             raise BadInput(f"{ledger} was made with other values: put back {', '.join(changed)}")

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from fedsift.configuration.clients_of_run import load_dataset
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import Refused, unknown_name
 from fedsift.core.ledger import Ledger
 from fedsift.core.server_state import ServerState
+from fedsift.data.loading import load_dataset
 from fedsift.federation.server_app import receipt_context
 from fedsift.runs.federate import federate, places
 from fedsift.runs.rebuild import rebuild_without

@@ -7,10 +7,11 @@ from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
-from fedsift.configuration.clients_of_run import choose_clients, choose_leavers, load_dataset
+from fedsift.configuration.clients_of_run import choose_clients, choose_leavers
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
+from fedsift.data.loading import load_dataset
 from fedsift.data.look_alikes import look_alike_warning, look_alikes
 from fedsift.federation.round_log import RoundLog
 from fedsift.federation.server_app import open_state

@@ -3,12 +3,12 @@
 import dataclasses
 from pathlib import Path
 
-from fedsift.configuration.clients_of_run import load_dataset
 from fedsift.core.audit import Finding, audit
 from fedsift.core.certificate import check_certificate
 from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
 from fedsift.core.server_state import ServerState
+from fedsift.data.loading import load_dataset
 from fedsift.runs.federate import federate, places
 from fedsift.runs.run_folder import RunFolder
 from fedsift.runtime.progress import PhaseBars

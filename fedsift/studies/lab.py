@@ -26,7 +26,7 @@ from flwr.app import UserConfig
 from numpy.typing import NDArray
 from ray.exceptions import RayTaskError
 
-from fedsift.configuration.clients_of_run import choose_clients, load_dataset
+from fedsift.configuration.clients_of_run import choose_clients
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.client_file import load_task_vector, save_task_vector, task_vector_file
 from fedsift.core.errors import FedsiftError
@@ -34,6 +34,7 @@ from fedsift.core.examples import Row, rows_digest
 from fedsift.core.quantisation import QuantisationGrid
 from fedsift.core.seeds import derive_seed
 from fedsift.core.sign_vector import sign_vector
+from fedsift.data.loading import load_dataset
 from fedsift.learning.fine_tuning import FineTuner
 from fedsift.learning.local_trainer import tune_sign_fixed
 from fedsift.learning.models import load_layout, load_learner
@@ -148,7 +149,7 @@ class Lab:
 
     def _plain_tuning(self, steps: int) -> dict[str, Any]:
         """Of the settings, those that a plain fine-tuning goes by."""
-        return dataclasses.asdict(dataclasses.replace(self.config.tuning, steps=steps, commit_steps=0))
+        return dataclasses.asdict(dataclasses.replace(self.config.tuning, steps=steps, commit_share=0.0))
 
     def sign_fixed(
         self,
