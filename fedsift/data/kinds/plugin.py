@@ -8,11 +8,16 @@ function that makes them when they are asked for. For tasks on text, a row is a 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import Row
-from fedsift.core.user_code import call_user_code, told_as_bad_input
+from fedsift.core.user_code import call_user_code, is_user_code, told_as_bad_input
 from fedsift.data.function_dataset import FunctionDataset
+from fedsift.data.kind import DataKind
+
+if TYPE_CHECKING:
+    from fedsift.data.settings import DataSettings
 
 
 def load_plugin(specification: str) -> FunctionDataset:
@@ -43,3 +48,20 @@ def load_plugin(specification: str) -> FunctionDataset:
         f"{name} returned {type(made).__name__}; expected a mapping from client id to rows, or an object with "
         "client_ids and train_examples(client_id), such as a TableDataset over a frame"
     )
+
+
+class Plugin(DataKind):
+    """A function of the user's own says it all."""
+
+    form = "module:function"
+
+    def has_form(self, dataset: str) -> bool:
+        """As `package.module:function` is written."""
+        return is_user_code(dataset)
+
+    def load(self, settings: "DataSettings") -> FunctionDataset:
+        """What the function makes."""
+        return load_plugin(settings.dataset)
+
+
+KIND = Plugin()
