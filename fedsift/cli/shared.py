@@ -16,18 +16,18 @@ from fedsift.core.errors import FedsiftError, unknown_name
 from fedsift.data.template import unescaped
 
 if TYPE_CHECKING:
-    from fedsift.runtime.progress import PhaseBars
+    from fedsift.cli.interruptible_bars import InterruptibleBars
 
 INTERRUPTED = 130  # exit code
 NOTHING_WRITTEN = "nothing was written"
 JSON = typer.Option("--json", help="Print JSON instead of a table.")
 
 
-def progress_bars() -> "PhaseBars":
+def progress_bars() -> "InterruptibleBars":
     """Bars on standard error."""
-    from fedsift.runtime.progress import PhaseBars
+    from fedsift.cli.interruptible_bars import InterruptibleBars
 
-    return PhaseBars(Console(stderr=True))
+    return InterruptibleBars(Console(stderr=True))
 
 
 def settings_of(overrides: dict[str, Any], config: Path | None = None, preset: str | None = None) -> RunConfig:
