@@ -108,4 +108,4 @@ def shared_workers(pool: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:
         yield pool
 
     for module in ("run", "check_data", "forget", "rebuild", "join", "verify"):
-        monkeypatch.setattr(f"simulations.{module}.ray_session", session)
+        monkeypatch.setattr(f"fedsift.runs.{module}.ray_session", session)

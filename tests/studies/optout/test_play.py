@@ -36,8 +36,8 @@ EIGHT = [f"client {place}" for place in range(8)]
 @pytest.fixture(autouse=True)
 def _workers(pool: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Scenarios run on the shared workers."""
-    for module in ("optout.play", "verify"):
-        monkeypatch.setattr(f"simulations.{module}.ray_session", lambda *_: nullcontext(pool))
+    for module in ("studies.optout.play", "runs.verify"):
+        monkeypatch.setattr(f"fedsift.{module}.ray_session", lambda *_: nullcontext(pool))
 
 
 def play_out(toml: str, config: RunConfig, out: Path, **settings: Any) -> dict[str, Any]:
