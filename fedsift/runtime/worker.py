@@ -13,6 +13,7 @@ from flwr.app import Context, Error, Message, RecordDict, UserConfig
 
 from fedsift.core.errors import BadInput, FedsiftError
 from fedsift.learning.reproducibility import environment_fingerprint, make_deterministic
+from fedsift.protocol.loaded import Loaded
 from fedsift.protocol.messages import CLIENT_CRASHED, CLIENT_INPUT_ERROR
 from fedsift.protocol.partial_merge import Merging, PartialMerge
 
@@ -33,18 +34,6 @@ class Parcel(NamedTuple):
     contexts: Sequence[Context]
     merge: PartialMerge | None = None
     environment: str = ""
-
-
-class Loaded(NamedTuple):
-    """What an app's `prepare` has loaded.
-
-    Attributes:
-        model_digest: of M0, as it was right after loading; empty where there is none.
-        data_digest: SHA-256 of the data's files in hexadecimal, on a cluster; empty for data without a file.
-    """
-
-    model_digest: bytes = b""
-    data_digest: str = ""
 
 
 class Prepared(NamedTuple):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from fedsift.configuration.clients_of_run import choose_held_out
+from fedsift.configuration.clients_of_run import choose_newcomers
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import Row
 from fedsift.studies.lab import Lab
@@ -14,7 +14,7 @@ def further_clients(lab: Lab, number: int) -> dict[str, Sequence[Row]]:
     Raises:
         BadInput: the data have no client beyond the lab's.
     """
-    dataset, _, further = choose_held_out(lab.config, number)
+    dataset, _, further = choose_newcomers(lab.config, number)
     if not further:
         raise BadInput(
             f"clients = {len(lab.clients)}: all that the data have; this experiment needs further ones that take no "
