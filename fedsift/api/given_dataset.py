@@ -23,6 +23,11 @@ from fedsift.files.output import ROWS_FILE, TABLE_FILE
 _CLIENT = "client"  # the column that is added to partitions
 
 
+def is_in_memory(dataset: Any) -> bool:
+    """Whether `dataset` is rows, or has them: neither a name nor a function."""
+    return not isinstance(dataset, str | Path) and (is_table(dataset) or not callable(dataset))
+
+
 def options_of_dataset(dataset: Any, folder: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that name a data set; rows in memory are written into the folder, which is there.
 

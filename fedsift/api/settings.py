@@ -1,7 +1,7 @@
 """From what a Python user gives to a configuration."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -34,21 +34,20 @@ def settings_in(
     for name in options:
         if name not in names:
             raise unknown_name("option", name, names)
-    dataset = options.get("dataset", "")
-    with output_folder(None if out is None else Path(out)) as folder:
-        if is_in_memory(dataset):
-            with kept_data(folder):
-                yield folder, _settings(config, {**options, **options_of_dataset(dataset, folder, options)})
-        else:
-            yield folder, _settings(config, {**options, **options_of_dataset(dataset, folder, options)})
+    with output_folder(None if out is None else Path(out)) as folder, ExitStack() as stack:
+        given = {**({} if config is None else asdict(config)), **options}
+        if "dataset" in given:
+            if is_in_memory(given["dataset"]):
+                stack.enter_context(kept_data(folder))
+            given |= options_of_dataset(given["dataset"], folder, given)
+        yield folder, _settings(given)
 
 
-def _settings(config: RunConfig | None, options: Mapping[str, Any]) -> RunConfig:
-    values = {} if config is None else {hyphened(name): value for name, value in asdict(config).items()}
+def _settings(options: Mapping[str, Any]) -> RunConfig:
     given = {hyphened(name): str(value) if isinstance(value, Path) else value for name, value in options.items()}
     if not isinstance(given.get("task", ""), str):
         given["task"] = user_name("task", given["task"])
-    return RunConfig.from_mapping({**values, **given}, source="options")
+    return RunConfig.from_mapping(given, source="options")
 
 
 def bars(progress: bool) -> PhaseBars:

@@ -3,8 +3,7 @@ from pathlib import Path
 
 import pytest
 from fedsift.federation.server_app import changed_terms
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fedsift.configuration.run_config import RunConfig, read_toml, write_toml
 from fedsift.core.errors import BadInput
