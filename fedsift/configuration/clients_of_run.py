@@ -18,6 +18,7 @@ from fedsift.data.paper_settings import PAPER_SETTINGS
 from fedsift.data.partition import partition_dirichlet, partition_iid
 from fedsift.data.people.dataset import PeopleDataset
 from fedsift.data.plugin import load_plugin
+from fedsift.data.stored_rows import StoredRows
 from fedsift.data.table import Split, TableDataset, check_texts, open_table, split_by_column
 from fedsift.data.template import Template
 
@@ -37,6 +38,8 @@ def _whole(config: RunConfig) -> FederatedDataset:
         raise BadInput('dataset = "own": in a deployment clients bring their data; a simulation needs a data set')
     if config.dataset in PAPER_SETTINGS:
         return load_paper_setting(config.dataset, config.data_file, config.clients)
+    if config.dataset.endswith(".rows"):
+        return StoredRows(Path(config.dataset))
     if is_user_code(config.dataset):
         return load_plugin(config.dataset)
     return _table(config)

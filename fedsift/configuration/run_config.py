@@ -173,7 +173,7 @@ class RunConfig:
             raise BadInput(f"data-file belongs to a setting of the paper ({', '.join(PAPER_SETTINGS)})")
         table_options = ("client_column", "prompt", "target", "partition")
         given = [name for name in table_options if getattr(self, name)]
-        if self.dataset == "people" or self.dataset in PAPER_SETTINGS or is_user_code(self.dataset):
+        if self.dataset == "people" or self.dataset in PAPER_SETTINGS or is_user_code(self.dataset) or self.dataset.endswith(".rows"):
             if given:
                 raise BadInput(f"{hyphened(given[0])} belongs to a table; dataset {self.dataset} has its own")
             return
