@@ -129,8 +129,7 @@ def reproduce(
     """Measure figures of the paper, and questions that it leaves open, on any data and model."""
     with told_to_people(f"trainings so far are in {out}, and will be used again"):
         from fedsift.studies.reproduction.registry import EXPERIMENTS
-        from fedsift.studies.reproduction.reproduce import configuration
-        from fedsift.studies.reproduction.reproduce import reproduce as measure
+        from fedsift.studies.reproduction.reproduce import configuration, reproduce as measure
 
         if not names:
             for experiment in EXPERIMENTS.values():

@@ -2,8 +2,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fedsift.configuration.run_config import RunConfig, read_toml, write_toml
 from fedsift.core.errors import BadInput

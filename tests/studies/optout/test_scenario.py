@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 from fedsift.studies.optout.plan import Plan, Step, resolve
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
