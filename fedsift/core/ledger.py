@@ -13,13 +13,12 @@ the journal; a removal does that and deletes the member. Each is one transaction
 is that of before or of after. `secure_delete` overwrites what is deleted, `scrub` leaves no copy in the log of SQLite.
 """
 
-import hashlib
 import json
 import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from fedsift.core.contribution import UploadTerms
 from fedsift.core.errors import BadInput
 from fedsift.core.member import Member
 from fedsift.core.quantisation import QuantisationGrid
+from fedsift.core.receipt import Receipt, ReceiptBody
 from fedsift.core.running_sums import RunningSums
 
 FORMAT_VERSION = 1
@@ -48,27 +48,6 @@ CREATE TABLE node_keys (client_id TEXT PRIMARY KEY, key TEXT NOT NULL) WITHOUT R
 CREATE TABLE journal (client_id TEXT PRIMARY KEY REFERENCES members, upload BLOB NOT NULL);
 CREATE TABLE receipts (number INTEGER PRIMARY KEY, body TEXT NOT NULL, previous BLOB NOT NULL, digest BLOB NOT NULL);
 """
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """An entry of the log: its body as canonical JSON, chained to the one before."""
-
-    number: int
-    body: str
-    previous: bytes
-    digest: bytes
-
-    @classmethod
-    def after(cls, number: int, previous: bytes, body: dict[str, Any]) -> "Receipt":
-        """The receipt that follows one with digest `previous`."""
-        text = json.dumps({"number": number, **body}, sort_keys=True, separators=(",", ":"))
-        return cls(number, text, previous, receipt_digest(previous, text))
-
-
-def receipt_digest(previous: bytes, body: str) -> bytes:
-    """SHA-256 over the previous receipt's digest (32 zero bytes for the first) and the body."""
-    return hashlib.sha256(previous + body.encode()).digest()
 
 
 class Ledger:
@@ -276,7 +255,7 @@ class Ledger:
         """Empty the journal."""
         self._connection.execute("DELETE FROM journal")
 
-    def append_receipt(self, body: dict[str, Any]) -> Receipt:
+    def append_receipt(self, body: ReceiptBody) -> Receipt:
         """Write the next receipt; its number and the hash of the one before are added to it."""
         last = self._connection.execute("SELECT number, digest FROM receipts ORDER BY number DESC LIMIT 1").fetchone()
         number, previous = last or (0, bytes(32))

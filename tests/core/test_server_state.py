@@ -2,8 +2,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fedsift.core.bit_packing import pack_mask
 from fedsift.core.contribution import Contribution
