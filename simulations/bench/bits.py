@@ -49,7 +49,7 @@ def _at(lab: Lab, bits: int, magnitudes: Trainings) -> Iterator[Measurement]:
     sizes = []
     for client_id in lab.clients:
         upload = quantise(magnitudes(client_id), merge.terms).contribution
-        merge.add_contribution(upload)
+        merge.sums.add(upload)
         sizes.append((upload.nonzero, len(upload.to_bytes()), entropy_bytes(upload, lab.layout)))
     arm = "1 bit" if bits == 1 else f"{bits} bits"
     asked = requests(lab, merge.terms, {_SERVED: merge}, magnitudes)

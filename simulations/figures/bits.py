@@ -36,7 +36,7 @@ def measure(lab: Lab) -> Result:
         for client_id in lab.clients:
             upload = quantise(magnitudes(client_id), terms).contribution
             for merge in merges.values():
-                merge.add_contribution(upload)
+                merge.sums.add(upload)
             sizes.append((len(upload.to_bytes()), upload.nonzero))
         scores.append(scores_of(lab, requests(lab, terms, merges, magnitudes), len(lab.clients)))
         upload_bytes, nonzero = np.mean(sizes, axis=0)

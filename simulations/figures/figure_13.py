@@ -13,8 +13,8 @@ from fedsift.studies.reproduction.merges import (
     SIFT_MERGED,
     TIES_MERGED,
     ZERO_SHOT,
-    ComparedMerge,
     Request,
+    compared_merge,
     mean_of,
     scores_of,
     sift_merge,
@@ -30,8 +30,7 @@ def measure(lab: Lab) -> Result:
     """Merge all clients, TIES with the hyper-parameters that validation clients choose."""
     clients = lab.clients
     tuned, magnitudes = lab.fine_tuned(clients), lab.sign_fixed(clients)
-    ties = ComparedMerge("ties", lab, clients, tuned)
-    ties.choose()
+    ties = compared_merge("ties", lab, clients)
     merged = mean_of(lab, clients, tuned)
     sift = sift_merge(lab, lab.config, clients, magnitudes).merged()
 

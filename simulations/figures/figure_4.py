@@ -15,8 +15,8 @@ from fedsift.studies.reproduction.merges import (
     SIFT_PUBLISHED,
     TALL_MASKED,
     ZERO_SHOT,
-    ComparedMerge,
     Request,
+    compared_merge,
     mean_of,
     note_published,
     scores_of,
@@ -34,8 +34,7 @@ def measure(lab: Lab) -> Result:
     """Score each client locally, merged and masked, with either tuning."""
     tuned, magnitudes = lab.fine_tuned(lab.clients), lab.sign_fixed(lab.clients)
     sift = sift_merges(lab, lab.clients, magnitudes)
-    tall = ComparedMerge("tall-masks", lab, lab.clients, tuned)
-    tall.choose()
+    tall = compared_merge("tall-masks", lab, lab.clients)
     ft_merged, sift_merged = mean_of(lab, lab.clients, tuned), sift[SIFT_MASKED].merged()
 
     def requests() -> Iterator[Request]:

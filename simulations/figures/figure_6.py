@@ -11,8 +11,8 @@ from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MASKED,
     TALL_MASKED,
-    ComparedMerge,
     Request,
+    compared_merge,
     held_against_paper,
     note_published,
     scores_of,
@@ -30,15 +30,14 @@ _MERGES = ("ft-merge", "clustered-ft-merge", "ties", "tall-masks", "emr")
 def measure(lab: Lab) -> Result:
     """Merge all clients with each method, and train Central FT for several numbers of steps."""
     own_steps, clients = lab.config.steps, lab.clients
-    tuned, magnitudes = lab.fine_tuned(clients), lab.sign_fixed(clients)
+    magnitudes = lab.sign_fixed(clients)
     steps = [own_steps, *(number for number in _CENTRAL_STEPS if number > own_steps)]
     central = lab.pools([(clients, number) for number in steps])
     sift = sift_merges(lab, clients, magnitudes)
     costs = dict.fromkeys(sift, METHODS[SIFT_MASKS].cost(len(clients)) * own_steps)
     merges = {}
     for name in _MERGES:
-        merge = ComparedMerge(name, lab, clients, tuned)
-        merge.choose()
+        merge = compared_merge(name, lab, clients)
         merges[merge.title] = merge
         costs[merge.title] = METHODS[name].cost(len(clients)) * own_steps
 

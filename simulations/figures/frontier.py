@@ -19,7 +19,7 @@ from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MASKED,
     SIFT_PUBLISHED,
-    ComparedMerge,
+    compared_merge,
     held_against_paper,
     mean_of,
     published,
@@ -97,8 +97,7 @@ def _points(lab: Lab) -> Iterator[_Point]:
     for steps in _STEPS:
         yield _clustered_point(lab, 1, steps)
         for name in _REBUILT:
-            merge = ComparedMerge(name, lab, lab.clients, lab.fine_tuned(lab.clients, steps))
-            merge.choose()
+            merge = compared_merge(name, lab, lab.clients, steps)
             yield _Point(merge.title, f"steps {steps}", METHODS[name].cost(clients) * steps, merge.served)
     for clusters in _CLUSTERS:
         yield _clustered_point(lab, clusters, config.steps)

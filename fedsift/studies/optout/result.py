@@ -6,7 +6,7 @@ from itertools import accumulate
 from typing import Any
 
 from fedsift.core.ledger import Receipt
-from fedsift.strategies.method import Method
+from fedsift.protocol.method import Method
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
 from fedsift.studies.optout.log import StepLog
 
@@ -45,7 +45,7 @@ def costs(steps: Sequence[Mapping[str, Any]]) -> dict[str, list[int]]:
     return found
 
 
-def _cost(method: Method, step: Mapping[str, Any]) -> int:
+def _cost(method: type[Method], step: Mapping[str, Any]) -> int:
     left, joined = len(step["left"]), len(step["joined"])
     remaining: int = step["members"] - joined
     one_by_one = sum(method.cost(members) for members in range(remaining + left, remaining, -1))
