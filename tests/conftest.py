@@ -11,7 +11,7 @@ os.environ.update(PROFILES[DEFAULT_PROFILE])
 import dataclasses
 import json
 from collections.abc import Iterator
-from contextlib import chdir, contextmanager
+from contextlib import chdir, contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from hypothesis import settings
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.runtime.worker_pool import WorkerPool
+from fedsift.studies.training_cache import Session
 from tests.cli.commands import SHELL
 from tests.models import save_model
 
@@ -99,6 +100,12 @@ def pool(own_code: Path) -> Iterator[WorkerPool]:
     ray.shutdown()
 
 
+@pytest.fixture(scope="session")
+def session(pool: WorkerPool) -> Session:
+    """Hands these workers to who would start its own."""
+    return lambda *_: nullcontext(pool)
+
+
 @pytest.fixture
 def shared_workers(pool: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands that run in this process take these workers instead of starting their own."""
@@ -108,4 +115,4 @@ def shared_workers(pool: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:
         yield pool
 
     for module in ("run", "check_data", "forget", "rebuild", "join", "verify"):
-        monkeypatch.setattr(f"simulations.{module}.ray_session", session)
+        monkeypatch.setattr(f"fedsift.runs.{module}.ray_session", session)

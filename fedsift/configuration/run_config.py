@@ -68,7 +68,7 @@ class RunConfig:
         max_length: tokens after which a row is cut.
         levels, max_magnitude, threshold: the grid. max_magnitude 0 means lr * steps / 5 a level, and at most
             lr * steps, further than which Adam seldom moves an entry.
-        localise: how a member is served: own, paper, coordinate, the latter two also with +l1.
+        localise: how a member is served: own, paper or coordinate.
         evaluate: whether clients score M0, their own model, and what they are served.
         engine: what runs the simulated clients: "ray", or "flower" for Flower's own engine (`flwr run`).
         profile: how far the bits of a rerun carry: fast, vendor or portable (docs/reproducibility.md).

@@ -2,18 +2,18 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from fedsift.federation.server_app import changed_terms
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fedsift.configuration.run_config import RunConfig, read_toml, write_toml
 from fedsift.core.errors import BadInput
-from fedsift.federation.server_app import changed_terms
 
 NAN, INF = float("nan"), float("inf")
 CONFIGS = [
     RunConfig(),
     RunConfig(leave_count=3, oracle=True, seed=2**63 - 1, lr=1e-7),
-    RunConfig(leave=("a", 'b,"c"'), levels=65535, localise="paper+l1"),
+    RunConfig(leave=("a", 'b,"c"'), levels=65535, localise="paper"),
     RunConfig(dataset="x.csv", client_column="u", prompt="{q}\n\tA:", target="a", choices=("a, b", "c")),
     RunConfig(dataset="owner/name:part", partition="dirichlet", clients=3, prompt="{q}", target="a", test_share=0.1),
     RunConfig.from_mapping({"dataset": "sent140", "data-file": "x.csv"}),
@@ -58,7 +58,6 @@ def test_max_magnitude_follows_lr_steps_and_levels(lr: float, steps: int, levels
         ({"lr": -1}, "lr = -1.0"),
         ({"steps": 0}, "steps = 0"),
         ({"levels": 0}, "file: levels = 0"),
-        ({"levels": 600}, "file: levels = 600: .*give 511, or 768 to 1023"),
         ({"bits": 2}, "file: bits is now levels, the highest level: bits = 2 is levels = 3"),
         ({"bits": 40}, r"bits is now levels, the highest level: so many bits are levels = 2\^bits - 1"),
         ({"threshold": 1.5}, "threshold = 1.5"),

@@ -15,8 +15,8 @@ from fedsift.strategies.msa import Msa
 from fedsift.strategies.negmerge import NegMerge
 from fedsift.strategies.task_negation import TaskNegation
 from fedsift.studies.attacks.subjects import AFTER, BEFORE, ORACLE, STATES, Parties, Reference, Subject, always
-from fedsift.studies.lab import Lab
-from fedsift.studies.lab_clients import LabClients
+from fedsift.studies.cached_clients import CachedClients
+from fedsift.studies.training_cache import TrainingCache
 
 _METHODS: tuple[type[ComparedMethod], ...] = (CentralFineTuning, TaskNegation, NegMerge, Msa)
 
@@ -24,18 +24,20 @@ _METHODS: tuple[type[ComparedMethod], ...] = (CentralFineTuning, TaskNegation, N
 class CentralUnderAttack:
     """Pooled trainings of any clients, and what the approximate methods make of them."""
 
-    def __init__(self, lab: Lab, parties: Parties, rows: Mapping[str, Sequence[Row]], client_steps: int) -> None:
+    def __init__(
+        self, cache: TrainingCache, parties: Parties, rows: Mapping[str, Sequence[Row]], client_steps: int
+    ) -> None:
         """Train nothing yet.
 
         Args:
-            lab: trains and scores.
+            cache: trains and scores.
             parties: of the attack.
             rows: of members and strangers, to train on.
             client_steps: a pool takes so many steps for each of its clients, up to the most that a pool takes.
         """
-        self._size, self._parties = lab.size, parties
+        self._size, self._parties = cache.size, parties
         # The oracle shares no training with what is held against it.
-        self._clients, self._oracles = (LabClients(lab, client_steps, rows.__getitem__) for _ in range(2))
+        self._clients, self._oracles = (CachedClients(cache, client_steps, rows.__getitem__) for _ in range(2))
 
     def subjects(self, halves: Sequence[Collection[str]]) -> list[Subject]:
         """Central FT, and the approximate methods on top of it; `halves`: clients of the reference models."""

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from fedsift.configuration.clients_of_run import choose_held_out, choose_leavers
+from fedsift.configuration.clients_of_run import choose_leavers, choose_newcomers
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput, unknown_name
 from fedsift.files.output import clear, make_empty
@@ -15,6 +15,7 @@ from fedsift.runtime.ray_session import ray_session
 from fedsift.strategies.registry import COMPARED, METHODS, SIFT_MASKS, SIFT_MERGE
 from fedsift.studies.comparison.arena import Arena
 from fedsift.studies.comparison.comparison import Comparison
+from fedsift.studies.scripted_client_app import APP
 
 
 def compare(config: RunConfig, names: Sequence[str], newcomers: int, out: Path, bars: PhaseBars) -> Comparison:
@@ -39,14 +40,14 @@ def compare(config: RunConfig, names: Sequence[str], newcomers: int, out: Path, 
             raise unknown_name("method", name, METHODS)
     if not config.anybody_leaves:
         raise BadInput("a comparison needs somebody who leaves: give leave-count, or leave with their ids")
-    dataset, members, others = choose_held_out(config, newcomers)
+    dataset, members, others = choose_newcomers(config, newcomers)
     everyone = dataclasses.replace(config, clients=len(members) + len(others))
     leavers = choose_leavers(config, members)
     size, metric = load_layout(config.model_settings).size, metric_of(config.model_settings)
     found = Comparison(len(members), len(others), list(leavers), metric, size)
     made = make_empty(out)
     try:
-        with bars, ray_session(len(members), config) as pool:
+        with bars, ray_session(len(members), config, APP) as pool:
             pool.prepare(everyone.to_user_config())  # A method's seconds are its own, not the workers' start-up.
             arena = Arena(pool, everyone, dataset.client_ids, members, others, leavers, size, out, bars)
             if {SIFT_MASKS, SIFT_MERGE} & set(names):

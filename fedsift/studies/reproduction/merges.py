@@ -1,4 +1,4 @@
-"""What a federation of the lab's clients would serve, from their trainings and without the federation around them.
+"""What a federation of the cache's clients would serve, from their trainings and without the federation around them.
 
 The formulas are those of the server and of the methods; nothing is computed here that is not there.
 """
@@ -15,12 +15,13 @@ from fedsift.core.localisation import Localisation
 from fedsift.core.mask_file import ClientMask
 from fedsift.core.merged_sums import MergedSums
 from fedsift.core.seeds import derive_seed
+from fedsift.core.task_vectors import Vector
 from fedsift.strategies.fine_tune_merge import Mean
 from fedsift.strategies.registry import COMPARED, METHODS, SIFT_MASKS, SIFT_MERGE
 from fedsift.strategies.ties import Ties
-from fedsift.studies.lab import Lab, Vector
-from fedsift.studies.lab_clients import LabClients
+from fedsift.studies.cached_clients import CachedClients
 from fedsift.studies.reproduction.experiment import Result, has_series, series_of
+from fedsift.studies.training_cache import TrainingCache
 
 # Titles of series.
 FT_MERGED = METHODS["ft-merge"].title
@@ -48,18 +49,18 @@ class SiftMerge:
         sums: S and C, and the number of members.
     """
 
-    def __init__(self, lab: Lab, config: RunConfig, capacity: int) -> None:
+    def __init__(self, cache: TrainingCache, config: RunConfig, capacity: int) -> None:
         """No members.
 
         Args:
-            lab: whose sign vector and layout it takes.
-            config: whose grid and localisation it takes: the lab's, `published`, or another.
+            cache: whose sign vector and layout it takes.
+            config: whose grid and localisation it takes: the cache's, `published`, or another.
             capacity: the most members.
         """
-        self.terms = UploadTerms(lab.layout.digest, lab.size, config.sign_seed, config.grid)
+        self.terms = UploadTerms(cache.layout.digest, cache.size, config.sign_seed, config.grid)
         self.sums = MergedSums.empty(self.terms, capacity)
         self._localisation = Localisation(config.localise)
-        self._signs = lab.signs
+        self._signs = cache.signs
 
     def add(self, magnitudes: Vector) -> None:
         """Merge a member's magnitudes as tuned, shape (n,)."""
@@ -87,39 +88,39 @@ class SiftMerge:
         return self.sums.merged_magnitudes() * self._signs
 
 
-def sift_merge(lab: Lab, config: RunConfig, clients: Sequence[str], magnitudes: Trainings) -> SiftMerge:
+def sift_merge(cache: TrainingCache, config: RunConfig, clients: Sequence[str], magnitudes: Trainings) -> SiftMerge:
     """The merge of some clients' sign-fixed tunings; `config` as of `SiftMerge`."""
-    merge = SiftMerge(lab, config, len(clients))
+    merge = SiftMerge(cache, config, len(clients))
     for client_id in clients:
         merge.add(magnitudes(client_id))
     return merge
 
 
 def sift_merges(
-    lab: Lab, clients: Sequence[str], magnitudes: Trainings, config: RunConfig | None = None
+    cache: TrainingCache, clients: Sequence[str], magnitudes: Trainings, config: RunConfig | None = None
 ) -> dict[str, SiftMerge]:
     """The merges for SIFT-Masks as configured and as published, by title; one where the two are the same.
 
-    `config` is the lab's for None.
+    `config` is the cache's for None.
     """
-    config = config or lab.config
+    config = config or cache.config
     variants = {SIFT_MASKED: config, SIFT_PUBLISHED: published(config)}
     if variants[SIFT_PUBLISHED] == config:
         del variants[SIFT_PUBLISHED]
-    return {name: sift_merge(lab, each, clients, magnitudes) for name, each in variants.items()}
+    return {name: sift_merge(cache, each, clients, magnitudes) for name, each in variants.items()}
 
 
-def mean_of(lab: Lab, clients: Iterable[str], task_vectors: Trainings) -> Vector:
+def mean_of(cache: TrainingCache, clients: Iterable[str], task_vectors: Trainings) -> Vector:
     """FT + Merge: the mean of some clients' task vectors, shape (n,)."""
-    merge = Mean(lab.size)
+    merge = Mean(cache.size)
     for client_id in clients:
         merge.add(task_vectors(client_id))
     return merge.merged()
 
 
-def ties_of(lab: Lab, clients: Iterable[str], task_vectors: Trainings, density: float) -> Vector:
+def ties_of(cache: TrainingCache, clients: Iterable[str], task_vectors: Trainings, density: float) -> Vector:
     """TIES of some clients' task vectors with scale 1, shape (n,)."""
-    merge = Ties(lab.size, density=density)
+    merge = Ties(cache.size, density=density)
     for client_id in clients:
         merge.add(task_vectors(client_id))
     return merge.merged()
@@ -139,21 +140,21 @@ class ComparedMerge(NamedTuple):
     served: Callable[[str], Vector]
 
 
-def compared_merge(name: str, lab: Lab, clients: Iterable[str], steps: int = 0) -> ComparedMerge:
+def compared_merge(name: str, cache: TrainingCache, clients: Iterable[str], steps: int = 0) -> ComparedMerge:
     """Have a method of `fedsift compare` merge some clients, tuned for so many steps (the configuration's for 0)."""
-    method, lab_clients = COMPARED[name](lab.size), LabClients(lab, steps)
-    method.change(lab_clients, set(clients), set())
-    method.choose(lab_clients)
-    return ComparedMerge(method.title, dict(method.chosen), lab_clients.served(method))
+    method, cached_clients = COMPARED[name](cache.size), CachedClients(cache, steps)
+    method.change(cached_clients, set(clients), set())
+    method.choose(cached_clients)
+    return ComparedMerge(method.title, dict(method.chosen), cached_clients.served(method))
 
 
-def groups(lab: Lab, number: int) -> list[list[str]]:
+def groups(cache: TrainingCache, number: int) -> list[list[str]]:
     """The clients in groups of `number`, in an order drawn from the seed; those left over are in none.
 
     So each number merged is measured on all clients (but for those left over), and 1 is the local models.
     """
-    seed = lab.config.seed
-    order = sorted(lab.clients, key=lambda client_id: derive_seed(seed, "merge groups", client_id))
+    seed = cache.config.seed
+    order = sorted(cache.clients, key=lambda client_id: derive_seed(seed, "merge groups", client_id))
     return [order[start : start + number] for start in range(0, len(order) - number + 1, number)]
 
 
@@ -163,19 +164,19 @@ def numbers_merged(clients: int) -> list[int]:
     return [number for number in rounded if number < clients] + [clients]
 
 
-def scores_of(lab: Lab, requests: Iterable[Request], total: int) -> dict[str, list[float]]:
-    """Name -> the scores of the clients, in the order of their ids; arguments as of `Lab.scores`."""
-    scores = lab.scores(requests, total)
+def scores_of(cache: TrainingCache, requests: Iterable[Request], total: int) -> dict[str, list[float]]:
+    """Name -> the scores of the clients, in the order of their ids; arguments as of `TrainingCache.scores`."""
+    scores = cache.scores(requests, total)
     names = dict.fromkeys(name for each in scores.values() for name in each)
     return {name: [scores[client_id][name] for client_id in sorted(scores)] for name in names}
 
 
 def scores_of_groups(
-    lab: Lab, number: int, served: Callable[[Sequence[str]], Iterable[Request]]
+    cache: TrainingCache, number: int, served: Callable[[Sequence[str]], Iterable[Request]]
 ) -> dict[str, list[float]]:
     """Name -> the scores of the clients in `groups` of a number; `served` makes the requests of a group's clients."""
-    dealt = groups(lab, number)
-    return scores_of(lab, (request for group in dealt for request in served(group)), len(dealt) * number)
+    dealt = groups(cache, number)
+    return scores_of(cache, (request for group in dealt for request in served(group)), len(dealt) * number)
 
 
 def held_against_paper(result: Result) -> dict[str, Any]:
@@ -188,7 +189,7 @@ def note_published(result: Result, scores: str) -> str:
     return f" (as published {scores})" if has_series(result, SIFT_PUBLISHED) else ""
 
 
-def zero_shot(lab: Lab) -> float:
+def zero_shot(cache: TrainingCache) -> float:
     """The mean score of M0."""
-    scores = scores_of(lab, ((client_id, {ZERO_SHOT: None}) for client_id in lab.clients), len(lab.clients))
+    scores = scores_of(cache, ((client_id, {ZERO_SHOT: None}) for client_id in cache.clients), len(cache.clients))
     return float(np.mean(scores[ZERO_SHOT]))

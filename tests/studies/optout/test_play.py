@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import ray
+from fedsift.studies.optout.play import by_influence, play
 from flwr.app import Message, RecordDict
 from rich.console import Console
 
@@ -27,7 +28,6 @@ from fedsift.runtime.worker import Parcel
 from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.strategies.registry import METHODS
 from fedsift.studies.optout.oracle import chains
-from fedsift.studies.optout.play import by_influence, play
 from fedsift.studies.optout.scenario import parse_scenario
 
 EIGHT = [f"client {place}" for place in range(8)]
@@ -36,8 +36,8 @@ EIGHT = [f"client {place}" for place in range(8)]
 @pytest.fixture(autouse=True)
 def _workers(pool: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Scenarios run on the shared workers."""
-    for module in ("optout.play", "verify"):
-        monkeypatch.setattr(f"simulations.{module}.ray_session", lambda *_: nullcontext(pool))
+    for module in ("studies.optout.play", "runs.verify"):
+        monkeypatch.setattr(f"fedsift.{module}.ray_session", lambda *_: nullcontext(pool))
 
 
 def play_out(toml: str, config: RunConfig, out: Path, **settings: Any) -> dict[str, Any]:

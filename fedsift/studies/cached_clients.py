@@ -1,4 +1,4 @@
-"""The clients of experiments: what a method asks of a federation's clients, the lab's trainings answer."""
+"""The clients of experiments: what a method asks of a federation's clients, the cache of trainings answers."""
 
 import hashlib
 import json
@@ -12,29 +12,32 @@ from fedsift.core.examples import Row
 from fedsift.core.task_vectors import Mask, Vector
 from fedsift.protocol.compared_method import ComparedMethod, PoolTraining, Recipient, Stages, Terms, Trained
 from fedsift.strategies.families.pooled_training import stage_steps
-from fedsift.studies.lab import FineTuning, Lab
+from fedsift.studies.training_cache import TrainingCache
+from fedsift.studies.training_calls import FineTuning
 
 _BYTES_AT_ONCE = 1 << 26  # of the models that are sent to be scored together
 
 
-class LabClients:
-    """`Clients` over a lab: bit for bit what a federation's clients would answer. All of them do, and none fails.
+class CachedClients:
+    """`Clients` over a cache: bit for bit what a federation's clients would answer. All of them do, and none fails.
 
     A pool is trained once for all methods that ask the same clients.
     """
 
     failures: Mapping[str, str] = {}
 
-    def __init__(self, lab: Lab, steps: int = 0, rows: Callable[[str], Sequence[Row]] | None = None) -> None:
+    def __init__(
+        self, cache: TrainingCache, steps: int = 0, rows: Callable[[str], Sequence[Row]] | None = None
+    ) -> None:
         """Train nothing yet.
 
         Args:
-            lab: trains and scores.
+            cache: trains and scores.
             steps: of a client's training; the configuration's for 0.
             rows: what a client brings into a pool; by default what it has in the data set.
         """
-        self._lab, self._steps = lab, steps or lab.config.steps
-        self._rows = rows or load_dataset(lab.config).train_examples
+        self._cache, self._steps = cache, steps or cache.config.steps
+        self._rows = rows or load_dataset(cache.config).train_examples
         self._own: dict[str, Callable[[str], Vector]] = {}
         self._pools: dict[str, Vector] = {}
 
@@ -43,8 +46,8 @@ class LabClients:
         return ids
 
     def fine_tuned(self, ids: Set[str]) -> Iterator[tuple[str, Trained]]:
-        """As of `Clients`, from the files that the lab keeps."""
-        vector = self._lab.fine_tuned(sorted(ids), self._steps)
+        """As of `Clients`, from the files that the cache keeps."""
+        vector = self._cache.fine_tuned(sorted(ids), self._steps)
         self._own |= dict.fromkeys(ids, vector)
         return ((client_id, Trained(vector(client_id), self._steps)) for client_id in sorted(ids))
 
@@ -77,13 +80,13 @@ class LabClients:
         missing = {keys[number]: each for number, each in asked.items() if keys[number] not in self._pools}
         for key, each in missing.items():
             if not each.rows:
-                self._pools[key] = np.zeros(self._lab.size, np.float32) if each.start is None else each.start
+                self._pools[key] = np.zeros(self._cache.size, np.float32) if each.start is None else each.start
         running = {key: each for key, each in missing.items() if each.rows}
-        self._pools |= self._lab.tuned(running.items(), len(running))
+        self._pools |= self._cache.tuned(running.items(), len(running))
         return {number: self._pools[key] for number, key in keys.items()}
 
     def embedded(self, ids: Set[str]) -> Iterator[tuple[str, Vector]]:
-        """Not here: the lab only tunes and scores."""
+        """Not here: the cache only tunes and scores."""
         raise NotImplementedError
 
     def masks(
@@ -99,11 +102,11 @@ class LabClients:
     ) -> dict[str, list[float]]:
         """As of `Clients`."""
         scores: dict[str, list[float]] = {client_id: [] for client_id in sorted(ids)}
-        together = max(1, _BYTES_AT_ONCE // (4 * self._lab.size))
+        together = max(1, _BYTES_AT_ONCE // (4 * self._cache.size))
         for start in range(0, len(candidates), together):
             some = candidates[start : start + together]
             requests = ((client_id, self._models(method, client_id, some, shared)) for client_id in scores)
-            for client_id, named in self._lab.scores(requests, len(scores)).items():
+            for client_id, named in self._cache.scores(requests, len(scores)).items():
                 by_candidate: dict[str, list[float]] = {}
                 for name, score in named.items():
                     by_candidate.setdefault(name.partition(" ")[0], []).append(score)
@@ -131,7 +134,7 @@ class LabClients:
         self, method: ComparedMethod, client_id: str, terms: Terms, shared: Mapping[str, Vector]
     ) -> list[Vector]:
         own = self._own[client_id](client_id) if client_id in method.members and client_id in self._own else None
-        recipient = Recipient(own, shared, self._lab.layout.sizes, _no_score)
+        recipient = Recipient(own, shared, self._cache.layout.sizes, _no_score)
         return method.serve(recipient, **terms, **method.own_terms(client_id))
 
 
