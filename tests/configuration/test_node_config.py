@@ -6,8 +6,7 @@ import pytest
 from fedsift.configuration.node_settings import NodeSettings, read_schedule
 from flwr.app import Context, RecordDict
 from flwr.common.config import parse_config_args
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput

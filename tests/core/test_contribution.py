@@ -2,8 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fedsift.core import contribution as contribution_module
 from fedsift.core.contribution import Contribution, mask_slices, quantise

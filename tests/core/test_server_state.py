@@ -2,11 +2,9 @@ import hashlib
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from fedsift.core import contribution as contribution_module
-from fedsift.core import ledger, server_state
+from fedsift.core import contribution as contribution_module, ledger, server_state
 from fedsift.core.bit_packing import pack_mask
 from fedsift.core.errors import Refused
 from fedsift.core.localisation import Localisation

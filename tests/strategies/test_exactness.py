@@ -1,8 +1,7 @@
 """Whatever joins and leaves there were, an exact method ends in the state of those who are members."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fedsift.strategies.registry import COMPARED
 from tests.strategies.made_up_clients import SIZE, MadeUpClients
