@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-from fedsift.simulations.bench.measurement import figure
+from fedsift.studies.bench.measurement import figure
 from fedsift.studies.plan.assumptions import SUSTAINED
 from fedsift.studies.plan.footprint import Footprint
 from fedsift.studies.plan.removals import Removals

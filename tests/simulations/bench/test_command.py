@@ -1,15 +1,19 @@
 import json
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from fedsift.simulations.bench import codec
+from fedsift.simulations.bench.codec import measure_codec
+from fedsift.studies.bench.benchmarks import BENCHMARKS
 from tests.cli.commands import invoke
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(codec, "_SIZE", 1 << 10)
+    codec = replace(BENCHMARKS["codec"], measure=partial(measure_codec, size=1 << 10))
+    monkeypatch.setitem(BENCHMARKS, "codec", codec)
 
 
 def test_one_part_as_a_table_and_in_a_file(tmp_path: Path) -> None:
@@ -21,6 +25,13 @@ def test_one_part_as_a_table_and_in_a_file(tmp_path: Path) -> None:
     assert list(told["parts"]) == ["codec"]
     assert told["machine"]["cores"] >= 1
     assert {len(each["values"]) for each in told["parts"]["codec"]["measurements"]} == {2}
+
+
+def test_every_file_is_a_benchmark_with_an_option() -> None:
+    files = {file.stem for file in (Path(__file__).parents[3] / "simulations" / "bench").glob("[a-z]*.py")}
+    assert set(BENCHMARKS) == files
+    _, out, _ = invoke("bench", "--help")
+    assert all(f"--{name}" in out for name in files)
 
 
 def test_json_alone_on_standard_output() -> None:

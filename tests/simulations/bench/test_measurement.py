@@ -2,7 +2,7 @@ import json
 
 from rich.console import Console
 
-from fedsift.simulations.bench.measurement import Measurement, Part, figure, in_turn
+from fedsift.studies.bench.measurement import Measurement, Part, figure, in_turn
 
 PART = Part(
     "steps",
