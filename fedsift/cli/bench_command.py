@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from fedsift.cli.options import DATA, GRID, MACHINE, MODEL, TUNING, takes
-from fedsift.cli.shared import JSON, settings_of, told_to_people
+from fedsift.cli.options import JSON, TRAINING, settings_of, takes
+from fedsift.cli.terminal import told_to_people
+from fedsift.core.options import Group
 from fedsift.files.output import check_file, write_whole
 from fedsift.studies.bench.benchmarks import BENCHMARKS, Benchmark, figures
 
@@ -38,7 +39,7 @@ def _asked_for(command: Callable[..., None]) -> Callable[..., None]:
     return with_benchmarks
 
 
-@takes(*DATA, *MODEL, *TUNING, *GRID, *MACHINE, "partial_sums")
+@takes(*TRAINING, Group.GRID, "partial_sums")
 @_asked_for
 def bench(
     overrides: dict[str, Any],

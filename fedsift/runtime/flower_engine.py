@@ -72,7 +72,7 @@ def _app(config: RunConfig, settings: ServerSettings) -> dict[str, Any]:
     """The pyproject.toml of an app without code of its own: it is imported from where fedsift is installed."""
     components = {
         "serverapp": "fedsift.simulations.flower.server_app:app",
-        "clientapp": "fedsift.simulations.flower.client_app:app",
+        "clientapp": "fedsift.simulations.flower.node_app:app",
     }
     app = {"publisher": "fedsift", "components": components, "config": app_config(config, settings)}
     return {

@@ -8,6 +8,7 @@ message do not depend on the number of clients.
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from itertools import count, islice
 from operator import length_hint
+from pathlib import Path
 from typing import Any, Protocol
 
 import ray
@@ -16,6 +17,7 @@ from flwr.serverapp import Grid
 from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
 
+from fedsift.configuration.node_config import NodeConfig
 from fedsift.protocol.messages import FORGET, QUERY, TRAIN
 from fedsift.protocol.partial_merge import PartialMerge
 from fedsift.runtime.in_flight import LiveWorkers, answers, slots
@@ -205,15 +207,28 @@ def _environment(message: Message) -> str:
 
 
 def node_configs(
-    clients: Mapping[str, int], extra: Mapping[str, str] | None = None, held_out: Container[str] = ()
+    clients: Mapping[str, int],
+    newcomers: Container[str] = (),
+    mask_folder: Path | None = None,
+    vector_folder: Path | None = None,
 ) -> list[UserConfig]:
-    """Flower's usual node configuration, and the client's own id, for clients with their places in the data set.
+    """A simulated node for each client.
 
-    Those in `held_out` never join; they only score.
+    Args:
+        clients: each one's place in the data set.
+        newcomers: those of them that never join.
+        mask_folder: where clients keep their masks; None keeps none.
+        vector_folder: where they keep plain task vectors.
     """
-    total = len(clients)
-    nodes: list[UserConfig] = []
-    for client_id, place in clients.items():
-        node: UserConfig = {"partition-id": place, "num-partitions": total, "client-id": client_id, **(extra or {})}
-        nodes.append({**node, "held-out": True} if client_id in held_out else node)
-    return nodes
+    masks, vectors = (str(each.resolve()) if each else "" for each in (mask_folder, vector_folder))
+    return [
+        NodeConfig(
+            client_id=client_id,
+            partition_id=place,
+            num_partitions=len(clients),
+            mask_folder=masks,
+            vector_folder=vectors,
+            newcomer=client_id in newcomers,
+        ).to_user_config()
+        for client_id, place in clients.items()
+    ]

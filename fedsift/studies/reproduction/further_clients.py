@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from fedsift.configuration.clients_of_run import choose_held_out
+from fedsift.configuration.clients_of_run import choose_newcomers
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import Row
 from fedsift.studies.training_cache import TrainingCache
@@ -14,7 +14,7 @@ def further_clients(cache: TrainingCache, number: int) -> dict[str, Sequence[Row
     Raises:
         BadInput: the data have no client beyond the cache's.
     """
-    dataset, _, further = choose_held_out(cache.config, number)
+    dataset, _, further = choose_newcomers(cache.config, number)
     if not further:
         raise BadInput(
             f"clients = {len(cache.clients)}: all that the data have; this experiment needs further ones that take no "

@@ -8,10 +8,11 @@ from typing import Any
 
 from flwr.app import UserConfig
 
-from fedsift.configuration.clients_of_run import choose_clients, load_dataset
+from fedsift.configuration.clients_of_run import choose_clients
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.ledger import Ledger
 from fedsift.core.server_state import ServerState
+from fedsift.data.loading import load_dataset
 from fedsift.learning.models import load_layout
 from fedsift.runs.federate import federate, places
 from fedsift.runtime.ray_session import ray_session
@@ -33,7 +34,7 @@ def measure(user_config: UserConfig) -> dict[str, Any]:
         started = time.perf_counter()
         outcome = federate(pool, config, places(clients, clients), ledger=ledger, masks=masks)
         seconds = time.perf_counter() - started
-        failures = outcome["rounds"][0]["failures"]
+        failures = outcome.rounds[0].failures
         if failures:
             raise ArmFailed(f"{len(failures)} clients failed: {failures}")
         state = ServerState(Ledger.open(ledger))

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.nn.modules.module import register_module_forward_hook
 
-from fedsift.configuration.clients_of_run import load_dataset
 from fedsift.configuration.run_config import RunConfig
+from fedsift.data.loading import load_dataset
 from fedsift.learning.fine_tuning import FineTuner
 from fedsift.learning.models import load_layout, load_learner
 from fedsift.simulations.bench.arms.step_arms import (
