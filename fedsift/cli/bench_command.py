@@ -14,7 +14,8 @@ from fedsift.cli.options import JSON, TRAINING, settings_of, takes
 from fedsift.cli.terminal import told_to_people
 from fedsift.core.options import Group
 from fedsift.files.output import check_file, write_whole
-from fedsift.studies.bench.benchmarks import BENCHMARKS, Benchmark, figures
+from fedsift.studies.bench.benchmark import Benchmark
+from fedsift.studies.bench.registry import BENCHMARKS, figures
 
 
 def _asked_for(command: Callable[..., None]) -> Callable[..., None]:

@@ -11,7 +11,7 @@ from fedsift.core.contribution import Contribution, UploadTerms, quantise
 from fedsift.core.linear_checksum import LinearChecksum
 from fedsift.core.quantisation import QuantisationGrid, highest_level
 from fedsift.core.running_sums import RunningSums
-from fedsift.studies.bench.benchmarks import Benchmark
+from fedsift.studies.bench.benchmark import Benchmark
 from fedsift.studies.bench.measurement import Measurement, Part, in_turn
 
 _SIZE = 1 << 22

@@ -8,7 +8,7 @@ from typing import Any
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.contribution import UploadTerms
 from fedsift.core.quantisation import QuantisationGrid
-from fedsift.studies.bench.benchmarks import Benchmark
+from fedsift.studies.bench.benchmark import Benchmark
 from fedsift.studies.bench.measurement import Measurement, Part, in_turn
 from fedsift.studies.bench.processes import PEAK_MEMORY, run_arm
 

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from fedsift.configuration.run_config import RunConfig
-from fedsift.studies.bench.benchmarks import Benchmark
+from fedsift.studies.bench.benchmark import Benchmark
 from fedsift.studies.bench.measurement import Measurement, Part, in_turn
 from fedsift.studies.bench.processes import run_arm
 

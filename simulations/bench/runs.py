@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from fedsift.configuration.clients_of_run import choose_clients
 from fedsift.configuration.run_config import RunConfig
 from fedsift.data.loading import load_dataset
-from fedsift.studies.bench.benchmarks import Benchmark
+from fedsift.studies.bench.benchmark import Benchmark
 from fedsift.studies.bench.measurement import Measurement, Part, in_turn
 from fedsift.studies.bench.processes import PEAK_MEMORY, ArmFailed, run_arm
 

@@ -4,7 +4,7 @@ import os
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from fedsift.studies.bench.benchmarks import Benchmark
+from fedsift.studies.bench.benchmark import Benchmark
 from fedsift.studies.bench.measurement import Measurement, Part
 from fedsift.studies.bench.processes import answer, run_arm, set_worker_environment
 
