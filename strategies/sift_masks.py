@@ -14,16 +14,17 @@ Replies are decoded one at a time. Of an upload nothing is kept but the sums and
 
 import json
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from logging import getLogger
-from typing import Any, Protocol
+from typing import Protocol
 
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 
 from fedsift.core.errors import Refused
 from fedsift.core.localisation import Localisation
+from fedsift.core.receipt import ReceiptBody, RunFacts
 from fedsift.core.server_state import ServerState
 from fedsift.protocol import messages
 from fedsift.protocol.client_rounds import ClientRounds, RoundRecord
@@ -48,12 +49,12 @@ class SiftRecord(RoundRecord):
     """What a round did.
 
     Attributes:
-        receipts: bodies of the receipts written for those who asked to leave.
+        receipts: what the receipts say that were written for those who asked to leave.
         upload_bytes: total size of the members' uploads.
         saturated: entries that the highest level cut, over the members' uploads.
     """
 
-    receipts: list[dict[str, Any]] = field(default_factory=list)
+    receipts: list[ReceiptBody] = field(default_factory=list)
     upload_bytes: int = 0
     saturated: int = 0
 
@@ -66,7 +67,7 @@ class SiftMasks(ClientRounds[SiftRecord]):
         state: ServerState,
         localisations: Iterable[str],
         evaluate: bool = True,
-        receipt_context: Mapping[str, str | int] | None = None,
+        facts: RunFacts | None = None,
         node_keys: NodeKeys | None = None,
     ) -> None:
         """Strategy over a server state.
@@ -75,14 +76,14 @@ class SiftMasks(ClientRounds[SiftRecord]):
             state: the sums and members; the strategy alone changes it.
             localisations: which served models each member is to score, by name.
             evaluate: whether rounds end with an evaluation.
-            receipt_context: what receipts are to tell besides, such as profile and software.
+            facts: what receipts are to say of the run.
             node_keys: ties every member to the node that it joined from; None where nodes are simulated.
         """
         super().__init__()
         self.state = state
         self._localisations = tuple(Localisation(name) for name in dict.fromkeys(localisations))
         self._evaluate = evaluate
-        self._receipt_context = dict(receipt_context or {})
+        self._facts = facts
         self._node_keys = node_keys
         self._gone: set[str] = set()  # Clients that ask to leave and are no members.
         self._joining = 0  # Clients whose training has not been answered yet.
@@ -154,9 +155,9 @@ class SiftMasks(ClientRounds[SiftRecord]):
                 if leaving:
                     refused[client_id] = str(error).strip().splitlines()[-1]  # Of a crash, not the whole traceback.
         self.before_removals()
-        receipts = self.state.commit_removals(self._receipt_context)
-        receipts += [self.state.refuse(each, refused[each], self._receipt_context) for each in sorted(refused)]
-        record.receipts = [json.loads(receipt.body) for receipt in receipts]
+        receipts = self.state.commit_removals(self._facts)
+        receipts += [self.state.refuse(each, refused[each], self._facts) for each in sorted(refused)]
+        record.receipts = [receipt.body for receipt in receipts]
         record.state_digest = self.state.fold().hex()
         members = self.state.members.values()
         record.members = len(members)
@@ -226,7 +227,7 @@ class SiftMasks(ClientRounds[SiftRecord]):
     ) -> Iterable[Message]:
         """Tell those who left, and serve all who answered: messages are made one by one while they are sent."""
         receipts = self.rounds[-1].receipts
-        removed = self._gone | {body["client"] for body in receipts if body["verdict"] != "REFUSED"}
+        removed = self._gone | {body.client for body in receipts if body.verdict.removed}
         self.tell(REMOVED, server_round, removed, grid)
         if not self.evaluates(server_round):
             return []

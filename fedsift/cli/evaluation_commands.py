@@ -12,6 +12,7 @@ from fedsift.cli.terminal import NOTHING_WRITTEN, go_on, progress_bars, told_to_
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput, Refused
 from fedsift.core.options import Group
+from fedsift.files.json_file import json_text
 from fedsift.files.output import output_folder
 
 
@@ -60,7 +61,7 @@ def compare(
 def optout(
     overrides: dict[str, Any],
     scenario: Annotated[str | None, typer.Argument(help="A .toml file, or a ready one by name.")] = None,
-    held_out: Annotated[int, typer.Option(help="Further clients that never join, and score the merged model.")] = 10,
+    newcomers: Annotated[int, typer.Option(help="Further clients that never join, and score the merged model.")] = 10,
     full_oracles: Annotated[int, typer.Option(help="Steps also held against a run of exactly their members.")] = 10,
     evaluate_every: Annotated[int | None, typer.Option(help="Score after so many steps; default: 12 times.")] = None,
     attacks: Annotated[bool, typer.Option("--attacks", help="Also attack the first leavers' examples.")] = False,
@@ -71,8 +72,9 @@ def optout(
 ) -> None:
     """Play a scenario of clients that opt out, prove every step, and write a report."""
     with told_to_people(NOTHING_WRITTEN):
-        from fedsift.studies.optout import play as player
+        from fedsift.studies.optout import play_scenario as player
         from fedsift.studies.optout.scenario import read_scenario, ready_scenarios
+        from fedsift.studies.optout.scenario_result import Proof
         from fedsift.studies.report import write_report
         from fedsift.studies.report.drawing import check_matplotlib
         from fedsift.studies.report.outcome import read_outcome
@@ -97,7 +99,7 @@ def optout(
             else:
                 read = read_scenario(str(scenario))
                 settings = RunConfig.from_mapping({**read.run, **given}, source="options")
-                result = player.play(read, settings, folder, bars, held_out, full_oracles, evaluate_every)
+                result = player.play(read, settings, folder, bars, newcomers, full_oracles, evaluate_every)
             if attacks:
                 from fedsift.studies.optout.attacks import attack
 
@@ -106,14 +108,14 @@ def optout(
             if tensorboard:
                 write_events(folder)
             if json_:
-                typer.echo(json.dumps(result, indent=1))
+                typer.echo(json_text(result, indent=1))
             else:
                 summary = summarise(read_outcome(folder))
                 lines = [summary.headline, *summary.warnings, *summary.still_in, summary.lead, *summary.points]
                 for line in filter(None, lines):
                     typer.echo(line)
                 typer.echo(f"report   {files[0]}")
-            if result["verdict"] != "proven":
+            if result.verdict != Proof.PROVEN:
                 raise typer.Exit(Refused.exit_code)
 
 
@@ -127,8 +129,7 @@ def reproduce(
     """Measure figures of the paper, and questions that it leaves open, on any data and model."""
     with told_to_people(f"trainings so far are in {out}, and will be used again"):
         from fedsift.studies.reproduction.registry import EXPERIMENTS
-        from fedsift.studies.reproduction.reproduce import configuration
-        from fedsift.studies.reproduction.reproduce import reproduce as measure
+        from fedsift.studies.reproduction.reproduce import configuration, reproduce as measure
 
         if not names:
             for experiment in EXPERIMENTS.values():

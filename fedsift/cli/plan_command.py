@@ -51,8 +51,8 @@ def plan(
     with told_to_people("nothing was written"):
         from fedsift.studies.plan.assumptions import Assumptions
         from fedsift.studies.plan.footprint import Footprint
+        from fedsift.studies.plan.presentation import assumed, footprint_table, plan_json, removals_table
         from fedsift.studies.plan.removals import removals as removals_by_method
-        from fedsift.studies.plan.table import assumed, footprint_table, plan_json, removals_table
 
         footprint = Footprint(
             Assumptions(

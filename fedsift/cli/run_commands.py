@@ -12,6 +12,7 @@ from fedsift.cli.terminal import NOTHING_WRITTEN, go_on, progress_bars, told_to_
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput, Refused
 from fedsift.core.options import Group
+from fedsift.files.json_file import json_text
 from fedsift.files.output import output_folder
 
 
@@ -29,17 +30,17 @@ def run(
         settings = settings_of(overrides, config, preset)
         if resume and (config or preset or out or any(value is not None for value in overrides.values())):
             raise BadInput("--resume takes the run's own configuration; give no other option than --json")
+        from fedsift.cli.run_summary import print_run
         from fedsift.runs import run as simulation
-        from fedsift.runs.result import print_summary, proven
 
         with output_folder(resume or out) as folder, told_to_people(go_on("run", folder), folder):
             bars = progress_bars()
             result = simulation.resume(folder, bars) if resume else simulation.run(settings, folder, bars)
             if json_:
-                typer.echo(json.dumps(result, indent=1))
+                typer.echo(json_text(result, indent=1))
             else:
-                print_summary(Console(), result, folder)
-            if not proven(result):
+                print_run(Console(), result, folder)
+            if not result.proven:
                 raise typer.Exit(Refused.exit_code)
 
 
@@ -52,15 +53,15 @@ def check_data(
     """Show what a data set holds, as the model will see it, and train one client twice."""
     with told_to_people(NOTHING_WRITTEN):
         settings = settings_of({"dataset": dataset, **overrides})
+        from fedsift.cli.run_summary import print_data
         from fedsift.runs.check_data import check_data as check
-        from fedsift.runs.result import print_data
 
-        told = check(settings, progress_bars())
+        report = check(settings, progress_bars())
         if json_:
-            typer.echo(json.dumps(told, indent=1))
+            typer.echo(json_text(report, indent=1))
         else:
-            print_data(Console(), told)
-        if len(set(told["digests"])) != 1:
+            print_data(Console(), report)
+        if not report.repeatable:
             raise typer.Exit(Refused.exit_code)
 
 
@@ -72,17 +73,16 @@ def forget(
 ) -> None:
     """Remove clients from a run: only they train again."""
     with told_to_people("the state is that of before or of after; the same command goes on"):
+        from fedsift.cli.run_summary import print_forgotten
         from fedsift.runs.forget import forget as remove
-        from fedsift.runs.result import print_removals
 
         bars = progress_bars()
-        told = remove(run, clients, rebuild, bars, bars.console.print)
+        result = remove(run, clients, rebuild, bars, bars.console.print)
         if json_:
-            typer.echo(json.dumps(told, indent=1))
+            typer.echo(json_text(result, indent=1))
         else:
-            print_removals(Console(), told, run)
-        last_verdict = {removal["client"]: removal["verdict"] for removal in told["removals"]}
-        if "REFUSED" in last_verdict.values():
+            print_forgotten(Console(), result, run)
+        if result.refused:
             raise typer.Exit(Refused.exit_code)
 
 
@@ -93,15 +93,15 @@ def join(
 ) -> None:
     """Merge clients into a run: only they train."""
     with told_to_people("the same command goes on with those who have not joined"):
+        from fedsift.cli.run_summary import print_joined
         from fedsift.runs.join import join as merge
-        from fedsift.runs.result import print_joined
 
-        told = merge(run, clients, progress_bars())
+        result = merge(run, clients, progress_bars())
         if json_:
-            typer.echo(json.dumps(told, indent=1))
+            typer.echo(json_text(result, indent=1))
         else:
-            print_joined(Console(), told)
-        if told["failures"]:
+            print_joined(Console(), result)
+        if result.failures:
             raise typer.Exit(Refused.exit_code)
 
 
@@ -113,14 +113,13 @@ def verify(
 ) -> None:
     """Audit a run's ledger."""
     with told_to_people("nothing was changed"):
-        from fedsift.runs.result import print_findings
+        from fedsift.cli.run_summary import print_verified
         from fedsift.runs.verify import verify as check
 
-        profile, findings = check(run, oracle, certificate, progress_bars())
+        verified = check(run, oracle, certificate, progress_bars())
         if json_:
-            checks = {finding.check: finding.problems for finding in findings}
-            typer.echo(json.dumps({"profile": profile, "checks": checks}, indent=1))
+            typer.echo(json.dumps({"profile": verified.profile, "checks": verified.checks}, indent=1))
         else:
-            print_findings(Console(), profile, findings)
-        if any(finding.problems for finding in findings):
+            print_verified(Console(), verified)
+        if not verified.holds:
             raise typer.Exit(Refused.exit_code)

@@ -13,17 +13,17 @@ from rich.console import Console
 from fedsift.core.errors import FedsiftError
 
 if TYPE_CHECKING:
-    from fedsift.runtime.progress import PhaseBars
+    from fedsift.cli.interruptible_bars import InterruptibleBars
 
 INTERRUPTED = 130  # exit code
 NOTHING_WRITTEN = "nothing was written"
 
 
-def progress_bars() -> "PhaseBars":
+def progress_bars() -> "InterruptibleBars":
     """Bars on standard error."""
-    from fedsift.runtime.progress import PhaseBars
+    from fedsift.cli.interruptible_bars import InterruptibleBars
 
-    return PhaseBars(Console(stderr=True))
+    return InterruptibleBars(Console(stderr=True))
 
 
 def go_on(command: str, folder: Path) -> str:

@@ -24,20 +24,20 @@ def choose_clients(config: RunConfig, dataset: FederatedDataset) -> list[str]:
     return list(available[: config.clients or None])
 
 
-def choose_held_out(config: RunConfig, held_out: int) -> tuple[FederatedDataset, list[str], list[str]]:
-    """The clients of a run, and those that follow them in the data, up to `held_out`, who are to take no part.
+def choose_newcomers(config: RunConfig, newcomers: int) -> tuple[FederatedDataset, list[str], list[str]]:
+    """The clients of a run, and those that follow them in the data, up to `newcomers`, who never join.
 
     Returns:
-        A data set that holds both, the clients, and the held-out ones.
+        A data set that holds both, the clients, and the newcomers.
 
     Raises:
         BadInput: a number of them that cannot be, or fewer clients than asked for.
     """
-    if not 0 <= held_out <= MOST:
-        raise BadInput(f"held-out = {held_out}: give a number of clients from 0 to {MOST:,}")
-    dataset = load_dataset(dataclasses.replace(config, clients=config.clients and config.clients + held_out))
+    if not 0 <= newcomers <= MOST:
+        raise BadInput(f"newcomers = {newcomers}: give a number of clients from 0 to {MOST:,}")
+    dataset = load_dataset(dataclasses.replace(config, clients=config.clients and config.clients + newcomers))
     clients = choose_clients(config, dataset)
-    return dataset, clients, list(dataset.client_ids[len(clients) : len(clients) + held_out])
+    return dataset, clients, list(dataset.client_ids[len(clients) : len(clients) + newcomers])
 
 
 def choose_leavers(config: RunConfig, clients: list[str]) -> tuple[str, ...]:

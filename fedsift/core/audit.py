@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from fedsift.core.contribution import Contribution
 from fedsift.core.errors import FedsiftError
-from fedsift.core.ledger import Ledger, receipt_digest
+from fedsift.core.ledger import Ledger
+from fedsift.core.receipt import receipt_digest
 from fedsift.core.server_state import ServerState, seal
 
 
@@ -43,7 +44,7 @@ def _receipts(ledger: Ledger) -> list[str]:
         if receipt.number != place:
             problems.append(f"receipt {place} is missing")
             break
-        if receipt.previous != previous or receipt_digest(receipt.previous, receipt.body) != receipt.digest:
+        if receipt.previous != previous or receipt_digest(receipt.previous, receipt.text) != receipt.digest:
             problems.append(f"receipt {place} was changed: its hash does not fit the chain")
         previous = receipt.digest
     if previous != (ledger.get("receipts_head") or bytes(32)):

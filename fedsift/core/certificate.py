@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from fedsift.core.errors import BadInput
-from fedsift.core.ledger import Ledger, Receipt, receipt_digest
+from fedsift.core.ledger import Ledger
+from fedsift.core.receipt import Receipt, canonical, receipt_digest
 
 _FORMAT = "fedsift removal certificate 1"
 _ADVICE = "set XDG_CONFIG_HOME to a folder of yours, in which fedsift keeps its key"
@@ -88,7 +89,7 @@ def certify(receipt: Receipt, key: Ed25519PrivateKey) -> dict[str, Any]:
     """The certificate of a receipt: its body for people, and the signed digest over body and log."""
     return {
         "format": _FORMAT,
-        "receipt": json.loads(receipt.body),
+        "receipt": receipt.body.values(),
         "previous": receipt.previous.hex(),
         "digest": receipt.digest.hex(),
         "public_key": public_key_of(key),
@@ -105,7 +106,7 @@ def check_certificate(path: Path, ledger: Ledger | None = None) -> list[str]:
     try:
         read = json.loads(path.read_text(encoding="utf-8"))
         number = int(read["receipt"]["number"])
-        body = json.dumps(read["receipt"], sort_keys=True, separators=(",", ":"))
+        text = canonical(read["receipt"])
         digest, previous = bytes.fromhex(read["digest"]), bytes.fromhex(read["previous"])
         public_key, signature = bytes.fromhex(read["public_key"]), bytes.fromhex(read["signature"])
         if read["format"] != _FORMAT:
@@ -116,7 +117,7 @@ def check_certificate(path: Path, ledger: Ledger | None = None) -> list[str]:
     except (ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{path} is no removal certificate: {error!r}") from error
     problems = []
-    if receipt_digest(previous, body) != digest:
+    if receipt_digest(previous, text) != digest:
         problems.append("its receipt was changed: it does not hash to the signed digest")
     try:
         verifier.verify(signature, _signed(digest))

@@ -7,9 +7,8 @@ levels q, entry by entry:
     coordinate   m * S * step / C        the mean over the members that moved that coordinate
     own          q * step                the mean, level by level, over the members that reached it (docs/served.md)
 
-The last one needs no sums: a member's mask for each level says all. `+l1` on top of the others rescales to the L1 norm
-of the member's own task vector, a scalar that it made alone (after EMR-merging's rescaler). A localisation needs
-nothing of other members but the sums, so a removal never touches a mask.
+The last one needs no sums: a member's mask for each level says all. A localisation needs nothing of other members but
+the sums, so a removal never touches a mask.
 """
 
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from fedsift.core.errors import BadInput, unknown_name
 from fedsift.core.mask_file import ClientMask
 
 OWN_LEVELS = "own"
-LOCALISATIONS = ("paper", "coordinate", "paper+l1", "coordinate+l1", OWN_LEVELS)
+LOCALISATIONS = ("paper", "coordinate", OWN_LEVELS)
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Localisation:
         """
         if self.keeps_levels:
             return np.empty(0, np.float32)
-        divisor = members if self.name.startswith("paper") else mask_count
+        divisor = members if self.name == "paper" else mask_count
         return (level_sum.astype(np.float64) * step / divisor).astype(np.float32)
 
     def localised(self, served: NDArray[np.float32], mask: ClientMask, terms: UploadTerms) -> NDArray[np.float32]:
@@ -84,16 +83,6 @@ class Localisation:
                 )
             levels = unpack_levels(mask.packed_levels, kept, terms.grid)
             served = (levels.astype(np.float64) * terms.grid.step).astype(np.float32)
-        elif self.name.endswith("+l1"):
-            served = restore_l1(served, mask.l1)
         magnitudes = np.zeros(terms.size, np.float32)
         magnitudes[places] = served
         return magnitudes
-
-
-def restore_l1(magnitudes: NDArray[np.float32], own_l1: float) -> NDArray[np.float32]:
-    """Rescale magnitudes >= 0 to the L1 norm `own_l1`; run by the member, who alone knows it."""
-    total = float(magnitudes.sum(dtype=np.float64))
-    if total == 0.0:
-        return magnitudes
-    return (magnitudes.astype(np.float64) * (own_l1 / total)).astype(np.float32)

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from fedsift.core.bit_packing import packed_size
 from fedsift.core.contribution import SLICE, Contribution, UploadTerms, mask_slices
 from fedsift.core.errors import BadInput, Refused
-from fedsift.core.ledger import Ledger, Receipt
+from fedsift.core.ledger import Ledger
 from fedsift.core.linear_checksum import LinearChecksum
 from fedsift.core.localisation import Localisation
 from fedsift.core.member import Member, Training
 from fedsift.core.partial_sums import PartialSums
+from fedsift.core.receipt import Receipt, ReceiptBody, RunFacts, Verdict
 from fedsift.core.running_sums import RunningSums
 
 _LEAST_FOLD_BYTES = 1 << 22  # A journal is folded when it outgrows the sums, but not for less than this.
@@ -67,7 +68,7 @@ class ServerState:
             self.sums.add(Contribution.from_bytes(upload, self.terms))
             del upload  # Before the next one is read.
         self.members = self.ledger.members()
-        self._leaving: dict[str, dict[str, Any]] = {}
+        self._leaving: dict[str, tuple[bytes, int]] = {}  # client -> digest of its upload, steps of its rerun
         self._digest_before = ""
 
     def merge(self, client_id: str, upload: bytes, training: Training | None = None, node_key: str = "") -> Member:
@@ -154,19 +155,13 @@ class ServerState:
             self._digest_before = self.digest().hex()
         self.sums.subtract(Contribution.from_bytes(upload, self.terms))
         del self.members[client_id]
-        self._leaving[client_id] = {
-            "client": client_id,
-            "verdict": "BIT_EXACT",
-            "reason": "",
-            "commitment": commitment(digest),
-            "steps_retrained": training.steps,
-        }
+        self._leaving[client_id] = digest, training.steps
 
-    def commit_removals(self, context: dict[str, Any] | None = None) -> list[Receipt]:
+    def commit_removals(self, facts: RunFacts | None = None) -> list[Receipt]:
         """Make all staged removals last, in one transaction that publishes one state; nothing of the members is left.
 
         Args:
-            context: what each receipt is to tell besides, such as profile and software.
+            facts: what each receipt is to say of the run.
 
         Returns:
             A receipt for each, by client id.
@@ -174,15 +169,17 @@ class ServerState:
         if not self._leaving:
             return []
         digest = self.digest()
-        after = {**self.receipt_state(self._digest_before, digest.hex()), **(context or {})}
         try:
             with self.ledger.transaction():
                 for client_id in self._leaving:
                     self.ledger.delete_member(client_id)
                 self._write_sums(digest)
+                states = self._digest_before, digest.hex()
                 receipts = [
-                    self.ledger.append_receipt({**self._leaving[client_id], **after})
-                    for client_id in sorted(self._leaving)
+                    self.ledger.append_receipt(
+                        self.receipt_body(each, Verdict.BIT_EXACT, "", *self._leaving[each], states, facts)
+                    )
+                    for each in sorted(self._leaving)
                 ]
         except BaseException:
             self._load()  # The transaction was rolled back: memory follows the file.
@@ -196,31 +193,49 @@ class ServerState:
         self.stage_removal(client_id, upload, training)
         return self.commit_removals()[-1]
 
-    def refuse(self, client_id: str, reason: str, context: dict[str, Any] | None = None) -> Receipt:
+    def refuse(self, client_id: str, reason: str, facts: RunFacts | None = None) -> Receipt:
         """Write the receipt of a removal that was refused; nothing else changes."""
         member, digest = self.members.get(client_id), self.digest().hex()
+        merged = member.digest if member else b""
         with self.ledger.transaction():
             return self.ledger.append_receipt(
-                {
-                    "client": client_id,
-                    "verdict": "REFUSED",
-                    "reason": reason,
-                    "commitment": commitment(member.digest) if member else "",
-                    "steps_retrained": 0,
-                    **self.receipt_state(digest, digest),
-                    **(context or {}),
-                }
+                self.receipt_body(client_id, Verdict.REFUSED, reason, merged, 0, (digest, digest), facts)
             )
 
-    def receipt_state(self, digest_before: str, digest_after: str) -> dict[str, str | int]:
-        """What every receipt tells of the state before and after; the one after is that of now."""
-        return {
-            "time": datetime.now(UTC).isoformat(timespec="seconds"),
-            "state_before": digest_before,
-            "state_after": digest_after,
-            "members_after": len(self.members),
-            "sign_seed": self.terms.sign_seed,
-        }
+    def receipt_body(
+        self,
+        client_id: str,
+        verdict: Verdict,
+        reason: str,
+        merged: bytes,
+        steps: int,
+        states: tuple[str, str],
+        facts: RunFacts | None,
+    ) -> ReceiptBody:
+        """What a receipt written now says.
+
+        Args:
+            client_id: who asked to leave.
+            verdict: what became of it.
+            reason: why.
+            merged: digest of what was merged; empty for nothing.
+            steps: optimiser steps that it took.
+            states: digests of the state before and after.
+            facts: of the run.
+        """
+        return ReceiptBody(
+            client=client_id,
+            verdict=verdict,
+            reason=reason,
+            commitment=commitment(merged) if merged else "",
+            steps_retrained=steps,
+            time=datetime.now(UTC).isoformat(timespec="seconds"),
+            state_before=states[0],
+            state_after=states[1],
+            members_after=len(self.members),
+            sign_seed=self.terms.sign_seed,
+            **vars(facts or RunFacts()),
+        )
 
     def serve(self, client_id: str, packed_mask: bytes, localisation: Localisation) -> NDArray[np.float32]:
         """Magnitudes of shape (k,) for the k entries of a member's mask; none where it is served from its own levels.
@@ -268,13 +283,11 @@ class ServerState:
             "layout": self.terms.layout_digest.hex(),
             "parameters": self.terms.size,
             "sign_seed": self.terms.sign_seed,
-            "bits": grid.bits,
+            "levels": grid.levels,
             "max_magnitude": struct.pack("<d", grid.max_magnitude).hex(),
             "threshold": struct.pack("<d", grid.threshold).hex(),
             "members": sorted(member.digest.hex() for member in self.members.values()),
         }
-        if grid.spare:  # Left out where it is 0: states of before there were such grids keep their digests.
-            terms["spare"] = grid.spare
         state = hashlib.sha256(json.dumps(terms, sort_keys=True, separators=(",", ":")).encode())
         self.sums.update_hash(state)
         return state.digest()

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from flwr.app import ConfigRecord, Context, Message
 
 from fedsift.configuration.clients_of_run import choose_leavers
-from fedsift.configuration.node_settings import NodeSettings, read_schedule
+from fedsift.configuration.node_config import NodeConfig
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput, unknown_name
 from fedsift.core.examples import Row
@@ -20,7 +20,6 @@ from fedsift.federation.client_folder import ClientFolder
 from fedsift.learning.reproducibility import environment_fingerprint
 from fedsift.protocol import messages
 from fedsift.protocol.messages import Wish
-from fedsift.studies.optout.scenario import OFFLINE
 
 if TYPE_CHECKING:
     from fedsift.learning.fine_tuning import FineTuner
@@ -39,7 +38,7 @@ class Client:
 
     def __init__(self, context: Context) -> None:
         self.config = _config(tuple(context.run_config.items()))
-        self._node = node = NodeSettings.read(context.node_config)
+        self._node = node = NodeConfig.read(context.node_config)
         if node.model:
             self.config = dataclasses.replace(self.config, model=node.model)
         self.id = node.client_id or self._placed(node.partition_id)
@@ -47,7 +46,6 @@ class Client:
         masks = Path(node.mask_folder) if node.mask_folder else None
         self.mask_folder = self.folder.masks if self.folder else masks
         self.vector_folder = Path(node.vector_folder)
-        self.misbehaviour = node.misbehaviour
         if MEMBERSHIP not in context.state:
             context.state[MEMBERSHIP] = membership()
         self.membership = context.state.config_records[MEMBERSHIP]
@@ -113,21 +111,15 @@ class Client:
     def wish(self, server_round: int) -> Wish:
         """Who is to leave in this simulation asks for it in a round after that in which it joined; who left is away.
 
-        A client with a folder of its own answers what stands there: nobody else can ask for its removal.
-        The node may say in which round at the earliest; a client held out never joins. Where the node says what the
-        client does round by round (`read_schedule`), it does that.
-
-        Raises:
-            BadInput: the client is offline in this round: the server gets no answer.
+        A client with a folder of its own answers what stands there: nobody else can ask for its removal. A newcomer
+        never joins.
         """
         if self.folder is not None:
             return self.folder.wish
-        if self._node.schedule is not None:
-            return self._scheduled(server_round, read_schedule(self._node.schedule))
         if not self.membership["member"]:
-            return Wish.AWAY if self.membership["removed"] or self._node.held_out else Wish.JOIN
-        first = max(int(str(self.membership["round"])) + 1, self._node.leave_round)
-        return Wish.LEAVE if server_round >= first and self._is_leaver else Wish.STAY
+            return Wish.AWAY if self.membership["removed"] or self._node.newcomer else Wish.JOIN
+        joined = int(str(self.membership["round"]))
+        return Wish.LEAVE if server_round > joined and self._is_leaver else Wish.STAY
 
     @property
     def _is_leaver(self) -> bool:
@@ -135,14 +127,6 @@ class Client:
         if not self.config.leave_count:
             return self.id in self.config.leave
         return self.id in choose_leavers(self.config, list(self._dataset.client_ids[: self._node.num_partitions]))
-
-    def _scheduled(self, server_round: int, schedule: Mapping[int, str]) -> Wish:
-        planned, member = schedule.get(server_round), self.membership["member"]
-        if planned == OFFLINE:
-            raise BadInput(f"client {self.id!r} is offline")
-        if planned == (Wish.LEAVE if member else Wish.JOIN):
-            return Wish(planned)
-        return Wish.STAY if member else Wish.AWAY
 
     def trained(self, message: Message, tuned: "Tuned") -> Message:
         """The reply to both kinds of training: the upload and what the server keeps beside it."""

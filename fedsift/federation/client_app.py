@@ -10,7 +10,6 @@ from fedsift.core.localisation import Localisation
 from fedsift.core.mask_file import ClientMask, delete_mask, load_mask, save_mask
 from fedsift.federation.client import MEMBERSHIP, Client, membership, round_of
 from fedsift.protocol import messages
-from fedsift.studies.optout.misbehaviour import rerun
 
 app = ClientApp()
 
@@ -44,7 +43,8 @@ def train(message: Message, context: Context) -> Message:
 @app.train("forget")
 def forget(message: Message, context: Context) -> Message:
     """Rerun the training that was merged, for the server to check and subtract."""
-    return rerun(message, Client(context))
+    client = Client(context)
+    return client.trained(message, client.trainer(message).tune(client.id, client.train_examples))
 
 
 @app.query("removed")

@@ -6,24 +6,22 @@ result.json. It has numbers of single clients in it, so `forget` and `join` dele
 rounds anew, with those who are members.
 """
 
-import dataclasses
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypedDict
 
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.serverapp import Grid
 
 from fedsift.core.ledger import Ledger
+from fedsift.core.receipt import ReceiptBody, RunFacts
 from fedsift.core.server_state import ServerState
-from fedsift.files.json_file import read_json
-from fedsift.files.output import write_whole
+from fedsift.files.json_file import read_json, write_json
 from fedsift.strategies.sift_masks import SiftMasks, SiftRecord
 
 
-class _File(TypedDict):
+@dataclass
+class _File:
     earlier_receipts: int
     rounds: list[SiftRecord]
     failures: dict[str, str]
@@ -53,23 +51,21 @@ class RoundLog:
             BadInput: it is damaged.
         """
         read = read_json(path, _File, "delete it, and the rounds are played anew with those who are members")
-        return cls(path, read["earlier_receipts"], [SiftRecord(**each) for each in read["rounds"]], read["failures"])
+        return cls(path, read.earlier_receipts, read.rounds, read.failures)
 
     def write(self) -> None:
         """Write the file; a reader finds the old one or the new one."""
-        told = dataclasses.asdict(self)
-        del told["path"]
-        write_whole(self.path, json.dumps(told))
+        write_json(self.path, _File(self.earlier_receipts, self.rounds, self.failures))
 
     @property
     def joined(self) -> set[str]:
         """Who joined in a round that is over."""
         return {client_id for record in self.rounds for client_id in record.joined}
 
-    def settled(self, ledger: Ledger) -> list[dict[str, Any]]:
-        """Bodies of the receipts that the round under way had before it was stopped."""
+    def settled(self, ledger: Ledger) -> list[ReceiptBody]:
+        """What the receipts say that the round under way had before it was stopped."""
         known = self.earlier_receipts + sum(len(record.receipts) for record in self.rounds)
-        return [json.loads(receipt.body) for receipt in ledger.receipts()[known:]]
+        return [receipt.body for receipt in ledger.receipts()[known:]]
 
     def gone(self, ledger: Ledger) -> set[str]:
         """Clients that left before the first round."""
@@ -78,8 +74,8 @@ class RoundLog:
 
 def removed_by(ledger: Ledger, receipts: int | None = None) -> set[str]:
     """Clients that the first so many receipts removed, by default all."""
-    bodies = [json.loads(receipt.body) for receipt in ledger.receipts()[:receipts]]
-    return {body["client"] for body in bodies if body["verdict"] != "REFUSED"}
+    bodies = [receipt.body for receipt in ledger.receipts()[:receipts]]
+    return {body.client for body in bodies if body.verdict.removed}
 
 
 class LoggedRounds(SiftMasks):
@@ -90,19 +86,19 @@ class LoggedRounds(SiftMasks):
         state: ServerState,
         localisations: Iterable[str],
         evaluate: bool,
-        receipt_context: Mapping[str, str | int],
+        facts: RunFacts,
         log: RoundLog,
     ) -> None:
         """As for `SiftMasks`, and the log, which grows by a record for each round."""
-        super().__init__(state, localisations, evaluate, receipt_context)
+        super().__init__(state, localisations, evaluate, facts)
         self.rounds = list(log.rounds)
         self._log = log
-        self._settled: list[dict[str, Any]] = []
+        self._settled: list[ReceiptBody] = []
 
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
-        """As ever; what the round did before it was stopped is its own."""
+        """As of `SiftMasks`; what the round did before it was stopped is its own."""
         log = self._log
         self._settled = log.settled(self.state.ledger)
         merged_before = [client_id for client_id in self.state.members if client_id not in log.joined]
@@ -110,8 +106,8 @@ class LoggedRounds(SiftMasks):
         record = self.rounds[-1]
         record.joined += merged_before
         for body in self._settled:
-            if body["verdict"] == "REFUSED":
-                record.failures[body["client"]] = log.failures[body["client"]]
+            if not body.verdict.removed:
+                record.failures[body.client] = log.failures[body.client]
         return messages
 
     def before_removals(self) -> None:
@@ -122,13 +118,13 @@ class LoggedRounds(SiftMasks):
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
-        """As ever; receipts from before the round was stopped come first."""
+        """As of `SiftMasks`; receipts from before the round was stopped come first."""
         merged = super().aggregate_train(server_round, replies)
         self.rounds[-1].receipts[:0] = self._settled
         return merged
 
     def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
-        """As ever; then the round is over and written down."""
+        """As of `SiftMasks`; then the round is over and written down."""
         means = super().aggregate_evaluate(server_round, replies)
         self._log.rounds, self._log.failures = list(self.rounds), {}
         self._log.write()

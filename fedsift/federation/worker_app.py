@@ -5,11 +5,11 @@ from flwr.app import UserConfig
 from fedsift.configuration.clients_of_run import choose_clients
 from fedsift.configuration.run_config import RunConfig
 from fedsift.data.loading import data_files_digest
-from fedsift.federation.client_app import app
+from fedsift.federation.client_app import app as app
 from fedsift.federation.learner import dataset_of, learner, model_digest
 from fedsift.federation.method_client import add_handlers
 from fedsift.learning.tasks.task import encode_rows
-from fedsift.runtime.worker import Loaded
+from fedsift.protocol.loaded import Loaded
 
 add_handlers(app)
 

@@ -77,6 +77,15 @@ def load_layout(settings: ModelSettings) -> ParameterLayout:
         return _layout(_complete(settings, checkpoint.config, body), settings)
 
 
+def load_tokenizer(settings: ModelSettings) -> Any:
+    """The tokenizer of a model on texts; None for a task of one's own.
+
+    Raises:
+        BadInput: there is none, or it is damaged.
+    """
+    return None if settings.is_custom else _checkpoint(settings).tokenizer
+
+
 def _checkpoint(settings: ModelSettings) -> Checkpoint:
     return Checkpoint(settings.model, str(PEOPLE_MODEL) if settings.model == "people" else settings.model)
 

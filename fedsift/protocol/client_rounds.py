@@ -141,3 +141,9 @@ def mean_scores(scores: dict[str, dict[str, float]]) -> dict[str, float]:
         for name, value in scores[client_id].items():
             values.setdefault(name, []).append(value)
     return {name: sum(each) / len(each) for name, each in values.items()}
+
+
+def last_line(failure: str) -> str:
+    """Stage and last line of a failure as records tell it: of a traceback, the error itself."""
+    stage, _, told = failure.partition(": ")
+    return f"{stage}: {told.strip().splitlines()[-1]}"

@@ -2,8 +2,8 @@
 
 import dataclasses
 from collections import Counter
+from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
 from fedsift.configuration.clients_of_run import choose_clients
 from fedsift.configuration.run_config import RunConfig
@@ -15,8 +15,8 @@ from fedsift.data.look_alikes import look_alike_warning, look_alikes
 from fedsift.data.partition import heterogeneity
 from fedsift.learning.models import load_learner
 from fedsift.learning.tasks.task import each_row
+from fedsift.protocol.client_rounds import last_line
 from fedsift.runs.federate import federate, places
-from fedsift.runs.result import last_line
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_session import ray_session
 
@@ -25,15 +25,75 @@ _LABELS_SHOWN = 12
 _SAMPLES = 2
 
 
-def check_data(config: RunConfig, bars: PhaseBars) -> dict[str, Any]:
-    """Read the first clients, encode all their rows, and train the first client twice, in another process.
+@dataclass(frozen=True)
+class Spread:
+    """The least, the middle and the most of some numbers."""
 
-    Returns:
-        `clients`, groups of their ids that are `look_alikes`, `clients_read`, `digest` of what was read; `rows` a
-        client trains on and `test_rows` it is scored on (min, median, max), `tokens` a row; `rows_cut` and `tokens_cut`
-        by max-length; `different_targets` and the most frequent `targets` with their shares, clients with a
-        `single_target`, their `heterogeneity` (`fedsift.data.partition`), none of these for a task without texts;
-        `samples` (decoded from what the model sees); `digests` of the two trainings; `profile`.
+    min: float
+    median: float
+    max: float
+
+    @classmethod
+    def of(cls, values: list[int]) -> "Spread":
+        """Of at least one number."""
+        return cls(min(values), median(values), max(values))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A row as the model sees it."""
+
+    client: str
+    prompt: str
+    target: str
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """What `fedsift check-data` found in the first clients of a data set.
+
+    Attributes:
+        clients: of the data set.
+        clients_read: of them.
+        look_alikes: groups of ids that look alike (`fedsift.data.look_alikes`).
+        digest: of what was read.
+        rows, test_rows: that a client trains on, and is scored on.
+        tokens: of a row.
+        rows_cut, tokens_cut: by max-length.
+        different_targets: how many; zero for a task without texts.
+        targets: the most frequent ones, with their shares.
+        single_target: clients that have but one.
+        heterogeneity: of the clients' targets (`fedsift.data.partition`); None for a task without texts.
+        samples: the first rows.
+        digests: of what the first client's training came to, each time.
+        profile: of reproducibility.
+    """
+
+    clients: int
+    clients_read: int
+    look_alikes: list[list[str]]
+    digest: str
+    rows: Spread
+    test_rows: Spread
+    tokens: Spread
+    rows_cut: int
+    tokens_cut: int
+    different_targets: int
+    targets: dict[str, float]
+    single_target: int
+    heterogeneity: float | None
+    samples: list[Sample]
+    digests: list[str]
+    profile: str
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the training came to the same bits each time."""
+        return len(set(self.digests)) == 1
+
+
+def check_data(config: RunConfig, bars: PhaseBars) -> DataReport:
+    """Read the first clients, encode all their rows, and train the first client twice, in another process.
 
     Raises:
         BadInput: a client's rows cannot be made or encoded, or the first one's are others each time; the message names
@@ -49,28 +109,26 @@ def check_data(config: RunConfig, bars: PhaseBars) -> dict[str, Any]:
     everything = [report for rows in reports.values() for report in rows]
     by_client = [[report.target.strip() for report in rows if report.target] for rows in reports.values()]
     targets = Counter(target for labels in by_client for target in labels)
-    return {
-        "clients": len(clients),
-        "clients_read": len(read),
-        "look_alikes": alike,
-        "digest": dataset_digest(dataset, read).hex(),
-        "rows": _spread([len(rows) for rows in reports.values()]),
-        "test_rows": _spread([len(dataset.test_examples(client_id)) for client_id in read]),
-        "tokens": _spread([report.tokens for report in everything]),
-        "rows_cut": sum(report.cut > 0 for report in everything),
-        "tokens_cut": sum(report.cut for report in everything),
-        "different_targets": len(targets),
-        "targets": {target: count / targets.total() for target, count in targets.most_common(_LABELS_SHOWN)},
-        "single_target": sum(len(set(labels)) == 1 for labels in by_client),
-        "heterogeneity": heterogeneity(by_client) if targets else None,
-        "samples": [
-            {"client": client_id, "prompt": report.prompt, "target": report.target}
-            for client_id, rows in reports.items()
-            for report in rows
+    return DataReport(
+        clients=len(clients),
+        clients_read=len(read),
+        look_alikes=alike,
+        digest=dataset_digest(dataset, read).hex(),
+        rows=Spread.of([len(rows) for rows in reports.values()]),
+        test_rows=Spread.of([len(dataset.test_examples(client_id)) for client_id in read]),
+        tokens=Spread.of([report.tokens for report in everything]),
+        rows_cut=sum(report.cut > 0 for report in everything),
+        tokens_cut=sum(report.cut for report in everything),
+        different_targets=len(targets),
+        targets={target: count / targets.total() for target, count in targets.most_common(_LABELS_SHOWN)},
+        single_target=sum(len(set(labels)) == 1 for labels in by_client),
+        heterogeneity=heterogeneity(by_client) if targets else None,
+        samples=[
+            Sample(client_id, report.prompt, report.target) for client_id, rows in reports.items() for report in rows
         ][:_SAMPLES],
-        "digests": _train_twice(config, dataset, clients[0], bars),
-        "profile": config.profile,
-    }
+        digests=_train_twice(config, dataset, clients[0], bars),
+        profile=config.profile,
+    )
 
 
 def _train_twice(config: RunConfig, dataset: FederatedDataset, client_id: str, bars: PhaseBars) -> list[str]:
@@ -85,17 +143,13 @@ def _train_twice(config: RunConfig, dataset: FederatedDataset, client_id: str, b
     with bars, ray_session(1, config) as pool:
         for _ in range(2):
             outcome = federate(pool, alone, places(dataset.client_ids, [client_id]), bars)
-            for why in outcome["rounds"][0]["failures"].values():
+            for why in outcome.rounds[0].failures.values():
                 raise BadInput(f"client {client_id!r} could not be trained: {last_line(why)}")
-            if outcome["data_digests"][client_id] != here:
+            if outcome.data_digests[client_id] != here:
                 raise BadInput(
                     f"client {client_id!r}: its rows are others, or in another order, in another process, so that it "
                     "could never be removed; make the same rows in the same order each time (no set, clock or hash)"
                 )
-            digests.append(str(outcome["member_digests"][client_id]))
+            digests.append(outcome.member_digests[client_id])
         bars.finish()
     return digests
-
-
-def _spread(values: list[int]) -> dict[str, float]:
-    return {"min": min(values), "median": median(values), "max": max(values)}

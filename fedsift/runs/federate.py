@@ -1,22 +1,24 @@
-"""The ServerApp over simulated clients on Ray."""
+"""Rounds of SIFT-Masks over simulated clients on Ray."""
 
-import json
+import math
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any
 
-from flwr.app import Context, RecordDict, UserConfig
+from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
-from fedsift.federation import server_app
 from fedsift.federation.client import MEMBERSHIP, membership
-from fedsift.federation.round_log import RoundLog, removed_by
+from fedsift.federation.outcome import Outcome
+from fedsift.federation.round_log import LoggedRounds, RoundLog, removed_by
+from fedsift.federation.run_state import open_state, run_facts
+from fedsift.protocol.partial_merge import PartialMerge
 from fedsift.runtime.ray_grid import Progress, RayGrid, node_configs
 from fedsift.runtime.worker_pool import WorkerPool
+from fedsift.strategies.sift_masks import SiftMasks
 
 
 def federate(
@@ -28,10 +30,10 @@ def federate(
     masks: Path | None = None,
     rounds: int | None = None,
     returning: bool = False,
-    held_out: Container[str] = (),
+    newcomers: Container[str] = (),
     log: RoundLog | None = None,
-) -> dict[str, Any]:
-    """One run of the ServerApp; returns its outcome, and the workers' environments.
+) -> Outcome:
+    """Play the rounds of a run: one to merge, a second one for those who leave.
 
     Args:
         pool: the workers.
@@ -42,26 +44,31 @@ def federate(
         masks: where clients keep their masks; None keeps none, and then nobody can be served.
         rounds: by default two where somebody leaves, else one.
         returning: whether clients that left before join again; else they stay away.
-        held_out: clients that never join, and only score the merged model.
+        newcomers: clients that never join, and only score the merged model.
         log: of a run with a ledger: rounds in it are not played again, and those that are played are added to its file.
     """
     user_config = config.to_user_config()
-    extra = {"mask-folder": str(masks.resolve())} if masks is not None else {}
-    nodes = node_configs(clients, extra, held_out)
+    nodes = node_configs(clients, newcomers, mask_folder=masks)
     grid = RayGrid(pool, nodes, user_config, bars, remembered(clients, ledger, returning, log))
     with _shared_file(config, masks) as shared_file:
         environments = pool.prepare(user_config, shared_file) if clients else []
-        played = len(log.rounds) if log else 0
-        server_config: UserConfig = {"rounds": (rounds or (2 if config.anybody_leaves else 1)) - played}
-        server_config["model-digest"] = pool.model_digest.hex()
-        if ledger is not None:
-            server_config["ledger"] = str(ledger)
-        if log is not None:
-            server_config["rounds-file"] = str(log.path)
-        context = Context(run_id=1, node_id=1, node_config=server_config, state=RecordDict(), run_config=user_config)
-        server_app.app(grid, context)
-    outcome: dict[str, Any] = json.loads(str(context.state.config_records["outcome"]["json"]))
-    return {**outcome, "environments": environments}
+        state = open_state(config, ledger, max(1, len(clients)), pool.model_digest)
+        with closing(state.ledger):
+            if config.partial_sums:
+                grid.partial_merge = PartialMerge(state.terms, state.ledger.checksum_secret)
+            localisations, facts = ("paper", config.localise), run_facts(config)
+            if log is None:
+                strategy = SiftMasks(state, localisations, config.evaluate, facts)
+            else:
+                strategy = LoggedRounds(state, localisations, config.evaluate, facts, log)
+            strategy.start(
+                grid,
+                ArrayRecord(),
+                num_rounds=(rounds or (2 if config.anybody_leaves else 1)) - len(strategy.rounds),
+                timeout=math.inf,
+                train_config=ConfigRecord({"score": config.evaluate}),
+            )
+            return Outcome.of(state, strategy.rounds, environments, log.earlier_receipts if log else 0)
 
 
 @contextmanager
@@ -84,10 +91,9 @@ def remembered(
     """
     if ledger is None or not ledger.exists():
         return {}
-    opened = Ledger.open(ledger)
-    members, removed = opened.members(), removed_by(opened)
-    waiting = set(members) - log.joined | {body["client"] for body in log.settled(opened)} if log else set()
-    opened.close()
+    with closing(Ledger.open(ledger)) as opened:
+        members, removed = opened.members(), removed_by(opened)
+        waiting = set(members) - log.joined | {body.client for body in log.settled(opened)} if log else set()
     states = {}
     for place, client_id in enumerate(clients):
         if client_id in members:

@@ -1,28 +1,52 @@
 """`fedsift forget`: remove members from a run. Only they train again; a rebuild lets all others do so instead."""
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import Refused, unknown_name
 from fedsift.core.ledger import Ledger
+from fedsift.core.member import Member
+from fedsift.core.receipt import ReceiptBody
 from fedsift.core.server_state import ServerState
 from fedsift.data.loading import load_dataset
-from fedsift.federation.server_app import receipt_context
+from fedsift.federation.run_state import run_facts
 from fedsift.runs.federate import federate, places
 from fedsift.runs.rebuild import rebuild_without
-from fedsift.runs.result import removal_entry
+from fedsift.runs.result import Removal
 from fedsift.runs.run_folder import RunFolder
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_session import ray_session
 
 
+@dataclass(frozen=True)
+class Forgotten:
+    """What `fedsift forget` did.
+
+    Attributes:
+        removals: a removal for each receipt; a rebuild adds a second one for a client.
+        state_digest, members: of the state now.
+        seconds: by phase.
+    """
+
+    removals: list[Removal]
+    state_digest: str
+    members: int
+    seconds: dict[str, float]
+
+    @property
+    def refused(self) -> list[str]:
+        """Clients whose last verdict is a refusal."""
+        last = {each.client: each.verdict for each in self.removals}
+        return [client for client, verdict in last.items() if client is not None and not verdict.removed]
+
+
 def forget(
     path: Path, client_ids: Sequence[str], rebuild: bool, bars: PhaseBars, tell: Callable[[str], None]
-) -> dict[str, Any]:
+) -> Forgotten:
     """Remove clients from a run, as one batch that publishes one state.
 
     Args:
@@ -32,13 +56,10 @@ def forget(
         bars: progress.
         tell: is told the price of a rebuild before it starts.
 
-    Returns:
-        `removals` as in result.json, `state_digest`, `members`, and the phases' `seconds`.
-
     Raises:
         Refused: one of them is not a member; nothing is changed.
     """
-    folder, config = RunFolder.open_run(path)
+    folder, config = RunFolder.open(path)
     with folder.locked():
         return _forget(folder, config, client_ids, rebuild, bars, tell)
 
@@ -50,7 +71,7 @@ def _forget(
     rebuild: bool,
     bars: PhaseBars,
     tell: Callable[[str], None],
-) -> dict[str, Any]:
+) -> Forgotten:
     folder.bring_up_to_date()
     members, _ = _members(folder)
     leavers = tuple(dict.fromkeys(client_ids))
@@ -71,45 +92,41 @@ def _forget(
         with bars, ray_session(clients, config) as pool:
             outcome = federate(pool, resolved, chosen, bars, folder.ledger, folder.masks(), rounds=1)
             bars.finish()
-        receipts += outcome["rounds"][0]["receipts"]
-    refused = tuple(receipt["client"] for receipt in receipts if receipt["verdict"] == "REFUSED")
+        receipts += outcome.rounds[0].receipts
+    refused = tuple(body.client for body in receipts if not body.verdict.removed)
     if refused and rebuild:
         receipts += rebuild_without(folder, config, dataset_ids, refused, bars, tell)
     folder.bring_up_to_date()
     members, state_digest = _members(folder)
-    return {
-        "removals": [removal_entry(receipt) for receipt in receipts],
-        "state_digest": state_digest,
-        "members": len(members),
-        "seconds": {phase: round(value, 3) for phase, value in bars.seconds.items()},
-    }
+    return Forgotten(
+        removals=[Removal.of(body) for body in receipts],
+        state_digest=state_digest,
+        members=len(members),
+        seconds={phase: round(value, 3) for phase, value in bars.seconds.items()},
+    )
 
 
 def _no_member(folder: RunFolder, client_id: str, members: Iterable[str]) -> str:
     """Why an id is no member's. Of a client that has left, no other is named: it is not to leave in its place."""
-    ledger = Ledger.open(folder.ledger)
-    bodies = [json.loads(receipt.body) for receipt in ledger.receipts()]
-    ledger.close()
-    for body in reversed(bodies):
-        if body["client"] == client_id and body["verdict"] != "REFUSED":
-            return f"client {client_id!r} has left already, by receipt {body['number']}"
+    with closing(Ledger.open(folder.ledger)) as ledger:
+        receipts = [receipt.body for receipt in ledger.receipts()]
+    for body in reversed(receipts):
+        if body.client == client_id and body.verdict.removed:
+            return f"client {client_id!r} has left already, by receipt {body.number}"
     return str(unknown_name("member", client_id, members))
 
 
-def _refuse_gone(folder: RunFolder, config: RunConfig, client_ids: Sequence[str]) -> list[dict[str, Any]]:
+def _refuse_gone(folder: RunFolder, config: RunConfig, client_ids: Sequence[str]) -> list[ReceiptBody]:
     """Refuse those who have no data to train on again."""
     if not client_ids:
         return []
     state = ServerState(Ledger.open(folder.ledger))
     reason = "its data are gone, so it cannot train again; --rebuild lets all others do so instead"
-    receipts = [json.loads(state.refuse(client_id, reason, receipt_context(config)).body) for client_id in client_ids]
-    state.ledger.close()
-    return receipts
+    with closing(state.ledger):
+        return [state.refuse(client_id, reason, run_facts(config)).body for client_id in client_ids]
 
 
-def _members(folder: RunFolder) -> tuple[dict[str, Any], str]:
-    ledger = Ledger.open(folder.ledger)
-    state = ServerState(ledger)
-    members, digest = dict(state.members), state.digest().hex()
-    ledger.close()
-    return members, digest
+def _members(folder: RunFolder) -> tuple[dict[str, Member], str]:
+    with closing(Ledger.open(folder.ledger)) as ledger:
+        state = ServerState(ledger)
+        return dict(state.members), state.digest().hex()

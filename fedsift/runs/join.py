@@ -2,8 +2,8 @@
 
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from fedsift.core.errors import Refused
 from fedsift.data.loading import load_dataset
@@ -13,16 +13,23 @@ from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_session import ray_session
 
 
-def join(path: Path, client_ids: Sequence[str], bars: PhaseBars) -> dict[str, Any]:
-    """Let clients train and join a run as new members.
+@dataclass(frozen=True)
+class Joined:
+    """What `fedsift join` did: who joined, who failed and why, and the state now."""
 
-    Returns:
-        `joined`, `failures` (client -> why), `state_digest` and `members`.
+    joined: list[str]
+    failures: dict[str, str]
+    state_digest: str
+    members: int
+
+
+def join(path: Path, client_ids: Sequence[str], bars: PhaseBars) -> Joined:
+    """Let clients train and join a run as new members.
 
     Raises:
         Refused: one of them is a member already; nothing is changed.
     """
-    folder, config = RunFolder.open_run(path)
+    folder, config = RunFolder.open(path)
     with folder.locked():
         members = folder.members()
         for client_id in client_ids:
@@ -35,11 +42,6 @@ def join(path: Path, client_ids: Sequence[str], bars: PhaseBars) -> dict[str, An
         with bars, ray_session(len(chosen), config) as pool:
             outcome = federate(pool, alone, chosen, bars, folder.ledger, folder.masks(), returning=True)
             bars.finish()
-        record = outcome["rounds"][0]
+        record = outcome.rounds[0]
         folder.bring_up_to_date()
-    return {
-        "joined": sorted(record["joined"]),
-        "failures": record["failures"],
-        "state_digest": outcome["state_digest"],
-        "members": len(outcome["member_digests"]),
-    }
+    return Joined(sorted(record.joined), record.failures, outcome.state_digest, len(outcome.member_digests))

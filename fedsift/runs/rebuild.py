@@ -1,20 +1,21 @@
 """The dear way to remove a client whose rerun does not match: all remaining members train again."""
 
 import dataclasses
-import json
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import FedsiftError
 from fedsift.core.ledger import Ledger
-from fedsift.core.server_state import ServerState, commitment
-from fedsift.federation.server_app import receipt_context
+from fedsift.core.receipt import ReceiptBody, Verdict
+from fedsift.core.server_state import ServerState
+from fedsift.federation.run_state import run_facts
+from fedsift.protocol.client_rounds import last_line
 from fedsift.runs.federate import federate, places
-from fedsift.runs.result import last_line
 from fedsift.runs.run_folder import RunFolder
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_session import ray_session
+
+_REASON = "all remaining members trained again"
 
 
 def rebuild_without(
@@ -24,7 +25,7 @@ def rebuild_without(
     leavers: tuple[str, ...],
     bars: PhaseBars,
     tell: Callable[[str], None],
-) -> list[dict[str, Any]]:
+) -> list[ReceiptBody]:
     """A ledger made of the remaining members' reruns takes the old one's place in one step, or nothing changes.
 
     Args:
@@ -36,7 +37,7 @@ def rebuild_without(
         tell: is told the price before anything starts.
 
     Returns:
-        The bodies of the leavers' receipts.
+        What the leavers' receipts say.
 
     Raises:
         FedsiftError: a member could not train again; nothing is changed.
@@ -59,7 +60,7 @@ def rebuild_without(
         alone = dataclasses.replace(config.leaving(), evaluate=False)
         outcome = federate(pool, alone, places(dataset_ids, remaining), bars, new_ledger, new_masks)
         bars.finish()
-    failures = outcome["rounds"][0]["failures"]
+    failures = outcome.rounds[0].failures
     if failures:
         client_id, why = next(iter(failures.items()))
         old.close()
@@ -76,21 +77,15 @@ def rebuild_without(
         if public_key := old.get("public_key"):
             new.set("public_key", public_key)
         new.set("mask_folder", new_masks.name)
+        states = digest_before, rebuilt.digest().hex()
+        steps = sum(rebuilt.members[each].steps for each in remaining)
+        matching = sum(rebuilt.members[each].digest == before[each].digest for each in remaining)
         for client_id in leavers:
-            receipt = new.append_receipt(
-                {
-                    "client": client_id,
-                    "verdict": "REBUILT",
-                    "reason": "all remaining members trained again",
-                    "commitment": commitment(before[client_id].digest),
-                    "steps_retrained": sum(rebuilt.members[each].steps for each in remaining),
-                    "members_retrained": len(remaining),
-                    "members_matching": sum(rebuilt.members[each].digest == before[each].digest for each in remaining),
-                    **rebuilt.receipt_state(digest_before, rebuilt.digest().hex()),
-                    **receipt_context(config),
-                }
+            body = rebuilt.receipt_body(
+                client_id, Verdict.REBUILT, _REASON, before[client_id].digest, steps, states, run_facts(config)
             )
-            receipts.append(json.loads(receipt.body))
+            body = dataclasses.replace(body, members_retrained=len(remaining), members_matching=matching)
+            receipts.append(new.append_receipt(body).body)
     new.scrub()
     new.close()
     old.close()

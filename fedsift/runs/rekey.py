@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fedsift.core.errors import BadInput, unknown_name
 from fedsift.core.ledger import Ledger
-from fedsift.runs.run_folder import RunFolder
+from fedsift.runs.ledger_folder import LedgerFolder
 from fedsift.runtime.credentials import digest_of_key_file
 
 
@@ -15,7 +15,7 @@ def rekey(path: Path, client_id: str, public_key: Path) -> None:
         BadInput: there is no such run, it is at work, the file is no public key, or the client is no member, or one
             that is tied to no node; who is no member is tied to its node when it joins.
     """
-    folder, _ = RunFolder.open(path)
+    folder, _ = LedgerFolder.open(path)
     key = digest_of_key_file(public_key)
     with folder.locked():
         ledger = Ledger.open(folder.ledger)

@@ -4,8 +4,8 @@ import dataclasses
 import json
 import time
 from collections.abc import Container
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from fedsift.configuration.clients_of_run import choose_clients, choose_leavers
 from fedsift.configuration.run_config import RunConfig
@@ -14,11 +14,13 @@ from fedsift.core.ledger import Ledger
 from fedsift.data.loading import load_dataset
 from fedsift.data.look_alikes import look_alike_warning, look_alikes
 from fedsift.federation.round_log import RoundLog
-from fedsift.federation.server_app import open_state
+from fedsift.federation.run_state import open_state
 from fedsift.learning.models import load_layout, load_learner, metric_of
+from fedsift.protocol.client_rounds import last_line
 from fedsift.runs.federate import federate, places
-from fedsift.runs.result import last_line, oracle_entry, run_result
-from fedsift.runs.run_folder import RunFolder, least_room
+from fedsift.runs.ledger_folder import least_room
+from fedsift.runs.result import Oracle, RunResult
+from fedsift.runs.run_folder import RunFolder
 from fedsift.runtime.flower_engine import run_on_flower
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_session import ray_session
@@ -26,7 +28,7 @@ from fedsift.runtime.ray_start import check_ray_folder
 from fedsift.runtime.worker_pool import WorkerPool
 
 
-def run(config: RunConfig, out: Path, bars: PhaseBars) -> dict[str, Any]:
+def run(config: RunConfig, out: Path, bars: PhaseBars) -> RunResult:
     """Simulate into a new folder; returns what result.json holds.
 
     Raises:
@@ -38,18 +40,21 @@ def run(config: RunConfig, out: Path, bars: PhaseBars) -> dict[str, Any]:
         if resolved.leave:
             folder.signing_key()
         if config.engine == "flower":
-            return run_on_flower(config, clients, folder, bars)
+            run_on_flower(config, len(clients), folder.result, bars)
+            result = folder.read_result()
+            assert result is not None
+            return result
         with folder.locked():
             return _simulate(folder, resolved, clients, RoundLog(folder.rounds), bars)
 
 
-def resume(out: Path, bars: PhaseBars) -> dict[str, Any]:
+def resume(out: Path, bars: PhaseBars) -> RunResult:
     """Go on with a run that was stopped at any moment; of one that is over, return the result.
 
     Where config.toml says something else now, of what does not touch the bits of a contribution (`localise`, who
     leaves), the rounds are played again with those who are members.
     """
-    folder, config = RunFolder.open_run(out)
+    folder, config = RunFolder.open(out)
     if config.engine == "flower":
         raise BadInput(
             f"{out} was made on Flower's engine, which forgets what clients know: run it anew, with another --out"
@@ -76,11 +81,10 @@ def _found(folder: RunFolder, config: RunConfig) -> tuple[int, bool]:
     """
     if not folder.ledger.exists():
         return 0, False
-    ledger = open_state(config, folder.ledger, capacity=1).ledger
-    before, now = RunConfig().to_user_config() | json.loads(ledger.get("config")), config.to_user_config()
-    found = len(ledger.receipts()), any(before[key] != now[key] for key in ("clients", "leave", "localise", "evaluate"))
-    ledger.close()
-    return found
+    with closing(open_state(config, folder.ledger, capacity=1).ledger) as ledger:
+        before, now = json.loads(ledger.get("config")), config.to_user_config()
+        changed = any(before[key] != now[key] for key in ("clients", "leave", "localise", "evaluate"))
+        return len(ledger.receipts()), changed
 
 
 def _check(config: RunConfig, bars: PhaseBars) -> tuple[list[str], RunConfig, int]:
@@ -111,25 +115,23 @@ def _check_flower(config: RunConfig) -> None:
     load_learner(dataclasses.replace(config.model_settings, compile=False))
 
 
-def _simulate(
-    folder: RunFolder, config: RunConfig, clients: list[str], log: RoundLog, bars: PhaseBars
-) -> dict[str, Any]:
+def _simulate(folder: RunFolder, config: RunConfig, clients: list[str], log: RoundLog, bars: PhaseBars) -> RunResult:
     """Play the rounds that are not in the log, ask the oracle, and tell what came of it all."""
     started = time.perf_counter()
     present = places(clients, _present(folder, clients, log))
     _begin(folder, config, log)
     with bars, ray_session(len(present), config) as pool:
         outcome = federate(pool, config, present, bars, folder.ledger, folder.masks(), log=log)
-        first = outcome["rounds"][0]
-        if not first["members"]:
+        first = outcome.rounds[0]
+        if not first.members:
             folder.rounds.unlink()  # Who goes on once the reason is mended tries them all again.
-            client_id, reason = next(iter(first["failures"].items()))
+            client_id, reason = next(iter(first.failures.items()))
             raise BadInput(f"no client could be merged; client {client_id!r}: {last_line(reason)}")
         folder.write_certificates()
-        oracle = _oracle(pool, config, outcome["member_digests"], bars) if config.oracle else None
+        oracle = _oracle(pool, config, outcome.member_digests, bars) if config.oracle else None
         bars.finish()
     seconds = {**bars.seconds, "total": time.perf_counter() - started}
-    result = run_result(config, metric_of(config.model_settings), outcome, oracle, seconds)
+    result = RunResult.of(config, metric_of(config.model_settings), outcome, oracle, seconds)
     folder.write_result(result)
     return result
 
@@ -142,9 +144,8 @@ def _present(folder: RunFolder, clients: list[str], log: RoundLog) -> list[str]:
     """
     if not log.earlier_receipts:
         return clients
-    ledger = Ledger.open(folder.ledger)
-    gone = log.gone(ledger)
-    ledger.close()
+    with closing(Ledger.open(folder.ledger)) as ledger:
+        gone = log.gone(ledger)
     present = [client_id for client_id in clients if client_id not in gone]
     if not present:
         raise BadInput(f"{folder.path}: all clients have left; `fedsift join {folder.path} CLIENT` merges one again")
@@ -156,27 +157,25 @@ def _begin(folder: RunFolder, config: RunConfig, log: RoundLog) -> None:
     folder.result.unlink(missing_ok=True)
     log.write()
     if folder.ledger.exists():
-        ledger = Ledger.open(folder.ledger)
-        with ledger.transaction():
+        with closing(Ledger.open(folder.ledger)) as ledger, ledger.transaction():
             ledger.set("config", json.dumps(config.to_user_config()))
-        ledger.close()
 
 
-def _with_oracle(folder: RunFolder, config: RunConfig, result: dict[str, Any], bars: PhaseBars) -> dict[str, Any]:
+def _with_oracle(folder: RunFolder, config: RunConfig, result: RunResult, bars: PhaseBars) -> RunResult:
     """The result of a run that is over; the oracle is asked where it has not been, about the members of now."""
-    if config.oracle and result["oracle"] is None:
+    if config.oracle and result.oracle is None:
         members = folder.members()
         with bars, ray_session(len(members), config) as pool:
             oracle = _oracle(pool, config, members, bars)
             bars.finish()
-        result["oracle"] = oracle_entry(oracle, result["state_digest"])
+        result = dataclasses.replace(result, oracle=Oracle(oracle, oracle == result.state_digest))
         folder.write_result(result)
     return result
 
 
-def _oracle(pool: WorkerPool, config: RunConfig, members: Container[str], bars: PhaseBars) -> dict[str, Any]:
-    """The outcome of a run in which nobody but these members ever was."""
+def _oracle(pool: WorkerPool, config: RunConfig, members: Container[str], bars: PhaseBars) -> str:
+    """The state digest of a run in which nobody but these members ever was."""
     bars.prefix = "oracle "
     client_ids = load_dataset(config).client_ids
     stayed = places(client_ids, [each for each in client_ids if each in members])
-    return federate(pool, dataclasses.replace(config.leaving(), evaluate=False), stayed, bars)
+    return federate(pool, dataclasses.replace(config.leaving(), evaluate=False), stayed, bars).state_digest

@@ -1,6 +1,8 @@
 """`fedsift verify`: audit a run's ledger; with the oracle, retrain every remaining member and compare."""
 
 import dataclasses
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from fedsift.core.audit import Finding, audit
@@ -9,23 +11,41 @@ from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
 from fedsift.core.server_state import ServerState
 from fedsift.data.loading import load_dataset
+from fedsift.federation.outcome import Outcome
 from fedsift.runs.federate import federate, places
-from fedsift.runs.run_folder import RunFolder
+from fedsift.runs.ledger_folder import LedgerFolder
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_session import ray_session
 
 _SHOWN = 5
 
 
-def verify(path: Path, oracle: bool, certificate: Path | None, bars: PhaseBars) -> tuple[str, list[Finding]]:
-    """The profile of the merge, and all checks with what they found; nothing is changed.
+@dataclass(frozen=True)
+class Verified:
+    """What `fedsift verify` found: the profile of the merge, and all checks with their problems."""
+
+    profile: str
+    findings: list[Finding]
+
+    @property
+    def checks(self) -> dict[str, list[str]]:
+        """Check -> its problems."""
+        return {finding.check: finding.problems for finding in self.findings}
+
+    @property
+    def holds(self) -> bool:
+        """Whether no check found a problem."""
+        return not any(finding.problems for finding in self.findings)
+
+
+def verify(path: Path, oracle: bool, certificate: Path | None, bars: PhaseBars) -> Verified:
+    """All checks of a run's ledger; nothing is changed.
 
     Raises:
         BadInput: there is no such run or certificate.
     """
-    folder, config = RunFolder.open(path)
-    ledger = Ledger.open(folder.ledger, read_only=True)
-    try:
+    folder, config = LedgerFolder.open(path)
+    with closing(Ledger.open(folder.ledger, read_only=True)) as ledger:
         findings = audit(ledger)
         if certificate is not None:
             findings.append(Finding("certificate", check_certificate(certificate, ledger)))
@@ -41,18 +61,15 @@ def verify(path: Path, oracle: bool, certificate: Path | None, bars: PhaseBars) 
                 outcome = federate(pool, alone, places(load_dataset(config).client_ids, expected), bars)
                 bars.finish()
             findings.append(Finding("oracle", _compare(expected, digest, outcome)))
-    finally:
-        ledger.close()
-    return config.profile, findings
+    return Verified(config.profile, findings)
 
 
-def _compare(expected: dict[str, str], digest: str, outcome: dict[str, object]) -> list[str]:
-    found = outcome["member_digests"]
-    assert isinstance(found, dict)
+def _compare(expected: dict[str, str], digest: str, outcome: Outcome) -> list[str]:
+    found = outcome.member_digests
     different = [client_id for client_id in expected if found.get(client_id) != expected[client_id]]
     problems = [f"client {client_id!r} trains to another contribution now" for client_id in different[:_SHOWN]]
     if len(different) > _SHOWN:
         problems.append(f"... and {len(different) - _SHOWN} more of {len(expected)} members")
-    if not different and outcome["state_digest"] != digest:
-        problems.append(f"the state is {digest}, the oracle's {outcome['state_digest']}")
+    if not different and outcome.state_digest != digest:
+        problems.append(f"the state is {digest}, the oracle's {outcome.state_digest}")
     return problems

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ import tomli_w
 from fedsift.configuration.run_config import RunConfig
 from fedsift.configuration.server_settings import ServerSettings, app_config
 from fedsift.core.errors import FedsiftError
-from fedsift.runs.run_folder import RunFolder
 from fedsift.runtime.progress import PhaseBars
 
 _PATIENCE = 60.0  # Seconds for a SuperLink to start, and to end.
@@ -41,41 +40,39 @@ class EngineFailed(FedsiftError):
     exit_code = 1
 
 
-def run_on_flower(config: RunConfig, clients: Sequence[str], folder: RunFolder, bars: PhaseBars) -> dict[str, Any]:
-    """Simulate; returns what result.json holds. The ServerApp, a process of its own, locks the run's folder.
+def run_on_flower(config: RunConfig, clients: int, result: Path, bars: PhaseBars) -> None:
+    """Simulate. The ServerApp, a process of its own, locks the run's folder.
 
     Args:
         config: of the run.
-        clients: its clients, the first of the data set.
-        folder: of the run, with its configuration. Flower's own files go to `flower` in it.
+        clients: how many, the first of the data set.
+        result: the file in the run's folder that is written at the end. Flower's own files go to `flower` beside it.
         bars: show that it runs; the engine tells no more.
 
     Raises:
         EngineFailed: the engine did not come to the end of the run.
     """
-    home = folder.path / "flower"
+    home = result.parent / "flower"
     app = home / "app"
     app.mkdir(parents=True)
-    settings = ServerSettings(out=str(folder.path.resolve()), min_nodes=len(clients))
+    settings = ServerSettings(out=str(result.parent.resolve()), min_nodes=clients)
     (app / "pyproject.toml").write_text(tomli_w.dumps(_app(config, settings)), encoding="utf-8")
     (app / "README.md").write_text("The code is that of the fedsift which is installed.\n", encoding="utf-8")
-    workers = min(config.worker_count, len(clients))
-    federation = f"num-supernodes={len(clients)} client-resources-num-cpus=1 init-args-num-cpus={workers}"
+    workers = min(config.worker_count, clients)
+    federation = f"num-supernodes={clients} client-resources-num-cpus=1 init-args-num-cpus={workers}"
     with bars, _superlink(home) as environment:
         _flwr(environment, home / "run.log", "run", str(app), "--federation-config", federation, "--stream")
         told = _flwr(environment, home / "list.log", "list", "--format", "json")
     (run,) = json.loads(told[told.index("{") :])["runs"]
-    result = folder.read_result()
-    if run["status"] != _COMPLETED or result is None:
+    if run["status"] != _COMPLETED or not result.exists():
         raise EngineFailed(f"Flower's engine: {run['status']}; {_reason(home / 'run.log')}")
-    return result
 
 
 def _app(config: RunConfig, settings: ServerSettings) -> dict[str, Any]:
     """The pyproject.toml of an app without code of its own: it is imported from where fedsift is installed."""
     components = {
         "serverapp": "fedsift.simulations.flower.server_app:app",
-        "clientapp": "fedsift.simulations.flower.client_app:app",
+        "clientapp": "fedsift.simulations.flower.node_app:app",
     }
     app = {"publisher": "fedsift", "components": components, "config": app_config(config, settings)}
     return {

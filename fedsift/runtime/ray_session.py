@@ -16,40 +16,45 @@ from fedsift.runtime.cluster import connect, workers_and_gpus
 from fedsift.runtime.ray_start import start_ray
 from fedsift.runtime.worker_pool import WorkerPool
 
-CLIENT_APP = "fedsift.federation.worker_app:app"
+CLIENT_APP = "fedsift.federation.worker_app:app"  # of production
 
 
 @contextmanager
-def ray_session(clients: int, config: RunConfig, spare: int = 0) -> Iterator[WorkerPool]:
+def ray_session(clients: int, config: RunConfig, client_app: str = CLIENT_APP, spare: int = 0) -> Iterator[WorkerPool]:
     """Workers as configured for so many clients, on this machine or a cluster, stopped at the end whatever happens.
 
-    There is room for `spare` actors more, which somebody else may start. For nobody nothing is started.
+    Args:
+        clients: how many; for nobody nothing is started.
+        config: of the run.
+        client_app: what the workers run, "module:name".
+        spare: so many actors more have room, which somebody else may start.
     """
     logging.getLogger("flwr").setLevel(logging.ERROR)  # The bars and the table say it better.
     if not clients:
-        yield WorkerPool(CLIENT_APP, 0, config.profile)
+        yield WorkerPool(client_app, 0, config.profile)
         return
     os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # A mistake that each worker finds is told once.
     try:
-        yield _on_cluster(clients, config, spare) if config.ray_address else _on_this_machine(clients, config, spare)
+        start = _on_cluster if config.ray_address else _on_this_machine
+        yield start(clients, config, client_app, spare)
     finally:
         ray.shutdown()
 
 
-def _on_this_machine(clients: int, config: RunConfig, spare: int) -> WorkerPool:
+def _on_this_machine(clients: int, config: RunConfig, client_app: str, spare: int) -> WorkerPool:
     """Ray for these workers alone, started under their profile."""
     workers = min(config.worker_count, clients)
     gpus = torch.cuda.device_count() if torch_device(config.device).type == "cuda" else 0
     with _environment(worker_environment(config.profile, gpus)):
         start_ray(workers + spare)
-    return WorkerPool(CLIENT_APP, workers, config.profile, gpus / workers, inherits=True)
+    return WorkerPool(client_app, workers, config.profile, gpus / workers, inherits=True)
 
 
-def _on_cluster(clients: int, config: RunConfig, spare: int) -> WorkerPool:
+def _on_cluster(clients: int, config: RunConfig, client_app: str, spare: int) -> WorkerPool:
     """Workers spread over a running cluster."""
     connect(config.ray_address)
     workers, gpus = workers_and_gpus(config, clients, spare)
-    return WorkerPool(CLIENT_APP, workers, config.profile, min(1.0, gpus / workers), cluster_folder=str(Path.cwd()))
+    return WorkerPool(client_app, workers, config.profile, min(1.0, gpus / workers), cluster_folder=str(Path.cwd()))
 
 
 @contextmanager

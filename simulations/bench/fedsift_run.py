@@ -34,7 +34,7 @@ def measure(user_config: UserConfig) -> dict[str, Any]:
         started = time.perf_counter()
         outcome = federate(pool, config, places(clients, clients), ledger=ledger, masks=masks)
         seconds = time.perf_counter() - started
-        failures = outcome["rounds"][0]["failures"]
+        failures = outcome.rounds[0].failures
         if failures:
             raise ArmFailed(f"{len(failures)} clients failed: {failures}")
         state = ServerState(Ledger.open(ledger))

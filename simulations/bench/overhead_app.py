@@ -11,7 +11,7 @@ from fedsift.core.contribution import Contribution, Quantised
 from fedsift.federation.client import MEMBERSHIP, Client, membership, round_of
 from fedsift.federation.client_app import query
 from fedsift.learning.local_trainer import Tuned
-from fedsift.runtime.worker import Loaded
+from fedsift.protocol.loaded import Loaded
 from fedsift.simulations.bench.overhead_run import TERMS
 
 _DENSITY = 0.3  # share of the entries that a mask keeps; what clients of the default run keep

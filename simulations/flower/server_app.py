@@ -14,12 +14,14 @@ from flwr.superlink.grid.inmemory_grid import InMemoryGrid
 from fedsift.configuration.run_config import RunConfig
 from fedsift.configuration.server_settings import ServerSettings, split
 from fedsift.core.errors import BadInput, legible
-from fedsift.federation.server_app import open_state, outcome_of, receipt_context
+from fedsift.federation.outcome import Outcome
+from fedsift.federation.run_state import open_state, run_facts
 from fedsift.learning.models import load_learner, metric_of
-from fedsift.runs.result import last_line, run_result
+from fedsift.protocol.client_rounds import last_line
+from fedsift.runs.result import RunResult
 from fedsift.runs.run_folder import RunFolder
 from fedsift.runtime.node_grid import NodeGrid
-from fedsift.simulations.flower.client_app import run_folder
+from fedsift.simulations.flower.node_app import run_folder
 from fedsift.strategies.sift_masks import SiftMasks
 
 app = ServerApp()
@@ -65,24 +67,23 @@ def _rounds(grid: Grid, folder: RunFolder, config: RunConfig, settings: ServerSe
     nodes = NodeGrid(grid, settings)
     tied = settings.tie_nodes and not isinstance(grid, InMemoryGrid)
     strategy = _SiftMasks(
-        state, ("paper", config.localise), config.evaluate, receipt_context(config), nodes if tied else None
+        state, ("paper", config.localise), config.evaluate, run_facts(config), nodes if tied else None
     )
 
     def write() -> None:
         """Bring the folder up to date, and tell what the round did."""
         folder.write_certificates()
-        outcome = outcome_of(state, strategy)
-        fingerprints = state.ledger.fingerprints()
         if strategy.rounds[0].members:
             seconds = {"total": time.perf_counter() - started}
             metric = metric_of(config.model_settings)
-            folder.write_result(run_result(config, metric, {**outcome, "environments": fingerprints}, None, seconds))
+            outcome = Outcome.of(state, strategy.rounds, state.ledger.fingerprints())
+            folder.write_result(RunResult.of(config, metric, outcome, None, seconds))
         for earlier in strategy.rounds[1:-1]:
             earlier.scores.clear()  # Only those of the first and the last round are told: rounds may go on for years.
         record = strategy.rounds[-1]
         for client_id, why in record.failures.items():
             _LOG.warning("fedsift: %s: %s", legible(client_id), last_line(why))
-        removals = ", ".join(f"{legible(each['client'])} {each['verdict']}" for each in record.receipts) or "none"
+        removals = ", ".join(f"{legible(each.client)} {each.verdict}" for each in record.receipts) or "none"
         _LOG.info("fedsift: %d members, %d joined; removals: %s", record.members, len(record.joined), removals)
         _LOG.info("fedsift: state %s", record.state_digest)
 

@@ -2,8 +2,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fedsift.configuration.run_config import RunConfig, read_toml, write_toml
 from fedsift.core.errors import BadInput
@@ -12,7 +11,7 @@ NAN, INF = float("nan"), float("inf")
 CONFIGS = [
     RunConfig(),
     RunConfig(leave_count=3, oracle=True, seed=2**63 - 1, lr=1e-7),
-    RunConfig(leave=("a", 'b,"c"'), levels=65535, localise="paper+l1"),
+    RunConfig(leave=("a", 'b,"c"'), levels=65535, localise="paper"),
     RunConfig(dataset="x.csv", client_column="u", prompt="{q}\n\tA:", target="a", choices=("a, b", "c")),
     RunConfig(dataset="owner/name:part", partition="dirichlet", clients=3, prompt="{q}", target="a", test_share=0.1),
     RunConfig.from_mapping({"dataset": "sent140", "data-file": "x.csv"}),
@@ -57,7 +56,6 @@ def test_max_magnitude_follows_lr_steps_and_levels(lr: float, steps: int, levels
         ({"lr": -1}, "lr = -1.0"),
         ({"steps": 0}, r"steps = 0: give a whole number from 1 on \(Optimiser steps a client "),
         ({"levels": 0}, "file: levels = 0"),
-        ({"levels": 600}, "file: levels = 600: .*give 511, or 768 to 1023"),
         ({"threshold": 1.5}, "threshold = 1.5"),
         ({"max-magnitude": -1.0}, "max-magnitude"),
         ({"localise": "papr"}, "did you mean 'paper'"),

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 import pytest
+from fedsift.studies.optout.log import StepLog
 
 from fedsift.core.errors import BadInput
 from fedsift.federation.round_log import RoundLog
 from fedsift.files.json_file import misfit, read_json
 from fedsift.strategies.sift_masks import SiftRecord
-from fedsift.studies.optout.log import StepLog
 
 
 class Keys(TypedDict):

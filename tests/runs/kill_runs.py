@@ -26,8 +26,7 @@ from fedsift.core.ledger import Ledger
 from fedsift.core.server_state import ServerState
 from fedsift.federation.round_log import LoggedRounds
 from fedsift.protocol.client_rounds import ClientRounds
-from fedsift.runs import run as simulation
-from fedsift.runs import run_folder
+from fedsift.runs import run as simulation, run_folder
 from fedsift.runs.run_folder import RunFolder
 from fedsift.runtime.progress import PhaseBars
 from tests.cli.commands import result_of

@@ -5,11 +5,11 @@ import json
 from pathlib import Path
 
 import pytest
+from fedsift.federation.server_app import open_state
 from rich.console import Console
 
 from fedsift.configuration.run_config import RunConfig, write_toml
 from fedsift.core.server_state import ServerState
-from fedsift.federation.server_app import open_state
 from fedsift.runs.federate import federate, places
 from fedsift.runs.run import run
 from fedsift.runs.run_folder import RunFolder

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from fedsift.federation.server_app import merge_in_workers
 from flwr.app import ArrayRecord, ConfigRecord, UserConfig
 
 from fedsift.configuration.run_config import RunConfig
@@ -11,7 +12,6 @@ from fedsift.core.contribution import UploadTerms
 from fedsift.core.mask_file import load_mask
 from fedsift.core.server_state import ServerState
 from fedsift.federation.client_folder import ClientFolder
-from fedsift.federation.server_app import merge_in_workers
 from fedsift.learning.models import load_layout
 from fedsift.runtime import ray_grid
 from fedsift.runtime.ray_grid import RayGrid

@@ -12,15 +12,16 @@ from flwr.app import ArrayRecord
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
-from fedsift.protocol.client_rounds import mean_scores
+from fedsift.protocol.client_rounds import last_line, mean_scores
+from fedsift.protocol.messages import Wish
 from fedsift.runs.federate import federate, places
-from fedsift.runs.result import last_line
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_grid import RayGrid, node_configs
 from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.strategies.compared_method import Vector
 from fedsift.strategies.negated_central_ft import NegatedCentralFineTuning
 from fedsift.strategies.registry import METHODS, SIFT_MASKS, SIFT_MERGE, STRATEGIES
+from fedsift.studies.client_script import ClientScript
 
 
 @dataclasses.dataclass
@@ -61,19 +62,19 @@ class Arena:
         masks = self.out / "masks"
         masks.mkdir(parents=True)
         leaving = self.config.leaving(*self.leavers)
-        outcome = federate(self.pool, leaving, clients, self.bars, masks=masks, held_out=self.others)
+        outcome = federate(self.pool, leaving, clients, self.bars, masks=masks, newcomers=self.others)
         seconds = time.perf_counter() - started
         alone = dataclasses.replace(self.config.leaving(), evaluate=False)
         never_joined = federate(self.pool, alone, self._places(self._stayers), self.bars)
-        merge, removal = outcome["rounds"]
-        _check(SIFT_MASKS, [merge["failures"], removal["failures"], never_joined["rounds"][0]["failures"]])
-        steps = [receipt["steps_retrained"] for receipt in outcome["receipts"]]
-        same = outcome["state_digest"] == never_joined["state_digest"]
+        merge, removal = outcome.rounds
+        _check(SIFT_MASKS, [merge.failures, removal.failures, never_joined.rounds[0].failures])
+        steps = [body.steps_retrained for body in outcome.receipts]
+        same = outcome.state_digest == never_joined.state_digest
         both = []
         for name, score in ((SIFT_MASKS, self.config.localise), (SIFT_MERGE, "merged")):
-            row = self._row(name, merge["scores"], removal["scores"], score, "merged")
+            row = self._row(name, merge.scores, removal.scores, score, "merged")
             row |= {
-                "state_digest": outcome["state_digest"],
+                "state_digest": outcome.state_digest,
                 "exact_in_bits": same,
                 "differing_entries": 0.0 if same else None,
                 "distance_left": 0.0 if same else None,
@@ -142,11 +143,12 @@ class Arena:
         """Clients that keep task vectors in `folder`: a never-joined run shares no training with what it checks."""
         vectors = self.out / folder
         vectors.mkdir(parents=True, exist_ok=True)
-        extra = {"vector-folder": str(vectors.resolve())}
-        nodes = node_configs(self._places([*clients, *others]), extra, held_out=others)
-        for node in nodes:
-            if node["client-id"] in self.leavers:
-                node["leave-round"] = 2 + self.leavers.index(str(node["client-id"]))
+        everybody = [*clients, *others]
+        nodes = node_configs(self._places(everybody), newcomers=others, vector_folder=vectors)
+        for client_id, node in zip(everybody, nodes, strict=True):
+            if client_id in self.leavers:
+                script = ClientScript({1: Wish.JOIN, 2 + self.leavers.index(client_id): Wish.LEAVE})
+                node.update(script.to_user_config())
         user_config = self.config.leaving(*self.leavers).to_user_config()
         return RayGrid(self.pool, nodes, user_config, self.bars)
 

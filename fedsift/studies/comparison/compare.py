@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fedsift.configuration.clients_of_run import choose_held_out, choose_leavers
+from fedsift.configuration.clients_of_run import choose_leavers, choose_newcomers
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput, unknown_name
 from fedsift.files.output import clear, make_empty
@@ -16,6 +16,7 @@ from fedsift.runtime.ray_session import ray_session
 from fedsift.strategies.registry import METHODS, SIFT_MASKS, SIFT_MERGE, STRATEGIES
 from fedsift.studies.comparison.arena import Arena
 from fedsift.studies.comparison.table import write_comparison
+from fedsift.studies.scripted_client_app import APP
 
 
 def compare(config: RunConfig, names: Sequence[str], held_out: int, out: Path, bars: PhaseBars) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def compare(config: RunConfig, names: Sequence[str], held_out: int, out: Path, b
             raise unknown_name("method", name, METHODS)
     if not config.anybody_leaves:
         raise BadInput("a comparison needs somebody who leaves: give leave-count, or leave with their ids")
-    dataset, members, others = choose_held_out(config, held_out)
+    dataset, members, others = choose_newcomers(config, held_out)
     everyone = dataclasses.replace(config, clients=len(members) + len(others))
     leavers = choose_leavers(config, members)
     size = load_layout(config.model_settings).size
@@ -57,7 +58,7 @@ def compare(config: RunConfig, names: Sequence[str], held_out: int, out: Path, b
     }
     made = make_empty(out)
     try:
-        with bars, ray_session(len(members), config) as pool:
+        with bars, ray_session(len(members), config, APP) as pool:
             pool.prepare(everyone.to_user_config())  # A method's seconds are its own, not the workers' start-up.
             arena = Arena(pool, everyone, dataset.client_ids, members, others, leavers, size, out, bars)
             if {SIFT_MASKS, SIFT_MERGE} & set(names):

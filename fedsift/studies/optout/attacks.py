@@ -3,20 +3,20 @@
 import dataclasses
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from fedsift.core.errors import BadInput
-from fedsift.runs.run_folder import SCENARIO_FILE, RunFolder
 from fedsift.runtime.progress import PhaseBars
 from fedsift.studies.attacks.evaluation import evaluate_attacks
-from fedsift.studies.lab import Lab
-from fedsift.studies.optout.federation import Cast
 from fedsift.studies.optout.scenario import read_scenario
+from fedsift.studies.optout.scenario_federation import Cast
+from fedsift.studies.optout.scenario_folder import ScenarioFolder
+from fedsift.studies.optout.scenario_result import ScenarioResult
+from fedsift.studies.training_cache import TrainingCache
 
 _MOST_ATTACKED = 5  # leavers, the first: each attack scores all their examples many times over
 
 
-def attack(path: Path, bars: PhaseBars) -> dict[str, Any]:
+def attack(path: Path, bars: PhaseBars) -> ScenarioResult:
     """Fill in "attacks" in a scenario's result.json; returns all of it.
 
     The trainings that attacks need, the leavers' among them, lie in a folder for the time being and are deleted.
@@ -24,19 +24,24 @@ def attack(path: Path, bars: PhaseBars) -> dict[str, Any]:
     Raises:
         BadInput: the scenario has not been played to its end, or nobody left.
     """
-    folder, config = RunFolder.open(path)
+    folder, config = ScenarioFolder.open(path)
     with folder.locked():
         result = folder.read_result()
         if result is None:
             raise BadInput(f"{path} has no result.json: play the scenario to its end first (--resume {path})")
-        left = [client_id for step in result["steps"] for client_id in step["left"]]
+        left = [client_id for step in result.steps for client_id in step.left]
         leavers = list(dict.fromkeys(left))[:_MOST_ATTACKED]
         if not leavers:
             raise BadInput(f"{path}: nobody left, so there is nobody to attack")
-        cast = Cast.of(read_scenario(str(path / SCENARIO_FILE)), config, result["held_out"])
+        cast = Cast.of(read_scenario(str(folder.scenario)), config, result.newcomers)
         everybody = dataclasses.replace(config, clients=len(cast.everybody))
-        with tempfile.TemporaryDirectory(dir=path) as trainings, bars, Lab(everybody, Path(trainings), bars) as lab:
-            result["attacks"] = evaluate_attacks(lab, cast.clients, leavers, cast.held_out)
+        with (
+            tempfile.TemporaryDirectory(dir=path) as trainings,
+            bars,
+            TrainingCache(everybody, Path(trainings), bars) as cache,
+        ):
+            attacks = evaluate_attacks(cache, cast.clients, leavers, cast.newcomers)
             bars.finish()
+        result = dataclasses.replace(result, attacks=attacks)
         folder.write_result(result)
     return result

@@ -9,9 +9,8 @@ A digest depends on the members alone, so each step has its counterpart.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
 
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.serverapp import Grid
@@ -19,29 +18,29 @@ from flwr.serverapp import Grid
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.seeds import derive_seed
 from fedsift.core.server_state import ServerState
-from fedsift.federation.server_app import open_state
+from fedsift.federation.run_state import open_state
 from fedsift.runs.federate import places
 from fedsift.runtime.ray_grid import Progress, RayGrid, node_configs
 from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.strategies.sift_masks import SiftMasks
-from fedsift.studies.optout.log import members_after
+from fedsift.studies.optout.step_log import Step, members_after
 
 # The members after a step, as those who are merged into the members of the link before.
 Link = tuple[int, Sequence[str]]
 
 
-def chains(steps: Sequence[Mapping[str, Any]]) -> list[list[Link]]:
+def chains(steps: Sequence[Step]) -> list[list[Link]]:
     """The steps of a scenario, the first of which is step 0, backwards in chains along which the members grow."""
     members = members_after(steps)
     found: list[list[Link]] = []
     added: Sequence[str] | None = None
     for step in reversed(steps):
         if added is None:
-            found.append([(step["step"], sorted(members))])
+            found.append([(step.step, sorted(members))])
         else:
-            found[-1].append((step["step"], added))
-        members = (members - set(step["joined"])) | set(step["left"])
-        added = None if step["joined"] else step["left"]
+            found[-1].append((step.step, added))
+        members = (members - set(step.joined)) | set(step.left)
+        added = None if step.joined else step.left
     return found
 
 

@@ -7,7 +7,7 @@ from fedsift.protocol.messages import FORGET
 from fedsift.runtime.ray_grid import Workers
 from fedsift.runtime.worker import Parcel
 from fedsift.runtime.worker_pool import WorkerPool
-from fedsift.studies.optout.scenario import OTHER_HARDWARE
+from fedsift.studies.client_script import ClientScript, Misbehaviour
 
 
 def other_profile(profile: str) -> str:
@@ -31,8 +31,9 @@ class PoolWithOtherHardware(Workers):
 
     def submit(self, parcel: Parcel, died_under: Collection[Any] = ()) -> tuple[Any, Any]:
         """Send messages to a worker of the pool that they are for."""
-        changed = parcel.contexts[0].node_config.get("misbehaviour") == OTHER_HARDWARE
-        pool = self._other if changed and parcel.messages[0].metadata.message_type == FORGET else self._pool
+        leaves = parcel.messages[0].metadata.message_type == FORGET
+        script, _ = ClientScript.split(parcel.contexts[0].node_config)
+        pool = self._other if leaves and script.misbehaviour == Misbehaviour.OTHER_HARDWARE else self._pool
         return pool.submit(parcel, died_under)
 
     def finished(self, actor: Any) -> None:

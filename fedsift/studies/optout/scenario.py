@@ -18,7 +18,7 @@
     what = "offline"             # or data-lost, data-changed, other-hardware, tampered-upload
     steps = 2                    # with "offline": away for so many steps, and heard in the next
 
-Who is meant by numbers and groups is found out in `fedsift.studies.optout.plan`.
+Who is meant by numbers and groups is found out in `fedsift.studies.optout.scenario_plan`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -30,15 +30,9 @@ from typing import Any
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput, unknown_name
 from fedsift.files.toml_file import parse_toml, read_text
+from fedsift.studies.client_script import Misbehaviour
 
 AT_ONCE, ONE_BY_ONE, BATCHES = PACES = ("at-once", "one-by-one", "batches")
-OFFLINE, DATA_LOST, DATA_CHANGED, OTHER_HARDWARE, TAMPERED_UPLOAD = MISBEHAVIOURS = (
-    "offline",
-    "data-lost",
-    "data-changed",
-    "other-hardware",
-    "tampered-upload",
-)
 _WHO = ("clients", "share", "number", "everybody", "group", "most-influential")
 _LAST_STEP = 100_000
 _OWN_KEYS = {
@@ -92,7 +86,7 @@ class Misbehave:
 
     clients: tuple[str, ...] = ()
     number: int = 0
-    what: str
+    what: Misbehaviour
     steps: int = 1
 
 
@@ -292,9 +286,11 @@ def _rejoin(table: _Table) -> Rejoin:
 
 def _misbehave(table: _Table) -> Misbehave:
     table.one_of(("clients", "number"))
-    what = table.name("what", "misbehaviour", MISBEHAVIOURS)
-    if "steps" in table.values and what != OFFLINE:
-        raise BadInput(f'{table.place}: steps goes with what = "{OFFLINE}" only: for how long they are away')
+    what = Misbehaviour(table.name("what", "misbehaviour", list(Misbehaviour)))
+    if "steps" in table.values and what != Misbehaviour.OFFLINE:
+        raise BadInput(
+            f'{table.place}: steps goes with what = "{Misbehaviour.OFFLINE}" only: for how long they are away'
+        )
     return Misbehave(
         clients=table.ids("clients"),
         number=table.whole("number"),

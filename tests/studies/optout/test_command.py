@@ -6,10 +6,10 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from fedsift.studies.optout.plan import resolve
 
 from fedsift.configuration.run_config import RunConfig, write_toml
 from fedsift.runtime.worker_pool import WorkerPool
-from fedsift.studies.optout.plan import resolve
 from fedsift.studies.optout.scenario import parse_scenario
 from tests.cli.commands import invoke
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import ray
+from fedsift.studies.optout.play import by_influence, play
 from flwr.app import Message, RecordDict
 from rich.console import Console
 
@@ -27,7 +28,6 @@ from fedsift.runtime.worker import Parcel
 from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.strategies.registry import METHODS
 from fedsift.studies.optout.oracle import chains
-from fedsift.studies.optout.play import by_influence, play
 from fedsift.studies.optout.scenario import parse_scenario
 
 EIGHT = [f"client {place}" for place in range(8)]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fedsift.studies.optout.rounds import OptOutRounds
 from rich.console import Console
 
 from fedsift.configuration.run_config import RunConfig, write_toml
@@ -17,7 +18,6 @@ from fedsift.runs.run_folder import RunFolder
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.studies.optout import play as optout
-from fedsift.studies.optout.rounds import OptOutRounds
 from fedsift.studies.optout.scenario import parse_scenario
 from tests.cli.commands import kill_when
 from tests.runs.stopping import stopped

@@ -5,15 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from fedsift.studies.optout.plan import Plan, Step, resolve
+from hypothesis import given, strategies as st
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
 from fedsift.core.seeds import derive_seed
 from fedsift.data.kinds.people import PeopleDataset
 from fedsift.studies.optout.groups import clients_with
-from fedsift.studies.optout.plan import Plan, Step, resolve
 from fedsift.studies.optout.scenario import parse_scenario, read_scenario, ready_scenarios
 
 EIGHT = [f"c{place}" for place in range(8)]

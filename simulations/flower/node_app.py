@@ -4,11 +4,12 @@ Processes of Flower's engines know nothing of reproducibility profiles, which mu
 this file imports nothing that imports torch before the first message.
 """
 
+import dataclasses
 import os
 import sys
 from pathlib import Path
 
-from flwr.app import Context, Error, Message, UserConfig
+from flwr.app import Context, Error, Message
 from flwr.clientapp import ClientApp
 from flwr.supercore.utils import get_flwr_home
 
@@ -49,20 +50,19 @@ def _set_environment(profile: str) -> None:
 
 
 def _answer(message: Message, context: Context) -> Message:
-    from fedsift.configuration.node_settings import NodeSettings
+    from fedsift.configuration.node_config import NodeConfig
     from fedsift.configuration.server_settings import split
     from fedsift.federation import client_app
 
     config, settings = split(context.run_config)
-    node: UserConfig = dict(context.node_config)
-    given = NodeSettings.read(node)
-    if not given.client_folder:
-        if given.partition_id < 0:
+    node = NodeConfig.read(context.node_config)
+    if not node.client_folder:
+        if node.partition_id < 0:
             raise BadInput("the SuperNode's --node-config has no client-folder: say where this client's masks are kept")
         masks = run_folder(settings.out, context.run_id) / "masks"
         masks.mkdir(parents=True, exist_ok=True)
-        node["mask-folder"] = str(masks)
-    inner = Context(context.run_id, context.node_id, node, context.state, config.to_user_config())
+        node = dataclasses.replace(node, mask_folder=str(masks))
+    inner = Context(context.run_id, context.node_id, node.to_user_config(), context.state, config.to_user_config())
     reply: Message = client_app.app(message, inner)
     return reply
 

@@ -3,36 +3,36 @@
 import time
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.serverapp import Grid
 
 from fedsift.core.errors import Refused
+from fedsift.core.receipt import ReceiptBody, RunFacts
 from fedsift.core.server_state import ServerState
 from fedsift.protocol import messages
 from fedsift.protocol.messages import FORGET, QUERY
 from fedsift.strategies.sift_masks import SiftMasks
-from fedsift.studies.optout.log import LoggedStep, StepLog, members_after, who_left
-from fedsift.studies.optout.plan import Plan
+from fedsift.studies.optout.scenario_plan import Plan
+from fedsift.studies.optout.step_log import LoggedStep, StepLog, StepScores, members_after, who_left
 
 _DECILE = 10
 
 
-class OptOutRounds(SiftMasks):
+class ScenarioRounds(SiftMasks):
     """Plays the steps of a plan from the first one that is not in the log."""
 
     def __init__(
         self,
         state: ServerState,
         localise: str,
-        receipt_context: Mapping[str, str | int],
+        facts: RunFacts,
         plan: Plan,
         nodes: Mapping[int, str],
         evaluated: Container[int],
         log: StepLog,
-        folder: Path,
-        settled: Sequence[dict[str, Any]],
+        log_file: Path,
+        settled: Sequence[ReceiptBody],
         on_step: Callable[[], None],
     ) -> None:
         """Go on from a state.
@@ -40,18 +40,18 @@ class OptOutRounds(SiftMasks):
         Args:
             state: as the log's last step left it, or in the middle of the next.
             localise: how members are served.
-            receipt_context: as for `SiftMasks`.
+            facts: as for `SiftMasks`.
             plan: what the clients have been told.
-            nodes: node id -> client, of all clients, those held out too.
+            nodes: node id -> client, of all clients, newcomers too.
             evaluated: the steps that end with an evaluation.
             log: grows by an entry for each step.
-            folder: where the log is written.
-            settled: bodies of the receipts that the first step has got already, before it was stopped.
+            log_file: where the log is written.
+            settled: what the receipts say that the first step has got already, before it was stopped.
             on_step: is called after each step.
         """
-        super().__init__(state, [localise], receipt_context=receipt_context)
+        super().__init__(state, [localise], facts=facts)
         self._localise, self._plan, self._nodes, self._evaluated = localise, plan, nodes, evaluated
-        self._log, self._folder, self._settled, self._on_step = log, folder, list(settled), on_step
+        self._log, self._log_file, self._settled, self._on_step = log, log_file, list(settled), on_step
         self._members = members_after(log.steps)
         self._everybody = frozenset(plan.steps[0].join)
         self._started = self._seconds = 0.0
@@ -64,14 +64,14 @@ class OptOutRounds(SiftMasks):
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
-        """As ever."""
+        """As of `SiftMasks`; the clock starts."""
         self._started = time.perf_counter()
         return super().configure_train(server_round, arrays, config, grid)
 
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
-        """As ever, with a note of the reruns before the removals are committed."""
+        """As of `SiftMasks`, with a note of the reruns before the removals are committed."""
         merged = super().aggregate_train(server_round, self._noted(replies))
         self._seconds = time.perf_counter() - self._started
         return merged
@@ -81,7 +81,7 @@ class OptOutRounds(SiftMasks):
         return self._step in self._evaluated
 
     def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
-        """As ever; then the step is over and written down."""
+        """As of `SiftMasks`; then the step is over and written down."""
         means = super().aggregate_evaluate(server_round, replies)
         self._write_down()
         del self.rounds[:-1]
@@ -100,68 +100,69 @@ class OptOutRounds(SiftMasks):
                     pass  # It did not train to an end; why, the receipt will tell.
             yield reply
         if self._log.reruns:
-            self._log.write(self._folder)
+            self._log.write(self._log_file)
 
     def _write_down(self) -> None:
         step, record, log, members = self._step, self.rounds[-1], self._log, self.state.members
         receipts = self._settled + record.receipts
         self._settled = []
-        refused = {body["client"]: body["reason"] for body in receipts if body["verdict"] == "REFUSED"}
-        asked = {body["client"] for body in receipts}
+        refused = {body.client: body.reason for body in receipts if not body.verdict.removed}
+        asked = {body.client for body in receipts}
         answered = set(self.clients.values())
         offline = [each for each in self._plan.steps[step].offline if each not in answered]
         failures = {self._failed_client(name, why): why for name, why in record.failures.items()}
         joined = [each for each in self._nodes.values() if each in members and each not in self._members]
-        entry: LoggedStep = {
-            "step": step,
-            "members": len(members),
-            "asked": [each for each in self._nodes.values() if each in asked],
-            "left": [each for each in self._nodes.values() if each in self._members and each not in members],
-            "joined": joined,
-            "refused": refused,
-            "offline": offline,
-            "failures": {each: why for each, why in failures.items() if each not in refused and each not in offline},
-            "state_digest": record.state_digest,
-            "trainings": len(joined) + len(log.reruns),
-            "steps_retrained": sum(steps for _, steps in log.reruns.values()),
-            "bytes_up": sum(members[each].upload_bytes for each in joined)
-            + sum(upload for upload, _ in log.reruns.values()),
-            "seconds": round(self._seconds, 3),
-            "scores": None,
-            "receipts": log.receipts + len(receipts),
-        }
-        log.steps.append(entry)
+        here_before, self._members = self._members, set(members)
+        left = [each for each in self._nodes.values() if each in here_before and each not in members]
+        gone = (who_left(log.steps) | set(left)) - set(members)
+        scores = self._scores(record.scores, gone, first=step == 0) if step in self._evaluated else None
+        log.steps.append(
+            LoggedStep(
+                step=step,
+                members=len(members),
+                asked=[each for each in self._nodes.values() if each in asked],
+                left=left,
+                joined=joined,
+                refused=refused,
+                offline=offline,
+                failures={each: why for each, why in failures.items() if each not in refused and each not in offline},
+                state_digest=record.state_digest,
+                trainings=len(joined) + len(log.reruns),
+                steps_retrained=sum(steps for _, steps in log.reruns.values()),
+                bytes_up=sum(members[each].upload_bytes for each in joined)
+                + sum(upload for upload, _ in log.reruns.values()),
+                seconds=round(self._seconds, 3),
+                scores=scores,
+                receipts=log.receipts + len(receipts),
+            )
+        )
         log.server_bytes = self.state.sums.nbytes
         log.reruns = {}
-        self._members = set(members)
-        if step in self._evaluated:
-            entry["scores"] = self._scores(record.scores, first=step == 0)
-        for client_id in who_left(log.steps):
+        for client_id in gone:
             log.first_scores.pop(client_id, None)
-        log.write(self._folder)
+        log.write(self._log_file)
 
     def _failed_client(self, name: str, why: str) -> str:
         """Who failed: a node that did not answer the query goes by its number."""
         return self._nodes[int(name)] if why.startswith(f"{QUERY}: ") else name
 
-    def _scores(self, scores: Mapping[str, Mapping[str, float]], first: bool) -> dict[str, float | None]:
-        """A step's scores as in result.json; None where there is nobody to have them."""
+    def _scores(self, scores: Mapping[str, Mapping[str, float]], gone: Container[str], first: bool) -> StepScores:
+        """A step's scores; `gone` are those who have left and not come back."""
         served = {each: scores[each][self._localise] for each in scores if self._localise in scores[each]}
         merged = {each: scores[each]["merged"] for each in scores if each not in self._members}
         if first:
             self._log.first_scores = served
-        left = who_left(self._log.steps)
         before = self._log.first_scores
         changes = [value - before[each] for each, value in served.items() if each in before]
-        return {
-            "held_in": _mean(served.values()),
-            "worst_decile": _mean(sorted(served.values())[: -(-len(served) // _DECILE)]),
-            "held_out": _mean(value for each, value in merged.items() if each not in self._everybody),
-            "leavers": _mean(value for each, value in merged.items() if each in left),
-            "all_clients": _mean([*served.values(), *(merged[each] for each in merged if each in left)]),
-            "stayers_change_mean": _mean(changes),
-            "stayers_change_worst": min(changes, default=None),
-        }
+        return StepScores(
+            held_in=_mean(served.values()),
+            worst_decile=_mean(sorted(served.values())[: -(-len(served) // _DECILE)]),
+            newcomers=_mean(value for each, value in merged.items() if each not in self._everybody),
+            leavers=_mean(value for each, value in merged.items() if each in gone),
+            all_clients=_mean([*served.values(), *(merged[each] for each in merged if each in gone)]),
+            stayers_change_mean=_mean(changes),
+            stayers_change_worst=min(changes, default=None),
+        )
 
 
 def _mean(values: Iterable[float]) -> float | None:

@@ -7,9 +7,11 @@ from fractions import Fraction
 
 from fedsift.core.errors import BadInput, unknown_name
 from fedsift.core.seeds import derive_seed
-from fedsift.studies.optout.scenario import AT_ONCE, OFFLINE, ONE_BY_ONE, Leave, Misbehave, Rejoin, Scenario
+from fedsift.protocol.messages import Wish
+from fedsift.studies.client_script import Misbehaviour
+from fedsift.studies.optout.scenario import AT_ONCE, ONE_BY_ONE, Leave, Misbehave, Rejoin, Scenario
 
-JOIN, LEAVE = "join", "leave"
+JOIN, LEAVE, OFFLINE = Wish.JOIN, Wish.LEAVE, Misbehaviour.OFFLINE
 
 # All clients with a value in a column of the data.
 ClientsWith = Callable[[str, str], Sequence[str]]
@@ -34,7 +36,7 @@ class Plan:
     """
 
     steps: tuple[Step, ...]
-    misbehaviour: Mapping[str, str]
+    misbehaviour: Mapping[str, Misbehaviour]
 
 
 def resolve(
@@ -92,7 +94,7 @@ class _Planner:
         self._order = {client_id: place for place, client_id in enumerate(clients)}
         self._told: dict[str, dict[int, str]] = {client_id: {} for client_id in clients}
         self._offline: dict[int, list[str]] = {}
-        self._misbehaviour: dict[str, str] = {}
+        self._misbehaviour: dict[str, Misbehaviour] = {}
 
     def known(self, client_ids: Iterable[str], place: str) -> list[str]:
         """Client ids, checked."""

@@ -3,12 +3,11 @@
 import re
 
 import pytest
+from fedsift.configuration.node_settings import NodeSettings, read_schedule
 from flwr.app import Context, RecordDict
 from flwr.common.config import parse_config_args
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from fedsift.configuration.node_settings import NodeSettings, read_schedule
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
 from fedsift.federation.client import Client

@@ -1,0 +1,127 @@
+"""What was done for a client that asked to leave: its receipt, an entry of the ledger's hash chain."""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+
+from fedsift.core.errors import BadInput
+
+
+class Verdict(StrEnum):
+    """What became of a request to leave."""
+
+    BIT_EXACT = "BIT_EXACT"  # the rerun had the digest that was merged, and was subtracted
+    REBUILT = "REBUILT"  # all who stayed trained again
+    REFUSED = "REFUSED"  # nothing was changed
+
+    @property
+    def removed(self) -> bool:
+        """Whether the client is gone."""
+        return self is not Verdict.REFUSED
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFacts:
+    """What a receipt says of the run: what a rerun needs, and how far its bits carry.
+
+    Attributes:
+        profile: of reproducibility.
+        root_seed: of all seeds.
+        software: name and version.
+    """
+
+    profile: str | None = None
+    root_seed: int | None = None
+    software: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReceiptBody(RunFacts):
+    """What a receipt says; what is None does not apply, and does not stand in its text.
+
+    Attributes:
+        number: its place in the log, from 1 on; the ledger gives it.
+        client: who asked to leave.
+        verdict: what became of it.
+        reason: of a refusal, or of a rebuild.
+        commitment: hash of the digest of what was merged; empty for who was no member.
+        steps_retrained: optimiser steps that it took.
+        time: UTC, to the second.
+        state_before, state_after: digests of the state, in hexadecimal.
+        members_after: number of members.
+        sign_seed: of the sign vector.
+        members_retrained, members_matching: of a rebuild: who trained again, and how many came to the same upload.
+    """
+
+    number: int = 0
+    client: str
+    verdict: Verdict
+    reason: str = ""
+    commitment: str
+    steps_retrained: int
+    time: str
+    state_before: str
+    state_after: str
+    members_after: int
+    sign_seed: int
+    members_retrained: int | None = None
+    members_matching: int | None = None
+
+    @classmethod
+    def read(cls, text: str) -> "ReceiptBody":
+        """The inverse of `text`.
+
+        Raises:
+            BadInput: it is no receipt's.
+        """
+        try:
+            values = json.loads(text)
+            return cls(**{**values, "verdict": Verdict(values["verdict"])})
+        except (ValueError, TypeError, KeyError) as error:
+            raise BadInput(f"the ledger is damaged: a receipt cannot be read ({error})") from error
+
+    def values(self) -> dict[str, str | int]:
+        """What it says, by the names in its text."""
+        return {name: value for name, value in sorted(vars(self).items()) if value is not None}
+
+    @property
+    def text(self) -> str:
+        """The canonical JSON that is hashed."""
+        return canonical(self.values())
+
+
+def canonical(values: object) -> str:
+    """JSON in one way only: keys sorted, no blanks."""
+    return json.dumps(values, sort_keys=True, separators=(",", ":"))
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """An entry of the log: the text of its body, chained to the entry before."""
+
+    number: int
+    text: str
+    previous: bytes
+    digest: bytes
+
+    @classmethod
+    def after(cls, number: int, previous: bytes, body: ReceiptBody) -> "Receipt":
+        """The receipt that follows one with digest `previous`."""
+        text = dataclasses.replace(body, number=number).text
+        return cls(number, text, previous, receipt_digest(previous, text))
+
+    @property
+    def body(self) -> ReceiptBody:
+        """What it says.
+
+        Raises:
+            BadInput: it is damaged.
+        """
+        return ReceiptBody.read(self.text)
+
+
+def receipt_digest(previous: bytes, text: str) -> bytes:
+    """SHA-256 over the previous receipt's digest (32 zero bytes for the first) and the text of the body."""
+    return hashlib.sha256(previous + text.encode()).digest()

@@ -1,0 +1,56 @@
+"""What the rounds of a federation came to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fedsift.core.receipt import ReceiptBody
+from fedsift.core.server_state import ServerState
+from fedsift.strategies.sift_masks import SiftRecord
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a federation came to.
+
+    Attributes:
+        rounds: a record for each.
+        receipts: what all receipts of the ledger say.
+        earlier_receipts: how many of them are of before the first round.
+        state_digest: of the state after the last round, in hexadecimal.
+        member_digests: member -> digest of its upload.
+        data_digests: member -> digest of its rows.
+        tuned_parameters: n.
+        server_bytes: of both sums.
+        environments: distinct fingerprints of the workers.
+    """
+
+    rounds: Sequence[SiftRecord]
+    receipts: Sequence[ReceiptBody]
+    earlier_receipts: int
+    state_digest: str
+    member_digests: dict[str, str]
+    data_digests: dict[str, str]
+    tuned_parameters: int
+    server_bytes: int
+    environments: Sequence[dict[str, str]]
+
+    @classmethod
+    def of(
+        cls,
+        state: ServerState,
+        rounds: Sequence[SiftRecord],
+        environments: Sequence[dict[str, str]],
+        earlier_receipts: int = 0,
+    ) -> "Outcome":
+        """From the state after the rounds."""
+        return cls(
+            rounds=rounds,
+            receipts=[receipt.body for receipt in state.ledger.receipts()],
+            earlier_receipts=earlier_receipts,
+            state_digest=state.digest().hex(),
+            member_digests={client_id: member.digest.hex() for client_id, member in state.members.items()},
+            data_digests={client_id: member.data_digest.hex() for client_id, member in state.members.items()},
+            tuned_parameters=state.terms.size,
+            server_bytes=state.sums.nbytes,
+            environments=environments,
+        )

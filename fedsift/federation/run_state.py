@@ -1,0 +1,49 @@
+"""The server's state for a configuration: opened from its ledger, or made new."""
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+
+from fedsift.configuration.run_config import RunConfig
+from fedsift.core.contribution import UploadTerms
+from fedsift.core.errors import BadInput
+from fedsift.core.ledger import Ledger
+from fedsift.core.receipt import RunFacts
+from fedsift.core.server_state import ServerState
+from fedsift.learning.models import load_layout
+
+_SOFTWARE = f"fedsift {version('fedsift')}"
+
+
+def run_facts(config: RunConfig) -> RunFacts:
+    """What every receipt says of the run."""
+    return RunFacts(profile=config.profile, root_seed=config.seed, software=_SOFTWARE)
+
+
+def open_state(config: RunConfig, ledger: Path | None, capacity: int, model_digest: bytes = b"") -> ServerState:
+    """The state in a ledger, made new where there is none.
+
+    Args:
+        config: which model is tuned how.
+        ledger: the file; in memory for None.
+        capacity: of a new one.
+        model_digest: of M0, which all clients are to have; empty where nobody checks it.
+
+    Raises:
+        BadInput: the ledger was made with another configuration, or another M0.
+    """
+    if ledger is not None and ledger.exists():
+        opened = Ledger.open(ledger)
+        changed = config.changed_terms(json.loads(opened.get("config")))
+        if changed:
+            opened.close()
+            raise BadInput(f"{ledger} was made with other values: put back {', '.join(changed)}")
+        if model_digest and opened.get("model_digest", b"") not in (b"", model_digest):
+            opened.close()
+            raise BadInput(
+                f"the weights of model {config.model} changed since {ledger} was made: put the old ones back"
+            )
+        return ServerState(opened)
+    layout = load_layout(config.model_settings)
+    terms = UploadTerms(layout.digest, layout.size, config.sign_seed, config.grid)
+    return ServerState.create(ledger, terms, capacity, json.dumps(config.to_user_config()), model_digest)

@@ -1,0 +1,190 @@
+"""The folder of a server's state: what lies where, and how it comes to be.
+
+config.toml     the configuration
+ledger.sqlite   the server's state
+masks/          one file per member: what the clients keep
+certificates/   one file per receipt
+result.json     at the end
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Self
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from fedsift.configuration.run_config import RunConfig, read_toml, write_toml
+from fedsift.core.certificate import certify, default_key_path, load_or_make_key, public_key_of
+from fedsift.core.errors import BadInput
+from fedsift.core.ledger import Ledger
+from fedsift.core.mask_file import mask_path
+from fedsift.core.receipt import Receipt
+from fedsift.files.output import clear, make_empty, output_errors, try_writing, write_whole
+
+
+class LedgerFolder:
+    """The files of one ledger and what goes with it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._made: list[Path] = []
+        self.ledger = path / "ledger.sqlite"
+        self.result = path / "result.json"
+
+    @classmethod
+    def create(cls, path: Path, config: RunConfig, room: int = 0) -> Self:
+        """A new folder with its configuration.
+
+        Args:
+            path: of the folder.
+            config: of the run.
+            room: bytes that the run will write for certain.
+
+        Raises:
+            BadInput: as of `make_empty`; nothing is written.
+        """
+        folder = cls(path)
+        folder._made = make_empty(path, room)
+        with folder.kept_once_merged(), output_errors(path):
+            write_toml(config, path / "config.toml")
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> tuple[Self, RunConfig]:
+        """An existing folder and its configuration.
+
+        Raises:
+            BadInput: it is no run folder.
+        """
+        if not (path / "config.toml").is_file():
+            raise BadInput(f"{path} is no run folder: it has no config.toml")
+        return cls(path), RunConfig.from_mapping(read_toml(path / "config.toml"), source=str(path / "config.toml"))
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from changing this run: each holds the sums in memory, and would undo the other's work.
+
+        Raises:
+            BadInput: another process is at work on it, or nothing can be written into it.
+        """
+        try:
+            try_writing(self.path)
+        except OSError as error:
+            raise BadInput(
+                f"{self.path} cannot be written ({error.strerror}): make room there, or make it yours"
+            ) from error
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError as error:
+            raise BadInput(f"{self.path}: another fedsift is at work on this run; wait for it to end") from error
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def kept_once_merged(self) -> Iterator[None]:
+        """Undo `create` where the block fails before a client is merged: what is left would block a second try."""
+        try:
+            yield
+        except Exception:
+            if not self._holds_anything():
+                clear(self.path, self._made)
+            raise
+
+    def _holds_anything(self) -> bool:
+        """Whether the ledger has members, or had some; one that cannot be read is not to be lost either."""
+        if not self.ledger.exists():
+            return False
+        try:
+            with closing(Ledger.open(self.ledger, read_only=True)) as ledger:
+                return bool(ledger.members() or ledger.receipts())
+        except (BadInput, sqlite3.Error):
+            return True
+
+    def masks(self) -> Path:
+        """The folder of the members' masks. A rebuild, which replaces them all, makes a new one."""
+        name = "masks"
+        if self.ledger.exists():
+            with closing(Ledger.open(self.ledger)) as ledger:
+                name = str(ledger.get("mask_folder", name))
+        folder = self.path / name
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def members(self) -> set[str]:
+        """Who is a member now."""
+        with closing(Ledger.open(self.ledger)) as ledger:
+            return set(ledger.members())
+
+    def sweep(self) -> None:
+        """Delete masks that are no member's, and what a rebuild replaced or gave up.
+
+        A process that is killed between a removal and its client's hearing of it leaves such a mask behind; one that is
+        killed while it writes a file, a part of it.
+        """
+        for unfinished in self.path.rglob(".*.partial"):
+            unfinished.unlink()
+        if not self.ledger.exists():
+            return
+        current = self.masks()
+        members = {mask_path(current, client_id) for client_id in self.members()}
+        for file in current.iterdir():
+            if file not in members:
+                file.unlink()
+        for leftover in self.path.glob("ledger-*.partial*"):
+            leftover.unlink()
+        for folder in self.path.glob("masks*"):
+            if folder != current:
+                shutil.rmtree(folder)
+
+    def signing_key(self) -> Ed25519PrivateKey:
+        """The key that signs this run's certificates; to be asked for before work that ends with one.
+
+        Raises:
+            BadInput: there is none and none can be made, or it is another than the run began with.
+        """
+        path = default_key_path()
+        key, pinned = load_or_make_key(path), None
+        if self.ledger.exists():
+            with closing(Ledger.open(self.ledger)) as ledger:
+                pinned = ledger.get("public_key")
+        if pinned not in (None, public_key_of(key)):
+            raise BadInput(
+                f"this run's certificates are signed with key {pinned[:16]}..., {path} is another: bring the key back "
+                "that the run began with"
+            )
+        return key
+
+    def uncertified(self) -> dict[Path, Receipt]:
+        """The receipts that have no certificate, by the file that it is to be."""
+        if not self.ledger.exists():
+            return {}
+        with closing(Ledger.open(self.ledger)) as ledger:
+            receipts = ledger.receipts()
+        files = {self.path / "certificates" / f"{receipt.number:04d}.json": receipt for receipt in receipts}
+        return {file: receipt for file, receipt in files.items() if not file.exists()}
+
+    def write_certificates(self) -> None:
+        """Write a signed certificate for each receipt that has none."""
+        if not (uncertified := self.uncertified()):
+            return
+        key = self.signing_key()
+        with closing(Ledger.open(self.ledger)) as ledger:
+            if ledger.get("public_key") is None:
+                with ledger.transaction():
+                    ledger.set("public_key", public_key_of(key))
+        for file, receipt in uncertified.items():
+            file.parent.mkdir(exist_ok=True)
+            write_whole(file, json.dumps(certify(receipt, key), indent=1) + "\n")
+
+
+def least_room(size: int, clients: int) -> int:
+    """Bytes that a run writes for certain: two sums, 16 bits an entry or more, and a mask a client, a bit an entry."""
+    return size * 4 + clients * (size // 8)

@@ -1,0 +1,196 @@
+"""result.json of a scenario: steps held against their oracles, costs by method, removals, the verdict."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import accumulate
+from typing import Any
+
+from fedsift.core.receipt import Receipt, Verdict
+from fedsift.strategies.method import Method
+from fedsift.strategies.registry import METHODS, SIFT_MASKS
+from fedsift.studies.optout.scenario import Scenario
+from fedsift.studies.optout.step_log import LoggedStep, Step, StepLog
+
+
+class Proof(StrEnum):
+    """What a scenario shows, from good to bad: all states are their oracles', and no removal was refused; or not."""
+
+    PROVEN = "proven"
+    REFUSED = "refused"
+    NOT_PROVEN = "not proven"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedStep(Step):
+    """A step, and whether its state is that of the oracles; None where the full one was not asked."""
+
+    same_as_incremental: bool
+    same_as_full: bool | None
+
+
+@dataclass(frozen=True)
+class StepRemoval:
+    """What became of a request to leave.
+
+    Attributes:
+        client: who asked.
+        step: when.
+        verdict, reason: what came of it, and why.
+        steps_retrained: optimiser steps that it took.
+        certificate: the file in the folder.
+    """
+
+    client: str
+    step: int
+    verdict: Verdict
+    reason: str
+    steps_retrained: int
+    certificate: str
+
+
+@dataclass(frozen=True)
+class ScenarioText:
+    """The scenario as its file says it."""
+
+    title: str
+    description: str
+    toml: str
+
+
+@dataclass(frozen=True)
+class ScenarioResult:
+    """result.json of a scenario.
+
+    Attributes:
+        scenario: what was played.
+        config: as config.toml has it.
+        metric: what scores are.
+        tuned_parameters: n.
+        clients: members after the merge.
+        newcomers: how many clients never join.
+        server_bytes: of both sums.
+        mask_bytes_mean, upload_bytes_mean, dense_bytes: of a member's mask, of an upload, and of a dense float32 one.
+        steps: the merge, and those after it.
+        costs: title of each method -> client trainings up to each step.
+        storage_bytes: title of each method -> bytes that it keeps.
+        removals: in the order of their receipts.
+        attacks: on the leavers; None where they were not asked for.
+        verdict: of the whole.
+        environment: distinct fingerprints of the workers.
+        seconds: of the last session.
+    """
+
+    scenario: ScenarioText
+    config: dict[str, Any]
+    metric: str
+    tuned_parameters: int
+    clients: int
+    newcomers: int
+    server_bytes: int
+    mask_bytes_mean: float
+    upload_bytes_mean: float
+    dense_bytes: int
+    steps: list[CheckedStep]
+    costs: dict[str, list[int]]
+    storage_bytes: dict[str, int]
+    removals: list[StepRemoval]
+    attacks: dict[str, Any] | None
+    verdict: Proof
+    environment: list[dict[str, str]]
+    seconds: float
+
+    @classmethod
+    def of(
+        cls,
+        scenario: Scenario,
+        config: dict[str, Any],
+        metric: str,
+        tuned_parameters: int,
+        log: StepLog,
+        newcomers: int,
+        receipts: Sequence[Receipt],
+        environment: list[dict[str, str]],
+        seconds: float,
+    ) -> "ScenarioResult":
+        """From a log of all steps, with the oracles'; `newcomers` are as many as the data had."""
+        steps = checked_steps(log)
+        members = steps[0].members
+        return cls(
+            scenario=ScenarioText(scenario.title, scenario.description, scenario.toml),
+            config=config,
+            metric=metric,
+            tuned_parameters=tuned_parameters,
+            clients=members,
+            newcomers=newcomers,
+            server_bytes=log.server_bytes,
+            mask_bytes_mean=log.mask_bytes,
+            upload_bytes_mean=steps[0].bytes_up / members,
+            dense_bytes=4 * tuned_parameters,
+            steps=steps,
+            costs=costs(steps),
+            storage_bytes={method.title: method.storage(tuned_parameters, members) for method in METHODS.values()},
+            removals=removals(receipts, log.steps),
+            attacks=None,
+            verdict=proof(steps),
+            environment=environment,
+            seconds=round(seconds, 3),
+        )
+
+
+def checked_steps(log: StepLog) -> list[CheckedStep]:
+    """The log's steps, each held against its oracles."""
+    checked = []
+    for step in log.steps:
+        digest, full = step.state_digest, log.oracles.full.get(str(step.step))
+        known = {key: value for key, value in vars(step).items() if key != "receipts"}
+        checked.append(
+            CheckedStep(
+                **known,
+                same_as_incremental=digest == log.oracles.incremental[str(step.step)],
+                same_as_full=None if full is None else digest == full,
+            )
+        )
+    return checked
+
+
+def proof(steps: Sequence[CheckedStep]) -> Proof:
+    """Whether every state is that of its oracles, and no removal was refused."""
+    if not all(step.same_as_incremental and step.same_as_full is not False for step in steps):
+        return Proof.NOT_PROVEN
+    return Proof.REFUSED if any(step.refused for step in steps) else Proof.PROVEN
+
+
+def costs(steps: Sequence[Step]) -> dict[str, list[int]]:
+    """Title of each method -> client trainings up to each step: measured for SIFT-Masks, by its formula for the others.
+
+    Every method trains who joins. For those who leave in one step a method pays what single removals cost, one after
+    the other, or trains all who remain once, whichever is less.
+    """
+    found = {}
+    for name, method in METHODS.items():
+        each = [step.trainings if name == SIFT_MASKS else _cost(method, step) for step in steps]
+        found[method.title] = list(accumulate(each))
+    return found
+
+
+def _cost(method: Method, step: Step) -> int:
+    left, joined = len(step.left), len(step.joined)
+    remaining = step.members - joined
+    one_by_one = sum(method.cost(members) for members in range(remaining + left, remaining, -1))
+    return joined + min(one_by_one, remaining)
+
+
+def removals(receipts: Sequence[Receipt], steps: Sequence[LoggedStep]) -> list[StepRemoval]:
+    """What became of each request to leave, in the order of the receipts."""
+    return [
+        StepRemoval(
+            client=body.client,
+            step=next(step.step for step in steps if step.receipts >= body.number),
+            verdict=body.verdict,
+            reason=body.reason,
+            steps_retrained=body.steps_retrained,
+            certificate=f"certificates/{body.number:04d}.json",
+        )
+        for body in (receipt.body for receipt in receipts)
+    ]

@@ -1,0 +1,143 @@
+"""What is known of the steps of a scenario that have been played, in one file that is written whole.
+
+The ledger holds the state; this file holds what the ledger does not: scores, traffic, and the oracles' digests. It lies
+in the folder while the scenario is being played, and makes it go on after any stop.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fedsift.files.json_file import read_json, write_json
+
+MEND = "bring back a copy, or play the scenario anew into another folder"  # a damaged file of a scenario
+
+
+@dataclass(frozen=True)
+class StepScores:
+    """Mean scores after a step; None where there is nobody to have them.
+
+    Attributes:
+        held_in: of the members, as they are served.
+        worst_decile: of the tenth of them with the lowest scores.
+        newcomers: of clients that never join, with the merged model, as the following ones.
+        leavers: of those who have left.
+        all_clients: of members and those who have left.
+        stayers_change_mean, stayers_change_worst: since step 0, over those who are members then and now.
+    """
+
+    held_in: float | None
+    worst_decile: float | None
+    newcomers: float | None
+    leavers: float | None
+    all_clients: float | None
+    stayers_change_mean: float | None
+    stayers_change_worst: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """A step that is over.
+
+    Attributes:
+        step: its number; 0 is the merge.
+        members: after it.
+        asked, left, joined, offline: clients, in the order of the nodes.
+        refused, failures: client -> why.
+        state_digest: after it, in hexadecimal.
+        trainings: of clients, reruns among them.
+        steps_retrained: optimiser steps of the reruns.
+        bytes_up: of all uploads.
+        seconds: it took, but for its evaluation.
+        scores: None where it did not end with an evaluation.
+    """
+
+    step: int
+    members: int
+    asked: list[str]
+    left: list[str]
+    joined: list[str]
+    refused: dict[str, str]
+    offline: list[str]
+    failures: dict[str, str]
+    state_digest: str
+    trainings: int
+    steps_retrained: int
+    bytes_up: int
+    seconds: float
+    scores: StepScores | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggedStep(Step):
+    """The same, with the length of the log of receipts after it."""
+
+    receipts: int
+
+
+@dataclass
+class OracleDigests:
+    """Step, as a text -> the state digest of an oracle."""
+
+    incremental: dict[str, str] = field(default_factory=dict)
+    full: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class StepLog:
+    """The file's content.
+
+    Attributes:
+        newcomers, full_oracles, evaluate_every: as `play` was asked for.
+        steps: those that are over.
+        reruns: of the step under way, written before its removals are committed: client -> bytes of its upload,
+            optimiser steps of its training.
+        first_scores: member -> what it scored at step 0; a client that leaves is taken out.
+        by_influence: all clients, the most influential first; empty until the merge has been looked at.
+        mask_bytes: mean size of a member's mask file after the merge.
+        server_bytes: of both sums.
+        oracles: what they came to.
+    """
+
+    newcomers: int
+    full_oracles: int
+    evaluate_every: int | None
+    steps: list[LoggedStep] = field(default_factory=list)
+    reruns: dict[str, tuple[int, int]] = field(default_factory=dict)
+    first_scores: dict[str, float] = field(default_factory=dict)
+    by_influence: list[str] = field(default_factory=list)
+    mask_bytes: float = 0.0
+    server_bytes: int = 0
+    oracles: OracleDigests = field(default_factory=OracleDigests)
+
+    @classmethod
+    def read(cls, file: Path) -> "StepLog":
+        """The log in a file.
+
+        Raises:
+            BadInput: it cannot be read, or is damaged.
+        """
+        return read_json(file, cls, MEND)
+
+    def write(self, file: Path) -> None:
+        """Write it; a reader finds the old file or the new one."""
+        write_json(file, self)
+
+    @property
+    def receipts(self) -> int:
+        """Receipts written up to the last step that is over."""
+        return self.steps[-1].receipts if self.steps else 0
+
+
+def members_after(steps: Iterable[Step]) -> set[str]:
+    """Who is a member after some steps, the first of which is step 0."""
+    members: set[str] = set()
+    for step in steps:
+        members.update(step.joined)
+        members.difference_update(step.left)
+    return members
+
+
+def who_left(steps: Sequence[Step]) -> set[str]:
+    """Who has left in some steps and not come back."""
+    return {client_id for step in steps for client_id in step.left} - members_after(steps)
