@@ -2,12 +2,12 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from fedsift.federation.server_app import changed_terms
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fedsift.configuration.run_config import RunConfig, read_toml, write_toml
 from fedsift.core.errors import BadInput
+from fedsift.federation.run_state import changed_terms
 
 NAN, INF = float("nan"), float("inf")
 CONFIGS = [
@@ -120,9 +120,8 @@ def test_a_setting_of_the_paper_brings_its_own_defaults() -> None:
     assert RunConfig.from_mapping({"dataset": "people"}) == RunConfig()
 
 
-def test_a_ledger_may_be_older_than_an_option() -> None:
-    recorded = RunConfig(steps=5).to_user_config() | {"leave": "3"}
-    del recorded["lora-rank"], recorded["leave-count"]
+def test_what_touches_bits_is_a_term() -> None:
+    recorded = RunConfig(steps=5).to_user_config() | {"leave": '["ann"]'}
     assert changed_terms(RunConfig(steps=5, clients=3), recorded) == []
     assert changed_terms(RunConfig(steps=6, lora_rank=2), recorded) == ["lora-rank = 0", "steps = 5"]
 

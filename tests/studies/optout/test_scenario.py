@@ -13,8 +13,8 @@ from fedsift.core.errors import BadInput
 from fedsift.core.seeds import derive_seed
 from fedsift.data.people.dataset import PeopleDataset
 from fedsift.studies.optout.groups import clients_with
-from fedsift.studies.optout.plan import Plan, Step, resolve
 from fedsift.studies.optout.scenario import parse_scenario, read_scenario, ready_scenarios
+from fedsift.studies.optout.scenario_plan import Plan, Step, resolve
 
 EIGHT = [f"c{place}" for place in range(8)]
 
