@@ -9,8 +9,10 @@ from flwr.app import ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
 from fedsift.protocol.messages import read_float_array
-from fedsift.studies.scripted_client_app import app as scripted_app
-from fedsift.studies.scripted_client_app import prepare as prepare  # workers look for it beside the app
+from fedsift.studies.scripted_client_app import (
+    app as scripted_app,
+    prepare as prepare,  # workers look for it beside the app
+)
 
 
 def _tamper(reply: Message, way: str) -> None:

@@ -1,7 +1,7 @@
 """Client data made by a function."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from fedsift.core.errors import BadInput, unknown_name
@@ -84,6 +84,39 @@ class FunctionDataset:
             once = f"; a {type(made).__name__} can be read only once, so make it anew" * isinstance(made, Iterator)
             raise BadInput(f"{what} has no rows; a client needs at least one{once}")
         return rows
+
+
+def dataset_of(made: Any, name: str) -> FunctionDataset:
+    """The data set that a user's mapping, or object with `client_ids` and `train_examples`, stands for.
+
+    Args:
+        made: from client id to rows or to a function that makes them; or a `FederatedDataset`, `test_examples` being
+            optional.
+        name: what errors call it.
+
+    Raises:
+        BadInput: it is something else.
+    """
+    if isinstance(made, Mapping):
+
+        def train(client_id: str) -> Iterable[Row]:
+            rows = made[client_id]
+            if isinstance(rows, Iterator):
+                raise BadInput(
+                    f"{name}: client {client_id!r}: its rows are a {type(rows).__name__}, which can be read only once; "
+                    "give a list, or a function that makes them"
+                )
+            made_now: Iterable[Row] = rows() if callable(rows) else rows
+            return made_now
+
+        return FunctionDataset(made, train, name=name)
+    with told_as_bad_input(name):
+        if hasattr(made, "client_ids") and callable(getattr(made, "train_examples", None)):
+            return FunctionDataset(made.client_ids, made.train_examples, getattr(made, "test_examples", None), name)
+    raise BadInput(
+        f"{name} is of type {type(made).__name__}; expected a mapping from client id to rows, or an object with "
+        "client_ids and train_examples(client_id), such as a TableDataset over a frame"
+    )
 
 
 def _in_order(values: Any, what: str) -> list[Any]:

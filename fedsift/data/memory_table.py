@@ -10,6 +10,19 @@ from fedsift.data.cells import text_of, texts_of_columns
 from fedsift.data.columns import Columns, check_names
 
 
+def is_table(source: Any) -> bool:
+    """Whether a value is of one of the kinds that `text_table` takes."""
+    return isinstance(source, pa.Table) or _is_hugging_face(source) or _is_frame(source)
+
+
+def _is_hugging_face(source: Any) -> bool:
+    return hasattr(source, "with_format") and isinstance(getattr(source, "num_rows", None), int)
+
+
+def _is_frame(source: Any) -> bool:
+    return hasattr(source, "iloc") and hasattr(source, "columns")
+
+
 def text_table(source: Any, columns: Columns, name: str = "the table", lists: Collection[str] = ()) -> pa.Table:
     """Some columns of a table in memory, as texts; null where it has nothing.
 
@@ -25,13 +38,13 @@ def text_table(source: Any, columns: Columns, name: str = "the table", lists: Co
     if isinstance(source, pa.Table):
         check_names(columns, source.column_names, name)
         table = source
-    elif hasattr(source, "with_format") and isinstance(getattr(source, "num_rows", None), int):
+    elif _is_hugging_face(source):
         check_names(columns, source.column_names, name)
         if source.format["type"] == "custom":
             raise BadInput(f"{name} has a transform, which makes its rows anew each time; apply it with map() first")
         # Not its `data`: they have all rows that it ever had; a selection or a new order of them stands beside it.
         table = source.select_columns(list(columns)).with_format("arrow")[:]
-    elif hasattr(source, "iloc") and hasattr(source, "columns"):
+    elif _is_frame(source):
         if odd := [label for label in source.columns if not isinstance(label, str)]:
             raise BadInput(f"{name} has a column whose name is no text: {odd[0]!r}; rename it to a text")
         check_names(columns, list(source.columns), name)

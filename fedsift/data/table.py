@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +10,7 @@ import pyarrow.compute as compute
 from numpy.typing import NDArray
 
 from fedsift.core.errors import BadInput
-from fedsift.core.examples import Example
+from fedsift.core.examples import Row
 from fedsift.data.columns import Columns
 from fedsift.data.csv_file import read_csv
 from fedsift.data.file_names import kind_of_file
@@ -18,16 +18,30 @@ from fedsift.data.hub import load_from_hub
 from fedsift.data.json_file import read_json
 from fedsift.data.memory_table import text_table
 from fedsift.data.parquet_file import read_parquet
-from fedsift.data.template import Template
 
 # Which rows of a table belong to which client, in the clients' order; each client's rows of shape (rows,).
 Split = Mapping[str, NDArray[np.intp]]
 
 
+class RowMaker(Protocol):
+    """Makes a client's row of a table's row of texts; a `Template`, above all."""
+
+    @property
+    def columns(self) -> Columns:
+        """All that it needs, each with the option that names it."""
+
+    def __call__(self, row: Mapping[str, str | None]) -> Row:
+        """The client's row.
+
+        Raises:
+            BadInput: there is nothing in a column; the message goes on from the row's number.
+        """
+
+
 class TableDataset:
     """The rows of a table, split into clients, each rendered to a prompt and a target when they are asked for."""
 
-    def __init__(self, table: Any, split: Split, template: Template) -> None:
+    def __init__(self, table: Any, split: Split, template: RowMaker) -> None:
         """Put a table and a split of it together.
 
         Args:
@@ -43,7 +57,7 @@ class TableDataset:
         self._batches = text_table(table, template.columns).to_batches()
         self._ends = np.cumsum([len(batch) for batch in self._batches])
 
-    def train_examples(self, client_id: str) -> Sequence[Example]:
+    def train_examples(self, client_id: str) -> Sequence[Row]:
         """A client's rows, in the order of the split.
 
         Raises:
@@ -54,7 +68,7 @@ class TableDataset:
 
     test_examples = train_examples
 
-    def _example(self, place: int, row: Mapping[str, str | None]) -> Example:
+    def _example(self, place: int, row: Mapping[str, str | None]) -> Row:
         try:
             return self._template(row)
         except BadInput as error:

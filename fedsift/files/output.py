@@ -10,6 +10,7 @@ from tempfile import NamedTemporaryFile
 
 from fedsift.core.errors import BadInput
 
+DATA_FILES = TABLE_FILE, ROWS_FILE = "data.parquet", "data.rows"  # rows that a run was handed in memory
 _PROBE_NAME, _PARTIAL = ".fedsift-", ".partial"  # how names of files begin or end that are not to stay
 _PROBE = 1 << 14  # bytes; whoever runs out of room later has come as far as this
 _ADVICE = "give a folder in a place you own, on a disk with room"
@@ -49,7 +50,7 @@ def _next(parent: Path) -> Path:
 
 
 def make_empty(path: Path, room: int = 0) -> list[Path]:
-    """Make a folder, or take an empty one, and see that files can be written there.
+    """Make a folder, or take one with no more than data in it, and see that files can be written there.
 
     Args:
         path: the folder.
@@ -64,7 +65,7 @@ def make_empty(path: Path, room: int = 0) -> list[Path]:
     with output_errors(path):
         if path.exists() and not path.is_dir():
             raise BadInput(f"out = {path}: it is a file; give a folder that is new or empty")
-        if path.exists() and any(not _is_leftover(each.name) for each in path.iterdir()):
+        if path.exists() and any(not _may_lie_there(each.name) for each in path.iterdir()):
             raise BadInput(f"out = {path}: the folder is not empty; give one that is new or empty")
     made = make_writable(path)
     if (free := shutil.disk_usage(path).free) < room:
@@ -73,9 +74,29 @@ def make_empty(path: Path, room: int = 0) -> list[Path]:
     return made
 
 
-def _is_leftover(name: str) -> bool:
-    """Whether a file is one that `write_whole` or `try_writing` leaves where its process is killed."""
-    return name.startswith(_PROBE_NAME) or (name.startswith(".") and name.endswith(_PARTIAL))
+@contextmanager
+def kept_data(path: Path) -> Iterator[None]:
+    """Make room for a run's data in its folder; where the block fails and nothing else is there, they go again.
+
+    Raises:
+        BadInput: as of `make_empty`.
+    """
+    made = make_empty(path)
+    before = set(path.iterdir())
+    try:
+        with output_errors(path):
+            yield
+    except BaseException:
+        if all(each.name in DATA_FILES for each in path.iterdir()):
+            for each in set(path.iterdir()) - before:
+                each.unlink()
+            _remove_empty(made)
+        raise
+
+
+def _may_lie_there(name: str) -> bool:
+    """Whether a file is a run's data, or one that `write_whole` or `try_writing` leaves where its process is killed."""
+    return name in DATA_FILES or name.startswith(_PROBE_NAME) or (name.startswith(".") and name.endswith(_PARTIAL))
 
 
 def make_writable(path: Path) -> list[Path]:
@@ -114,9 +135,11 @@ def check_file(path: Path) -> None:
 
 
 def clear(path: Path, made: list[Path]) -> None:
-    """Undo `make_empty`: remove what lies in the folder by now, and the folders that it made."""
+    """Undo `make_empty`: remove what lies in the folder by now, but for data, and the folders that it made."""
     with suppress(OSError):
         for each in path.iterdir():
+            if each.name in DATA_FILES:
+                continue
             if each.is_dir() and not each.is_symlink():
                 shutil.rmtree(each, ignore_errors=True)
             else:

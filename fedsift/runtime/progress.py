@@ -1,8 +1,8 @@
 """One progress bar per phase, with clients/s and time left, and the seconds that each phase took."""
 
-import signal
 import time
-from typing import Any
+import warnings
+from typing import Self
 
 from rich.console import Console
 from rich.progress import (
@@ -41,9 +41,10 @@ class _ClientsPerSecond(ProgressColumn):
 
 
 class PhaseBars:
-    """A `ray_grid.Progress` that draws bars on a console and adds up seconds by phase."""
+    """A `ray_grid.Progress` that draws bars on a console, if there is one, and adds up seconds by phase."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console | None = None) -> None:
+        console = console or Console(quiet=True, force_jupyter=False, force_terminal=False)
         self.seconds: dict[str, float] = {}
         self.prefix = ""
         self._status = console.status("starting workers")
@@ -58,24 +59,22 @@ class PhaseBars:
         self._task = TaskID(0)
         self._phase = ""
         self._clock = time.perf_counter()
-        self._interrupted = False
-        self._restored: Any = None
         self.console = console
 
     def warn(self, warning: str) -> None:
-        """Print a warning in a line of its own, if there is one."""
-        if warning:
+        """Print a warning in a line of its own, if there is one; without a console it is one of Python's."""
+        if warning and self.console.quiet:
+            warnings.warn(warning, stacklevel=2)
+        elif warning:
             self.console.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
 
-    def __enter__(self) -> "PhaseBars":
+    def __enter__(self) -> Self:
         """From here on something is shown: enter when the input is known to be good."""
         self._phase, self._clock = "start", time.perf_counter()
-        self._restored = signal.signal(signal.SIGINT, self._interrupt)
         self._status.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, self._restored)
         self._close()
         self._status.stop()
         if self._bars.live.is_started:  # Else it would print an empty line.
@@ -94,8 +93,6 @@ class PhaseBars:
 
     def advance(self, message_type: str) -> None:
         """Count a reply."""
-        if self._interrupted:
-            raise KeyboardInterrupt
         if message_type in _TITLES:
             self._bars.advance(self._task)
 
@@ -103,11 +100,6 @@ class PhaseBars:
         """End the last phase: what follows is Ray's shutting down."""
         self._close()
         self._phase = "stop"
-
-    def _interrupt(self, *_: object) -> None:
-        """Ctrl-C. Raised while Python cleans up an object it would be ignored, so the next reply raises it again."""
-        self._interrupted = True
-        raise KeyboardInterrupt
 
     def _close(self) -> None:
         """End the phase and add its seconds up."""

@@ -11,8 +11,10 @@ from flwr.clientapp import ClientApp
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import Row
 from fedsift.federation.client import Client, round_of
-from fedsift.federation.worker_app import app as production_app
-from fedsift.federation.worker_app import prepare as prepare  # workers look for it beside the app
+from fedsift.federation.worker_app import (
+    app as production_app,
+    prepare as prepare,  # workers look for it beside the app
+)
 from fedsift.protocol import messages
 from fedsift.protocol.messages import FORGET, QUERY
 from fedsift.studies.client_script import ClientScript, Misbehaviour

@@ -23,12 +23,13 @@ import numpy as np
 import ray
 from numpy.typing import NDArray
 
-from fedsift.configuration.clients_of_run import choose_clients, load_dataset
+from fedsift.configuration.clients_of_run import choose_clients
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.client_file import load_task_vector, save_task_vector, task_vector_file
 from fedsift.core.examples import Row, rows_digest
 from fedsift.core.quantisation import QuantisationGrid
 from fedsift.core.sign_vector import sign_vector
+from fedsift.data.loading import load_dataset
 from fedsift.learning.models import load_layout
 from fedsift.protocol.messages import EVALUATE, POOLED, TRAIN
 from fedsift.runtime.progress import PhaseBars
@@ -121,7 +122,7 @@ class TrainingCache:
 
     def _plain_tuning(self, steps: int) -> dict[str, Any]:
         """Of the settings, those that a plain fine-tuning goes by."""
-        return dataclasses.asdict(dataclasses.replace(self.config.tuning, steps=steps, commit_steps=0))
+        return dataclasses.asdict(dataclasses.replace(self.config.tuning, steps=steps, commit_share=0.0))
 
     def sign_fixed(
         self,

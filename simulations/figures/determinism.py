@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedsift.configuration.clients_of_run import load_dataset
 from fedsift.core.contribution import Contribution, UploadTerms
 from fedsift.core.errors import Refused
 from fedsift.core.quantisation import highest_level
 from fedsift.core.seeds import derive_seed
 from fedsift.core.server_state import ServerState
+from fedsift.data.loading import load_dataset
 from fedsift.learning.models import load_layout
 from fedsift.studies.reproduction.drawing import legend, plot
 from fedsift.studies.reproduction.experiment import Experiment, Result, verdict

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fedsift.configuration.clients_of_run import load_dataset
 from fedsift.core.examples import Row
 from fedsift.core.seeds import derive_seed, random_order
+from fedsift.data.loading import load_dataset
 from fedsift.strategies.registry import METHODS
 from fedsift.studies.reproduction.drawing import legend, plot, score_axis
 from fedsift.studies.reproduction.experiment import Experiment, Result, curves, series_of, verdict

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from flwr.app import Context, RecordDict
 from flwr.common.config import parse_config_args
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fedsift.configuration.node_config import NodeConfig
 from fedsift.configuration.run_config import RunConfig

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from fedsift.core.errors import BadInput
-from fedsift.data.plugin import load_plugin
+from fedsift.data.kinds.plugin import load_plugin
 
 MODULE = """
 import sys
@@ -169,7 +169,7 @@ def test_an_object_with_client_ids_and_examples() -> None:
         ("my_clients:client", "unknown function 'client'; did you mean 'clients'"),
         ("my_clients:raising", "dataset my_clients:raising: KeyError: 'no such file' .*my_clients.py, line \\d+"),
         ("my_clients:empty", "has no clients"),
-        ("my_clients:wrong", "returned int; expected a mapping"),
+        ("my_clients:wrong", "is of type int; expected a mapping"),
         ("my_clients:repeated", "client 'x' is there 2 times; merge its rows under one id"),
         ("my_clients:number_id", "client id 7 is no text"),
     ],

@@ -26,8 +26,7 @@ from fedsift.core.ledger import Ledger
 from fedsift.core.server_state import ServerState
 from fedsift.federation.round_log import LoggedRounds
 from fedsift.protocol.client_rounds import ClientRounds
-from fedsift.runs import ledger_folder
-from fedsift.runs import run as simulation
+from fedsift.runs import ledger_folder, run as simulation
 from fedsift.runs.ledger_folder import LedgerFolder
 from fedsift.runs.result import RunResult
 from fedsift.runs.run_folder import RunFolder

@@ -16,8 +16,7 @@ from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
 from fedsift.core.server_state import ServerState
 from fedsift.federation.round_log import LoggedRounds, RoundLog
-from fedsift.runs import ledger_folder
-from fedsift.runs import run as simulation
+from fedsift.runs import ledger_folder, run as simulation
 from fedsift.runs.forget import forget
 from fedsift.runs.join import join
 from fedsift.runs.run_folder import RunFolder

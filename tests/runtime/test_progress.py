@@ -1,6 +1,6 @@
 import io
 import signal
-from contextlib import suppress
+import threading
 
 import pytest
 from rich.console import Console
@@ -8,13 +8,37 @@ from rich.console import Console
 from fedsift.runtime.progress import PhaseBars
 
 
-def test_an_interrupt_that_python_ignored_comes_again() -> None:
-    """As one does that is raised in a destructor."""
-    before = signal.getsignal(signal.SIGINT)
-    bars = PhaseBars(Console(file=io.StringIO()))
-    with pytest.raises(KeyboardInterrupt), bars:
-        with suppress(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-        bars.begin("query", 2)
+def play(bars: PhaseBars) -> None:
+    with bars:
+        bars.begin("query", 1)
         bars.advance("query")
-    assert signal.getsignal(signal.SIGINT) is before
+        bars.finish()
+
+
+def test_bars_leave_signals_alone() -> None:
+    """So they can be shown from any thread, as notebooks and servers have them."""
+    before = signal.getsignal(signal.SIGINT)
+    heard = []
+    bars = PhaseBars(Console(file=io.StringIO()))
+    thread = threading.Thread(target=lambda: heard.append(play(bars)))
+    thread.start()
+    thread.join()
+    assert heard
+    with bars:
+        assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_without_a_console_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    bars = PhaseBars()
+    play(bars)
+    with pytest.warns(UserWarning, match="look alike"):
+        bars.warn("two ids look alike")
+    assert bars.seconds.keys() == {"start", "query", "stop"}
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_warning_is_a_line_on_the_console() -> None:
+    shown = io.StringIO()
+    PhaseBars(Console(file=shown)).warn("two ids look alike")
+    PhaseBars(Console(file=shown)).warn("")
+    assert shown.getvalue() == "warning: two ids look alike\n"

@@ -1,8 +1,7 @@
 """Balanced k-means."""
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fedsift.strategies.clustering import balanced_clusters
 

@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console
 from safetensors.torch import load_file, save_file
 
-from fedsift.configuration.clients_of_run import load_dataset
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.contribution import UploadTerms
+from fedsift.data.loading import load_dataset
 from fedsift.learning.local_trainer import LocalTrainer
 from fedsift.learning.models import load_layout, load_learner
 from fedsift.runtime.progress import PhaseBars

@@ -8,7 +8,7 @@ judged by how far it is from its oracle; that an attack fails on it says little.
 from collections.abc import Sequence
 from typing import Any
 
-from fedsift.configuration.clients_of_run import load_dataset
+from fedsift.data.loading import load_dataset
 from fedsift.studies.attacks.canary import canary
 from fedsift.studies.attacks.central import CentralUnderAttack
 from fedsift.studies.attacks.membership import membership

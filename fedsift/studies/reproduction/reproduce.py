@@ -17,8 +17,9 @@ from typing import Any
 
 import tomli_w
 
-from fedsift.configuration.run_config import PUBLISHED_TUNING, RunConfig, hyphened
+from fedsift.configuration.run_config import PUBLISHED_TUNING, RunConfig
 from fedsift.core.errors import unknown_name
+from fedsift.core.options import hyphened
 from fedsift.files.output import make_writable, write_whole
 from fedsift.learning.models import metric_of
 from fedsift.runtime.progress import PhaseBars

@@ -16,7 +16,7 @@ def tiny_cache(
     session: Session, tiny_config: RunConfig, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[TrainingCache]:
     """Four clients, with steps enough to learn something."""
-    changes = {"clients": 4, "steps": 10, "localise": "coordinate+l1", "workers": 1}
+    changes = {"clients": 4, "steps": 10, "localise": "coordinate", "workers": 1}
     config = dataclasses.replace(tiny_config, **changes, **PUBLISHED_TUNING)
     with TrainingCache(config, tmp_path_factory.mktemp("trainings"), PhaseBars(Console(quiet=True)), session) as cache:
         yield cache

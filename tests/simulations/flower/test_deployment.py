@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from fedsift.configuration.run_config import OWN, RunConfig
+from fedsift.configuration.run_config import RunConfig
 from fedsift.configuration.server_settings import ServerSettings
 from fedsift.core.ledger import Ledger
+from fedsift.data.kinds.own import EACH_ITS_OWN
 from fedsift.federation.client_folder import ClientFolder
+from fedsift.runs.federate import federate
 from fedsift.runtime.credentials import make_certificates, make_node_key
 from fedsift.runtime.worker_pool import WorkerPool
 from tests.simulations.flower.deployment import Deployment, Process, wait_for
@@ -45,7 +47,7 @@ def start_node(deployment: Deployment, model: Path, name: str) -> Process:
 @pytest.fixture(scope="module")
 def config(tiny_config: RunConfig) -> RunConfig:
     """What the clients have on their own machines, their data, the server knows nothing of."""
-    return dataclasses.replace(tiny_config, dataset=OWN, client_column="")
+    return dataclasses.replace(tiny_config, dataset=EACH_ITS_OWN, client_column="")
 
 
 def settings(deployment: Deployment, **changed: Any) -> ServerSettings:

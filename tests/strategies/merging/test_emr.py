@@ -2,8 +2,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fedsift.core.errors import BadInput, Refused
 from fedsift.strategies.merging.emr import Emr, emr_mask, rescaler, served

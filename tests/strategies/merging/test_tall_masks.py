@@ -2,8 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fedsift.core.errors import BadInput
 from fedsift.strategies.merging.tall_masks import DENSITIES, lambda_of_density, served, tall_mask

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from fedsift.configuration.clients_of_run import load_dataset
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
 from fedsift.core.server_state import ServerState
+from fedsift.data.loading import load_dataset
 from fedsift.runtime.progress import PhaseBars
 from fedsift.strategies.msa import Msa
 from fedsift.strategies.negmerge import NegMerge

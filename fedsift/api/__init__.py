@@ -1,0 +1,1 @@
+"""What Python users call; all of it is reached by `import fedsift`."""

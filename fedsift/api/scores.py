@@ -1,0 +1,41 @@
+"""Scores of a run, by kind and by client."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from fedsift.runs.result import Score
+
+if TYPE_CHECKING:
+    import pandas
+
+
+class Scores(Mapping[str, Score]):
+    """Kind of score -> its mean, and each client's: `scores["sift_masks"].mean`.
+
+    Attributes:
+        metric: what the numbers are.
+    """
+
+    def __init__(self, metric: str, by_kind: Mapping[str, Score]) -> None:
+        self.metric = metric
+        self._by_kind = by_kind
+
+    def __getitem__(self, kind: str) -> Score:
+        return self._by_kind[kind]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_kind)
+
+    def __len__(self) -> int:
+        return len(self._by_kind)
+
+    def __repr__(self) -> str:
+        means = ", ".join(f"{kind}={score.mean:.3f}" for kind, score in self.items())
+        return f"Scores({self.metric}: {means})"
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """A row for each client, a column for each kind; nothing where a client has no score of a kind."""
+        import pandas
+
+        frame = pandas.DataFrame({kind: score.per_client for kind, score in self.items()})
+        return frame.rename_axis("client").sort_index()

@@ -1,0 +1,56 @@
+"""From what a Python user gives to a configuration."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from fedsift.api.given_dataset import is_in_memory, options_of_dataset
+from fedsift.api.user_names import user_name
+from fedsift.configuration.run_config import RunConfig
+from fedsift.core.errors import unknown_name
+from fedsift.core.options import hyphened
+from fedsift.files.output import kept_data, output_folder
+from fedsift.runtime.progress import PhaseBars
+
+
+@contextmanager
+def settings_in(
+    out: str | Path | None, config: RunConfig | None, options: Mapping[str, Any]
+) -> Iterator[tuple[Path, RunConfig]]:
+    """A run's folder, and its configuration; rows in memory are kept in the folder.
+
+    Args:
+        out: the folder, new or empty; the first of runs/001, runs/002, ... that nobody has for None.
+        config: where to begin; the defaults for None.
+        options: of `RunConfig`, by their names in Python; `dataset` and `task` may be objects.
+
+    Raises:
+        BadInput: an unknown option, or a value that cannot be.
+    """
+    names = {each.name for each in fields(RunConfig)}
+    for name in options:
+        if name not in names:
+            raise unknown_name("option", name, names)
+    with output_folder(None if out is None else Path(out)) as folder, ExitStack() as stack:
+        given = {**({} if config is None else asdict(config)), **options}
+        if "dataset" in given:
+            if is_in_memory(given["dataset"]):
+                stack.enter_context(kept_data(folder))
+            given |= options_of_dataset(given["dataset"], folder, given)
+        yield folder, _settings(given)
+
+
+def _settings(options: Mapping[str, Any]) -> RunConfig:
+    given = {hyphened(name): str(value) if isinstance(value, Path) else value for name, value in options.items()}
+    if not isinstance(given.get("task", ""), str):
+        given["task"] = user_name("task", given["task"])
+    return RunConfig.from_mapping(given, source="options")
+
+
+def bars(progress: bool) -> PhaseBars:
+    """Bars where the user looks, on a terminal or in a notebook; or none."""
+    return PhaseBars(Console(stderr=True)) if progress else PhaseBars()

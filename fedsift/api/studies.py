@@ -1,0 +1,126 @@
+"""Studies from Python: methods side by side, and clients that opt out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fedsift.api.settings import bars, settings_in
+from fedsift.configuration.run_config import RunConfig
+from fedsift.strategies.method import Method
+from fedsift.strategies.registry import METHODS
+from fedsift.studies.comparison.compare import compare as compare_methods
+from fedsift.studies.optout import play_scenario
+from fedsift.studies.optout.attacks import attack
+from fedsift.studies.optout.scenario import read_scenario
+from fedsift.studies.optout.scenario_result import ScenarioResult
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def methods() -> dict[str, Method]:
+    """What can be compared, by name: papers, exact or not, what a removal costs, what is stored."""
+    return dict(METHODS)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison came to.
+
+    Attributes:
+        path: its folder.
+        result: what result.json there holds.
+    """
+
+    path: Path
+    result: dict[str, Any]
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """A row for each method, by name."""
+        import pandas
+
+        return pandas.DataFrame(self.result["methods"]).set_index("name")
+
+
+def compare(
+    config: RunConfig | None = None,
+    *,
+    methods: Sequence[str] | None = None,
+    newcomers: int = 10,
+    out: str | Path | None = None,
+    progress: bool = False,
+    **options: Any,
+) -> Comparison:
+    """Play merge and removals with several methods on the same clients.
+
+    Args:
+        config: where to begin; the defaults for None.
+        methods: names of `fedsift.methods()`; all for None.
+        newcomers: so many further clients never join, and score what they are served.
+        out: a folder, new or empty; runs/001, runs/002, ... for None.
+        progress: whether to show bars.
+        options: as of `fedsift.simulate`; `leave` or `leave_count` says who leaves.
+
+    Raises:
+        BadInput: an unknown method, nobody leaves, or as of `fedsift.simulate`.
+    """
+    names = list(METHODS) if methods is None else list(methods)
+    with settings_in(out, config, options) as (folder, settings):
+        return Comparison(folder, compare_methods(settings, names, newcomers, folder, bars(progress)))
+
+
+@dataclass(frozen=True)
+class OptOut:
+    """What a scenario came to.
+
+    Attributes:
+        path: its folder.
+        result: what result.json there holds.
+    """
+
+    path: Path
+    result: ScenarioResult
+
+    def report(self) -> Path:
+        """Write the report, one self-contained page, and return where it is; needs fedsift[plots].
+
+        Raises:
+            BadInput: matplotlib or Jinja2 is not installed.
+        """
+        from fedsift.studies.report import write_report
+
+        return write_report(self.path)[0]
+
+
+def optout(
+    scenario: str | Path,
+    *,
+    newcomers: int = 10,
+    full_oracles: int = 10,
+    evaluate_every: int | None = None,
+    attacks: bool = False,
+    out: str | Path | None = None,
+    progress: bool = False,
+    **options: Any,
+) -> OptOut:
+    """Play a scenario of clients that opt out, and prove every step.
+
+    Args:
+        scenario: a .toml file, or a ready one by name, such as "one-client".
+        newcomers: so many further clients never join, and score the merged model.
+        full_oracles: so many steps are also held against a run of exactly their members.
+        evaluate_every: score after so many steps; 12 times in all for None.
+        attacks: also attack the first leavers' examples.
+        out: a folder, new or empty; runs/001, runs/002, ... for None.
+        progress: whether to show bars.
+        options: as of `fedsift.simulate`; they override those of the scenario.
+
+    Raises:
+        BadInput: something is wrong with the scenario, or as of `fedsift.simulate`.
+    """
+    read = read_scenario(str(scenario))
+    given = {**{key.replace("-", "_"): value for key, value in read.run.items()}, **options}
+    with settings_in(out, None, given) as (folder, settings):
+        result = play_scenario.play(read, settings, folder, bars(progress), newcomers, full_oracles, evaluate_every)
+        return OptOut(folder, attack(folder, bars(progress)) if attacks else result)

@@ -1,0 +1,144 @@
+"""Rows that came as Python objects, kept in a file: what is read from it is what was written, type by type.
+
+A parquet file with a line a row: whose it is (`client`), what for (`use`), and the row as JSON (`row`). There, a text,
+a number, a truth value, None and a list are themselves; anything else is an object of one key that says what it is.
+Rows to test on are written for clients that have others than those to tune on.
+"""
+
+import base64
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as compute
+from pyarrow import parquet
+
+from fedsift.core.errors import BadInput
+from fedsift.core.examples import Example, Row, shown
+from fedsift.data.federated_dataset import FederatedDataset
+from fedsift.data.parquet_file import read_parquet
+from fedsift.data.table import ClientRows, TableDataset
+
+ROWS_SUFFIX = ".rows"
+_TRAIN, _TEST = "train", "test"
+_SCHEMA = pa.schema([("client", pa.string()), ("use", pa.string()), ("row", pa.string())])
+_LINES = 10_000  # that are in memory at a time, and those of one client
+_ADVICE = (
+    "give texts, numbers, lists, tuples, mappings and NumPy arrays; or put a function that makes the rows into a "
+    "module of your own and give its name, as module:function"
+)
+
+
+def write_rows(dataset: FederatedDataset, path: Path) -> None:
+    """Write all clients' rows, one client at a time.
+
+    Raises:
+        BadInput: a row holds something that would not come back as it was; the message names client and row.
+    """
+    with parquet.ParquetWriter(path, _SCHEMA, compression="zstd") as writer:
+        lines = _lines(dataset)
+        while some := list(islice(lines, _LINES)):
+            writer.write_table(
+                pa.table([pa.array(each, pa.string()) for each in zip(*some, strict=True)], _SCHEMA.names)
+            )
+
+
+class StoredRows:
+    """The data set in a file that `write_rows` wrote: a `FederatedDataset`."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file.
+
+        Raises:
+            BadInput: it cannot be read.
+        """
+        table = read_parquet(path, dict.fromkeys(_SCHEMA.names, "dataset"))
+        clients = table.column("client").combine_chunks().dictionary_encode()
+        self.client_ids: Sequence[str] = clients.dictionary.to_pylist()
+        codes = clients.indices.to_numpy()
+        self._test = compute.equal(table.column("use"), _TEST).to_numpy()
+        self._tested = frozenset(codes[self._test].tolist())
+        self._place = {client_id: place for place, client_id in enumerate(self.client_ids)}
+        uses = {_TRAIN: np.where(self._test, -1, codes), _TEST: np.where(self._test, codes, -1)}
+        self._rows = {
+            use: TableDataset(table, ClientRows(self.client_ids, each), _JsonRow()) for use, each in uses.items()
+        }
+
+    def train_examples(self, client_id: str) -> Sequence[Row]:
+        """What a client tunes on."""
+        return self._rows[_TRAIN].train_examples(client_id)
+
+    def test_examples(self, client_id: str) -> Sequence[Row]:
+        """What a client is scored on."""
+        return self._rows[_TEST if self._place[client_id] in self._tested else _TRAIN].train_examples(client_id)
+
+
+class _JsonRow:
+    """Makes a row of a line."""
+
+    columns: Mapping[str, str] = {"row": "dataset"}
+
+    def __call__(self, row: Mapping[str, str | None]) -> Row:
+        return _meant(json.loads(row["row"] or "null"))
+
+
+def _lines(dataset: FederatedDataset) -> Iterator[tuple[str, str, str]]:
+    for client_id in dataset.client_ids:
+        train = _texts(dataset.train_examples(client_id), client_id)
+        test = _texts(dataset.test_examples(client_id), client_id)
+        yield from ((client_id, _TRAIN, text) for text in train)
+        if test != train:
+            yield from ((client_id, _TEST, text) for text in test)
+
+
+def _texts(rows: Sequence[Row], client_id: str) -> list[str]:
+    texts = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            texts.append(json.dumps(_told(row)))
+        except (ValueError, RecursionError, BadInput) as error:  # a number of thousands of digits, a list in itself
+            raise BadInput(f"client {client_id!r}, row {number} {_what(error)}; {_ADVICE}") from error
+    return texts
+
+
+def _what(error: Exception) -> str:
+    return str(error) if isinstance(error, BadInput) else f"is no JSON: {error}"
+
+
+def _told(value: Any) -> Any:
+    """What stands in JSON for a value."""
+    kind = type(value)
+    if kind in (str, int, float, bool, type(None)):
+        return value
+    if kind is list:
+        return [_told(each) for each in value]
+    if kind in (tuple, Example):
+        return {"pair" if kind is Example else "tuple": [_told(each) for each in value]}
+    if kind is dict:
+        return {"mapping": [[_told(key), _told(each)] for key, each in value.items()]}
+    is_numpy = kind is np.ndarray or isinstance(value, np.generic)
+    if is_numpy and not value.dtype.hasobject and np.dtype(value.dtype.str) == value.dtype:  # no fields
+        data = base64.b64encode(value.tobytes()).decode()
+        return {"array" if kind is np.ndarray else "scalar": [value.dtype.str, value.shape, data]}
+    raise BadInput(f"holds {shown(value)}, a {kind.__name__}, which a file would not keep as it is")
+
+
+def _meant(told: Any) -> Any:
+    """The inverse of `_told`."""
+    if isinstance(told, list):
+        return [_meant(each) for each in told]
+    if not isinstance(told, dict):
+        return told
+    ((kind, value),) = told.items()
+    if kind == "mapping":
+        return {_meant(key): _meant(each) for key, each in value}
+    if kind in ("array", "scalar"):
+        dtype, shape, data = value
+        array = np.frombuffer(base64.b64decode(data), dtype).reshape(shape).copy()
+        return array if kind == "array" else array[()]
+    values = [_meant(each) for each in value]
+    return Example(*values) if kind == "pair" else tuple(values)

@@ -1,0 +1,82 @@
+"""What `pip install` puts on the import path: `fedsift`, whole, and nothing else."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+_BUILD = "import sys; from setuptools import build_meta as backend; getattr(backend, sys.argv[1])(sys.argv[2])"
+
+
+def build(what: str, tree: Path, folder: Path) -> Path:
+    """An sdist or a wheel, by the build's own backend, without a network."""
+    folder.mkdir()
+    subprocess.run([sys.executable, "-c", _BUILD, f"build_{what}", str(folder)], cwd=tree, check=True, timeout=300)
+    (built,) = folder.iterdir()
+    return built
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, links followed, but for what Python leaves behind."""
+    return {
+        str((Path(at) / name).relative_to(folder)): (Path(at) / name).read_bytes()
+        for at, _, names in os.walk(folder, followlinks=True)
+        if "__pycache__" not in at
+        for name in names
+    }
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel that is built from the sdist of this tree, unpacked as pip does."""
+    folder = tmp_path_factory.mktemp("built")
+    tree = folder / "tree"
+    tree.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(REPOSITORY / name, tree)
+    for name in ("fedsift", "strategies", "simulations"):
+        shutil.copytree(REPOSITORY / name, tree / name, symlinks=True)
+    with tarfile.open(build("sdist", tree, folder / "sdist")) as sdist:
+        sdist.extractall(folder / "unpacked", filter="data")
+    (source,) = (folder / "unpacked").iterdir()
+    assert not [file for file in source.rglob("*") if file.is_symlink()]
+    with zipfile.ZipFile(build("wheel", source, folder / "wheel")) as wheel:
+        wheel.extractall(folder / "installed")
+    return folder / "installed"
+
+
+def test_nothing_but_fedsift_is_installed(installed: Path) -> None:
+    assert {each.name.partition("-")[0] for each in installed.iterdir()} == {"fedsift"}
+
+
+def test_every_file_of_the_package_is_installed(installed: Path) -> None:
+    found, expected = contents(installed / "fedsift"), contents(REPOSITORY / "fedsift")
+    assert found.keys() == expected.keys()
+    assert found == expected
+    for name in (
+        "py.typed",
+        "learning/people_model/model.safetensors",
+        "simulations/scenarios/one-client.toml",
+        "strategies/sift_masks.py",
+        "studies/report/page.html.j2",
+    ):
+        assert name in found
+
+
+def test_the_folders_of_the_repository_are_no_packages_of_their_own(installed: Path, tmp_path: Path) -> None:
+    script = """
+import importlib.util, fedsift, fedsift.strategies, fedsift.simulations
+print(fedsift.__file__)
+print([name for name in ("simulations", "strategies", "tests", "docs") if importlib.util.find_spec(name)])
+"""
+    environment = {**os.environ, "PYTHONPATH": str(installed)}
+    told = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.splitlines() == [str(installed / "fedsift" / "__init__.py"), "[]"]
