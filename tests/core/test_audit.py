@@ -97,7 +97,7 @@ def test_other_damage(ledger: Path, statement: str, told: str) -> None:
 
 def test_a_receipt_cannot_be_changed_with_its_own_hash(ledger: Path) -> None:
     """Rehashing the changed receipt breaks the link of the next, or the recorded head."""
-    from fedsift.core.ledger import receipt_digest
+    from fedsift.core.receipt import receipt_digest
 
     connection = sqlite3.connect(ledger)
     body, previous = connection.execute("SELECT body, previous FROM receipts WHERE number = 2").fetchone()
