@@ -11,7 +11,7 @@ os.environ.update(PROFILES[DEFAULT_PROFILE])
 import dataclasses
 import json
 from collections.abc import Iterator
-from contextlib import chdir, contextmanager
+from contextlib import chdir, contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from hypothesis import settings
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.runtime.worker_pool import WorkerPool
+from fedsift.studies.training_cache import Session
 from tests.cli.commands import SHELL
 from tests.models import save_model
 
@@ -97,6 +98,12 @@ def pool(own_code: Path) -> Iterator[WorkerPool]:
         ray.init(num_cpus=16, include_dashboard=False, log_to_driver=False)
     yield WorkerPool("tests.client_app:app", 2)
     ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def session(pool: WorkerPool) -> Session:
+    """Hands these workers to who would start its own."""
+    return lambda *_: nullcontext(pool)
 
 
 @pytest.fixture

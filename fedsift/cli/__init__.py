@@ -10,7 +10,7 @@ from fedsift.cli.deployment_commands import leave, make_certificates, make_node_
 from fedsift.cli.evaluation_commands import compare, methods, optout, reproduce
 from fedsift.cli.plan_command import plan
 from fedsift.cli.run_commands import check_data, forget, join, run, verify
-from fedsift.cli.shared import INTERRUPTED
+from fedsift.cli.terminal import INTERRUPTED
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 _SIMULATION = (run, check_data, forget, join, verify, optout, methods, compare, reproduce, bench, plan)

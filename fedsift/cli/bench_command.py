@@ -7,12 +7,13 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from fedsift.cli.options import DATA, GRID, MACHINE, MODEL, TUNING, takes
-from fedsift.cli.shared import JSON, settings_of, told_to_people
+from fedsift.cli.options import JSON, TRAINING, settings_of, takes
+from fedsift.cli.terminal import told_to_people
+from fedsift.core.options import Group
 from fedsift.files.output import check_file, write_whole
 
 
-@takes(*DATA, *MODEL, *TUNING, *GRID, *MACHINE, "partial_sums")
+@takes(*TRAINING, Group.GRID, "partial_sums")
 def bench(
     overrides: dict[str, Any],
     config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,

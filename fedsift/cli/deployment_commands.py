@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fedsift.cli.shared import told_to_people
+from fedsift.cli.terminal import told_to_people
 
 
 def make_certificates(

@@ -7,18 +7,11 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from fedsift.cli.options import DATA, GRID, LEAVERS, MACHINE, MODEL, TUNING, takes
-from fedsift.cli.shared import (
-    JSON,
-    NOTHING_WRITTEN,
-    go_on,
-    overriding,
-    progress_bars,
-    settings_of,
-    told_to_people,
-)
+from fedsift.cli.options import JSON, TRAINING, overriding, settings_of, takes
+from fedsift.cli.terminal import NOTHING_WRITTEN, go_on, progress_bars, told_to_people
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput, Refused
+from fedsift.core.options import Group
 from fedsift.files.json_file import json_text
 from fedsift.files.output import output_folder
 
@@ -35,7 +28,7 @@ def methods(json_: Annotated[bool, JSON] = False) -> None:
         Console().print(methods_table())
 
 
-@takes(*DATA, *MODEL, *LEAVERS, *TUNING, *GRID, *MACHINE, "partial_sums")
+@takes(*TRAINING, Group.GRID, Group.LEAVERS, "partial_sums")
 def compare(
     overrides: dict[str, Any],
     config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,
@@ -64,7 +57,7 @@ def compare(
                 console.print(f"written  {folder}")
 
 
-@takes(*DATA, *MODEL, *TUNING, *GRID, *MACHINE, "partial_sums")
+@takes(*TRAINING, Group.GRID, "partial_sums")
 def optout(
     overrides: dict[str, Any],
     scenario: Annotated[str | None, typer.Argument(help="A .toml file, or a ready one by name.")] = None,
@@ -126,7 +119,7 @@ def optout(
                 raise typer.Exit(Refused.exit_code)
 
 
-@takes(*DATA, *MODEL, *TUNING, *GRID, *MACHINE)
+@takes(*TRAINING, Group.GRID)
 def reproduce(
     overrides: dict[str, Any],
     names: Annotated[list[str] | None, typer.Argument(help="fig3 fig4 ..., or all; without: what there is.")] = None,

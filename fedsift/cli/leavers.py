@@ -1,10 +1,13 @@
 """Who leaves, as a command line says it: ids exactly as they are written, or a number of clients."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from fedsift.core.errors import BadInput
 
+LEAVE_FILE = Annotated[Path | None, typer.Option(help="A file of ids of clients that leave, one a line.")]
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from fedsift.cli.options import LEVELS
-from fedsift.cli.shared import JSON, told_to_people
+from fedsift.cli.options import JSON
+from fedsift.cli.terminal import told_to_people
 from fedsift.configuration.run_config import RunConfig
 
 
@@ -25,7 +25,7 @@ def plan(
     steps: Annotated[int, typer.Option(help="Optimiser steps a client.")] = RunConfig.steps,
     batch_size: Annotated[int, typer.Option(help="Rows a step.")] = RunConfig.batch_size,
     tokens: Annotated[int, typer.Option(help="Tokens a row, with those of its prompt.")] = RunConfig.max_length,
-    levels: Annotated[int, typer.Option(help=LEVELS)] = RunConfig.levels,
+    levels: Annotated[int, typer.Option(help=RunConfig.options()["levels"].help)] = RunConfig.levels,
     density: Annotated[
         float, typer.Option(help="Share of entries that a mask keeps; docs/planning.md has examples.")
     ] = 0.4,
@@ -51,8 +51,8 @@ def plan(
     with told_to_people("nothing was written"):
         from fedsift.studies.plan.assumptions import Assumptions
         from fedsift.studies.plan.footprint import Footprint
+        from fedsift.studies.plan.presentation import assumed, footprint_table, plan_json, removals_table
         from fedsift.studies.plan.removals import removals as removals_by_method
-        from fedsift.studies.plan.table import assumed, footprint_table, plan_json, removals_table
 
         footprint = Footprint(
             Assumptions(

@@ -7,21 +7,16 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from fedsift.cli.options import DATA, DATASETS, GRID, LEAVERS, MACHINE, MODEL, TUNING, takes
-from fedsift.cli.shared import (
-    JSON,
-    NOTHING_WRITTEN,
-    go_on,
-    progress_bars,
-    settings_of,
-    told_to_people,
-)
+from fedsift.cli.options import JSON, TRAINING, settings_of, takes
+from fedsift.cli.terminal import NOTHING_WRITTEN, go_on, progress_bars, told_to_people
+from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput, Refused
+from fedsift.core.options import Group
 from fedsift.files.json_file import json_text
 from fedsift.files.output import output_folder
 
 
-@takes(*DATA, *MODEL, *LEAVERS, "oracle", *TUNING, *GRID, *MACHINE, "engine", "ray_address", "partial_sums")
+@takes(*Group)
 def run(
     overrides: dict[str, Any],
     config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,
@@ -49,10 +44,10 @@ def run(
                 raise typer.Exit(Refused.exit_code)
 
 
-@takes(*DATA[1:], *MODEL, *TUNING, *MACHINE)
+@takes(*TRAINING, without="dataset")
 def check_data(
     overrides: dict[str, Any],
-    dataset: Annotated[str, typer.Argument(help=DATASETS)],
+    dataset: Annotated[str, typer.Argument(help=RunConfig.options()["dataset"].help)],
     json_: Annotated[bool, JSON] = False,
 ) -> None:
     """Show what a data set holds, as the model will see it, and train one client twice."""

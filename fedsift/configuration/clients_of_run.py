@@ -1,101 +1,15 @@
-"""From a configuration to the clients' data."""
+"""Who takes part in a run of a configuration: its clients, those held out, and those who leave."""
 
 import dataclasses
-import hashlib
 import shlex
 from collections.abc import Collection
-from pathlib import Path
 
-import numpy as np
-
-from fedsift.configuration.run_config import MOST, OWN, RunConfig
+from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput, unknown_name
+from fedsift.core.options import MOST
 from fedsift.core.seeds import derive_seed
-from fedsift.core.user_code import is_user_code
-from fedsift.data.federated_dataset import FederatedDataset, HeldOutRows
-from fedsift.data.paper_clients import load_paper_setting
-from fedsift.data.paper_settings import PAPER_SETTINGS
-from fedsift.data.partition import partition_dirichlet, partition_iid
-from fedsift.data.people.dataset import PeopleDataset
-from fedsift.data.plugin import load_plugin
-from fedsift.data.stored_rows import StoredRows
-from fedsift.data.table import Split, TableDataset, check_texts, open_table, split_by_column
-from fedsift.data.template import Template
-
-DEFAULT_PEOPLE = 500
-
-
-def load_dataset(config: RunConfig) -> FederatedDataset:
-    """The data set that a configuration names."""
-    dataset = _whole(config)
-    return HeldOutRows(dataset, config.test_share, config.seed) if config.test_share else dataset
-
-
-def _whole(config: RunConfig) -> FederatedDataset:
-    if config.dataset == "people":
-        return PeopleDataset(derive_seed(config.seed, "people"), config.clients or DEFAULT_PEOPLE)
-    if config.dataset == OWN:
-        raise BadInput('dataset = "own": in a deployment clients bring their data; a simulation needs a data set')
-    if config.dataset in PAPER_SETTINGS:
-        return load_paper_setting(config.dataset, config.data_file, config.clients)
-    if config.dataset.endswith(".rows"):
-        return StoredRows(Path(config.dataset))
-    if is_user_code(config.dataset):
-        return load_plugin(config.dataset)
-    return _table(config)
-
-
-def _table(config: RunConfig) -> TableDataset:
-    template = Template(config.prompt, config.target)
-    columns = {**template.columns}
-    if config.client_column:
-        columns[config.client_column] = "client-column"
-    table = open_table(config.dataset, columns)
-    check_texts(table, columns, config.dataset)
-    seed = derive_seed(config.seed, "partition")
-    split: Split
-    if config.client_column:
-        split = split_by_column(table, config.client_column)
-    elif config.partition == "iid":
-        split = partition_iid(len(table), config.clients, seed)
-    else:
-        split = partition_dirichlet(table.column(config.target).to_pylist(), config.clients, config.alpha, seed)
-    return TableDataset(table, split, template)
-
-
-def data_files_digest(config: RunConfig) -> str:
-    """SHA-256 of the files that the data are read from, in hexadecimal; empty for data of another kind."""
-    files = [name for name in (config.dataset, config.data_file) if name and Path(name).is_file()]
-    digests = []
-    for name in files:
-        with Path(name).open("rb") as file:
-            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
-    return " ".join(digests)
-
-
-def own_dataset(config: RunConfig, source: str, client_id: str) -> FederatedDataset:
-    """The data set of a client that brings its own.
-
-    Args:
-        config: with `prompt` and `target`, for a table.
-        source: a csv, jsonl or parquet file, all of whose rows are the client's; or "package.module:function", as for
-            a whole data set.
-        client_id: whose rows they are.
-
-    Raises:
-        BadInput: the rows cannot be read, or are not this client's.
-    """
-    if is_user_code(source):
-        dataset = load_plugin(source)
-        if client_id not in set(dataset.client_ids):
-            raise BadInput(f"data {source}: {unknown_name('client', client_id, dataset.client_ids)}")
-        return dataset
-    if not (client_id and config.prompt and config.target):
-        raise BadInput(f"data {source}: whose they are says client-id, and what to learn from a row prompt and target")
-    template = Template(config.prompt, config.target)
-    table = open_table(source, template.columns)
-    check_texts(table, template.columns, source)
-    return TableDataset(table, {client_id: np.arange(len(table))}, template)
+from fedsift.data.federated_dataset import FederatedDataset
+from fedsift.data.loading import load_dataset
 
 
 def choose_clients(config: RunConfig, dataset: FederatedDataset) -> list[str]:

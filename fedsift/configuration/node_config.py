@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fedsift.configuration.run_config import check_unicode, hyphened
 from fedsift.core.errors import BadInput, unknown_name
+from fedsift.core.options import check_unicode, hyphened
 
 _SOURCE = "node-config"
 # Flower reads a value without quotes as TOML does: 1.10 is the number 1.1 then, and true no text.

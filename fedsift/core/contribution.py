@@ -8,14 +8,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fedsift.core.bit_packing import level_type, pack, pack_mask, packed_size, padding_is_zero, unpack, unpack_mask
+from fedsift.core.bit_packing import pack, pack_mask, packed_size, padding_is_zero, unpack, unpack_mask
 from fedsift.core.errors import Refused
 from fedsift.core.quantisation import QuantisationGrid
 
-_MAGIC = b"FSUP"
+_MAGIC = b"FSU"
 _VERSION = 1
-# magic, version, bits, spare, max_magnitude, threshold, sign seed, n, non-zero entries, layout digest
-_HEADER = struct.Struct("<4sHBBddQQQ32s")
+# magic, version, levels, max_magnitude, threshold, sign seed, n, entries kept, layout digest
+_HEADER = struct.Struct("<3sBIddQQQ32s")
+HEADER_BYTES = _HEADER.size
 # Entries handled at a time: few enough for a core's own cache; a multiple of 8, so that each slice of a mask begins on
 # a byte.
 SLICE = 1 << 16
@@ -89,7 +90,7 @@ class Contribution:
     @property
     def packed_mask(self) -> memoryview:
         """The mask: ceil(n / 8) bytes of the upload."""
-        return memoryview(self._upload)[_HEADER.size : self._mask_end]
+        return memoryview(self._upload)[HEADER_BYTES : self._mask_end]
 
     @property
     def packed_levels(self) -> memoryview:
@@ -98,7 +99,7 @@ class Contribution:
 
     @property
     def _mask_end(self) -> int:
-        return _HEADER.size + packed_size(self.terms.size, 1)
+        return HEADER_BYTES + packed_size(self.terms.size, 1)
 
     @classmethod
     def from_bytes(cls, upload: bytes, terms: UploadTerms) -> "Contribution":
@@ -109,11 +110,9 @@ class Contribution:
         Raises:
             Refused: the upload was made under other terms or is malformed; the message says in what.
         """
-        if len(upload) < _HEADER.size:
-            raise Refused(f"upload of {len(upload)} bytes is shorter than its header of {_HEADER.size} bytes")
-        magic, version, bits, spare, max_magnitude, threshold, sign_seed, size, nonzero, layout_digest = (
-            _HEADER.unpack_from(upload)
-        )
+        if len(upload) < HEADER_BYTES:
+            raise Refused(f"upload of {len(upload)} bytes is shorter than its header of {HEADER_BYTES} bytes")
+        magic, version, *found_grid, sign_seed, size, nonzero, layout_digest = _HEADER.unpack_from(upload)
         grid = terms.grid
         for field, found, expected in (
             ("magic", magic, _MAGIC),
@@ -121,11 +120,7 @@ class Contribution:
             ("layout digest", layout_digest.hex(), terms.layout_digest.hex()),
             ("number of parameters", size, terms.size),
             ("sign seed", sign_seed, terms.sign_seed),
-            (
-                "grid",
-                (bits, spare, max_magnitude, threshold),
-                (grid.bits, grid.spare, grid.max_magnitude, grid.threshold),
-            ),
+            ("grid", found_grid, [grid.levels, grid.max_magnitude, grid.threshold]),
         ):
             if found != expected:
                 raise Refused(f"upload has {field} {found!r}; this federation has {expected!r}")
@@ -166,7 +161,7 @@ class Contribution:
 
     def levels(self) -> NDArray[Any]:
         """The quantised magnitudes q, dense; in the narrowest unsigned integers, shape (n,)."""
-        dense = np.zeros(self.terms.size, level_type(self.terms.grid.bits))
+        dense = np.zeros(self.terms.size, self.terms.grid.level_type)
         for piece in self.slices():
             dense[piece.entries][piece.places] = piece.levels
         return dense
@@ -185,7 +180,7 @@ class _Packer:
         self._nonzero = 0
         self._mask = bytearray()
         self._levels = bytearray()
-        self._left: NDArray[Any] = np.empty(0, level_type(terms.grid.bits))  # Fewer than 8: those packed end on a byte.
+        self._left: NDArray[Any] = np.empty(0, terms.grid.level_type)  # Fewer than 8: those packed end on a byte.
 
     def add(self, levels: NDArray[Any]) -> None:
         """The next levels; a multiple of 8, but for the last."""
@@ -208,8 +203,7 @@ class _Packer:
         header = _HEADER.pack(
             _MAGIC,
             _VERSION,
-            grid.bits,
-            grid.spare,
+            grid.levels,
             grid.max_magnitude,
             grid.threshold,
             terms.sign_seed,
@@ -254,12 +248,12 @@ def quantise(magnitudes: NDArray[np.float32], terms: UploadTerms) -> Quantised:
 def unpack_levels(
     packed_levels: bytes | memoryview, count: int, grid: QuantisationGrid, first: int = 0
 ) -> NDArray[Any]:
-    """Levels first .. first + count - 1 of the entries that a mask keeps; `level_type`, shape (count,)."""
+    """Levels first .. first + count - 1 of the entries that a mask keeps; `grid.level_type`, shape (count,)."""
     if not grid.level_bits:
-        return np.ones(count, level_type(grid.bits))
+        return np.ones(count, grid.level_type)
     levels = unpack(packed_levels, count, grid.level_bits, first)
     if _wraps(grid):
-        levels = levels.astype(level_type(grid.bits), copy=False)
+        levels = levels.astype(grid.level_type, copy=False)
         levels |= (levels == 0).astype(levels.dtype) << grid.level_bits
     return levels
 

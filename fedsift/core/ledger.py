@@ -28,11 +28,11 @@ from numpy.typing import NDArray
 from fedsift.core.contribution import UploadTerms
 from fedsift.core.errors import BadInput
 from fedsift.core.member import Member
-from fedsift.core.quantisation import QuantisationGrid, highest_level
+from fedsift.core.quantisation import QuantisationGrid
 from fedsift.core.receipt import Receipt, ReceiptBody
 from fedsift.core.running_sums import RunningSums
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 1
 _CHUNK = 1 << 20  # Entries of a sum that lie in one row, and bytes of an upload that are written at a time.
 _APPLICATION_ID = 0x66736C67  # "fslg": what `file` and we recognise the file by.
 _SCHEMA = """
@@ -48,7 +48,6 @@ CREATE TABLE node_keys (client_id TEXT PRIMARY KEY, key TEXT NOT NULL) WITHOUT R
 CREATE TABLE journal (client_id TEXT PRIMARY KEY REFERENCES members, upload BLOB NOT NULL);
 CREATE TABLE receipts (number INTEGER PRIMARY KEY, body TEXT NOT NULL, previous BLOB NOT NULL, digest BLOB NOT NULL);
 """
-_OLDEST_FORMAT = 1  # that is read
 
 
 class Ledger:
@@ -98,10 +97,10 @@ class Ledger:
 
     @classmethod
     def open(cls, path: Path, read_only: bool = False) -> "Ledger":
-        """An existing ledger. One of an older format is brought to the present one, unless it is only read.
+        """An existing ledger.
 
         Raises:
-            BadInput: there is none, or it is not one that this version reads.
+            BadInput: there is none, or it is of another format.
         """
         if not path.is_file():
             raise BadInput(f"there is no ledger {path}")
@@ -113,27 +112,15 @@ class Ledger:
             raise BadInput(f"{path} is not a ledger: {error}") from error
         if application != _APPLICATION_ID:
             raise BadInput(f"{path} is an SQLite file, but not a ledger")
-        if version > FORMAT_VERSION:
+        if version != FORMAT_VERSION:
             raise BadInput(
-                f"ledger {path} has format {version}, this fedsift reads up to {FORMAT_VERSION}: a newer fedsift wrote "
-                "it; upgrade this one (pip install --upgrade fedsift), the ledger is as it was"
+                f"ledger {path} has format {version}, this fedsift reads format {FORMAT_VERSION}: use the fedsift that "
+                "wrote it; the ledger is as it was"
             )
-        if version < _OLDEST_FORMAT:
-            raise BadInput(f"ledger {path} has format {version}, which no fedsift has written: the file is damaged")
         ledger = cls(connection, read_only)
         if not read_only:
-            ledger._upgrade(version)
             ledger.scrub()  # A process that was killed after a removal may have left old pages in the log.
         return ledger
-
-    def _upgrade(self, version: int) -> None:
-        """Bring the file to the present format, in one transaction."""
-        if version == FORMAT_VERSION:
-            return
-        with self.transaction():
-            for older in range(version, FORMAT_VERSION):
-                _UPGRADES[older](self)
-            self._connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
 
     def close(self) -> None:
         """Close the file; at rest it is one file, without SQLite's companions, unless somebody else has it open."""
@@ -173,8 +160,8 @@ class Ledger:
     def terms(self) -> UploadTerms:
         """What the members' uploads agree on."""
         read = json.loads(self.get("terms"))
-        grid = QuantisationGrid(**_by_levels(read["grid"]))  # A file that is only read may be of an older format.
-        return UploadTerms(bytes.fromhex(read["layout_digest"]), read["size"], read["sign_seed"], grid)
+        layout_digest, grid = bytes.fromhex(read["layout_digest"]), QuantisationGrid(**read["grid"])
+        return UploadTerms(layout_digest, read["size"], read["sign_seed"], grid)
 
     @property
     def checksum_secret(self) -> int:
@@ -291,29 +278,6 @@ class Ledger:
         """What SQLite itself finds wrong with the file."""
         found = [row[0] for row in self._connection.execute("PRAGMA integrity_check")]
         return [] if found == ["ok"] else found
-
-
-def _add_node_keys(ledger: Ledger) -> None:
-    ledger._connection.execute("CREATE TABLE node_keys (client_id TEXT PRIMARY KEY, key TEXT NOT NULL) WITHOUT ROWID")
-
-
-def _tell_levels(ledger: Ledger) -> None:
-    terms = json.loads(ledger.get("terms"))
-    ledger.set("terms", json.dumps({**terms, "grid": _by_levels(terms["grid"])}))
-    with suppress(ValueError):  # Who made the ledger may have given it no configuration.
-        ledger.set("config", json.dumps(_by_levels(json.loads(ledger.get("config")))))
-
-
-def _by_levels(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings with `levels` where up to format 2 there was `bits` b, which meant 2^b - 1."""
-    if "bits" not in settings:
-        return settings
-    kept = {key: value for key, value in settings.items() if key != "bits"}
-    return {**kept, "levels": highest_level(settings["bits"])}
-
-
-# What makes a file of format n one of format n + 1.
-_UPGRADES = {1: _add_node_keys, 2: _tell_levels}
 
 
 def _connect(location: str) -> sqlite3.Connection:

@@ -7,9 +7,8 @@ levels q, entry by entry:
     coordinate   m * S * step / C        the mean over the members that moved that coordinate
     own          q * step                the mean, level by level, over the members that reached it (docs/served.md)
 
-The last one needs no sums: a member's mask for each level says all. `+l1` on top of the others rescales to the L1 norm
-of the member's own task vector, a scalar that it made alone (after EMR-merging's rescaler). A localisation needs
-nothing of other members but the sums, so a removal never touches a mask.
+The last one needs no sums: a member's mask for each level says all. A localisation needs nothing of other members but
+the sums, so a removal never touches a mask.
 """
 
 from dataclasses import dataclass
@@ -23,8 +22,8 @@ from fedsift.core.contribution import UploadTerms, unpack_levels
 from fedsift.core.errors import BadInput, unknown_name
 from fedsift.core.mask_file import ClientMask
 
-OWN = "own"
-LOCALISATIONS = ("paper", "coordinate", "paper+l1", "coordinate+l1", OWN)
+OWN_LEVELS = "own"
+LOCALISATIONS = ("paper", "coordinate", OWN_LEVELS)
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Localisation:
     @property
     def keeps_levels(self) -> bool:
         """Whether the member keeps its levels beside its mask, and is served from them alone."""
-        return self.name == OWN
+        return self.name == OWN_LEVELS
 
     def magnitudes(
         self, level_sum: NDArray[Any], mask_count: NDArray[Any], step: float, members: int
@@ -58,7 +57,7 @@ class Localisation:
         """
         if self.keeps_levels:
             return np.empty(0, np.float32)
-        divisor = members if self.name.startswith("paper") else mask_count
+        divisor = members if self.name == "paper" else mask_count
         return (level_sum.astype(np.float64) * step / divisor).astype(np.float32)
 
     def localised(self, served: NDArray[np.float32], mask: ClientMask, terms: UploadTerms) -> NDArray[np.float32]:
@@ -79,19 +78,11 @@ class Localisation:
             raise BadInput(f"served magnitudes of shape {served.shape}; for this member's mask they have ({expected},)")
         if self.keeps_levels:
             if mask.packed_levels is None:
-                raise BadInput(f"localise = {OWN}: this member kept its mask only, as the merge was under another one")
+                raise BadInput(
+                    f"localise = {OWN_LEVELS}: this member kept its mask only, as the merge was under another one"
+                )
             levels = unpack_levels(mask.packed_levels, kept, terms.grid)
             served = (levels.astype(np.float64) * terms.grid.step).astype(np.float32)
-        elif self.name.endswith("+l1"):
-            served = restore_l1(served, mask.l1)
         magnitudes = np.zeros(terms.size, np.float32)
         magnitudes[places] = served
         return magnitudes
-
-
-def restore_l1(magnitudes: NDArray[np.float32], own_l1: float) -> NDArray[np.float32]:
-    """Rescale magnitudes >= 0 to the L1 norm `own_l1`; run by the member, who alone knows it."""
-    total = float(magnitudes.sum(dtype=np.float64))
-    if total == 0.0:
-        return magnitudes
-    return (magnitudes.astype(np.float64) * (own_l1 / total)).astype(np.float32)

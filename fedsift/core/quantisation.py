@@ -11,7 +11,6 @@ from fedsift.core.errors import BadInput
 
 MAX_BITS = 32  # of a level
 FLOAT32_LEAST, FLOAT32_MOST = (float(each) for each in (np.finfo(np.float32).tiny, np.finfo(np.float32).max))
-_MOST_SPARE = 255  # One byte of an upload's header (docs/upload.md).
 
 
 def highest_level(bits: int) -> int:
@@ -26,7 +25,7 @@ class QuantisationGrid:
     A coarse grid is better, not only smaller: it drops the small entries from the mask.
 
     Attributes:
-        levels: the highest quantised magnitude, 1 to 2^32 - 1, at most 255 below a power of two less 1.
+        levels: the highest quantised magnitude, 1 to 2^32 - 1.
         max_magnitude: the magnitude of the highest level; Adam seldom moves an entry further than lr * steps. It, and
             a step, are normal numbers in float32.
         threshold: share of max_magnitude under which an entry becomes 0, on top of what rounding drops (half a step).
@@ -39,12 +38,6 @@ class QuantisationGrid:
     def __post_init__(self) -> None:
         if not 1 <= self.levels <= highest_level(MAX_BITS):
             raise BadInput(f"levels = {self.levels}: the highest level is 1 to 2^{MAX_BITS} - 1")
-        if self.spare > _MOST_SPARE:
-            most = highest_level(self.bits)
-            raise BadInput(
-                f"levels = {self.levels}: an upload's header cannot tell it; give {highest_level(self.bits - 1)}, or "
-                f"{most - _MOST_SPARE} to {most}"
-            )
         if not (np.isfinite(self.max_magnitude) and self.max_magnitude > 0):
             raise BadInput(f"max-magnitude = {self.max_magnitude}: it must be a finite number above 0")
         if not (self.step >= FLOAT32_LEAST and self.max_magnitude <= FLOAT32_MOST):
@@ -56,19 +49,14 @@ class QuantisationGrid:
             raise BadInput(f"threshold = {self.threshold}: it is a share of max-magnitude, from 0 to less than 1")
 
     @property
-    def bits(self) -> int:
-        """Bits of a quantised magnitude, 0 included: 1 to 32."""
-        return self.levels.bit_length()
+    def level_type(self) -> np.dtype[Any]:
+        """The narrowest unsigned integers that hold a quantised magnitude."""
+        return level_type(self.levels.bit_length())
 
     @property
     def level_bits(self) -> int:
         """Bits that the level of a kept entry takes in an upload: 0 for one level, which the mask tells; 1 for two."""
         return (self.levels - 1).bit_length()
-
-    @property
-    def spare(self) -> int:
-        """How far the highest level lies below the highest that its bits hold, 0 to 255."""
-        return highest_level(self.bits) - self.levels
 
     @property
     def step(self) -> float:
@@ -91,7 +79,7 @@ class QuantisationGrid:
         np.minimum(levels, self.levels, out=levels)
         if self.threshold:
             levels *= magnitudes >= self.lowest
-        return levels.astype(level_type(self.bits))
+        return levels.astype(self.level_type)
 
     def saturated(self, magnitudes: NDArray[np.float32]) -> int:
         """How many magnitudes lie above the highest level by more than half a step, and so are cut."""

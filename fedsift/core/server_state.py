@@ -283,13 +283,11 @@ class ServerState:
             "layout": self.terms.layout_digest.hex(),
             "parameters": self.terms.size,
             "sign_seed": self.terms.sign_seed,
-            "bits": grid.bits,
+            "levels": grid.levels,
             "max_magnitude": struct.pack("<d", grid.max_magnitude).hex(),
             "threshold": struct.pack("<d", grid.threshold).hex(),
             "members": sorted(member.digest.hex() for member in self.members.values()),
         }
-        if grid.spare:  # Left out where it is 0: states of before there were such grids keep their digests.
-            terms["spare"] = grid.spare
         state = hashlib.sha256(json.dumps(terms, sort_keys=True, separators=(",", ":")).encode())
         self.sums.update_hash(state)
         return state.digest()

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from flwr.app import ConfigRecord, Context, Message
 
-from fedsift.configuration.clients_of_run import choose_leavers, own_dataset
+from fedsift.configuration.clients_of_run import choose_leavers
 from fedsift.configuration.node_config import NodeConfig
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput, unknown_name
 from fedsift.core.examples import Row
 from fedsift.data.federated_dataset import FederatedDataset
+from fedsift.data.kinds.own import dataset_of_client
 from fedsift.federation.client_folder import ClientFolder
 from fedsift.learning.reproducibility import environment_fingerprint
 from fedsift.protocol import messages
@@ -56,7 +57,7 @@ class Client:
 
         node = self._node
         if node.data:
-            return own_dataset(self.config, node.data, node.client_id)
+            return dataset_of_client(self.config, node.data, node.client_id)
         dataset = learner.dataset_of(self.config)
         if node.partition_id < 0 and node.client_id not in dataset.client_ids:  # A simulation's clients are the data's.
             raise BadInput(f"node-config: {unknown_name('client', node.client_id, dataset.client_ids)}")

@@ -5,8 +5,8 @@ Apart from `fedsift.federation.client`, since it imports torch: a client that on
 
 from functools import lru_cache
 
-from fedsift.configuration.clients_of_run import load_dataset
 from fedsift.core.contribution import UploadTerms
+from fedsift.data.loading import load_dataset
 from fedsift.learning.fine_tuning import FineTuner
 from fedsift.learning.flat_model import FlatModel
 from fedsift.learning.local_trainer import LocalTrainer
@@ -36,11 +36,11 @@ def model_digest(model: ModelSettings) -> bytes:
 def sign_fixed_trainer(model: ModelSettings, terms: UploadTerms, settings: TuningSettings) -> LocalTrainer:
     """Sign-fixed tuning under a server's terms."""
     flat_model, task = learner(model)
-    return LocalTrainer(flat_model, task, terms, settings, model.root_seed)
+    return LocalTrainer(flat_model, task, terms, settings, model.seed)
 
 
 @lru_cache(maxsize=1)
 def fine_tuner(model: ModelSettings, settings: TuningSettings) -> FineTuner:
     """Plain fine-tuning."""
     flat_model, task = learner(model)
-    return FineTuner(flat_model, task, settings, model.root_seed)
+    return FineTuner(flat_model, task, settings, model.seed)

@@ -3,7 +3,6 @@
 import json
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.contribution import UploadTerms
@@ -14,19 +13,6 @@ from fedsift.core.server_state import ServerState
 from fedsift.learning.models import load_layout
 
 _SOFTWARE = f"fedsift {version('fedsift')}"
-
-# What may differ between the sessions of a run: it does not touch the bits of a contribution.
-_FREE = {
-    *("clients", "leave", "leave-count", "oracle", "evaluate", "localise"),
-    *("engine", "workers", "ray-address", "partial-sums"),
-}
-
-
-def changed_terms(config: RunConfig, recorded: dict[str, Any]) -> list[str]:
-    """What a ledger was made with where a configuration differs, as "key = value"."""
-    free = _FREE - {"clients"} if config.partition else _FREE  # Among how many rows are split decides whose they are.
-    now = config.to_user_config()
-    return sorted(f"{key} = {recorded[key]}" for key in now.keys() - free if now[key] != recorded[key])
 
 
 def run_facts(config: RunConfig) -> RunFacts:
@@ -48,7 +34,7 @@ def open_state(config: RunConfig, ledger: Path | None, capacity: int, model_dige
     """
     if ledger is not None and ledger.exists():
         opened = Ledger.open(ledger)
-        changed = changed_terms(config, json.loads(opened.get("config")))
+        changed = config.changed_terms(json.loads(opened.get("config")))
         if changed:
             opened.close()
             raise BadInput(f"{ledger} was made with other values: put back {', '.join(changed)}")

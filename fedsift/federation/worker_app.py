@@ -2,8 +2,9 @@
 
 from flwr.app import UserConfig
 
-from fedsift.configuration.clients_of_run import choose_clients, data_files_digest
+from fedsift.configuration.clients_of_run import choose_clients
 from fedsift.configuration.run_config import RunConfig
+from fedsift.data.loading import data_files_digest
 from fedsift.federation.client_app import app as app
 from fedsift.federation.learner import dataset_of, learner, model_digest
 from fedsift.federation.method_client import add_handlers

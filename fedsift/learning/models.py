@@ -37,7 +37,7 @@ def load_learner(settings: ModelSettings) -> tuple[FlatModel, Task]:
     device = torch_device(settings.device)
     if settings.is_custom:
         custom = _own_task(settings)
-        own = custom.model(derive_seed(settings.root_seed, "model"))
+        own = custom.model(derive_seed(settings.seed, "model"))
         return FlatModel(own.to(device), chosen_layers(own, settings.tune)), custom
     checkpoint = _checkpoint(settings)
     kind = _kind(settings, checkpoint.config)
@@ -69,7 +69,7 @@ def load_layout(settings: ModelSettings) -> ParameterLayout:
         BadInput: there is no such model or task, a pattern fits no parameter, or max-length is above the positions.
     """
     if settings.is_custom:
-        return chosen_layers(_own_task(settings).model(derive_seed(settings.root_seed, "model")), settings.tune)
+        return chosen_layers(_own_task(settings).model(derive_seed(settings.seed, "model")), settings.tune)
     checkpoint = _checkpoint(settings)
     body = _body(settings, checkpoint.outline(_kind(settings, checkpoint.config), getattr(torch, settings.dtype)))
     check_positions(settings.model, body, checkpoint.config, settings.max_length)
@@ -119,7 +119,7 @@ def _complete(settings: ModelSettings, config: Any, body: Any) -> Any:
         width = getattr(text_config, "word_embed_proj_dim", text_config.hidden_size)
         module = TextClassifier(body, width, len(settings.choices)).to(getattr(torch, settings.dtype))
     if settings.lora_rank:
-        torch.manual_seed(derive_seed(settings.root_seed, "lora"))
+        torch.manual_seed(derive_seed(settings.seed, "lora"))
         add_lora(body, settings.lora_rank)
     return module
 
@@ -148,7 +148,7 @@ def _task(settings: ModelSettings, tokenizer: Any, module: Any) -> Task:
         if settings.head == "label-text":
             module.embed_labels(tokenizer, settings.choices, settings.max_length)
         else:
-            module.draw_head(derive_seed(settings.root_seed, "head"))
+            module.draw_head(derive_seed(settings.seed, "head"))
         return task
     modelling: CausalLanguageModelling | Seq2SeqLanguageModelling
     if module.config.is_encoder_decoder:

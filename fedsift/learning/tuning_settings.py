@@ -2,54 +2,35 @@
 
 from dataclasses import dataclass
 
-from fedsift.core.errors import BadInput
+from fedsift.core.options import Group, Options, option
 from fedsift.core.quantisation import FLOAT32_LEAST, FLOAT32_MOST
 
 
-@dataclass(frozen=True)
-class TuningSettings:
-    """How a client tunes.
+@dataclass(frozen=True, kw_only=True)
+class TuningSettings(Options):
+    """How a client tunes: Adam, whose defaults here are better in few steps than PyTorch's (docs/served.md)."""
 
-    Attributes:
-        steps: optimiser steps (the paper: 20; 10 is enough, Fig. 7).
-        lr: Adam's learning rate.
-        beta1, beta2: how far back Adam's two moments reach. In so few steps less is better (docs/served.md); the paper
-            has PyTorch's defaults, 0.9 and 0.999.
-        batch_size: rows a step; a client with fewer rows uses all of them at each step.
-        micro_batch: rows that run through the model at once, to bound its activations; 0 for all of a step's. The
-            gradient is the same but for its rounding, so the number is part of what a rerun must repeat.
-        commit_steps: how many of the last steps run on the quantised model (docs/commit-steps.md); the paper: 0.
-    """
+    steps: int = option(20, "Optimiser steps a client (the paper: 20; 10 is enough, Fig. 7).", Group.TUNING, ge=1)
+    lr: float = option(1e-2, "Adam's learning rate, in float32.", Group.TUNING, ge=FLOAT32_LEAST, le=FLOAT32_MOST)
+    beta1: float = option(0.8, "Share that Adam keeps of its first moment (the paper: 0.9).", Group.TUNING, ge=0, lt=1)
+    beta2: float = option(0.95, "Share that it keeps of the second (the paper: 0.999).", Group.TUNING, ge=0, lt=1)
+    batch_size: int = option(128, "Rows a step. A client with fewer uses all of them at each step.", Group.TUNING, ge=1)
+    # The gradient is the same but for its rounding, so the number is part of what a rerun must repeat.
+    micro_batch: int = option(
+        0, "Rows that run through the model at once, to bound its activations; 0 for all of a step.", Group.TUNING, ge=0
+    )
+    commit_share: float = option(
+        0.0,
+        "Share of the steps, the last ones, that run on the quantised model (docs/commit-steps.md).",
+        Group.TUNING,
+        ge=0,
+        le=1,
+    )
 
-    steps: int
-    lr: float
-    batch_size: int
-    micro_batch: int = 0
-    commit_steps: int = 0
-    beta1: float = 0.8
-    beta2: float = 0.95
-
-    def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise BadInput(f"steps = {self.steps}: a client tunes for at least 1 step")
-        if not 0 < self.lr < float("inf"):
-            raise BadInput(f"lr = {self.lr}: the learning rate must be a finite number above 0")
-        if not FLOAT32_LEAST <= self.lr <= FLOAT32_MOST:
-            raise BadInput(
-                f"lr = {self.lr}: clients tune in float32, whose numbers are {FLOAT32_LEAST:.2g} to {FLOAT32_MOST:.2g}"
-            )
-        if self.batch_size < 1:
-            raise BadInput(f"batch-size = {self.batch_size}: a batch has at least 1 row")
-        if self.micro_batch < 0:
-            raise BadInput(f"micro-batch = {self.micro_batch}: give the rows that run at once, or 0 for all of a step")
-        for name, beta in zip(("beta1", "beta2"), self.betas, strict=True):
-            if not 0 <= beta < 1:
-                raise BadInput(f"{name} = {beta}: it is a share that Adam keeps of a moment, from 0 to below 1")
-        if not 0 <= self.commit_steps <= self.steps:
-            raise BadInput(
-                f"commit-steps = {self.commit_steps}: give how many of the {self.steps} steps, the last ones, run on "
-                "the quantised model, or 0 for none"
-            )
+    @property
+    def commit_steps(self) -> int:
+        """How many of the last steps run on the quantised model."""
+        return round(self.commit_share * self.steps)
 
     @property
     def betas(self) -> tuple[float, float]:

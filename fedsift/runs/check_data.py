@@ -5,11 +5,12 @@ from collections import Counter
 from dataclasses import dataclass
 from statistics import median
 
-from fedsift.configuration.clients_of_run import choose_clients, load_dataset
+from fedsift.configuration.clients_of_run import choose_clients
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import rows_digest
 from fedsift.data.federated_dataset import FederatedDataset, dataset_digest
+from fedsift.data.loading import load_dataset
 from fedsift.data.look_alikes import look_alike_warning, look_alikes
 from fedsift.data.partition import heterogeneity
 from fedsift.learning.models import load_learner

@@ -6,13 +6,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from fedsift.configuration.clients_of_run import load_dataset
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import Refused, unknown_name
 from fedsift.core.ledger import Ledger
 from fedsift.core.member import Member
 from fedsift.core.receipt import ReceiptBody
 from fedsift.core.server_state import ServerState
+from fedsift.data.loading import load_dataset
 from fedsift.federation.run_state import run_facts
 from fedsift.runs.federate import federate, places
 from fedsift.runs.rebuild import rebuild_without

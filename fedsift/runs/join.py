@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fedsift.configuration.clients_of_run import load_dataset
 from fedsift.core.errors import Refused
+from fedsift.data.loading import load_dataset
 from fedsift.runs.federate import federate, places
 from fedsift.runs.run_folder import RunFolder
 from fedsift.runtime.progress import PhaseBars

@@ -7,10 +7,11 @@ from collections.abc import Container
 from contextlib import closing
 from pathlib import Path
 
-from fedsift.configuration.clients_of_run import choose_clients, choose_leavers, load_dataset
+from fedsift.configuration.clients_of_run import choose_clients, choose_leavers
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
+from fedsift.data.loading import load_dataset
 from fedsift.data.look_alikes import look_alike_warning, look_alikes
 from fedsift.federation.round_log import RoundLog
 from fedsift.federation.run_state import open_state

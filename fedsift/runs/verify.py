@@ -5,12 +5,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from fedsift.configuration.clients_of_run import load_dataset
 from fedsift.core.audit import Finding, audit
 from fedsift.core.certificate import check_certificate
 from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
 from fedsift.core.server_state import ServerState
+from fedsift.data.loading import load_dataset
 from fedsift.federation.outcome import Outcome
 from fedsift.runs.federate import federate, places
 from fedsift.runs.ledger_folder import LedgerFolder

@@ -5,8 +5,6 @@ The stock simulation engine returns all replies at once and asks for each node a
 message do not depend on the number of clients.
 """
 
-import time
-from collections import deque
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from itertools import count, islice
 from operator import length_hint
@@ -20,25 +18,16 @@ from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
 
 from fedsift.configuration.node_config import NodeConfig
-from fedsift.core.errors import FedsiftError
 from fedsift.protocol.messages import FORGET, QUERY, TRAIN
 from fedsift.protocol.partial_merge import PartialMerge
+from fedsift.runtime.in_flight import LiveWorkers, answers, slots
 from fedsift.runtime.worker import Parcel
-from fedsift.runtime.worker_pool import LOOK_SECONDS, LOST
 
-_IN_FLIGHT_PER_WORKER = 2  # One runs, one waits: a worker is never idle while a reply is being merged.
 _PARCELS_PER_SLOT = 4
 _UNSENT_PARCELS_PER_SLOT = 2
 _LARGEST_PARCEL = 64
-_MAX_ATTEMPTS = 3  # A client whose worker died this often is the likely reason.
 _SERVER_NODE_ID = 1
 _FIRST_NODE_ID = 2
-
-
-class WorkerDied(FedsiftError):
-    """A client's worker died each time it was tried; what is merged stays merged."""
-
-    exit_code = 1
 
 
 class Progress(Protocol):
@@ -51,26 +40,14 @@ class Progress(Protocol):
         """A reply has come."""
 
 
-class Workers(Protocol):
-    """What a grid needs of its workers."""
-
-    def __len__(self) -> int:
-        """How many live."""
-
-    def refresh(self) -> bool:
-        """Let workers that have become ready take part; returns whether others are starting."""
+class Workers(LiveWorkers, Protocol):
+    """Workers of a grid: they take messages."""
 
     def submit(self, parcel: Parcel, died_under: Collection[Any] = ()) -> tuple[Any, Any]:
         """Send messages with their clients' contexts to a worker; returns the future and the worker.
 
         `died_under`: workers that died over these messages.
         """
-
-    def finished(self, actor: Any) -> None:
-        """What was submitted to a worker is done."""
-
-    def replace(self, actor: Any) -> None:
-        """Start another worker in place of a dead one."""
 
 
 class RayGrid(Grid):
@@ -150,50 +127,21 @@ class RayGrid(Grid):
             TimeoutError: not all replies came within `timeout` seconds (never a silent partial answer).
             WorkerDied: a client's worker died three times over.
         """
-        deadline = time.monotonic() + timeout if timeout is not None else float("inf")
         unsent = total = length_hint(messages)
         source = iter(messages)
-        retries: deque[Message] = deque()
-        died: dict[int, list[Any]] = {}  # the workers that died over a node's message
-        pending: dict[Any, tuple[list[Message], Any]] = {}
         announced = ""
         last_state = RecordDict()
-        while True:
-            starting = self._pool.refresh()
-            while len(pending) < self._slots:
-                if retries:
-                    sent = [retries.popleft()]
-                else:
-                    sent = self._next(source, total, unsent)
-                    unsent -= len(sent)
-                if not sent:
-                    break
-                if self._progress and not announced:
-                    announced = sent[0].metadata.message_type
-                    self._progress.begin(announced, total)
-                future, actor = self._submit(sent, died.get(sent[0].metadata.dst_node_id, ()))
-                pending[future] = sent, actor
-            if not pending:
-                return
-            seconds = min(deadline - time.monotonic(), LOOK_SECONDS if starting else float("inf"))
-            done, _ = ray.wait(list(pending), timeout=None if seconds == float("inf") else max(0.0, seconds))
-            if not done and time.monotonic() < deadline:
-                continue
-            if not done:
-                raise TimeoutError(f"{len(pending)} or more clients did not answer within {timeout} seconds")
-            sent, actor = pending.pop(done[0])
-            self._pool.finished(actor)
-            try:
-                replies = ray.get(done[0])
-            except LOST as error:
-                self._pool.replace(actor)
-                for message in sent:
-                    node_id = message.metadata.dst_node_id
-                    died.setdefault(node_id, []).append(actor)
-                    if len(died[node_id]) == _MAX_ATTEMPTS:
-                        raise WorkerDied(f"node {node_id}: its worker died {_MAX_ATTEMPTS} times: {error}") from error
-                retries.extend(sent)
-                continue
+
+        def take() -> list[Message]:
+            nonlocal announced, unsent
+            taken = self._next(source, total, unsent)
+            unsent -= len(taken)
+            if taken and self._progress and not announced:
+                announced = taken[0].metadata.message_type
+                self._progress.begin(announced, total)
+            return taken
+
+        for sent, replies in answers(self._pool, take, self._submit, _node_name, timeout):
             for message, (reply, state) in zip(sent, replies, strict=True):
                 last_state = last_state if state == last_state else state  # Most are equal: kept once.
                 self._states[message.metadata.dst_node_id] = last_state
@@ -210,20 +158,14 @@ class RayGrid(Grid):
         """
         first = list(islice(source, 1))
         message_type = first[0].metadata.message_type if first else ""
-        slots = self._slots
-        size = 1
+        number, size = slots(self._pool), 1
         if message_type == QUERY:
-            size = total // (_PARCELS_PER_SLOT * slots)
+            size = total // (_PARCELS_PER_SLOT * number)
         elif message_type == TRAIN and self.partial_merge is not None:
-            size = unsent // (_UNSENT_PARCELS_PER_SLOT * slots)
+            size = unsent // (_UNSENT_PARCELS_PER_SLOT * number)
         return first + list(islice(source, max(0, min(_LARGEST_PARCEL, size) - 1)))
 
-    @property
-    def _slots(self) -> int:
-        """Parcels in flight; some also while no worker lives: to submit one is to wait for a worker."""
-        return _IN_FLIGHT_PER_WORKER * max(1, len(self._pool))
-
-    def _submit(self, messages: list[Message], died_under: Collection[Any]) -> tuple[Any, Any]:
+    def _submit(self, messages: Sequence[Message], died_under: Collection[Any]) -> tuple[Any, Any]:
         """Send messages to a worker, broadcast records by reference."""
         shared: dict[str, Any] = {}
         if len(messages) == 1:
@@ -251,6 +193,10 @@ class RayGrid(Grid):
             reference = ray.put(record)
             self._broadcast[name] = record, reference
         return reference
+
+
+def _node_name(message: Message) -> str:
+    return f"node {message.metadata.dst_node_id}"
 
 
 def _environment(message: Message) -> str:

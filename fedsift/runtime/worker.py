@@ -3,10 +3,10 @@
 import importlib
 import os
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import ray
 from flwr.app import Context, Error, Message, RecordDict, UserConfig
@@ -16,6 +16,8 @@ from fedsift.learning.reproducibility import environment_fingerprint, make_deter
 from fedsift.protocol.loaded import Loaded
 from fedsift.protocol.messages import CLIENT_CRASHED, CLIENT_INPUT_ERROR
 from fedsift.protocol.partial_merge import Merging, PartialMerge
+
+T = TypeVar("T")
 
 
 class Parcel(NamedTuple):
@@ -72,7 +74,7 @@ def start_worker(
 
 @ray.remote(num_cpus=1)
 class Worker:
-    """Runs one ClientApp for any number of clients."""
+    """Runs one ClientApp for any number of clients, and functions beside it."""
 
     def __init__(self, client_app: str, cluster_folder: str | None = None) -> None:
         """Import the app, given as "module:name": an importable module's caches live as long as the worker."""
@@ -107,6 +109,10 @@ class Worker:
             raise BadInput(f"node {node}: {error}") if self._on_cluster else error from None
         fingerprint = environment_fingerprint(bool(run_config.get("compile")))
         return Prepared(node, fingerprint, loaded, version("fedsift"))
+
+    def call(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Run a function in this process."""
+        return function(*arguments)
 
     def handle(self, parcel: Parcel) -> list[tuple[Message | None, RecordDict]]:
         """Run the app on each message with its context, one after the other; returns replies and contexts' states.

@@ -6,21 +6,22 @@ cluster that lost a machine may be never, the rest do its work.
 
 import json
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 import ray
 from flwr.app import UserConfig
-from ray.exceptions import NodeDiedError, ObjectLostError, RayActorError, RayError, RayTaskError
+from ray.exceptions import RayError, RayTaskError
 
 from fedsift.core.errors import BadInput, FedsiftError
 from fedsift.learning.reproducibility import DEFAULT_PROFILE, worker_environment
+from fedsift.runtime.in_flight import LOOK_SECONDS, answers
 from fedsift.runtime.worker import Parcel, Prepared, start_worker
 
-# A worker that died, alone or with its machine, or whose reply was computed and lost with the machine.
-LOST = (RayActorError, NodeDiedError, ObjectLostError)
-LOOK_SECONDS = 1.0  # How often those who wait look whether a worker has become ready.
+T = TypeVar("T")
+Call = tuple[str, tuple[Any, ...]]  # a name, and the arguments
 
 _START_SECONDS = 300.0  # So long may a worker wait for a CPU and import its libraries; loading a model comes after.
 _GRACE_SECONDS = 60.0  # ... and so long those that find no CPU are waited for while others are ready.
@@ -60,7 +61,7 @@ class _Starting:
 
 
 class WorkerPool:
-    """Ray actors that run one ClientApp; shared by all grids of a command.
+    """Ray actors that run one ClientApp, or functions beside it; shared by all grids of a command.
 
     Attributes:
         model_digest: of the M0 that all workers have loaded; empty before `prepare`.
@@ -147,11 +148,47 @@ class WorkerPool:
     def submit(self, parcel: Parcel, died_under: Collection[Any] = ()) -> tuple[Any, Any]:
         """Send messages to a worker; returns the future of their replies, and the worker.
 
-        It is the least loaded one of those with the parcel's environment, if there are any, and not on a machine on
-        which workers died that had the messages before, if there is another.
-
         Raises:
             NoWorkers: none lives, and none comes in good time.
+        """
+        actor = self._chosen(parcel.environment, died_under)
+        return actor.handle.remote(parcel), actor
+
+    def map(self, function: Callable[..., T], calls: Iterable[Call]) -> Iterator[tuple[str, T]]:
+        """Call a function in the workers with each tuple of arguments; yields names and results as they come.
+
+        Args:
+            function: of a module that the workers can import; it may keep in the process what the next calls need.
+            calls: names with arguments, made one by one while workers get free; references to Ray's objects are
+                replaced by these.
+
+        Raises:
+            FedsiftError: as the function raised it.
+            NoWorkers: none lives, and none comes in good time.
+            WorkerDied: a call's worker died three times over.
+        """
+        source = iter(calls)
+
+        def take() -> list[Call]:
+            return list(islice(source, 1))
+
+        def submit(sent: Sequence[Call], died_under: Collection[Any]) -> tuple[Any, Any]:
+            actor = self._chosen("", died_under)
+            return actor.call.remote(function, *sent[0][1]), actor
+
+        try:
+            for (call,), result in answers(self, take, submit, name=lambda call: call[0]):
+                yield call[0], result
+        except RayTaskError as error:
+            if isinstance(error.cause, FedsiftError):
+                raise error.cause from None  # A mistake of the user's, without the worker's traceback.
+            raise
+
+    def _chosen(self, environment: str, died_under: Collection[Any]) -> Any:
+        """The worker that gets the next parcel; its load is counted.
+
+        It is the least loaded one of those with the environment, if one is asked for and there are any, and not on a
+        machine on which workers died that had the same before, if there is another.
         """
         deadline = time.monotonic() + _START_SECONDS
         while not self._live:
@@ -160,12 +197,12 @@ class WorkerPool:
             ray.wait(list(self._starting), timeout=LOOK_SECONDS)
             self.refresh()
         avoided = {self._nodes.get(actor, "") for actor in died_under}
-        same = [actor for actor, live in self._live.items() if live.environment == parcel.environment]
-        chosen = same if parcel.environment and same else list(self._live)
+        same = [actor for actor, live in self._live.items() if live.environment == environment]
+        chosen = same if environment and same else list(self._live)
         chosen = [actor for actor in chosen if self._live[actor].node not in avoided] or chosen
         actor = min(chosen, key=lambda each: self._live[each].load)
         self._live[actor].load += 1
-        return actor.handle.remote(parcel), actor
+        return actor
 
     def finished(self, actor: Any) -> None:
         """What was submitted to `actor` is done."""

@@ -6,10 +6,11 @@ import time
 from multiprocessing.connection import Connection
 from typing import Any
 
-from fedsift.configuration.clients_of_run import choose_clients, load_dataset
+from fedsift.configuration.clients_of_run import choose_clients
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.contribution import UploadTerms
 from fedsift.core.running_sums import RunningSums
+from fedsift.data.loading import load_dataset
 from fedsift.learning.local_trainer import LocalTrainer
 from fedsift.learning.models import load_layout, load_learner
 from fedsift.learning.reproducibility import make_deterministic

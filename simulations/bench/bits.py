@@ -17,8 +17,8 @@ from fedsift.learning.models import metric_of
 from fedsift.runtime.progress import PhaseBars
 from fedsift.simulations.bench.measurement import Measurement, Part
 from fedsift.simulations.figures.bits import requests
-from fedsift.studies.lab import Lab
 from fedsift.studies.reproduction.merges import SiftMerge, Trainings, scores_of
+from fedsift.studies.training_cache import TrainingCache
 
 _BITS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 _FLOAT_BYTES = 4
@@ -31,31 +31,31 @@ def measure_bits(config: RunConfig, _: int) -> Part:
     Nothing here is timed: the same configuration gives the same figures again, in however many rounds.
     """
     with TemporaryDirectory() as folder, PhaseBars(Console(stderr=True)) as bars:
-        with Lab(config, Path(folder), bars) as lab:
-            magnitudes = lab.sign_fixed(lab.clients)
-            measured = [each for bits in _BITS for each in _at(lab, bits, magnitudes)]
+        with TrainingCache(config, Path(folder), bars) as cache:
+            magnitudes = cache.sign_fixed(cache.clients)
+            measured = [each for bits in _BITS for each in _at(cache, bits, magnitudes)]
         bars.finish()
     notes = (
-        f"{len(lab.clients)} clients, {lab.size:,} tuned parameters; means over clients; {config.localise} served",
+        f"{len(cache.clients)} clients, {cache.size:,} tuned parameters; means over clients; {config.localise} served",
         "entropy coded: an ideal coder that knows each tensor's shares of 0, 1, 2, ... (order 0); from some "
         "12 bits on it would know most entries one by one, so that no real coder comes near",
     )
     return Part("bits a magnitude", measured, notes, compared=False)
 
 
-def _at(lab: Lab, bits: int, magnitudes: Trainings) -> Iterator[Measurement]:
-    config = dataclasses.replace(lab.config, levels=highest_level(bits))
-    merge = SiftMerge(lab, config, len(lab.clients))
+def _at(cache: TrainingCache, bits: int, magnitudes: Trainings) -> Iterator[Measurement]:
+    config = dataclasses.replace(cache.config, levels=highest_level(bits))
+    merge = SiftMerge(cache, config, len(cache.clients))
     sizes = []
-    for client_id in lab.clients:
+    for client_id in cache.clients:
         upload = quantise(magnitudes(client_id), merge.terms).contribution
         merge.add_contribution(upload)
-        sizes.append((upload.nonzero, len(upload.to_bytes()), entropy_bytes(upload, lab.layout)))
+        sizes.append((upload.nonzero, len(upload.to_bytes()), entropy_bytes(upload, cache.layout)))
     arm = "1 bit" if bits == 1 else f"{bits} bits"
-    asked = requests(lab, merge.terms, {_SERVED: merge}, magnitudes)
-    for name, scores in scores_of(lab, asked, len(lab.clients)).items():
+    asked = requests(cache, merge.terms, {_SERVED: merge}, magnitudes)
+    for name, scores in scores_of(cache, asked, len(cache.clients)).items():
         yield Measurement(arm, name, metric_of(config.model_settings), (float(np.mean(scores)),))
-    kept, coded, ideal = (float(each) / lab.size for each in np.mean(sizes, axis=0))
+    kept, coded, ideal = (float(each) / cache.size for each in np.mean(sizes, axis=0))
     yield Measurement(arm, "kept", "% of entries", (100 * kept,))
     yield Measurement(arm, "upload", "bytes a parameter", (coded,))
     yield Measurement(arm, "of dense float32", "%", (100 * coded / _FLOAT_BYTES,))

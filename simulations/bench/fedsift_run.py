@@ -8,10 +8,11 @@ from typing import Any
 
 from flwr.app import UserConfig
 
-from fedsift.configuration.clients_of_run import choose_clients, load_dataset
+from fedsift.configuration.clients_of_run import choose_clients
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.ledger import Ledger
 from fedsift.core.server_state import ServerState
+from fedsift.data.loading import load_dataset
 from fedsift.learning.models import load_layout
 from fedsift.runs.federate import federate, places
 from fedsift.runtime.ray_session import ray_session

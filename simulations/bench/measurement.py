@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 from rich.table import Table
 
+from fedsift.studies.number_text import three_digits
+
 T = TypeVar("T")
 
 
@@ -90,16 +92,11 @@ class Part:
         return table
 
     def _cell(self, each: Measurement, compared: bool) -> str:
-        text = figure(each.median)
+        text = three_digits(each.median)
         if len(each.values) > 1:
-            text += f" ({figure(min(each.values))} to {figure(max(each.values))})"
+            text += f" ({three_digits(min(each.values))} to {three_digits(max(each.values))})"
         ratios = self.ratios(each.arm, each.quantity) if compared else ()
         return f"{text}\nx {median(ratios):.2f}" if ratios else text
-
-
-def figure(value: float) -> str:
-    """A number with three digits that count, or all those before the point."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def in_turn(arms: Mapping[str, Callable[[], T]], rounds: int, warm_up: int = 1) -> dict[str, list[T]]:

@@ -21,9 +21,10 @@ import torch
 from flwr.app import UserConfig
 from torch import Tensor, nn
 
-from fedsift.configuration.clients_of_run import choose_clients, load_dataset
+from fedsift.configuration.clients_of_run import choose_clients
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.seeds import derive_seed
+from fedsift.data.loading import load_dataset
 from fedsift.learning.models import load_learner
 from fedsift.learning.reproducibility import make_deterministic
 from fedsift.learning.tasks.task import Task, encode_rows, training_steps

@@ -3,8 +3,9 @@
 import dataclasses
 from functools import partial
 
-from fedsift.configuration.clients_of_run import choose_clients, load_dataset
+from fedsift.configuration.clients_of_run import choose_clients
 from fedsift.configuration.run_config import RunConfig
+from fedsift.data.loading import load_dataset
 from fedsift.learning.models import load_layout
 from fedsift.simulations.bench import pfl_research
 from fedsift.simulations.bench.measurement import Measurement, Part, in_turn

@@ -11,11 +11,12 @@ import torch
 from flwr.app import UserConfig
 from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
-from fedsift.configuration.clients_of_run import choose_clients, load_dataset
+from fedsift.configuration.clients_of_run import choose_clients
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.examples import Row
 from fedsift.core.quantisation import QuantisationGrid
 from fedsift.core.sign_vector import sign_vector
+from fedsift.data.loading import load_dataset
 from fedsift.data.people.generator import person_examples
 from fedsift.learning.fine_tuning import FineTuner
 from fedsift.learning.flat_model import FlatModel
@@ -96,11 +97,11 @@ def _subjects(config: RunConfig, rounds: int, folder: Path) -> Iterator[Subject]
     yield Subject(settings, rows, config.tuning, config.grid, min(config.steps, 4), rounds)
     examples = person_examples(config.seed, 0)[: config.batch_size]
     small, large = (
-        ModelSettings(str(save_gpt2(folder / str(width), width, layers, heads)))
+        ModelSettings(model=str(save_gpt2(folder / str(width), width, layers, heads)))
         for width, layers, heads in ((64, 2, 2), (512, 6, 8))
     )
     lr = 1e-3
-    few, fewer = (TuningSettings(steps, lr, config.batch_size) for steps in (20, 8))
+    few, fewer = (TuningSettings(steps=steps, lr=lr, batch_size=config.batch_size) for steps in (20, 8))
     yield Subject(small, examples, few, QuantisationGrid(config.levels, lr * few.steps), 4, rounds)
     grid = QuantisationGrid(config.levels, lr * fewer.steps)
     yield Subject(large, examples, fewer, grid, 1, min(rounds, 3), is_large=True)
@@ -178,7 +179,7 @@ def _sign_fixed(
     encoded = encode_rows(task, subject.rows, "bench")
 
     def work(steps: int) -> None:
-        settings = dataclasses.replace(subject.tuning, steps=steps, commit_steps=steps if is_committed else 0)
+        settings = dataclasses.replace(subject.tuning, steps=steps, commit_share=float(is_committed))
         tune_sign_fixed(model, task, signs, encoded, settings, subject.grid, 0)
 
     return _per_step(work, subject.slow_steps if is_slow else subject.tuning.steps)

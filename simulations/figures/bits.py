@@ -8,10 +8,10 @@ import numpy as np
 
 from fedsift.core.contribution import UploadTerms, quantise
 from fedsift.core.quantisation import highest_level
-from fedsift.studies.lab import Lab
 from fedsift.studies.reproduction.drawing import legend, plot, score_axis
 from fedsift.studies.reproduction.experiment import Experiment, Result, curves, series_of
 from fedsift.studies.reproduction.merges import Request, SiftMerge, Trainings, scores_of
+from fedsift.studies.training_cache import TrainingCache
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,27 +21,27 @@ _PAPER, _COORDINATE, _OWN = "served, S / |T|", "served, S / C", "own, not merged
 _SCORE, _BYTES, _KEPT = "score", "bytes uploaded a parameter", "share of entries kept"
 
 
-def measure(lab: Lab) -> Result:
+def measure(cache: TrainingCache) -> Result:
     """Quantise and merge the same trainings with each number of bits."""
-    magnitudes = lab.sign_fixed(lab.clients)
+    magnitudes = cache.sign_fixed(cache.clients)
     scores, uploaded, kept = [], [], []
     for bits in _BITS:
-        config = dataclasses.replace(lab.config, levels=highest_level(bits))
+        config = dataclasses.replace(cache.config, levels=highest_level(bits))
         merges = {
-            name: SiftMerge(lab, dataclasses.replace(config, localise=localise), len(lab.clients))
+            name: SiftMerge(cache, dataclasses.replace(config, localise=localise), len(cache.clients))
             for name, localise in ((_PAPER, "paper"), (_COORDINATE, "coordinate"))
         }
         terms = merges[_PAPER].terms
         sizes = []
-        for client_id in lab.clients:
+        for client_id in cache.clients:
             upload = quantise(magnitudes(client_id), terms).contribution
             for merge in merges.values():
                 merge.add_contribution(upload)
             sizes.append((len(upload.to_bytes()), upload.nonzero))
-        scores.append(scores_of(lab, requests(lab, terms, merges, magnitudes), len(lab.clients)))
+        scores.append(scores_of(cache, requests(cache, terms, merges, magnitudes), len(cache.clients)))
         upload_bytes, nonzero = np.mean(sizes, axis=0)
-        uploaded.append(float(upload_bytes) / lab.size)
-        kept.append(float(nonzero) / lab.size)
+        uploaded.append(float(upload_bytes) / cache.size)
+        kept.append(float(nonzero) / cache.size)
     series = [{"panel": _SCORE, **each} for each in curves(_BITS, scores)]
     series += [
         {"panel": name, "name": name, "x": list(_BITS), "y": y} for name, y in ((_BYTES, uploaded), (_KEPT, kept))
@@ -49,11 +49,13 @@ def measure(lab: Lab) -> Result:
     return {"series": series}
 
 
-def requests(lab: Lab, terms: UploadTerms, merges: Mapping[str, SiftMerge], magnitudes: Trainings) -> Iterator[Request]:
+def requests(
+    cache: TrainingCache, terms: UploadTerms, merges: Mapping[str, SiftMerge], magnitudes: Trainings
+) -> Iterator[Request]:
     """What each client is served by merges of the same terms, under their names, and its own model as quantised."""
-    for client_id in lab.clients:
+    for client_id in cache.clients:
         quantised = quantise(magnitudes(client_id), terms)
-        own = (quantised.contribution.levels() * terms.grid.step).astype(np.float32) * lab.signs
+        own = (quantised.contribution.levels() * terms.grid.step).astype(np.float32) * cache.signs
         yield client_id, {**{name: merge.served_quantised(quantised) for name, merge in merges.items()}, _OWN: own}
 
 

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedsift.configuration.clients_of_run import load_dataset
 from fedsift.core.contribution import Contribution, UploadTerms
 from fedsift.core.errors import Refused
 from fedsift.core.quantisation import highest_level
 from fedsift.core.seeds import derive_seed
 from fedsift.core.server_state import ServerState
+from fedsift.data.loading import load_dataset
 from fedsift.learning.models import load_layout
-from fedsift.studies.lab import Lab
 from fedsift.studies.reproduction.drawing import legend, plot
 from fedsift.studies.reproduction.experiment import Experiment, Result, verdict
 from fedsift.studies.reproduction.merges import Trainings
+from fedsift.studies.training_cache import TrainingCache
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,21 +35,21 @@ _AS_TUNED = "as tuned"
 _CHANGED, _REFUSED, _UPLOADS = "entries changed", "reruns refused", "uploads changed"
 
 
-def measure(lab: Lab) -> Result:
+def measure(cache: TrainingCache) -> Result:
     """Train all clients again with each plant, and let each rerun ask for its removal."""
-    tuned = lab.sign_fixed(lab.clients)
-    reruns = _reruns(lab)
+    tuned = cache.sign_fixed(cache.clients)
+    reruns = _reruns(cache)
     as_tuned = {
-        planted: float(np.mean([np.mean(tuned(each) != again(each)) for each in lab.clients]))
+        planted: float(np.mean([np.mean(tuned(each) != again(each)) for each in cache.clients]))
         for planted, again in reruns.items()
     }
     rows = []
     for bits in _BITS:
-        server = _Server(lab, bits, tuned)
+        server = _Server(cache, bits, tuned)
         for planted, again in reruns.items():
-            levels = ((client_id, server.terms.grid.quantise(again(client_id))) for client_id in lab.clients)
+            levels = ((client_id, server.terms.grid.quantise(again(client_id))) for client_id in cache.clients)
             rows.append({"planted": planted, "bits": bits, **server.asked(levels)})
-        rows.append({"planted": _LEVEL, "bits": bits, **server.asked(server.smallest_changes(lab.config.seed))})
+        rows.append({"planted": _LEVEL, "bits": bits, **server.asked(server.smallest_changes(cache.config.seed))})
     strengths, series = list(_NOISE.values()), []
     for panel in (_CHANGED, _REFUSED):
         for bits in _BITS:
@@ -60,38 +60,38 @@ def measure(lab: Lab) -> Result:
     return {"series": series, "reruns": rows, _AS_TUNED: as_tuned}
 
 
-def _reruns(lab: Lab) -> dict[str, Trainings]:
+def _reruns(cache: TrainingCache) -> dict[str, Trainings]:
     """The way to the magnitudes of the clients' reruns, by what was planted."""
-    dataset = load_dataset(lab.config)
-    rows = {client_id: list(dataset.train_examples(client_id)) for client_id in lab.clients}
+    dataset = load_dataset(cache.config)
+    rows = {client_id: list(dataset.train_examples(client_id)) for client_id in cache.clients}
     return {
-        _NOTHING: lab.sign_fixed(lab.clients, name="rerun"),
-        _ORDER: _on_other_rows(lab, _ORDER, {client_id: each[::-1] for client_id, each in rows.items()}),
+        _NOTHING: cache.sign_fixed(cache.clients, name="rerun"),
+        _ORDER: _on_other_rows(cache, _ORDER, {client_id: each[::-1] for client_id, each in rows.items()}),
         _LEFT_OUT: _on_other_rows(
-            lab, _LEFT_OUT, {client_id: each[1:] or each * 2 for client_id, each in rows.items()}
+            cache, _LEFT_OUT, {client_id: each[1:] or each * 2 for client_id, each in rows.items()}
         ),
         **{
-            planted: lab.sign_fixed(lab.clients, name=f"noise-{strength:g}", noise=strength)
+            planted: cache.sign_fixed(cache.clients, name=f"noise-{strength:g}", noise=strength)
             for planted, strength in _NOISE.items()
         },
     }
 
 
-def _on_other_rows(lab: Lab, planted: str, rows: dict[str, list[Any]]) -> Trainings:
-    lab.add_clients({f"{client_id}, {planted}": each for client_id, each in rows.items()})
-    trained = lab.sign_fixed([f"{client_id}, {planted}" for client_id in rows])
+def _on_other_rows(cache: TrainingCache, planted: str, rows: dict[str, list[Any]]) -> Trainings:
+    cache.add_clients({f"{client_id}, {planted}": each for client_id, each in rows.items()})
+    trained = cache.sign_fixed([f"{client_id}, {planted}" for client_id in rows])
     return lambda client_id: trained(f"{client_id}, {planted}")
 
 
 class _Server:
     """A server that has merged all clients, under a grid of so many bits."""
 
-    def __init__(self, lab: Lab, bits: int, tuned: Trainings) -> None:
-        config = dataclasses.replace(lab.config, levels=highest_level(bits))
+    def __init__(self, cache: TrainingCache, bits: int, tuned: Trainings) -> None:
+        config = dataclasses.replace(cache.config, levels=highest_level(bits))
         layout = load_layout(config.model_settings)
         self.terms = UploadTerms(layout.digest, layout.size, config.sign_seed, config.grid)
-        self._merged = {client_id: config.grid.quantise(tuned(client_id)) for client_id in lab.clients}
-        self._state = ServerState.create(None, self.terms, len(lab.clients))
+        self._merged = {client_id: config.grid.quantise(tuned(client_id)) for client_id in cache.clients}
+        self._state = ServerState.create(None, self.terms, len(cache.clients))
         for client_id, levels in self._merged.items():
             self._state.merge(client_id, self._upload(levels))
 

@@ -10,7 +10,6 @@ from fedsift.core.seeds import derive_seed
 from fedsift.data.partition import partition_iid
 from fedsift.strategies.method import others_of_shard
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
-from fedsift.studies.lab import Lab
 from fedsift.studies.reproduction.drawing import counts, legend, plot, score_axis
 from fedsift.studies.reproduction.experiment import Experiment, Result, means, series_of, verdict
 from fedsift.studies.reproduction.merges import (
@@ -26,6 +25,7 @@ from fedsift.studies.reproduction.merges import (
     scores_of,
     sift_merges,
 )
+from fedsift.studies.training_cache import TrainingCache
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,27 +34,27 @@ _COST, _SCORE = "cost", "score"
 _CENTRAL = METHODS["central-ft"].title
 
 
-def measure(lab: Lab) -> Result:
+def measure(cache: TrainingCache) -> Result:
     """Take costs from the formulas; merge clusters of all sizes, and score them."""
-    clients = lab.clients
+    clients = cache.clients
     numbers = numbers_merged(len(clients))
-    magnitudes, task_vectors = lab.sign_fixed(clients), lab.fine_tuned(clients)
-    sift = sift_merges(lab, clients, magnitudes)
+    magnitudes, task_vectors = cache.sign_fixed(clients), cache.fine_tuned(clients)
+    sift = sift_merges(cache, clients, magnitudes)
     served = (
         (client_id, {name: merge.served(magnitudes(client_id)) for name, merge in sift.items()})
         for client_id in clients
     )
-    masked = scores_of(lab, served, len(clients))
-    clustered = [scores_of(lab, _clustered(lab, number, task_vectors), len(clients)) for number in numbers]
-    own = _models_stored(SIFT_MASKS, lab)
+    masked = scores_of(cache, served, len(clients))
+    clustered = [scores_of(cache, _clustered(cache, number, task_vectors), len(clients)) for number in numbers]
+    own = _models_stored(SIFT_MASKS, cache)
     scored = [means(FT_MERGED, numbers, [each[FT_MERGED] for each in clustered])]
     scored += [means(name, [own], [masked[name]]) for name in sift]
-    return {"series": [*_costs(lab, numbers), *({"panel": _SCORE, **each} for each in scored)]}
+    return {"series": [*_costs(cache, numbers), *({"panel": _SCORE, **each} for each in scored)]}
 
 
-def _costs(lab: Lab, numbers: list[int]) -> Iterator[dict[str, Any]]:
+def _costs(cache: TrainingCache, numbers: list[int]) -> Iterator[dict[str, Any]]:
     """Client trainings of one removal: clusters of Central FT, and one point for each method with masks."""
-    clients = len(lab.clients)
+    clients = len(cache.clients)
     yield {
         "panel": _COST,
         "name": _CENTRAL,
@@ -63,20 +63,22 @@ def _costs(lab: Lab, numbers: list[int]) -> Iterator[dict[str, Any]]:
     }
     for name in (SIFT_MASKS, "tall-masks"):
         method = METHODS[name]
-        yield {"panel": _COST, "name": method.title, "x": [_models_stored(name, lab)], "y": [method.cost(clients)]}
+        yield {"panel": _COST, "name": method.title, "x": [_models_stored(name, cache)], "y": [method.cost(clients)]}
 
 
-def _models_stored(name: str, lab: Lab) -> float:
+def _models_stored(name: str, cache: TrainingCache) -> float:
     """Storage of a method, in models of 4 bytes a parameter."""
-    return METHODS[name].storage(lab.size, len(lab.clients)) / METHODS["ft-merge"].storage(lab.size, len(lab.clients))
+    return METHODS[name].storage(cache.size, len(cache.clients)) / METHODS["ft-merge"].storage(
+        cache.size, len(cache.clients)
+    )
 
 
-def _clustered(lab: Lab, number: int, task_vectors: Trainings) -> Iterator[Request]:
+def _clustered(cache: TrainingCache, number: int, task_vectors: Trainings) -> Iterator[Request]:
     """Each client with the mean of its cluster."""
-    seed = derive_seed(lab.config.seed, "clusters", str(number))
-    for places in partition_iid(len(lab.clients), number, seed).values():
-        cluster = [lab.clients[place] for place in places]
-        merged = mean_of(lab, cluster, task_vectors)
+    seed = derive_seed(cache.config.seed, "clusters", str(number))
+    for places in partition_iid(len(cache.clients), number, seed).values():
+        cluster = [cache.clients[place] for place in places]
+        merged = mean_of(cache, cluster, task_vectors)
         yield from ((client_id, {FT_MERGED: merged}) for client_id in cluster)
 
 

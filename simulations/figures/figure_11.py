@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from fedsift.strategies.merging.ties import DENSITY
-from fedsift.studies.lab import Lab
 from fedsift.studies.reproduction.drawing import counts, legend, plot, reference, score_axis
 from fedsift.studies.reproduction.experiment import Experiment, Result, curves, series_of, verdict
 from fedsift.studies.reproduction.merges import (
@@ -18,22 +17,23 @@ from fedsift.studies.reproduction.merges import (
     ties_of,
     zero_shot,
 )
+from fedsift.studies.training_cache import TrainingCache
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def measure(lab: Lab) -> Result:
+def measure(cache: TrainingCache) -> Result:
     """Merge groups of 1, 2, 5, ... clients, and all."""
-    tuned = lab.fine_tuned(lab.clients)
+    tuned = cache.fine_tuned(cache.clients)
 
     def served(group: Sequence[str]) -> Iterator[Request]:
-        merged, ties = mean_of(lab, group, tuned), ties_of(lab, group, tuned, DENSITY)
+        merged, ties = mean_of(cache, group, tuned), ties_of(cache, group, tuned, DENSITY)
         yield from ((client_id, {FT_MERGED: merged, TIES_MERGED: ties}) for client_id in group)
 
-    numbers = numbers_merged(len(lab.clients))
-    points = [scores_of_groups(lab, number, served) for number in numbers]
-    return {"series": curves(numbers, points), "zero_shot": zero_shot(lab)}
+    numbers = numbers_merged(len(cache.clients))
+    points = [scores_of_groups(cache, number, served) for number in numbers]
+    return {"series": curves(numbers, points), "zero_shot": zero_shot(cache)}
 
 
 def draw(result: Result, figure: "Figure") -> None:

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from fedsift.studies.lab import Lab, Vector
 from fedsift.studies.report.drawing import COLOURS
 from fedsift.studies.reproduction.drawing import legend, plot, score_axis, style
 from fedsift.studies.reproduction.experiment import Experiment, Result, means, verdict
 from fedsift.studies.reproduction.merges import FT_MERGED, TIES_MERGED, Request, mean_of, scores_of_groups, ties_of
+from fedsift.studies.training_cache import TrainingCache
+from fedsift.studies.training_calls import Vector
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,20 +18,22 @@ _DOTTED = (0, (1, 1))
 _NUMBERS = (1, 5, 20, 100)  # merged, and all clients
 
 
-def measure(lab: Lab) -> Result:
+def measure(cache: TrainingCache) -> Result:
     """Merge groups of several sizes with each density."""
-    tuned = lab.fine_tuned(lab.clients)
+    tuned = cache.fine_tuned(cache.clients)
 
     def served(group: Sequence[str]) -> Iterator[Request]:
-        merges: dict[str, Vector | None] = {str(density): ties_of(lab, group, tuned, density) for density in _DENSITIES}
-        merges[FT_MERGED] = mean_of(lab, group, tuned)
+        merges: dict[str, Vector | None] = {
+            str(density): ties_of(cache, group, tuned, density) for density in _DENSITIES
+        }
+        merges[FT_MERGED] = mean_of(cache, group, tuned)
         yield from ((client_id, merges) for client_id in group)
 
-    clients = len(lab.clients)
+    clients = len(cache.clients)
     numbers = [*(number for number in _NUMBERS if number < clients), clients]
     series = []
     for number in numbers:
-        scores = scores_of_groups(lab, number, served)
+        scores = scores_of_groups(cache, number, served)
         merged = [scores[FT_MERGED]] * len(_DENSITIES)  # It has no density.
         ties = [scores[str(density)] for density in _DENSITIES]
         for panel, of_clients in ((TIES_MERGED, ties), (FT_MERGED, merged)):

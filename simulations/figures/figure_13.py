@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fedsift.studies.lab import Lab
 from fedsift.studies.reproduction.drawing import bars, legend, reference
 from fedsift.studies.reproduction.experiment import SIMILAR, Experiment, Result, means, verdict
 from fedsift.studies.reproduction.merges import (
@@ -19,6 +18,7 @@ from fedsift.studies.reproduction.merges import (
     scores_of,
     sift_merge,
 )
+from fedsift.studies.training_cache import TrainingCache
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 _MERGED = "merged"
 
 
-def measure(lab: Lab) -> Result:
+def measure(cache: TrainingCache) -> Result:
     """Merge all clients, TIES with the hyper-parameters that validation clients choose."""
-    clients = lab.clients
-    tuned, magnitudes = lab.fine_tuned(clients), lab.sign_fixed(clients)
-    ties = ComparedMerge("ties", lab, clients, tuned)
+    clients = cache.clients
+    tuned, magnitudes = cache.fine_tuned(clients), cache.sign_fixed(clients)
+    ties = ComparedMerge("ties", cache, clients, tuned)
     ties.choose()
-    merged = mean_of(lab, clients, tuned)
-    sift = sift_merge(lab, lab.config, clients, magnitudes).merged()
+    merged = mean_of(cache, clients, tuned)
+    sift = sift_merge(cache, cache.config, clients, magnitudes).merged()
 
     def requests() -> Iterator[Request]:
         for client_id in clients:
             served = ties.served(client_id)
             yield client_id, {ZERO_SHOT: None, FT_MERGED: merged, TIES_MERGED: served, SIFT_MERGED: sift}
 
-    scores = scores_of(lab, requests(), len(clients))
+    scores = scores_of(cache, requests(), len(clients))
     zero = float(np.mean(scores.pop(ZERO_SHOT)))
     series = [means(name, [_MERGED], [of_clients]) for name, of_clients in scores.items()]
     return {"series": series, "zero_shot": zero, "chosen": {TIES_MERGED: ties.chosen}}

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from fedsift.studies.lab import Lab
 from fedsift.studies.reproduction.drawing import COLUMN, counts, legend, plot, reference, score_axis
 from fedsift.studies.reproduction.experiment import Experiment, Result, curves, series_of, verdict
 from fedsift.studies.reproduction.merges import (
@@ -19,24 +18,25 @@ from fedsift.studies.reproduction.merges import (
     sift_merges,
     zero_shot,
 )
+from fedsift.studies.training_cache import TrainingCache
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def measure(lab: Lab) -> Result:
+def measure(cache: TrainingCache) -> Result:
     """Merge groups of 1, 2, 5, ... clients, and all."""
-    tuned, magnitudes = lab.fine_tuned(lab.clients), lab.sign_fixed(lab.clients)
+    tuned, magnitudes = cache.fine_tuned(cache.clients), cache.sign_fixed(cache.clients)
 
     def served(group: Sequence[str]) -> Iterator[Request]:
-        merged, sift = mean_of(lab, group, tuned), sift_merges(lab, group, magnitudes)
+        merged, sift = mean_of(cache, group, tuned), sift_merges(cache, group, magnitudes)
         for client_id in group:
             own = magnitudes(client_id)
             yield client_id, {FT_MERGED: merged, **{name: merge.served(own) for name, merge in sift.items()}}
 
-    numbers = numbers_merged(len(lab.clients))
-    points = [scores_of_groups(lab, number, served) for number in numbers]
-    return {"series": curves(numbers, points), "zero_shot": zero_shot(lab)}
+    numbers = numbers_merged(len(cache.clients))
+    points = [scores_of_groups(cache, number, served) for number in numbers]
+    return {"series": curves(numbers, points), "zero_shot": zero_shot(cache)}
 
 
 def draw(result: Result, figure: "Figure") -> None:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fedsift.studies.lab import Lab
 from fedsift.studies.reproduction.drawing import bars, legend, reference, score_axis
 from fedsift.studies.reproduction.experiment import SIMILAR, Experiment, Result, has_series, means, series_of, verdict
 from fedsift.studies.reproduction.merges import (
@@ -22,6 +21,7 @@ from fedsift.studies.reproduction.merges import (
     scores_of,
     sift_merges,
 )
+from fedsift.studies.training_cache import TrainingCache
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,23 +30,23 @@ _FT, _SIFT, _MASKED = "FT", "SIFT", "masked"
 _FT_LOCAL, _SIFT_LOCAL = "FT, local", "SIFT, local"
 
 
-def measure(lab: Lab) -> Result:
+def measure(cache: TrainingCache) -> Result:
     """Score each client locally, merged and masked, with either tuning."""
-    tuned, magnitudes = lab.fine_tuned(lab.clients), lab.sign_fixed(lab.clients)
-    sift = sift_merges(lab, lab.clients, magnitudes)
-    tall = ComparedMerge("tall-masks", lab, lab.clients, tuned)
+    tuned, magnitudes = cache.fine_tuned(cache.clients), cache.sign_fixed(cache.clients)
+    sift = sift_merges(cache, cache.clients, magnitudes)
+    tall = ComparedMerge("tall-masks", cache, cache.clients, tuned)
     tall.choose()
-    ft_merged, sift_merged = mean_of(lab, lab.clients, tuned), sift[SIFT_MASKED].merged()
+    ft_merged, sift_merged = mean_of(cache, cache.clients, tuned), sift[SIFT_MASKED].merged()
 
     def requests() -> Iterator[Request]:
-        for client_id in lab.clients:
+        for client_id in cache.clients:
             own = magnitudes(client_id)
             yield (
                 client_id,
                 {
                     ZERO_SHOT: None,
                     _FT_LOCAL: tuned(client_id),
-                    _SIFT_LOCAL: own * lab.signs,
+                    _SIFT_LOCAL: own * cache.signs,
                     FT_MERGED: ft_merged,
                     SIFT_MERGED: sift_merged,
                     TALL_MASKED: tall.served(client_id),
@@ -54,7 +54,7 @@ def measure(lab: Lab) -> Result:
                 },
             )
 
-    scores = scores_of(lab, requests(), len(lab.clients))
+    scores = scores_of(cache, requests(), len(cache.clients))
     kinds = ["local", "merged", _MASKED]
     series = [
         means(_FT, kinds, [scores[name] for name in (_FT_LOCAL, FT_MERGED, TALL_MASKED)]),

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fedsift.studies.lab import Lab, Vector
 from fedsift.studies.reproduction.drawing import legend, plot, score_axis
 from fedsift.studies.reproduction.experiment import SIMILAR, Experiment, Result, series_of, verdict
 from fedsift.studies.reproduction.merges import (
@@ -19,17 +18,19 @@ from fedsift.studies.reproduction.merges import (
     scores_of,
     sift_merges,
 )
+from fedsift.studies.training_cache import TrainingCache
+from fedsift.studies.training_calls import Vector
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def measure(lab: Lab) -> Result:
+def measure(cache: TrainingCache) -> Result:
     """Merge all clients; each is a point."""
-    clients = sorted(lab.clients)
-    tuned, magnitudes = lab.fine_tuned(clients), lab.sign_fixed(clients)
-    sift = sift_merges(lab, clients, magnitudes)
-    ft_merged, sift_merged = mean_of(lab, clients, tuned), sift[SIFT_MASKED].merged()
+    clients = sorted(cache.clients)
+    tuned, magnitudes = cache.fine_tuned(clients), cache.sign_fixed(clients)
+    sift = sift_merges(cache, clients, magnitudes)
+    ft_merged, sift_merged = mean_of(cache, clients, tuned), sift[SIFT_MASKED].merged()
     distances: dict[str, dict[str, float]] = {}
 
     def requests() -> Iterator[Request]:
@@ -38,12 +39,12 @@ def measure(lab: Lab) -> Result:
             served: dict[str, Vector] = {FT_MERGED: ft_merged, SIFT_MERGED: sift_merged}
             served |= {name: merge.served(own) for name, merge in sift.items()}
             distances[client_id] = {
-                name: float(np.linalg.norm(vector - (ft_local if name == FT_MERGED else own * lab.signs)))
+                name: float(np.linalg.norm(vector - (ft_local if name == FT_MERGED else own * cache.signs)))
                 for name, vector in served.items()
             }
             yield client_id, served
 
-    scores = scores_of(lab, requests(), len(clients))
+    scores = scores_of(cache, requests(), len(clients))
     series = [
         {"name": name, "x": [distances[client_id][name] for client_id in clients], "y": of_clients}
         for name, of_clients in scores.items()

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
-from fedsift.studies.lab import Lab
 from fedsift.studies.reproduction.drawing import COLUMN, legend, plot, score_axis
 from fedsift.studies.reproduction.experiment import Experiment, Result, means, series_of, verdict
 from fedsift.studies.reproduction.merges import (
@@ -18,6 +17,7 @@ from fedsift.studies.reproduction.merges import (
     scores_of,
     sift_merges,
 )
+from fedsift.studies.training_cache import TrainingCache
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,17 +27,17 @@ _CENTRAL_STEPS = (50, 100, 200, 400, 800)  # appendix B: up to 800; and before t
 _MERGES = ("ft-merge", "clustered-ft-merge", "ties", "tall-masks", "emr")
 
 
-def measure(lab: Lab) -> Result:
+def measure(cache: TrainingCache) -> Result:
     """Merge all clients with each method, and train Central FT for several numbers of steps."""
-    own_steps, clients = lab.config.steps, lab.clients
-    tuned, magnitudes = lab.fine_tuned(clients), lab.sign_fixed(clients)
+    own_steps, clients = cache.config.steps, cache.clients
+    tuned, magnitudes = cache.fine_tuned(clients), cache.sign_fixed(clients)
     steps = [own_steps, *(number for number in _CENTRAL_STEPS if number > own_steps)]
-    central = lab.pools([(clients, number) for number in steps])
-    sift = sift_merges(lab, clients, magnitudes)
+    central = cache.pools([(clients, number) for number in steps])
+    sift = sift_merges(cache, clients, magnitudes)
     costs = dict.fromkeys(sift, METHODS[SIFT_MASKS].cost(len(clients)) * own_steps)
     merges = {}
     for name in _MERGES:
-        merge = ComparedMerge(name, lab, clients, tuned)
+        merge = ComparedMerge(name, cache, clients, tuned)
         merge.choose()
         merges[merge.title] = merge
         costs[merge.title] = METHODS[name].cost(len(clients)) * own_steps
@@ -54,7 +54,7 @@ def measure(lab: Lab) -> Result:
                 },
             )
 
-    scores = scores_of(lab, requests(), len(clients))
+    scores = scores_of(cache, requests(), len(clients))
     series = [means(_CENTRAL, steps, [scores[str(number)] for number in steps])]
     series += [means(name, [cost], [scores[name]]) for name, cost in costs.items()]
     return {"series": series, "chosen": {name: merge.chosen for name, merge in merges.items() if merge.chosen}}

@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fedsift.studies.lab import Lab
 from fedsift.studies.reproduction.drawing import legend, plot, score_axis
 from fedsift.studies.reproduction.experiment import SIMILAR, Experiment, Result, curves, series_of, verdict
 from fedsift.studies.reproduction.merges import (
@@ -18,6 +17,7 @@ from fedsift.studies.reproduction.merges import (
     scores_of,
     sift_merges,
 )
+from fedsift.studies.training_cache import TrainingCache
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,24 +25,24 @@ if TYPE_CHECKING:
 _STEPS = (5, 10, 15, 20, 25, 30)
 
 
-def measure(lab: Lab) -> Result:
+def measure(cache: TrainingCache) -> Result:
     """Tune and merge all clients for each number of steps."""
-    return {"series": curves(_STEPS, [_scores(lab, steps) for steps in _STEPS])}
+    return {"series": curves(_STEPS, [_scores(cache, steps) for steps in _STEPS])}
 
 
-def _scores(lab: Lab, steps: int) -> dict[str, list[float]]:
-    clients = lab.clients
-    tuned, magnitudes = lab.fine_tuned(clients, steps), lab.sign_fixed(clients, steps)
+def _scores(cache: TrainingCache, steps: int) -> dict[str, list[float]]:
+    clients = cache.clients
+    tuned, magnitudes = cache.fine_tuned(clients, steps), cache.sign_fixed(clients, steps)
     # The highest level of the grid follows the steps.
-    sift = sift_merges(lab, clients, magnitudes, dataclasses.replace(lab.config, steps=steps))
-    ft_merged, sift_merged = mean_of(lab, clients, tuned), sift[SIFT_MASKED].merged()
+    sift = sift_merges(cache, clients, magnitudes, dataclasses.replace(cache.config, steps=steps))
+    ft_merged, sift_merged = mean_of(cache, clients, tuned), sift[SIFT_MASKED].merged()
 
     def requests() -> Iterator[Request]:
         for client_id in clients:
             served = {name: merge.served(magnitudes(client_id)) for name, merge in sift.items()}
             yield client_id, {FT_MERGED: ft_merged, SIFT_MERGED: sift_merged, **served}
 
-    return scores_of(lab, requests(), len(clients))
+    return scores_of(cache, requests(), len(clients))
 
 
 def draw(result: Result, figure: "Figure") -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from fedsift.core.seeds import derive_seed
 from fedsift.strategies.merging.fine_tune_merge import Mean
-from fedsift.studies.lab import Lab
 from fedsift.studies.reproduction.drawing import legend, plot, reference, score_axis
 from fedsift.studies.reproduction.experiment import Experiment, Result, curves, has_series, series_of, verdict
 from fedsift.studies.reproduction.merges import (
@@ -21,6 +20,7 @@ from fedsift.studies.reproduction.merges import (
     Trainings,
     sift_merges,
 )
+from fedsift.studies.training_cache import TrainingCache
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,12 +29,12 @@ _HELD_IN, _HELD_OUT = "held-in", "held-out"
 _LAST = (5, 2, 1)  # members, where most changes
 
 
-def measure(lab: Lab) -> Result:
+def measure(cache: TrainingCache) -> Result:
     """Let the clients leave in an order drawn from the seed, and score all of them at some numbers."""
-    clients = len(lab.clients)
-    order = sorted(lab.clients, key=lambda client_id: derive_seed(lab.config.seed, "leave", client_id))
-    magnitudes, task_vectors = lab.sign_fixed(order), lab.fine_tuned(order)
-    sift, mean = sift_merges(lab, order, magnitudes), Mean(lab.size)
+    clients = len(cache.clients)
+    order = sorted(cache.clients, key=lambda client_id: derive_seed(cache.config.seed, "leave", client_id))
+    magnitudes, task_vectors = cache.sign_fixed(order), cache.fine_tuned(order)
+    sift, mean = sift_merges(cache, order, magnitudes), Mean(cache.size)
     for client_id in order:
         mean.add(task_vectors(client_id))
     numbers = sorted(
@@ -48,7 +48,7 @@ def measure(lab: Lab) -> Result:
                 merge.subtract(magnitudes(client_id))
             mean.subtract(task_vectors(client_id))
         gone = number
-        scores = lab.scores(_requests(order, gone, sift, mean, magnitudes), clients)
+        scores = cache.scores(_requests(order, gone, sift, mean, magnitudes), clients)
         by_name = {name: [scores[client_id][name] for client_id in order] for name in (*sift, FT_MERGED)}
         held_out.append(by_name)
         held_in.append({name: each[gone:] for name, each in by_name.items()})

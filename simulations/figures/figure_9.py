@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 from fedsift.strategies.method import Cost
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
-from fedsift.studies.lab import Lab
 from fedsift.studies.reproduction.drawing import legend, plot
 from fedsift.studies.reproduction.experiment import Experiment, Result, verdict
 from fedsift.studies.reproduction.merges import SIFT_MASKED
+from fedsift.studies.training_cache import TrainingCache
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,9 +17,9 @@ _CENTRAL = METHODS["central-ft"]
 _SHARES = (1, 0.4, 0.2, 0.1)  # of the clients: X, with which Central FT begins
 
 
-def measure(lab: Lab) -> Result:
+def measure(cache: TrainingCache) -> Result:
     """Add up what removing all clients one by one costs."""
-    clients = len(lab.clients)
+    clients = len(cache.clients)
     initial = sorted({max(1, round(share * clients)) for share in _SHARES}, reverse=True)
     series = [_added_up(SIFT_MASKED, METHODS[SIFT_MASKS].cost, clients)]
     series += [_added_up(f"{_CENTRAL.title}, X = {begin:,}", _CENTRAL.cost, begin) for begin in initial]

@@ -12,7 +12,6 @@ from fedsift.core.quantisation import highest_level
 from fedsift.core.seeds import derive_seed
 from fedsift.data.partition import partition_iid
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
-from fedsift.studies.lab import Lab, Vector
 from fedsift.studies.reproduction.drawing import legend, plot, score_axis
 from fedsift.studies.reproduction.experiment import Experiment, Result, means, verdict
 from fedsift.studies.reproduction.merges import (
@@ -26,6 +25,8 @@ from fedsift.studies.reproduction.merges import (
     scores_of,
     sift_merge,
 )
+from fedsift.studies.training_cache import TrainingCache
+from fedsift.studies.training_calls import Vector
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,13 +57,13 @@ class _Point(NamedTuple):
     served: Callable[[str], Vector]
 
 
-def measure(lab: Lab) -> Result:
+def measure(cache: TrainingCache) -> Result:
     """Score all methods at all knobs, and mark those that no other beats at no higher cost."""
     points: list[dict[str, Any]] = []
     scores: dict[str, list[list[float]]] = {}
-    for point in _points(lab):
-        requests = ((client_id, {"": point.served(client_id)}) for client_id in lab.clients)
-        scored = scores_of(lab, requests, len(lab.clients))[""]
+    for point in _points(cache):
+        requests = ((client_id, {"": point.served(client_id)}) for client_id in cache.clients)
+        scored = scores_of(cache, requests, len(cache.clients))[""]
         scores.setdefault(point.method, []).append(scored)
         points.append({"method": point.method, "knobs": point.knobs, "cost": point.cost})
     series = []
@@ -85,53 +86,55 @@ def _frontier(points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return best
 
 
-def _points(lab: Lab) -> Iterator[_Point]:
-    config, clients = lab.config, len(lab.clients)
+def _points(cache: TrainingCache) -> Iterator[_Point]:
+    config, clients = cache.config, len(cache.clients)
     for steps in _STEPS:
         tuned = dataclasses.replace(config, steps=steps)
-        yield _sift_point(lab, SIFT_MASKED, tuned)
+        yield _sift_point(cache, SIFT_MASKED, tuned)
         if published(config) != config:
-            yield _sift_point(lab, SIFT_PUBLISHED, published(tuned))
+            yield _sift_point(cache, SIFT_PUBLISHED, published(tuned))
     for bits in _BITS:
-        yield _sift_point(lab, SIFT_MASKED, dataclasses.replace(config, levels=highest_level(bits)))
+        yield _sift_point(cache, SIFT_MASKED, dataclasses.replace(config, levels=highest_level(bits)))
     for steps in _STEPS:
-        yield _clustered_point(lab, 1, steps)
+        yield _clustered_point(cache, 1, steps)
         for name in _REBUILT:
-            merge = ComparedMerge(name, lab, lab.clients, lab.fine_tuned(lab.clients, steps))
+            merge = ComparedMerge(name, cache, cache.clients, cache.fine_tuned(cache.clients, steps))
             merge.choose()
             yield _Point(merge.title, f"steps {steps}", METHODS[name].cost(clients) * steps, merge.served)
     for clusters in _CLUSTERS:
-        yield _clustered_point(lab, clusters, config.steps)
-    yield from _central_points(lab, "central-ft", 1, _CENTRAL_STEPS)
-    yield from _central_points(lab, "clustered-central-ft", _CENTRAL_CLUSTERS, _CLUSTER_STEPS)
+        yield _clustered_point(cache, clusters, config.steps)
+    yield from _central_points(cache, "central-ft", 1, _CENTRAL_STEPS)
+    yield from _central_points(cache, "clustered-central-ft", _CENTRAL_CLUSTERS, _CLUSTER_STEPS)
 
 
-def _sift_point(lab: Lab, name: str, config: RunConfig) -> _Point:
-    magnitudes = lab.sign_fixed(lab.clients, config=config)
-    merge = sift_merge(lab, config, lab.clients, magnitudes)
-    cost = METHODS[SIFT_MASKS].cost(len(lab.clients)) * config.steps
+def _sift_point(cache: TrainingCache, name: str, config: RunConfig) -> _Point:
+    magnitudes = cache.sign_fixed(cache.clients, config=config)
+    merge = sift_merge(cache, config, cache.clients, magnitudes)
+    cost = METHODS[SIFT_MASKS].cost(len(cache.clients)) * config.steps
     knobs = f"steps {config.steps}, levels {config.levels}"
     return _Point(name, knobs, cost, lambda client_id: merge.served(magnitudes(client_id)))
 
 
-def _clusters(lab: Lab, number: int) -> list[list[str]]:
+def _clusters(cache: TrainingCache, number: int) -> list[list[str]]:
     """Random clusters of equal size."""
-    places = partition_iid(len(lab.clients), min(number, len(lab.clients)), derive_seed(lab.config.seed, "clusters"))
-    return [[lab.clients[place] for place in each] for each in places.values()]
+    places = partition_iid(
+        len(cache.clients), min(number, len(cache.clients)), derive_seed(cache.config.seed, "clusters")
+    )
+    return [[cache.clients[place] for place in each] for each in places.values()]
 
 
-def _clustered_point(lab: Lab, number: int, steps: int) -> _Point:
-    task_vectors = lab.fine_tuned(lab.clients, steps)
+def _clustered_point(cache: TrainingCache, number: int, steps: int) -> _Point:
+    task_vectors = cache.fine_tuned(cache.clients, steps)
     merged: dict[str, Vector] = {}
-    for cluster in _clusters(lab, number):
-        merged |= dict.fromkeys(cluster, mean_of(lab, cluster, task_vectors))
-    cost = METHODS["ft-merge"].cost(len(lab.clients)) * steps
+    for cluster in _clusters(cache, number):
+        merged |= dict.fromkeys(cluster, mean_of(cache, cluster, task_vectors))
+    cost = METHODS["ft-merge"].cost(len(cache.clients)) * steps
     return _Point(FT_MERGED, f"steps {steps}, clusters {number}", cost, lambda client_id: merged[client_id])
 
 
-def _central_points(lab: Lab, name: str, number: int, all_steps: Sequence[int]) -> Iterator[_Point]:
-    clusters = _clusters(lab, number)
-    vectors = lab.pools([(cluster, steps) for steps in all_steps for cluster in clusters])
+def _central_points(cache: TrainingCache, name: str, number: int, all_steps: Sequence[int]) -> Iterator[_Point]:
+    clusters = _clusters(cache, number)
+    vectors = cache.pools([(cluster, steps) for steps in all_steps for cluster in clusters])
     for place, steps in enumerate(all_steps):
         models = vectors[place * len(clusters) : (place + 1) * len(clusters)]
         served = {client_id: model for cluster, model in zip(clusters, models, strict=True) for client_id in cluster}

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fedsift.configuration.clients_of_run import load_dataset
 from fedsift.core.examples import Row
 from fedsift.core.seeds import derive_seed, random_order
+from fedsift.data.loading import load_dataset
 from fedsift.strategies.registry import METHODS
-from fedsift.studies.lab import Lab, Vector
 from fedsift.studies.reproduction.drawing import legend, plot, score_axis
 from fedsift.studies.reproduction.experiment import Experiment, Result, curves, series_of, verdict
 from fedsift.studies.reproduction.further_clients import further_clients
@@ -28,6 +27,8 @@ from fedsift.studies.reproduction.merges import (
     scores_of,
     sift_merges,
 )
+from fedsift.studies.training_cache import TrainingCache
+from fedsift.studies.training_calls import Vector
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,19 +44,19 @@ _COSINE, _UNLIKE, _CANCELLED = "1 - mean cosine", "pairs of unlike sign", "1 - |
 _MEASURES = (_COSINE, _UNLIKE, _CANCELLED)
 
 
-def measure(lab: Lab) -> Result:
+def measure(cache: TrainingCache) -> Result:
     """Train all clients at each overlap; merge them in groups of several sizes, and measure how much they differ."""
-    _share_rows(lab)
-    sizes = sorted({max(1, len(lab.clients) // part) for part in _PARTS})
+    _share_rows(cache)
+    sizes = sorted({max(1, len(cache.clients) // part) for part in _PARTS})
     points, rows = [], []
-    for overlap, central in zip(_OVERLAPS, _pooled(lab), strict=True):
-        clients = [_at(client_id, overlap) for client_id in lab.clients]
-        magnitudes, task_vectors = lab.sign_fixed(clients), lab.fine_tuned(clients)
+    for overlap, central in zip(_OVERLAPS, _pooled(cache), strict=True):
+        clients = [_at(client_id, overlap) for client_id in cache.clients]
+        magnitudes, task_vectors = cache.sign_fixed(clients), cache.fine_tuned(clients)
         for size in sizes:
-            dealt = [[_at(client_id, overlap) for client_id in group] for group in groups(lab, size)]
+            dealt = [[_at(client_id, overlap) for client_id in group] for group in groups(cache, size)]
             rivals = central if size == len(clients) else {}
-            requests = (each for group in dealt for each in _requests(lab, group, magnitudes, task_vectors, rivals))
-            scores = scores_of(lab, requests, len(dealt) * size)
+            requests = (each for group in dealt for each in _requests(cache, group, magnitudes, task_vectors, rivals))
+            scores = scores_of(cache, requests, len(dealt) * size)
             if rivals:
                 points.append(scores)
             own = float(np.mean(scores[SIFT_MASKED]))
@@ -77,11 +78,11 @@ def measure(lab: Lab) -> Result:
     return {"series": series, "rows": rows, "correlations": correlations, "best": best}
 
 
-def _pooled(lab: Lab) -> list[dict[str, Vector]]:
+def _pooled(cache: TrainingCache) -> list[dict[str, Vector]]:
     """For each overlap, Central FT by title."""
-    steps = [factor * lab.config.steps for factor in _CENTRAL_STEPS]
-    clients = [[_at(client_id, overlap) for client_id in lab.clients] for overlap in _OVERLAPS]
-    vectors = iter(lab.pools([(each, number) for each in clients for number in steps]))
+    steps = [factor * cache.config.steps for factor in _CENTRAL_STEPS]
+    clients = [[_at(client_id, overlap) for client_id in cache.clients] for overlap in _OVERLAPS]
+    vectors = iter(cache.pools([(each, number) for each in clients for number in steps]))
     return [{f"{_CENTRAL}, {number} steps": next(vectors) for number in steps} for _ in _OVERLAPS]
 
 
@@ -89,26 +90,30 @@ def _at(client_id: str, overlap: float) -> str:
     return f"{client_id}, {overlap:.0%} shared"
 
 
-def _share_rows(lab: Lab) -> None:
+def _share_rows(cache: TrainingCache) -> None:
     """Let the workers know each client at each overlap."""
-    dataset = load_dataset(lab.config)
-    (common,) = further_clients(lab, 1).values()
+    dataset = load_dataset(cache.config)
+    (common,) = further_clients(cache, 1).values()
     added: dict[str, list[Row]] = {}
-    for client_id in lab.clients:
+    for client_id in cache.clients:
         own = list(dataset.train_examples(client_id))
-        order = random_order(derive_seed(lab.config.seed, "shared rows", client_id), len(own))
+        order = random_order(derive_seed(cache.config.seed, "shared rows", client_id), len(own))
         for overlap in _OVERLAPS:
             rows = list(own)
             for place in order[: round(overlap * len(own))]:
                 rows[place] = common[place % len(common)]
             added[_at(client_id, overlap)] = rows
-    lab.add_clients(added)
+    cache.add_clients(added)
 
 
 def _requests(
-    lab: Lab, group: Sequence[str], magnitudes: Trainings, task_vectors: Trainings, rivals: Mapping[str, Vector]
+    cache: TrainingCache,
+    group: Sequence[str],
+    magnitudes: Trainings,
+    task_vectors: Trainings,
+    rivals: Mapping[str, Vector],
 ) -> Iterator[Request]:
-    sift, merged = sift_merges(lab, group, magnitudes), mean_of(lab, group, task_vectors)
+    sift, merged = sift_merges(cache, group, magnitudes), mean_of(cache, group, task_vectors)
     for client_id in group:
         served = {name: merge.served(magnitudes(client_id)) for name, merge in sift.items()}
         yield client_id, {**served, FT_MERGED: merged, **rivals}

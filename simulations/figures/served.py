@@ -14,10 +14,10 @@ from fedsift.configuration.run_config import RunConfig
 from fedsift.core.contribution import quantise
 from fedsift.core.errors import BadInput
 from fedsift.learning.tuning_settings import TuningSettings
-from fedsift.studies.lab import Lab
 from fedsift.studies.reproduction.drawing import dots, legend
 from fedsift.studies.reproduction.experiment import Experiment, Result, means
 from fedsift.studies.reproduction.merges import Request, SiftMerge, Trainings, scores_of
+from fedsift.studies.training_cache import TrainingCache
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -70,23 +70,23 @@ _KEPT, _BYTES = "share of entries kept", "bytes uploaded a parameter"
 _SCORES, _SIZES = (_OWN, _BY_SUMS, _MERGED), (_KEPT, _BYTES)
 
 
-def measure(lab: Lab) -> Result:
+def measure(cache: TrainingCache) -> Result:
     """Tune all clients under each setting, and merge and score each half of them alone.
 
     Raises:
         BadInput: there is a single client.
     """
-    size = len(lab.clients) // 2
+    size = len(cache.clients) // 2
     if not size:
         raise BadInput("clients = 1: one half of the clients is for search, the other is reported; give two or more")
-    halves = {_SEARCH: lab.clients[:size], _REPORTED: lab.clients[size : 2 * size]}
+    halves = {_SEARCH: cache.clients[:size], _REPORTED: cache.clients[size : 2 * size]}
     rows: list[dict[str, Any]] = []
     scores: dict[str, list[dict[str, list[float]]]] = {half: [] for half in halves}
     for setting in _SETTINGS:
-        config = setting.of(lab.config)
-        magnitudes = lab.sign_fixed([*halves[_SEARCH], *halves[_REPORTED]], config=config)
+        config = setting.of(cache.config)
+        magnitudes = cache.sign_fixed([*halves[_SEARCH], *halves[_REPORTED]], config=config)
         for half, clients in halves.items():
-            scored, sizes = _measured(lab, config, clients, magnitudes)
+            scored, sizes = _measured(cache, config, clients, magnitudes)
             scores[half].append(scored)
             grid = {key: getattr(config, key) for key in ("levels", "threshold", "max_magnitude")}
             grid["commit_steps"] = config.tuning.commit_steps
@@ -102,25 +102,27 @@ def measure(lab: Lab) -> Result:
 
 
 def _measured(
-    lab: Lab, config: RunConfig, clients: Sequence[str], magnitudes: Trainings
+    cache: TrainingCache, config: RunConfig, clients: Sequence[str], magnitudes: Trainings
 ) -> tuple[dict[str, list[float]], dict[str, float]]:
     """Scores of a federation of these clients by name, and what its uploads take in the mean."""
-    merge = SiftMerge(lab, dataclasses.replace(config, localise=_BY_SUMS), len(clients))
+    merge = SiftMerge(cache, dataclasses.replace(config, localise=_BY_SUMS), len(clients))
     kept, uploaded = [], []
     for client_id in clients:
         upload = quantise(magnitudes(client_id), merge.terms).contribution
         merge.add_contribution(upload)
-        kept.append(upload.nonzero / lab.size)
-        uploaded.append(len(upload.to_bytes()) / lab.size)
-    scores = scores_of(lab, _requests(lab, merge, clients, magnitudes), len(clients))
+        kept.append(upload.nonzero / cache.size)
+        uploaded.append(len(upload.to_bytes()) / cache.size)
+    scores = scores_of(cache, _requests(cache, merge, clients, magnitudes), len(clients))
     return scores, {_KEPT: float(np.mean(kept)), _BYTES: float(np.mean(uploaded))}
 
 
-def _requests(lab: Lab, merge: SiftMerge, clients: Sequence[str], magnitudes: Trainings) -> Iterator[Request]:
+def _requests(
+    cache: TrainingCache, merge: SiftMerge, clients: Sequence[str], magnitudes: Trainings
+) -> Iterator[Request]:
     merged = merge.merged()
     for client_id in clients:
         quantised = quantise(magnitudes(client_id), merge.terms)
-        own = (quantised.contribution.levels() * merge.terms.grid.step).astype(np.float32) * lab.signs
+        own = (quantised.contribution.levels() * merge.terms.grid.step).astype(np.float32) * cache.signs
         yield client_id, {_OWN: own, _BY_SUMS: merge.served_quantised(quantised), _MERGED: merged}
 
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from fedsift.core.seeds import derive_seed
 from fedsift.core.sign_vector import sign_vector
 from fedsift.learning.models import load_learner
-from fedsift.studies.lab import Lab
 from fedsift.studies.reproduction.drawing import dots, legend
 from fedsift.studies.reproduction.experiment import Experiment, Result, has_series, means, series_of
 from fedsift.studies.reproduction.further_clients import further_clients
@@ -27,6 +26,7 @@ from fedsift.studies.reproduction.merges import (
     scores_of,
     sift_merges,
 )
+from fedsift.studies.training_cache import TrainingCache
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,35 +46,38 @@ _LOCAL, _KEPT = "local", "entries kept"
 _SCORE = "score"
 
 
-def measure(lab: Lab) -> Result:
+def measure(cache: TrainingCache) -> Result:
     """Tune and merge the clients under each sign vector."""
     points, kept = [], []
-    candidates = _sign_vectors(lab)
+    candidates = _sign_vectors(cache)
     for place, signs in enumerate(candidates.values()):
-        magnitudes = lab.sign_fixed(lab.clients, signs=signs, name=f"signs-{place}" if place else "")
-        merges = sift_merges(lab, lab.clients, magnitudes)
-        points.append(scores_of(lab, _requests(lab, signs, merges, magnitudes), len(lab.clients)))
-        kept.append([float(np.mean(lab.grid.quantise(magnitudes(each)) > 0)) for each in lab.clients])
+        magnitudes = cache.sign_fixed(cache.clients, signs=signs, name=f"signs-{place}" if place else "")
+        merges = sift_merges(cache, cache.clients, magnitudes)
+        points.append(scores_of(cache, _requests(cache, signs, merges, magnitudes), len(cache.clients)))
+        kept.append([float(np.mean(cache.grid.quantise(magnitudes(each)) > 0)) for each in cache.clients])
     names = list(candidates)
     series = [{"panel": _SCORE, **means(kind, names, [each[kind] for each in points])} for kind in points[0]]
     return {"series": [*series, {"panel": _KEPT, **means(_KEPT, names, kept)}]}
 
 
-def _sign_vectors(lab: Lab) -> dict[str, Signs]:
+def _sign_vectors(cache: TrainingCache) -> dict[str, Signs]:
     """By name, the run's own first. Where there is no sign to take, the run's stands."""
-    seed = lab.config.seed
-    seeds = [lab.config.sign_seed, *(derive_seed(seed, "sign vector", str(number)) for number in range(2, _SEEDS + 1))]
-    pretrained = load_learner(lab.config.model_settings)[0].weights.float().cpu().numpy()
-    public = further_clients(lab, _PUBLIC)
-    lab.add_clients(public)
-    known = mean_of(lab, public, lab.fine_tuned(list(public)))
-    members = mean_of(lab, lab.clients, lab.fine_tuned(lab.clients))
+    seed = cache.config.seed
+    seeds = [
+        cache.config.sign_seed,
+        *(derive_seed(seed, "sign vector", str(number)) for number in range(2, _SEEDS + 1)),
+    ]
+    pretrained = load_learner(cache.config.model_settings)[0].weights.float().cpu().numpy()
+    public = further_clients(cache, _PUBLIC)
+    cache.add_clients(public)
+    known = mean_of(cache, public, cache.fine_tuned(list(public)))
+    members = mean_of(cache, cache.clients, cache.fine_tuned(cache.clients))
     return {
-        **{f"{_RANDOM} {place}": sign_vector(each, lab.size) for place, each in enumerate(seeds, start=1)},
-        _PRETRAINED: _signs(pretrained, lab.signs),
-        _MIRRORED: _signs(-pretrained, lab.signs),
-        _KNOWN: _signs(known, lab.signs),
-        _MEMBERS: _signs(members, lab.signs),
+        **{f"{_RANDOM} {place}": sign_vector(each, cache.size) for place, each in enumerate(seeds, start=1)},
+        _PRETRAINED: _signs(pretrained, cache.signs),
+        _MIRRORED: _signs(-pretrained, cache.signs),
+        _KNOWN: _signs(known, cache.signs),
+        _MEMBERS: _signs(members, cache.signs),
     }
 
 
@@ -82,10 +85,12 @@ def _signs(vector: NDArray[np.float32], otherwise: Signs) -> Signs:
     return np.where(vector == 0, otherwise, np.sign(vector)).astype(np.int8)
 
 
-def _requests(lab: Lab, signs: Signs, merges: Mapping[str, SiftMerge], magnitudes: Trainings) -> Iterator[Request]:
-    """What each client tuned, and what it is served, under other signs than the lab's."""
-    turned = lab.signs * signs  # merges apply the lab's
-    for client_id in lab.clients:
+def _requests(
+    cache: TrainingCache, signs: Signs, merges: Mapping[str, SiftMerge], magnitudes: Trainings
+) -> Iterator[Request]:
+    """What each client tuned, and what it is served, under other signs than the cache's."""
+    turned = cache.signs * signs  # merges apply the cache's
+    for client_id in cache.clients:
         own = magnitudes(client_id)
         yield client_id, {**{name: merge.served(own) * turned for name, merge in merges.items()}, _LOCAL: own * signs}
 

@@ -17,10 +17,11 @@ from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.quantisation import QuantisationGrid, highest_level
 from fedsift.core.running_sums import RunningSums
 from fedsift.learning.models import load_layout
-from fedsift.studies.lab import Lab, Vector
 from fedsift.studies.reproduction.drawing import dots, legend
 from fedsift.studies.reproduction.experiment import Experiment, Result, means, series_of
 from fedsift.studies.reproduction.merges import Request, Trainings, scores_of
+from fedsift.studies.training_cache import TrainingCache
+from fedsift.studies.training_calls import Vector
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,26 +32,26 @@ _MEAN, _COUNT, _OTHERS, _OWN = "S / |T|", "S / C", "S / C of the others", "its o
 _SOURCES = (_ONE, _TENSOR, _MEAN, _OTHERS, _COUNT, _OWN)
 
 
-def measure(lab: Lab) -> Result:
+def measure(cache: TrainingCache) -> Result:
     """Score all clients with each source of magnitudes, under their own masks."""
-    magnitudes = lab.sign_fixed(lab.clients)
+    magnitudes = cache.sign_fixed(cache.clients)
     series = []
     for bits in _BITS:
-        grid = dataclasses.replace(lab.config, levels=highest_level(bits)).grid
-        scores = scores_of(lab, _requests(lab, grid, magnitudes), len(lab.clients))
+        grid = dataclasses.replace(cache.config, levels=highest_level(bits)).grid
+        scores = scores_of(cache, _requests(cache, grid, magnitudes), len(cache.clients))
         series.append(means(f"{bits} bits", _SOURCES, [scores[source] for source in _SOURCES]))
     return {"series": series}
 
 
-def _requests(lab: Lab, grid: QuantisationGrid, magnitudes: Trainings) -> Iterator[Request]:
-    layout, members = load_layout(lab.config.model_settings), len(lab.clients)
-    terms = UploadTerms(layout.digest, layout.size, lab.config.sign_seed, grid)
-    sums = RunningSums(lab.size, grid.levels, members)
-    for client_id in lab.clients:
+def _requests(cache: TrainingCache, grid: QuantisationGrid, magnitudes: Trainings) -> Iterator[Request]:
+    layout, members = load_layout(cache.config.model_settings), len(cache.clients)
+    terms = UploadTerms(layout.digest, layout.size, cache.config.sign_seed, grid)
+    sums = RunningSums(cache.size, grid.levels, members)
+    for client_id in cache.clients:
         sums.add(quantise(magnitudes(client_id), terms).contribution)
-    for client_id in lab.clients:
+    for client_id in cache.clients:
         served = _served(grid.quantise(magnitudes(client_id)), sums, grid.step, members, layout)
-        yield client_id, {source: each * lab.signs for source, each in served.items()}
+        yield client_id, {source: each * cache.signs for source, each in served.items()}
 
 
 def _served(

@@ -130,7 +130,7 @@ def test_rows_of_a_task_of_ones_own(tmp_path: Path) -> None:
         (datasets.DatasetDict(train=datasets.Dataset.from_list([{"q": 1}])), {}, r"such as dataset\['train'\]"),
         (Federated(one=None, two=None), {}, r"several partitioners; .* dataset.partitioners\['one'\]"),
         (Partitions(None), {"prompt": "{q}", "target": "t", "client_column": "c"}, "partitions of dataset are its cl"),
-        (lambda: {}, {}, "cannot be imported by workers"),
+        (dict, {}, "cannot be imported by workers"),
         ("people", {"batchsize": 3}, "unknown option 'batchsize'; did you mean 'batch_size'"),
     ],
 )

@@ -11,11 +11,11 @@ from hypothesis import given, strategies as st
 from typer.testing import CliRunner
 
 from fedsift.cli.leavers import read_ids
-from fedsift.cli.options import LEAVERS, takes
-from fedsift.cli.shared import overriding
+from fedsift.cli.options import overriding, takes
 from fedsift.configuration.clients_of_run import choose_leavers
 from fedsift.configuration.run_config import RunConfig, read_toml, write_toml
 from fedsift.core.errors import BadInput
+from fedsift.core.options import Group
 from tests.cli.commands import fedsift, invoke, result_of
 
 # Pairs and triples of ids that some way of reading takes for each other, or for an option.
@@ -32,7 +32,7 @@ def parsed(*arguments: str) -> RunConfig:
     app = typer.Typer()
 
     @app.command()
-    @takes(*LEAVERS)
+    @takes(Group.LEAVERS)
     def command(overrides: dict[str, Any]) -> None:
         seen.append(overriding(overrides))
 
@@ -142,7 +142,7 @@ def test_what_python_writes_line_by_line_comes_back(tmp_path_factory: pytest.Tem
 
 def test_options_replace_what_a_file_says_of_leavers(tmp_path: Path) -> None:
     """Else a run with leavers could not be repeated with others."""
-    from fedsift.cli.shared import settings_of
+    from fedsift.cli.options import settings_of
 
     file = tmp_path / "config.toml"
     write_toml(RunConfig(leave=("a,b", " c")), file)

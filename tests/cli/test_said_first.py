@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from fedsift.cli.shared import go_on, told_to_people
+from fedsift.cli.terminal import go_on, told_to_people
 from fedsift.configuration.run_config import RunConfig, write_toml
 from fedsift.core.ledger import Ledger
 from fedsift.core.server_state import ServerState

@@ -2,9 +2,10 @@ import dataclasses
 
 import pytest
 
-from fedsift.configuration.clients_of_run import choose_clients, choose_leavers, load_dataset
+from fedsift.configuration.clients_of_run import choose_clients, choose_leavers
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
+from fedsift.data.loading import load_dataset
 
 CLIENTS = [f"c{index}" for index in range(50)]
 

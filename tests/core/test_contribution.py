@@ -12,12 +12,12 @@ from tests.core.uploads import contribution, highest_levels, level_lists, terms,
 HEADER = 80
 
 
-def spelled_out(spare: int, kept: int, mask: list[int], levels: int) -> bytes:
+def spelled_out(highest: int, kept: int, mask: list[int], levels: int) -> bytes:
     """An upload of ten parameters, as docs/upload.md has it."""
     return (
-        b"FSUP"
-        + bytes([1, 0])  # version
-        + bytes([2, spare])  # bits of the highest level, and how far it lies below the highest of so many bits
+        b"FSU"
+        + bytes([1])  # version
+        + bytes([highest, 0, 0, 0])
         + bytes.fromhex("000000000000e03f")  # 0.5
         + bytes.fromhex("000000000000d03f")  # 0.25
         + bytes.fromhex("8877665544332211")  # sign seed
@@ -31,14 +31,14 @@ def spelled_out(spare: int, kept: int, mask: list[int], levels: int) -> bytes:
 
 def test_the_bytes_by_hand() -> None:
     """Levels 2, 3 and 1 at positions 0, 7 and 9, two bits each."""
-    expected = spelled_out(spare=0, kept=3, mask=[0b10000001, 0b00000010], levels=0b00011110)
+    expected = spelled_out(highest=3, kept=3, mask=[0b10000001, 0b00000010], levels=0b00011110)
     assert upload([2, 0, 0, 0, 0, 0, 0, 3, 0, 1]) == expected
 
 
 def test_two_levels_by_hand() -> None:
     """Of 0, 1 and 2 a kept entry takes one bit: set for 1, not set for 2. Levels 2, 1, 1 and 2."""
     levels = [2, 0, 0, 1, 0, 0, 0, 1, 0, 2]
-    expected = spelled_out(spare=1, kept=4, mask=[0b10001001, 0b00000010], levels=0b00000110)
+    expected = spelled_out(highest=2, kept=4, mask=[0b10001001, 0b00000010], levels=0b00000110)
     assert upload(levels, highest=2) == expected
     assert Contribution.from_bytes(expected, terms(10, highest=2)).levels().tolist() == levels
 
@@ -125,8 +125,8 @@ def changed(at: int, value: int) -> bytes:
     [
         (b"", "shorter than its header"),
         (changed(0, ord("X")), "magic"),
-        (changed(4, 2), "format version 2"),
-        (changed(6, 3), "grid"),
+        (changed(3, 2), "format version 2"),
+        (changed(4, 2), "grid"),
         (changed(7, 1), "grid"),
         (changed(8, 1), "grid"),
         (changed(16, 1), "grid"),
@@ -176,7 +176,7 @@ def test_any_other_is_read(highest: int, written: int) -> None:
 
 
 def test_two_grids_of_as_many_bits_are_told_apart() -> None:
-    with pytest.raises(Refused, match=r"grid \(2, 1, 0\.5, 0\.25\); this federation has \(2, 0, "):
+    with pytest.raises(Refused, match=r"grid \[2, 0\.5, 0\.25\]; this federation has \[3, "):
         Contribution.from_bytes(upload([1, 0, 2], highest=2), terms(3))
 
 

@@ -1,4 +1,3 @@
-import json
 import sqlite3
 import subprocess
 import sys
@@ -102,73 +101,23 @@ def test_nothing_of_a_removed_client_is_left_in_any_byte(tmp_path: Path) -> None
     assert found() == []
 
 
-def make_older(path: Path, version: int) -> None:
-    """Give a ledger the form that it would have had in an older format."""
-    connection = sqlite3.connect(path)
-    terms = json.loads(connection.execute("SELECT value FROM settings WHERE key = 'terms'").fetchone()[0])
-    assert terms["grid"].pop("levels") == 3
-    terms["grid"]["bits"] = 2
-    connection.execute("UPDATE settings SET value = ? WHERE key = 'terms'", (json.dumps(terms),))
-    if version == 1:
-        connection.executescript("DROP TABLE node_keys; DELETE FROM settings WHERE key = 'model_digest'")
-    connection.execute(f"PRAGMA user_version = {version}")
-    connection.commit()
-    connection.close()
-
-
-@pytest.mark.parametrize("version", [1, 2])
-def test_a_ledger_of_an_older_format_is_brought_up_to_date(tmp_path: Path, version: int) -> None:
-    path = tmp_path / "ledger.sqlite"
-    work(path)
-    make_older(path, version)
-    before = path.read_bytes()
-    reader = Ledger.open(path, read_only=True)
-    digest = ServerState(reader).digest()
-    reader.close()
-    assert path.read_bytes() == before
-    state = ServerState(Ledger.open(path))
-    assert state.digest() == digest
-    assert state.ledger.node_key("client 3") == ""
-    state.remove("client 2", UPLOADS["client 2"], TRAINING)
-    state.ledger.close()
-    assert sqlite3.connect(path).execute("PRAGMA user_version").fetchone() == (3,)
-    assert Ledger.open(path, read_only=True).terms == terms(SIZE)
-
-
-@pytest.mark.parametrize(
-    ("recorded", "upgraded"),
-    [
-        ('{"steps": 20, "bits": 16}', '{"steps": 20, "levels": 65535}'),
-        ('{"steps": 20}', '{"steps": 20}'),
-        ("", ""),
-    ],
-)
-def test_the_configuration_in_a_ledger_of_format_2(tmp_path: Path, recorded: str, upgraded: str) -> None:
-    path = tmp_path / "ledger.sqlite"
-    Ledger.create(path, terms(SIZE), CLIENTS, recorded).close()
-    make_older(path, 2)
-    ledger = Ledger.open(path)
-    assert ledger.get("config") == upgraded
-    ledger.close()
-
-
 def test_other_files_are_no_ledgers(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("not a database", encoding="utf-8")
     sqlite3.connect(tmp_path / "other.sqlite").execute("CREATE TABLE t (x)")
-    work(tmp_path / "newer.sqlite")
-    connection = sqlite3.connect(tmp_path / "newer.sqlite")
+    work(tmp_path / "another.sqlite")
+    connection = sqlite3.connect(tmp_path / "another.sqlite")
     connection.execute("PRAGMA user_version = 99")
     connection.close()
     for name, message in (
         ("missing", "there is no ledger"),
         ("text", "not a ledger"),
         ("other.sqlite", "not a ledger"),
-        ("newer.sqlite", "format 99, this fedsift reads up to 3: a newer fedsift wrote it; upgrade"),
+        ("another.sqlite", "format 99, this fedsift reads format 1: use the fedsift that wrote it"),
     ):
         with pytest.raises(BadInput, match=message):
             Ledger.open(tmp_path / name)
     with pytest.raises(BadInput, match="exists already"):
-        ServerState.create(tmp_path / "newer.sqlite", terms(SIZE), 1)
+        ServerState.create(tmp_path / "another.sqlite", terms(SIZE), 1)
 
 
 def test_a_failing_disk_leaves_memory_and_file_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

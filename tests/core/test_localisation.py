@@ -3,7 +3,7 @@ import pytest
 
 from fedsift.core.contribution import Quantised
 from fedsift.core.errors import BadInput
-from fedsift.core.localisation import Localisation, restore_l1
+from fedsift.core.localisation import Localisation
 from fedsift.core.mask_file import ClientMask
 from tests.core.uploads import contribution, terms
 
@@ -16,28 +16,19 @@ def served(name: str) -> list[float]:
 
 
 def test_paper_by_hand() -> None:
-    assert served("paper") == served("paper+l1") == [0.75, 0.375, 0.125]
+    assert served("paper") == [0.75, 0.375, 0.125]
 
 
 def test_coordinate_by_hand() -> None:
-    assert served("coordinate") == served("coordinate+l1") == [1.0, 1.5, 0.5]
-
-
-def test_l1_by_hand() -> None:
-    assert restore_l1(np.array([1.0, 1.5, 0.5], np.float32), own_l1=6.0).tolist() == [2.0, 3.0, 1.0]
-
-
-def test_l1_of_an_empty_mask() -> None:
-    assert restore_l1(np.zeros(0, np.float32), own_l1=0.0).tolist() == []
+    assert served("coordinate") == [1.0, 1.5, 0.5]
 
 
 def test_at_the_member_by_hand() -> None:
-    """Levels 1, 3 and 2 of a step of 0.5 / 3, in the first, third and fourth of four entries; their L1 norm is 1."""
+    """Levels 1, 3 and 2 of a step of 0.5 / 3, in the first, third and fourth of four entries."""
     quantised = Quantised(contribution([1, 0, 3, 2]), 1.0, 0)
     mask = ClientMask.of(quantised, keeps_levels=True)
     served = np.array([0.5, 1.0, 0.5], np.float32)
     assert Localisation("paper").localised(served, mask, terms(4)).tolist() == [0.5, 0.0, 1.0, 0.5]
-    assert Localisation("coordinate+l1").localised(served, mask, terms(4)).tolist() == [0.25, 0.0, 0.5, 0.25]
     nothing = Localisation("own").magnitudes(LEVEL_SUM, MASK_COUNT, step=0.5, members=4)
     assert nothing.size == 0
     sixth = np.float32(0.5 / 3)
@@ -66,9 +57,7 @@ def test_who_did_not_keep_its_levels_is_told() -> None:
         Localisation("own").localised(np.empty(0, np.float32), mask, terms(4))
 
 
-@pytest.mark.parametrize(
-    ("name", "sizes"), [("paper", (0, 1, 2, 4)), ("coordinate+l1", (0, 1, 2, 4)), ("own", (1, 3, 4))]
-)
+@pytest.mark.parametrize(("name", "sizes"), [("paper", (0, 1, 2, 4)), ("coordinate", (0, 1, 2, 4)), ("own", (1, 3, 4))])
 def test_what_is_not_of_the_masks_size_is_refused(name: str, sizes: tuple[int, ...]) -> None:
     mask = ClientMask.of(Quantised(contribution([1, 0, 3, 2]), 1.0, 0), keeps_levels=True)
     for size in sizes:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fedsift.core.errors import BadInput
-from fedsift.core.quantisation import QuantisationGrid, highest_level
+from fedsift.core.quantisation import QuantisationGrid
 
 
 def levels(grid: QuantisationGrid, *magnitudes: float) -> list[int]:
@@ -26,30 +26,27 @@ def test_two_levels_by_hand() -> None:
 
 
 @pytest.mark.parametrize(
-    ("highest", "bits", "level_bits", "spare"),
+    ("highest", "level_bits", "level_type"),
     [
-        (1, 1, 0, 0),
-        (2, 2, 1, 1),
-        (3, 2, 2, 0),
-        (4, 3, 2, 3),
-        (5, 3, 3, 2),
-        (256, 9, 8, 255),
-        (511, 9, 9, 0),
-        (65535, 16, 16, 0),
-        (2**32 - 256, 32, 32, 255),
-        (2**32 - 1, 32, 32, 0),
+        (1, 0, "u1"),
+        (2, 1, "u1"),
+        (3, 2, "u1"),
+        (4, 2, "u1"),
+        (5, 3, "u1"),
+        (255, 8, "u1"),
+        (256, 8, "u2"),
+        (511, 9, "u2"),
+        (512, 9, "u2"),
+        (65535, 16, "u2"),
+        (65536, 16, "u4"),
+        (2**31, 31, "u4"),
+        (2**31 + 1, 32, "u4"),
+        (2**32 - 1, 32, "u4"),
     ],
 )
-def test_what_a_level_takes(highest: int, bits: int, level_bits: int, spare: int) -> None:
+def test_what_a_level_takes(highest: int, level_bits: int, level_type: str) -> None:
     grid = QuantisationGrid(highest, 1.0)
-    assert (grid.bits, grid.level_bits, grid.spare) == (bits, level_bits, spare)
-    assert highest_level(bits) == highest + spare
-
-
-@pytest.mark.parametrize(("highest", "message"), [(512, "give 511, or 768 to 1023"), (767, "give 511, or 768 to 1023")])
-def test_levels_that_an_upload_cannot_tell(highest: int, message: str) -> None:
-    with pytest.raises(BadInput, match=f"levels = {highest}: .*{message}"):
-        QuantisationGrid(highest, 1.0)
+    assert (grid.level_bits, grid.level_type) == (level_bits, level_type)
 
 
 def test_the_threshold_drops_what_rounding_would_keep() -> None:

@@ -1,3 +1,5 @@
+import hashlib
+
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
@@ -45,10 +47,14 @@ def test_the_digest_sees_a_single_bit() -> None:
         assert changed.digest() != digest
 
 
-def test_the_digest_of_before_grids_were_told_by_levels() -> None:
-    """As the version calculated it that told this grid as two bits."""
-    expected = "b04891380785b1b3f5da5eb61b945f2ef580f9e470e9c95708ca469894163e47"
-    assert state([1, 0, 3, 0], [2, 2, 0, 0]).digest().hex() == expected
+def test_the_digest_by_hand() -> None:
+    members = [[1, 0, 3, 0], [2, 2, 0, 0]]
+    described = (
+        '{{"layout":"{}","levels":3,"max_magnitude":"000000000000e03f","members":[{}],"parameters":4,'
+        '"sign_seed":1234605616436508552,"threshold":"000000000000d03f"}}'
+    ).format(b"L".hex() * 32, ",".join(sorted(f'"{hashlib.sha256(upload(levels)).hexdigest()}"' for levels in members)))
+    sums = np.array([3, 2, 3, 0, 2, 1, 1, 0], "<u8").tobytes()
+    assert state(*members).digest() == hashlib.sha256(described.encode() + sums).digest()
 
 
 def test_the_digest_sees_the_highest_level() -> None:

@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 from fedsift.core.contribution import Contribution, UploadTerms
 from fedsift.core.quantisation import QuantisationGrid
 
-# Highest levels: all small ones, and the largest of each number of bits.
+# Highest levels: small ones, and those around the powers of two.
 highest_levels = st.one_of(
     st.integers(1, 511),
-    st.integers(1, 32).flatmap(lambda bits: st.integers(max(2 ** (bits - 1), 2**bits - 256), 2**bits - 1)),
+    st.integers(2, 31).flatmap(lambda bits: st.integers(2**bits - 1, 2**bits + 1)),
+    st.integers(1, 2**32 - 1),
 )
 
 

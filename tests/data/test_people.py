@@ -2,7 +2,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from fedsift.core.errors import BadInput
-from fedsift.data.people.dataset import PeopleDataset
+from fedsift.data.kinds.people import PeopleDataset
 from fedsift.data.people.generator import MAX_CLIENTS, PEOPLE, person_examples, person_name
 from fedsift.learning.models import PEOPLE_MODEL
 from fedsift.simulations.people_model import Pretraining

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from fedsift.core.errors import BadInput
-from fedsift.data.plugin import load_plugin
+from fedsift.data.kinds.plugin import load_plugin
 
 MODULE = """
 import sys

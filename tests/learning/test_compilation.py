@@ -39,7 +39,7 @@ def test_without_a_compiler(tiny_model: Path) -> None:
     with pytest.raises(
         BadInput, match=r"^compile needs a C\+\+ compiler, and there is no [a-z+]+: install it, or name"
     ):
-        load_learner(ModelSettings(str(tiny_model), compile=True))
+        load_learner(ModelSettings(model=str(tiny_model), compile=True))
 
 
 def test_the_compiler_is_in_the_fingerprint_of_what_is_compiled(
@@ -66,7 +66,7 @@ def test_what_is_not_compiled() -> None:
 @pytest.mark.parametrize("family", ["gpt2", "t5"])
 def test_whether_a_batch_fits_depends_on_its_shape(family: str, tmp_path: Path) -> None:
     """Gradients of several rows are those of other code, equal up to rounding; of one row they are the same bits."""
-    model, task = load_learner(ModelSettings(str(save_model(tmp_path, family)), max_length=64))
+    model, task = load_learner(ModelSettings(model=str(save_model(tmp_path, family)), max_length=64))
     plain = task.loss
     compile_loss(model, task, ())
     examples = [Example("what is it? " * words, " a house") for words in range(1, 5)]

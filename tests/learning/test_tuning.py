@@ -190,4 +190,4 @@ def test_a_loss_that_is_no_number_names_its_step(shares: list[float]) -> None:
 )
 def test_bad_settings(steps: int, lr: float, batch_size: int, message: str) -> None:
     with pytest.raises(BadInput, match=message):
-        TuningSettings(steps, lr, batch_size)
+        TuningSettings(steps=steps, lr=lr, batch_size=batch_size)

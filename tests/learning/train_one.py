@@ -11,7 +11,7 @@ from typing import Any
 
 from fedsift.core.contribution import UploadTerms
 from fedsift.core.quantisation import QuantisationGrid
-from fedsift.data.people.dataset import PeopleDataset
+from fedsift.data.kinds.people import PeopleDataset
 from fedsift.learning.local_trainer import LocalTrainer
 from fedsift.learning.model_settings import ModelSettings
 from fedsift.learning.models import load_layout, load_learner

@@ -11,7 +11,8 @@ from flwr.app import ArrayRecord, ConfigRecord, Context, Message, RecordDict, Us
 from fedsift.configuration.run_config import RunConfig
 from fedsift.federation import server_app
 from fedsift.protocol import messages
-from fedsift.runtime.ray_grid import RayGrid, WorkerDied, node_configs
+from fedsift.runtime.in_flight import WorkerDied
+from fedsift.runtime.ray_grid import RayGrid, node_configs
 from fedsift.runtime.ray_session import CLIENT_APP
 from fedsift.runtime.worker_pool import WorkerPool
 

@@ -20,7 +20,8 @@ from fedsift.strategies.negmerge import NegMerge
 from fedsift.strategies.pooled_training import stage_steps
 from fedsift.strategies.task_negation import TaskNegation
 from fedsift.studies.attacks.subjects import AFTER, BEFORE, ORACLE, Parties, Reference, Subject, always
-from fedsift.studies.lab import FineTuning, Lab, Vector
+from fedsift.studies.training_cache import TrainingCache
+from fedsift.studies.training_calls import FineTuning, Vector
 
 _APPROXIMATE: tuple[type[NegatedCentralFineTuning], ...] = (TaskNegation, NegMerge, Msa)
 
@@ -28,23 +29,25 @@ _APPROXIMATE: tuple[type[NegatedCentralFineTuning], ...] = (TaskNegation, NegMer
 class CentralUnderAttack:
     """Pooled trainings of any clients, and what the approximate methods make of them."""
 
-    def __init__(self, lab: Lab, parties: Parties, rows: Mapping[str, Sequence[Row]], client_steps: int) -> None:
+    def __init__(
+        self, cache: TrainingCache, parties: Parties, rows: Mapping[str, Sequence[Row]], client_steps: int
+    ) -> None:
         """Train nothing yet.
 
         Args:
-            lab: trains and scores.
+            cache: trains and scores.
             parties: of the attack.
             rows: of members and strangers, to train on.
             client_steps: a pool takes so many steps for each of its clients, up to the most that a pool takes.
         """
-        self._lab, self._parties, self._rows, self._client_steps = lab, parties, rows, client_steps
+        self._cache, self._parties, self._rows, self._client_steps = cache, parties, rows, client_steps
 
     def subjects(self, halves: Sequence[Collection[str]]) -> list[Subject]:
         """Central FT, and the approximate methods on top of it; `halves`: clients of the reference models."""
         parties = self._parties
         pools = {BEFORE: parties.members, AFTER: parties.stayers, ORACLE: parties.stayers}
         pools |= {f"reference {number}": sorted(half) for number, half in enumerate(halves)}
-        trained = dict(self._lab.tuned(((name, self._pool(clients)) for name, clients in pools.items()), len(pools)))
+        trained = dict(self._cache.tuned(((name, self._pool(clients)) for name, clients in pools.items()), len(pools)))
         references = [
             Reference(half, partial(always, trained[f"reference {number}"])) for number, half in enumerate(halves)
         ]
@@ -63,12 +66,12 @@ class CentralUnderAttack:
             start = model if method.from_model else None
             for factor in method.lr_factors:
                 tunings[_name(method, factor)] = self._pool(self._parties.leavers, start, factor)
-        trained = dict(self._lab.tuned(tunings.items(), len(tunings)))
+        trained = dict(self._cache.tuned(tunings.items(), len(tunings)))
         for method in _APPROXIMATE:
             forget = [trained[_name(method, factor)] for factor in method.lr_factors]
             if method.from_model:
                 forget = [each - model for each in forget]
-            parts = method(self._lab.size, evaluated=()).parts(forget, trained["retain"])
+            parts = method(self._cache.size, evaluated=()).parts(forget, trained["retain"])
             terms = self._searched(method, model, parts)
             yield method.method.title, method.arithmetic(model, parts, **terms)
 
@@ -80,7 +83,7 @@ class CentralUnderAttack:
         forgotten, kept = [], []
         for terms in method.searched:
             candidate = {"": method.arithmetic(model, parts, **terms)}
-            scores = self._lab.scores(((client_id, candidate) for client_id in [*leavers, *control]), 0)
+            scores = self._cache.scores(((client_id, candidate) for client_id in [*leavers, *control]), 0)
             forgotten.append(mean(scores[each][""] for each in leavers))
             kept.append(mean(scores[each][""] for each in control))
         return method.searched[best_candidate(forgotten, kept)]

@@ -8,18 +8,18 @@ judged by how far it is from its oracle; that an attack fails on it says little.
 from collections.abc import Sequence
 from typing import Any
 
-from fedsift.configuration.clients_of_run import load_dataset
+from fedsift.data.loading import load_dataset
 from fedsift.studies.attacks.canary import canary
 from fedsift.studies.attacks.central import CentralUnderAttack
 from fedsift.studies.attacks.membership import membership
 from fedsift.studies.attacks.probes import canary_exposure, canary_row, relearning
 from fedsift.studies.attacks.sift_masks import SiftMasksUnderAttack
 from fedsift.studies.attacks.subjects import Parties
-from fedsift.studies.lab import Lab
+from fedsift.studies.training_cache import TrainingCache
 
 
 def evaluate_attacks(
-    lab: Lab,
+    cache: TrainingCache,
     members: Sequence[str],
     leavers: Sequence[str],
     non_members: Sequence[str],
@@ -36,7 +36,7 @@ def evaluate_attacks(
     population, which no model has seen.
 
     Args:
-        lab: with workers; it knows all the clients.
+        cache: with workers; it knows all the clients.
         members: everybody who was merged before the removal, the leavers among them.
         leavers: members that leave as one batch.
         non_members: clients that never join, 2 or more.
@@ -53,32 +53,32 @@ def evaluate_attacks(
         BadInput: too few clients, one in two parts, or a number of references that is odd or too small.
     """
     parties = Parties.of(members, leavers, non_members)
-    seed = lab.config.seed
+    seed = cache.config.seed
     halves, pooled_halves = parties.halves(references, seed), parties.halves(pooled_references, seed)
-    dataset = load_dataset(lab.config)
+    dataset = load_dataset(cache.config)
     rows = {client_id: dataset.train_examples(client_id) for client_id in {*parties.members, *parties.asked}}
-    sift_masks = SiftMasksUnderAttack(lab, parties)
+    sift_masks = SiftMasksUnderAttack(cache, parties)
     subjects = sift_masks.subjects(halves)
-    subjects += CentralUnderAttack(lab, parties, rows, pooled_steps).subjects(pooled_halves)
+    subjects += CentralUnderAttack(cache, parties, rows, pooled_steps).subjects(pooled_halves)
     return {
         "examples": sum(len(rows[each]) for each in parties.leavers),
         "leavers": len(parties.leavers),
-        "rows": [row for subject in subjects for row in membership(lab, subject, parties, rows)],
-        "relearning": [relearning(lab, each, parties.leavers, rows, relearning_steps) for each in subjects],
-        "canaries": _canaries(lab, parties, rows, pooled_steps),
+        "rows": [row for subject in subjects for row in membership(cache, subject, parties, rows)],
+        "relearning": [relearning(cache, each, parties.leavers, rows, relearning_steps) for each in subjects],
+        "canaries": _canaries(cache, parties, rows, pooled_steps),
         "difference": sift_masks.difference(),
     }
 
 
-def _canaries(lab: Lab, parties: Parties, rows: dict[str, Any], pooled_steps: int) -> list[dict[str, Any]]:
+def _canaries(cache: TrainingCache, parties: Parties, rows: dict[str, Any], pooled_steps: int) -> list[dict[str, Any]]:
     """The same once more, with a canary among the rows of each leaver."""
-    settings = lab.config.model_settings
+    settings = cache.config.model_settings
     if settings.is_custom or settings.choices:
         return []
-    planted = {each: canary(lab.config.seed, each, 0) for each in parties.leavers}
+    planted = {each: canary(cache.config.seed, each, 0) for each in parties.leavers}
     with_canary = {each: [*rows[each], canary_row(each, planted[each].secret)] for each in planted}
     stand_ins = {each: f"{each} with a canary" for each in planted}
-    lab.add_clients({stand_ins[each]: held for each, held in with_canary.items()})
-    subjects = SiftMasksUnderAttack(lab, parties, stand_ins).subjects([])
-    subjects += CentralUnderAttack(lab, parties, rows | with_canary, pooled_steps).subjects([])
-    return [canary_exposure(lab, each, planted) for each in subjects]
+    cache.add_clients({stand_ins[each]: held for each, held in with_canary.items()})
+    subjects = SiftMasksUnderAttack(cache, parties, stand_ins).subjects([])
+    subjects += CentralUnderAttack(cache, parties, rows | with_canary, pooled_steps).subjects([])
+    return [canary_exposure(cache, each, planted) for each in subjects]

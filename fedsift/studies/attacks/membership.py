@@ -13,21 +13,24 @@ from fedsift.studies.attacks.loss_threshold import loss_attack
 from fedsift.studies.attacks.rmia import rmia
 from fedsift.studies.attacks.roc import roc
 from fedsift.studies.attacks.subjects import AFTER, ORACLE, Parties, Served, Subject
-from fedsift.studies.lab import Lab, Vector
+from fedsift.studies.training_cache import TrainingCache
+from fedsift.studies.training_calls import Vector
 
 _TITLES = {"loss": "loss threshold", "lira": "LiRA, online", "rmia": "RMIA"}
 
 
-def membership(lab: Lab, subject: Subject, parties: Parties, rows: Mapping[str, Sequence[Row]]) -> list[dict[str, Any]]:
+def membership(
+    cache: TrainingCache, subject: Subject, parties: Parties, rows: Mapping[str, Sequence[Row]]
+) -> list[dict[str, Any]]:
     """A row of the result for each attack: what it finds in each state.
 
     Args:
-        lab: scores.
+        cache: scores.
         subject: the method; without references it is attacked by the loss alone.
         parties: of the attack.
         rows: of leavers, strangers and population.
     """
-    losses = _losses(lab, subject, parties, rows)
+    losses = _losses(cache, subject, parties, rows)
     counts = [len(rows[client_id]) for client_id in parties.asked]
     looked_for = sum(counts[: len(parties.leavers)])
     examples = sum(counts) - sum(len(rows[client_id]) for client_id in parties.population)
@@ -57,7 +60,7 @@ def confidence(losses: NDArray[np.float64]) -> Numbers:
 
 
 def _losses(
-    lab: Lab, subject: Subject, parties: Parties, rows: Mapping[str, Sequence[Row]]
+    cache: TrainingCache, subject: Subject, parties: Parties, rows: Mapping[str, Sequence[Row]]
 ) -> dict[str, NDArray[np.float64]]:
     """State, or "reference 0", "reference 1", ... -> the losses of all rows, in the order of who is asked."""
     groups = [parties.asked] if subject.one_model else [[client_id] for client_id in parties.asked]
@@ -73,5 +76,5 @@ def _losses(
         for place, group in enumerate(groups):
             yield f"{name} {place}", served(group[0]), [row for client_id in group for row in rows[client_id]]
 
-    found = lab.example_losses(requests(), len(models) * len(groups))
+    found = cache.example_losses(requests(), len(models) * len(groups))
     return {name: np.concatenate([found[f"{name} {place}"] for place in range(len(groups))]) for name in models}

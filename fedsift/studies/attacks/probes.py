@@ -10,13 +10,14 @@ from fedsift.studies.attacks.canary import Canary, exposure
 from fedsift.studies.attacks.membership import confidence
 from fedsift.studies.attacks.relearning import steps_to_recover
 from fedsift.studies.attacks.subjects import AFTER, BEFORE, ORACLE, STATES, Subject
-from fedsift.studies.lab import FineTuning, Lab, Vector
+from fedsift.studies.training_cache import TrainingCache
+from fedsift.studies.training_calls import FineTuning, Vector
 
 _RECOVERED = 0.95  # of the score before the removal
 
 
 def relearning(
-    lab: Lab, subject: Subject, leavers: Sequence[str], rows: Mapping[str, Sequence[Row]], most_steps: int
+    cache: TrainingCache, subject: Subject, leavers: Sequence[str], rows: Mapping[str, Sequence[Row]], most_steps: int
 ) -> dict[str, Any]:
     """In how many steps of tuning the leavers' rows are known again as well as before the removal, or 95% of it.
 
@@ -24,7 +25,7 @@ def relearning(
     mean over the leavers' rows. A state that is there is not followed further.
 
     Args:
-        lab: tunes and scores.
+        cache: tunes and scores.
         subject: the method.
         leavers: whose rows.
         rows: of the leavers.
@@ -34,8 +35,8 @@ def relearning(
     on_the_way, target = list(STATES), np.inf
     for step in range(most_steps + 1):
         asked = {f"{state} {each}": (state, each) for state in on_the_way for each in leavers}
-        models = _tuned(lab, subject, asked, rows, step)
-        losses = lab.example_losses((name, model, rows[asked[name][1]]) for name, model in models)
+        models = _tuned(cache, subject, asked, rows, step)
+        losses = cache.example_losses((name, model, rows[asked[name][1]]) for name, model in models)
         for state in on_the_way:
             found = np.concatenate([confidence(losses[f"{state} {each}"]) for each in leavers])
             scores[state][step] = float(found.mean())
@@ -52,13 +53,17 @@ def relearning(
 
 
 def _tuned(
-    lab: Lab, subject: Subject, asked: Mapping[str, tuple[str, str]], rows: Mapping[str, Sequence[Row]], step: int
+    cache: TrainingCache,
+    subject: Subject,
+    asked: Mapping[str, tuple[str, str]],
+    rows: Mapping[str, Sequence[Row]],
+    step: int,
 ) -> Iterator[tuple[str, Vector]]:
     """What each name's client is served in its state, tuned for so many steps."""
     starts = ((name, client_id, subject.states[state](client_id)) for name, (state, client_id) in asked.items())
     if not step:
         return ((name, start) for name, _, start in starts)
-    return lab.tuned((name, FineTuning(each, rows[each], step, start)) for name, each, start in starts)
+    return cache.tuned((name, FineTuning(each, rows[each], step, start)) for name, each, start in starts)
 
 
 def canary_row(client_id: str, text: str) -> Example:
@@ -66,11 +71,11 @@ def canary_row(client_id: str, text: str) -> Example:
     return Example(f"Question: What is the secret of {client_id}?\nAnswer:", f" {text}")
 
 
-def canary_exposure(lab: Lab, subject: Subject, planted: Mapping[str, Canary]) -> dict[str, Any]:
+def canary_exposure(cache: TrainingCache, subject: Subject, planted: Mapping[str, Canary]) -> dict[str, Any]:
     """How far each state gives away what was planted, in bits, the mean over the clients; all candidates are scored.
 
     Args:
-        lab: scores.
+        cache: scores.
         subject: the method, after its leavers have tuned on their canaries as well.
         planted: leaver -> its canary.
     """
@@ -79,7 +84,7 @@ def canary_exposure(lab: Lab, subject: Subject, planted: Mapping[str, Canary]) -
         for state, served in subject.states.items()
         for each in planted
     )
-    losses = lab.example_losses(requests, len(STATES) * len(planted))
+    losses = cache.example_losses(requests, len(STATES) * len(planted))
     bits = {
         state: [exposure(losses[f"{state} {each}"], hidden.place) for each, hidden in planted.items()]
         for state in STATES

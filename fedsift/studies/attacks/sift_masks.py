@@ -14,28 +14,29 @@ from fedsift.learning.models import load_layout
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
 from fedsift.studies.attacks.difference import Sums, before_minus_after, recovered
 from fedsift.studies.attacks.subjects import AFTER, BEFORE, ORACLE, Parties, Reference, Served, Subject, always
-from fedsift.studies.lab import Lab, Vector
+from fedsift.studies.training_cache import TrainingCache
+from fedsift.studies.training_calls import Vector
 
 _TITLE = METHODS[SIFT_MASKS].title
 OWN_MASK = f"{_TITLE}, own mask"
 
 
 class SiftMasksUnderAttack:
-    """Server states of any members, from contributions that are trained once and kept in the lab."""
+    """Server states of any members, from contributions that are trained once and kept in the cache."""
 
-    def __init__(self, lab: Lab, parties: Parties, stand_ins: Mapping[str, str] | None = None) -> None:
+    def __init__(self, cache: TrainingCache, parties: Parties, stand_ins: Mapping[str, str] | None = None) -> None:
         """Have everybody train whose contribution is not kept yet.
 
         Args:
-            lab: trains.
+            cache: trains.
             parties: of the attack.
-            stand_ins: leaver -> a client of the lab whose rows it has instead of its own.
+            stand_ins: leaver -> a client of the cache whose rows it has instead of its own.
         """
-        self._lab, self._parties, self._stand_ins = lab, parties, stand_ins or {}
+        self._cache, self._parties, self._stand_ins = cache, parties, stand_ins or {}
         everybody = [*parties.members, *parties.strangers]
-        self._magnitudes = lab.sign_fixed([self._stand_ins.get(each, each) for each in everybody])
-        config = lab.config
-        self._terms = UploadTerms(load_layout(config.model_settings).digest, lab.size, config.sign_seed, lab.grid)
+        self._magnitudes = cache.sign_fixed([self._stand_ins.get(each, each) for each in everybody])
+        config = cache.config
+        self._terms = UploadTerms(load_layout(config.model_settings).digest, cache.size, config.sign_seed, cache.grid)
         self._localisation = Localisation(config.localise)
 
     def subjects(self, halves: Sequence[Collection[str]]) -> list[Subject]:
@@ -95,7 +96,7 @@ class SiftMasksUnderAttack:
         return state
 
     def _merged(self, state: ServerState) -> Served:
-        return always(self._lab.signs * state.merged_magnitudes())
+        return always(self._cache.signs * state.merged_magnitudes())
 
     def _merged_of(self, members: Collection[str]) -> Served:
         return self._merged(self._state(members))
@@ -107,7 +108,7 @@ class SiftMasksUnderAttack:
         def own(client_id: str) -> Vector:
             if client_id in members:
                 return self._own(state, client_id)
-            lot = derive_seed(self._lab.config.seed, "attack host", f"{number} {client_id}")
+            lot = derive_seed(self._cache.config.seed, "attack host", f"{number} {client_id}")
             return self._own(state, drawn[lot % len(drawn)])
 
         return own
@@ -117,7 +118,7 @@ class SiftMasksUnderAttack:
         quantised = self._quantised(client_id)
         mask = ClientMask.of(quantised, self._localisation.keeps_levels)
         served = state.serve(client_id, mask.packed, self._localisation)
-        return self._lab.signs * self._localisation.localised(served, mask, self._terms)
+        return self._cache.signs * self._localisation.localised(served, mask, self._terms)
 
     @staticmethod
     def _sums(state: ServerState) -> Sums:

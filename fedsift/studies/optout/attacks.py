@@ -7,11 +7,11 @@ from pathlib import Path
 from fedsift.core.errors import BadInput
 from fedsift.runtime.progress import PhaseBars
 from fedsift.studies.attacks.evaluation import evaluate_attacks
-from fedsift.studies.lab import Lab
 from fedsift.studies.optout.scenario import read_scenario
 from fedsift.studies.optout.scenario_federation import Cast
 from fedsift.studies.optout.scenario_folder import ScenarioFolder
 from fedsift.studies.optout.scenario_result import ScenarioResult
+from fedsift.studies.training_cache import TrainingCache
 
 _MOST_ATTACKED = 5  # leavers, the first: each attack scores all their examples many times over
 
@@ -35,8 +35,12 @@ def attack(path: Path, bars: PhaseBars) -> ScenarioResult:
             raise BadInput(f"{path}: nobody left, so there is nobody to attack")
         cast = Cast.of(read_scenario(str(folder.scenario)), config, result.newcomers)
         everybody = dataclasses.replace(config, clients=len(cast.everybody))
-        with tempfile.TemporaryDirectory(dir=path) as trainings, bars, Lab(everybody, Path(trainings), bars) as lab:
-            attacks = evaluate_attacks(lab, cast.clients, leavers, cast.newcomers)
+        with (
+            tempfile.TemporaryDirectory(dir=path) as trainings,
+            bars,
+            TrainingCache(everybody, Path(trainings), bars) as cache,
+        ):
+            attacks = evaluate_attacks(cache, cast.clients, leavers, cast.newcomers)
             bars.finish()
         result = dataclasses.replace(result, attacks=attacks)
         folder.write_result(result)

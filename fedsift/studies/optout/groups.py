@@ -3,9 +3,9 @@
 import dataclasses
 import re
 
-from fedsift.configuration.clients_of_run import load_dataset
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput, unknown_name
+from fedsift.data.loading import load_dataset
 from fedsift.data.table import open_table
 
 # The generated people's first answer holds place and date of birth, as in " Paris, May 1941".

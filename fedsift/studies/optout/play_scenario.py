@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from fedsift.configuration.run_config import RunConfig, hyphened, read_toml
+from fedsift.configuration.run_config import RunConfig, read_toml
 from fedsift.core.contribution import UploadTerms
 from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
 from fedsift.core.mask_file import load_mask, mask_path
+from fedsift.core.options import hyphened
 from fedsift.files.output import write_whole
 from fedsift.learning.models import metric_of
 from fedsift.protocol.client_rounds import last_line

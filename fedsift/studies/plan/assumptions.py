@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from fedsift.configuration.run_config import MOST
 from fedsift.core.errors import BadInput, unknown_name
+from fedsift.core.options import MOST
 from fedsift.core.quantisation import QuantisationGrid
 
 # Option -> the least and the most that it may be, and whether it must be whole.

@@ -4,14 +4,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from fedsift.core.bit_packing import packed_size
+from fedsift.core.contribution import HEADER_BYTES
+from fedsift.core.localisation import Localisation
 from fedsift.core.running_sums import RunningSums
 from fedsift.studies.plan.assumptions import Assumptions
 
-_UPLOAD_HEADER = 80  # docs/upload.md
-_TERMS = 104  # digests of layout and M0 32 each; number of parameters, sign seed, levels, max-magnitude, threshold 8
+# Digests of layout and M0; number of parameters, sign seed, levels, max-magnitude, threshold (`messages.terms_record`).
+_TERMS = 2 * 32 + 5 * 8
 _MEMBER_ROW = 200  # of the ledger, measured: 195.8 with ids of 12 characters
 _MERGE = 2.5  # a merge beside decoding and adding alone, measured: 482 to 191 million entries a second
 _SECONDS_AN_HOUR = 3600
+# Figures that are one client's: all clients have as many times more.
+_OF_A_CLIENT = (
+    "upload_bytes",
+    "terms_bytes",
+    "served_own_bytes",
+    "served_coordinate_bytes",
+    "mask_bytes",
+    "levels_bytes",
+    "add_seconds",
+    "merge_seconds",
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +45,7 @@ class Footprint:
     @property
     def upload_bytes(self) -> int:
         """What a client sends: 80 + ceil(n/8) + ceil(k b/8) (docs/upload.md)."""
-        return _UPLOAD_HEADER + self.kept_bytes
+        return HEADER_BYTES + self.mask_bytes + self.levels_bytes
 
     @property
     def terms_bytes(self) -> int:
@@ -40,9 +53,14 @@ class Footprint:
         return _TERMS
 
     @property
-    def served_bytes(self) -> int:
-        """What a member is sent where sums serve it (`coordinate`): 4 k, float32 for the entries of its mask."""
-        return 4 * self.kept
+    def served_own_bytes(self) -> int:
+        """What a member is sent with the default localisation: 0, it is served from its own levels."""
+        return self._served_bytes("own")
+
+    @property
+    def served_coordinate_bytes(self) -> int:
+        """What a member is sent where the sums serve it: 4 k, float32 for the entries of its mask."""
+        return self._served_bytes("coordinate")
 
     @property
     def merged_bytes(self) -> int:
@@ -50,9 +68,14 @@ class Footprint:
         return 4 * self._size
 
     @property
-    def kept_bytes(self) -> int:
-        """What a member keeps: its mask and its levels, ceil(n/8) + ceil(k b/8)."""
-        return packed_size(self._size, 1) + packed_size(self.kept, self.assumptions.grid.level_bits)
+    def mask_bytes(self) -> int:
+        """What a member keeps: its mask, ceil(n/8)."""
+        return packed_size(self._size, 1)
+
+    @property
+    def levels_bytes(self) -> int:
+        """What a member keeps besides to be served from its own levels: ceil(k b/8)."""
+        return packed_size(self.kept, self.assumptions.grid.level_bits)
 
     @property
     def client_bytes(self) -> int:
@@ -115,30 +138,12 @@ class Footprint:
 
     def to_json(self) -> dict[str, Any]:
         """All figures by name; those that are one a client also for all clients."""
-        clients = self.assumptions.clients
-        return {
-            "upload_bytes": self.upload_bytes,
-            "all_upload_bytes": clients * self.upload_bytes,
-            "terms_bytes": self.terms_bytes,
-            "all_terms_bytes": clients * self.terms_bytes,
-            "served_bytes": self.served_bytes,
-            "all_served_bytes": clients * self.served_bytes,
-            "merged_bytes": self.merged_bytes,
-            "kept_bytes": self.kept_bytes,
-            "all_kept_bytes": clients * self.kept_bytes,
-            "client_bytes": self.client_bytes,
-            "sums_bytes": self.sums_bytes,
-            "ledger_bytes": self.ledger_bytes,
-            "training_tokens": self.training_tokens,
-            "training_flops": self.training_flops,
-            "training_hours": self.training_hours,
-            "merge_hours": self.merge_hours,
-            "merge_elapsed_hours": self.merge_elapsed_hours,
-            "add_seconds": self.add_seconds,
-            "all_add_seconds": clients * self.add_seconds,
-            "merge_seconds": self.merge_seconds,
-            "all_merge_seconds": clients * self.merge_seconds,
-        }
+        names = [name for name, value in vars(type(self)).items() if isinstance(value, property) and name[0] != "_"]
+        every = {f"all_{name}": self.assumptions.clients * getattr(self, name) for name in _OF_A_CLIENT}
+        return {name: getattr(self, name) for name in names} | every
+
+    def _served_bytes(self, localise: str) -> int:
+        return 0 if Localisation(localise).keeps_levels else 4 * self.kept
 
     @property
     def _size(self) -> int:

@@ -26,7 +26,7 @@ _SCORES = {
     "worst_decile": "worst tenth of members",
     "all_clients": "members and leavers",
     "leavers": "leavers",
-    "held_out": "held out",
+    "newcomers": "newcomers",
 }
 _POWERS_SUFFICE = 100  # client trainings; below, a logarithmic axis has ticks between the powers of ten
 _INCHES_PER_LINE = 0.17  # of a legend
@@ -38,7 +38,7 @@ def all_figures(outcome: Outcome, tables: Mapping[str, Table]) -> list[Figure]:
     if len(outcome.steps) > 1 and "events" in tables:
         figures.append(_timeline(tables["steps"], tables["events"]))
     if "scores" in tables and _moves(tables["scores"].column("unlearned")):
-        figures.append(_scores(tables["scores"], outcome.told["metric"]))
+        figures.append(_scores(tables["scores"], outcome.result.metric))
     if "costs" in tables and _moves(tables["costs"].column("unlearned")):
         figures.append(_costs(tables["costs"]))
     if "storage" in tables:

@@ -33,7 +33,7 @@ _SECTIONS = (
         "scores",
         "Scores",
         (
-            "What clients score with the model that they are served: members with their own, held-out clients and "
+            "What clients score with the model that they are served: members with their own, newcomers and "
             "leavers with the mean of all. Members and leavers together are what the paper calls held-out (its figure "
             "8). A change for stayers is the score now less the score after the merge.",
         ),
@@ -94,10 +94,10 @@ def page(outcome: Outcome, summary: Summary, tables: Mapping[str, Table], figure
         for figure, forms in figures.items()
     }
     words = {section.name: list(section.words) for section in _SECTIONS}
-    if outcome.told["attacks"]:
-        words["attacks"].append(difference_attack(outcome.told["attacks"]))
+    if outcome.result.attacks:
+        words["attacks"].append(difference_attack(outcome.result.attacks))
     return environment.get_template("page.html.j2").render(
-        scenario=outcome.told["scenario"],
+        scenario=outcome.result.scenario,
         summary=summary,
         sections=[section for section in _SECTIONS if any(name in tables for name in section.tables)],
         words=words,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
+from fedsift.studies.optout.scenario_result import Proof
 from fedsift.studies.report.outcome import Outcome
 from fedsift.studies.report.table import human_bytes, human_change, last_line
 
@@ -57,9 +58,9 @@ def difference_attack(attacks: dict[str, Any]) -> str:
 
 
 def _headline(outcome: Outcome) -> str:
-    if outcome.verdict == "not proven":
+    if outcome.verdict == Proof.NOT_PROVEN:
         return "Not proven: the server's state is not shown to be that of the run without those who left."
-    if outcome.verdict == "refused":
+    if outcome.verdict == Proof.REFUSED:
         number = len(outcome.refusals)
         removals = counted(number, "removal was", "removals were") if number else "removals were"
         return f"Incomplete: {removals} refused."
@@ -77,9 +78,9 @@ def _warnings(outcome: Outcome) -> list[str]:
         steps = ", ".join(listed([str(step) for step in outcome.differing]))
         after = "step" if len(outcome.differing) == 1 else "steps"
         warnings.append(f"After {after} {steps} the state differs from the oracle's: no removal up to there is shown.")
-    elif outcome.verdict == "not proven":
+    elif outcome.verdict == Proof.NOT_PROVEN:
         warnings.append("The run itself says so, although no single step tells of a difference.")
-    if outcome.verdict == "not proven" and outcome.refusals:
+    if outcome.verdict == Proof.NOT_PROVEN and outcome.refusals:
         warnings.append(f"Besides, {counted(len(outcome.refusals), 'removal was', 'removals were')} refused.")
     if outcome.still_in:
         number = counted(len(outcome.still_in), "client that asked to leave is", "clients that asked to leave are")
@@ -90,7 +91,7 @@ def _warnings(outcome: Outcome) -> list[str]:
 
 
 def _who_left(outcome: Outcome) -> str:
-    everybody = outcome.told["clients"] + len(outcome.newcomers)
+    everybody = outcome.result.clients + len(outcome.joined_later)
     left = len(outcome.left)
     parts = [f"{left:,} of {counted(everybody, 'client', 'clients')} left."]
     if left == 0:
@@ -99,17 +100,17 @@ def _who_left(outcome: Outcome) -> str:
         parts = [f"All {everybody:,} clients left."]
     if outcome.came_back:
         parts.append(f"{len(outcome.came_back):,} of them came back.")
-    if outcome.newcomers:
-        parts.append(f"{len(outcome.newcomers):,} joined after the merge.")
+    if outcome.joined_later:
+        parts.append(f"{len(outcome.joined_later):,} joined after the merge.")
     return " ".join(parts)
 
 
 def _state(outcome: Outcome) -> str:
-    members = outcome.steps[-1]["members"]
-    if not outcome.left and not outcome.newcomers:
+    members = outcome.steps[-1].members
+    if not outcome.left and not outcome.joined_later:
         return f"Nothing was subtracted: the server still holds all {members:,}."
-    isnt = "is not shown to be" if outcome.verdict == "not proven" else "is"
-    if outcome.gone and not outcome.came_back and not outcome.newcomers:
+    isnt = "is not shown to be" if outcome.verdict == Proof.NOT_PROVEN else "is"
+    if outcome.gone and not outcome.came_back and not outcome.joined_later:
         run = f"the run without {'it' if len(outcome.gone) == 1 else 'them'}" if members else "the run without members"
     else:
         run = f"the run of the {counted(members, 'client that is a member', 'clients that are members')} now alone"
@@ -126,7 +127,7 @@ def _price(outcome: Outcome) -> str:
 
 
 def _checks(outcome: Outcome) -> str:
-    full = sum(step["same_as_full"] is not None for step in outcome.steps)
+    full = sum(step.same_as_full is not None for step in outcome.steps)
     every = "the one step" if len(outcome.steps) == 1 else f"each of the {len(outcome.steps)} steps, the merge included"
     text = (
         f"The state's digest was compared, after {every}, with that of sums to which the members, trained anew, were "
@@ -139,7 +140,7 @@ def _checks(outcome: Outcome) -> str:
         text += f"; and, after {full} of them, with {run}"
     if outcome.differing:
         return f"{text}. It differed after {len(outcome.differing)} of them."
-    return f"{text}. It was the same each time." if outcome.verdict != "not proven" else f"{text}."
+    return f"{text}. It was the same each time." if outcome.verdict != Proof.NOT_PROVEN else f"{text}."
 
 
 def _cost(outcome: Outcome) -> str:
@@ -155,29 +156,30 @@ def _cost(outcome: Outcome) -> str:
 
 def _scores(outcome: Outcome) -> str:
     # Up to the last step in which there were members to score.
-    scored = [step for step in outcome.steps if step["scores"] and step["scores"]["held_in"] is not None]
+    scored = [(step.step, step.scores) for step in outcome.steps if step.scores and step.scores.held_in is not None]
     if not scored:
         return ""
-    first, last = scored[0]["scores"], scored[-1]["scores"]
-    when = "at the end" if outcome.steps[-1]["members"] else f"after step {scored[-1]['step']:,}"
-    metric = outcome.told["metric"]
-    parts = [f"Members' mean {metric} is {last['held_in']:.3f}"]
+    (_, first), (number, last) = scored[0], scored[-1]
+    when = "at the end" if outcome.steps[-1].members else f"after step {number:,}"
+    metric = outcome.result.metric
+    parts = [f"Members' mean {metric} is {last.held_in:.3f}"]
     if len(scored) > 1:
-        parts[0] += f" {when} ({first['held_in']:.3f} at first)"
-    parts.append(f"{last['worst_decile']:.3f} in the worst tenth of them")
-    if last["leavers"] is not None:
-        parts.append(f"{last['leavers']:.3f} for those who left")
-    if last["held_out"] is not None:
-        parts.append(f"{last['held_out']:.3f} for clients that never joined")
+        parts[0] += f" {when} ({first.held_in:.3f} at first)"
+    parts.append(f"{last.worst_decile:.3f} in the worst tenth of them")
+    if last.leavers is not None:
+        parts.append(f"{last.leavers:.3f} for those who left")
+    if last.newcomers is not None:
+        parts.append(f"{last.newcomers:.3f} for clients that never joined")
     text = ", ".join(parts) + "."
-    if len(scored) > 1 and last["stayers_change_mean"] is not None:
-        mean, worst = human_change(last["stayers_change_mean"]), human_change(last["stayers_change_worst"])
-        text += f" For those who stayed it changed by {mean} in the mean, and by {worst} for the worst of them."
+    mean, worst = last.stayers_change_mean, last.stayers_change_worst
+    if len(scored) > 1 and mean is not None and worst is not None:
+        changes = human_change(mean), human_change(worst)
+        text += " For those who stayed it changed by {} in the mean, and by {} for the worst of them.".format(*changes)
     return text
 
 
 def _attacks(outcome: Outcome) -> str:
-    attacks = outcome.told["attacks"]
+    attacks = outcome.result.attacks
     ours = [row for row in attacks["rows"] if row["method"] == OURS] if attacks else []
     if not ours:
         return ""
@@ -195,12 +197,12 @@ def _attacks(outcome: Outcome) -> str:
 
 
 def _storage(outcome: Outcome) -> str:
-    told = outcome.told
+    result = outcome.result
     return (
-        f"The server keeps {human_bytes(told['server_bytes'])}, a client {human_bytes(told['mask_bytes_mean'])}; an "
-        f"upload has {human_bytes(told['upload_bytes_mean'])} in the mean, "
-        f"{told['upload_bytes_mean'] / told['dense_bytes']:.1%} of the "
-        f"{human_bytes(told['dense_bytes'])} of a dense one."
+        f"The server keeps {human_bytes(result.server_bytes)}, a client {human_bytes(result.mask_bytes_mean)}; an "
+        f"upload has {human_bytes(result.upload_bytes_mean)} in the mean, "
+        f"{result.upload_bytes_mean / result.dense_bytes:.1%} of the "
+        f"{human_bytes(result.dense_bytes)} of a dense one."
     )
 
 

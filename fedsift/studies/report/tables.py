@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from fedsift.studies.optout.scenario_result import CheckedStep
 from fedsift.studies.report.outcome import Outcome
 from fedsift.studies.report.summary import OURS
 from fedsift.studies.report.table import Column, Interval, Table
@@ -31,24 +32,24 @@ def all_tables(outcome: Outcome) -> dict[str, Table]:
 
 def overview(outcome: Outcome) -> Table:
     """The run in a dozen numbers."""
-    told, later = outcome.told, outcome.steps[1:]
+    result, later = outcome.result, outcome.steps[1:]
     rows: list[tuple[Any, ...]] = [
-        ("clients at the merge", told["clients"]),
-        ("clients that never join, and only score", told["held_out"]),
+        ("clients at the merge", result.clients),
+        ("clients that never join, and only score", result.newcomers),
         ("clients that left", len(outcome.left)),
         ("of them, came back", len(outcome.came_back)),
-        ("clients that joined after the merge", len(outcome.newcomers)),
+        ("clients that joined after the merge", len(outcome.joined_later)),
         ("removals refused", len(outcome.refusals)),
-        ("members at the end", outcome.steps[-1]["members"]),
-        ("client trainings after the merge", sum(step["trainings"] for step in later)),
+        ("members at the end", outcome.steps[-1].members),
+        ("client trainings after the merge", sum(step.trainings for step in later)),
         ("optimiser steps retrained", outcome.steps_retrained),
-        ("bytes uploaded after the merge", sum(step["bytes_up"] for step in later)),
-        ("tuned parameters", told["tuned_parameters"]),
-        ("bytes of the server's sums", told["server_bytes"]),
-        ("bytes of a client's mask, mean", told["mask_bytes_mean"]),
-        ("bytes of an upload, mean", told["upload_bytes_mean"]),
-        ("bytes of a dense float32 upload", told["dense_bytes"]),
-        ("seconds in all", told["seconds"]),
+        ("bytes uploaded after the merge", sum(step.bytes_up for step in later)),
+        ("tuned parameters", result.tuned_parameters),
+        ("bytes of the server's sums", result.server_bytes),
+        ("bytes of a client's mask, mean", result.mask_bytes_mean),
+        ("bytes of an upload, mean", result.upload_bytes_mean),
+        ("bytes of a dense float32 upload", result.dense_bytes),
+        ("seconds in all", result.seconds),
     ]
     return Table("overview", "The run in numbers", (Column("what", "what"), Column("value", "value", "quantity")), rows)
 
@@ -69,7 +70,7 @@ def _steps(outcome: Outcome) -> Table:
     counted = ("asked", "left", "joined", "refused", "offline", "failures")
     as_is = [column.key for column in columns[8:]]
     rows = [
-        (step["step"], step["members"], *(len(step[key]) for key in counted), *(step[key] for key in as_is))
+        (step.step, step.members, *(len(getattr(step, key)) for key in counted), *(getattr(step, key) for key in as_is))
         for step in outcome.steps
     ]
     return Table("steps", "Step by step; step 0 is the merge", columns, rows)
@@ -84,11 +85,11 @@ def events(outcome: Outcome) -> Table:
         Column("reason", "reason", "reason"),
     )
 
-    def happened(step: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+    def happened(step: CheckedStep) -> Iterator[tuple[Any, ...]]:
         for key, event in (("left", "left"), ("joined", "joined"), ("offline", "away")):
-            yield from ((step["step"], client, event, None) for client in step[key])
+            yield from ((step.step, client, event, None) for client in getattr(step, key))
         for key, event in (("refused", "refused"), ("failures", "failed")):
-            yield from ((step["step"], client, event, why) for client, why in step[key].items())
+            yield from ((step.step, client, event, why) for client, why in getattr(step, key).items())
 
     # At the merge everybody joins: only what went wrong there is an event.
     rows = [row for step in outcome.steps for row in happened(step) if row[0] != 0 or row[2] != "joined"]
@@ -104,16 +105,16 @@ def scores(outcome: Outcome) -> Table:
         Column("worst_decile", "members, worst tenth", "score"),
         Column("all_clients", "members and leavers", "score"),
         Column("leavers", "leavers", "score"),
-        Column("held_out", "held-out clients", "score"),
+        Column("newcomers", "newcomers", "score"),
         Column("stayers_change_mean", "change for stayers, mean", "change"),
         Column("stayers_change_worst", "change for stayers, worst", "change"),
     )
     rows = [
-        (step["step"], unlearned, *(step["scores"][column.key] for column in columns[2:]))
+        (step.step, unlearned, *(getattr(step.scores, column.key) for column in columns[2:]))
         for step, unlearned in zip(outcome.steps, outcome.unlearned, strict=True)
-        if step["scores"]
+        if step.scores
     ]
-    return Table("scores", f"Mean {outcome.told['metric']} of what clients are served", columns, rows)
+    return Table("scores", f"Mean {outcome.result.metric} of what clients are served", columns, rows)
 
 
 def costs(outcome: Outcome) -> Table:
@@ -124,7 +125,7 @@ def costs(outcome: Outcome) -> Table:
         Column("unlearned", "unlearned so far", "quantity"),
         *(Column(title, title, "quantity") for title in methods),
     )
-    steps = [step["step"] for step in outcome.steps]
+    steps = [step.step for step in outcome.steps]
     rows = list(zip(steps, outcome.unlearned, *methods.values(), strict=True)) if methods else []
     return Table("costs", "Client trainings after the merge, up to each step", columns, rows)
 
@@ -145,7 +146,7 @@ def _costs_in_all(outcome: Outcome) -> Table:
 
 def storage(outcome: Outcome) -> Table:
     """Bytes that each method keeps."""
-    methods: dict[str, int] = outcome.told["storage_bytes"]
+    methods: dict[str, int] = outcome.result.storage_bytes
     ours = methods.get(OURS, 0)
     columns = (
         Column("method", "method"),
@@ -167,12 +168,12 @@ def _removals(outcome: Outcome) -> Table:
         Column("steps_retrained", "steps retrained", "quantity"),
         Column("certificate", "certificate", "path"),
     )
-    rows = [tuple(removal[column.key] for column in columns) for removal in outcome.told["removals"]]
+    rows = [tuple(getattr(removal, column.key) for column in columns) for removal in outcome.result.removals]
     return Table("removals", "Removals and their certificates", columns, rows)
 
 
 def _attack_tables(outcome: Outcome) -> list[Table]:
-    told = outcome.told["attacks"]
+    told = outcome.result.attacks
     return [_membership(told), _relearning(told), _canaries(told)] if told else []
 
 
@@ -229,7 +230,7 @@ def _canaries(told: dict[str, Any]) -> Table:
 
 def _configuration(outcome: Outcome) -> Table:
     columns = (Column("key", "key", "code"), Column("value", "value", "code"))
-    return Table("configuration", "Configuration", columns, list(outcome.told["config"].items()))
+    return Table("configuration", "Configuration", columns, list(outcome.result.config.items()))
 
 
 def _environment(outcome: Outcome) -> Table:
@@ -240,7 +241,7 @@ def _environment(outcome: Outcome) -> Table:
     )
     rows: list[tuple[Any, ...]] = [
         (number, key, value)
-        for number, fingerprint in enumerate(outcome.told["environment"], start=1)
+        for number, fingerprint in enumerate(outcome.result.environment, start=1)
         for key, value in fingerprint.items()
     ]
     return Table("environment", "The workers' environment", columns, rows)

@@ -31,9 +31,11 @@ def write_events(folder: Path) -> Path:
         old.unlink()
     with SummaryWriter(str(events)) as writer:
         for step in outcome.steps:
-            values = {key: step[key] for key in ("members", "trainings", "steps_retrained", "bytes_up", "seconds")}
-            values |= {f"score/{name}": value for name, value in (step["scores"] or {}).items()}
+            values = {
+                key: getattr(step, key) for key in ("members", "trainings", "steps_retrained", "bytes_up", "seconds")
+            }
+            values |= {f"score/{name}": value for name, value in (vars(step.scores) if step.scores else {}).items()}
             for name, value in values.items():
                 if value is not None:
-                    writer.add_scalar(name, value, step["step"])
+                    writer.add_scalar(name, value, step.step)
     return events

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fedsift.studies.lab import Lab
+from fedsift.studies.training_cache import TrainingCache
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +29,7 @@ class Experiment:
         title: for people.
         paper_found: what the paper found, with its section or figure.
         defaults: fields of `RunConfig`; minutes on two cores.
-        measure: all training and scoring, through the lab.
+        measure: all training and scoring, through the cache.
         draw: onto a figure of matplotlib, the axes of the paper.
         found: what was found here, from the numbers alone; begins with `verdict`.
     """
@@ -38,7 +38,7 @@ class Experiment:
     title: str
     paper_found: str
     defaults: Mapping[str, Any]
-    measure: Callable[[Lab], Result]
+    measure: Callable[[TrainingCache], Result]
     draw: Callable[[Result, "Figure"], None]
     found: Callable[[Result], str]
 

@@ -1,4 +1,4 @@
-"""What a federation of the lab's clients would serve, from their trainings and without the federation around them.
+"""What a federation of the cache's clients would serve, from their trainings and without the federation around them.
 
 The formulas are those of the server and of the methods' own strategies; nothing is computed here that is not there.
 """
@@ -23,8 +23,9 @@ from fedsift.strategies.merged_fine_tunings import MergedFineTunings
 from fedsift.strategies.merging.fine_tune_merge import Mean
 from fedsift.strategies.merging.ties import Ties
 from fedsift.strategies.registry import METHODS, SIFT_MASKS, SIFT_MERGE, STRATEGIES
-from fedsift.studies.lab import Lab, Vector
 from fedsift.studies.reproduction.experiment import Result, has_series, series_of
+from fedsift.studies.training_cache import TrainingCache
+from fedsift.studies.training_calls import Vector
 
 # Titles of series.
 FT_MERGED = METHODS["ft-merge"].title
@@ -52,18 +53,18 @@ class SiftMerge:
         members: |T|.
     """
 
-    def __init__(self, lab: Lab, config: RunConfig, capacity: int) -> None:
+    def __init__(self, cache: TrainingCache, config: RunConfig, capacity: int) -> None:
         """No members.
 
         Args:
-            lab: whose sign vector and layout it takes.
-            config: whose grid and localisation it takes: the lab's, `published`, or another.
+            cache: whose sign vector and layout it takes.
+            config: whose grid and localisation it takes: the cache's, `published`, or another.
             capacity: the most members.
         """
-        self.terms = UploadTerms(lab.layout.digest, lab.size, config.sign_seed, config.grid)
-        self._sums = RunningSums(lab.size, config.grid.levels, capacity)
+        self.terms = UploadTerms(cache.layout.digest, cache.size, config.sign_seed, config.grid)
+        self._sums = RunningSums(cache.size, config.grid.levels, capacity)
         self._localisation = Localisation(config.localise)
-        self._signs = lab.signs
+        self._signs = cache.signs
         self.members = 0
 
     def add(self, magnitudes: Vector) -> None:
@@ -98,39 +99,39 @@ class SiftMerge:
         return (self._sums.level_sum * scale).astype(np.float32) * self._signs
 
 
-def sift_merge(lab: Lab, config: RunConfig, clients: Sequence[str], magnitudes: Trainings) -> SiftMerge:
+def sift_merge(cache: TrainingCache, config: RunConfig, clients: Sequence[str], magnitudes: Trainings) -> SiftMerge:
     """The merge of some clients' sign-fixed tunings; `config` as of `SiftMerge`."""
-    merge = SiftMerge(lab, config, len(clients))
+    merge = SiftMerge(cache, config, len(clients))
     for client_id in clients:
         merge.add(magnitudes(client_id))
     return merge
 
 
 def sift_merges(
-    lab: Lab, clients: Sequence[str], magnitudes: Trainings, config: RunConfig | None = None
+    cache: TrainingCache, clients: Sequence[str], magnitudes: Trainings, config: RunConfig | None = None
 ) -> dict[str, SiftMerge]:
     """The merges for SIFT-Masks as configured and as published, by title; one where the two are the same.
 
-    `config` is the lab's for None.
+    `config` is the cache's for None.
     """
-    config = config or lab.config
+    config = config or cache.config
     variants = {SIFT_MASKED: config, SIFT_PUBLISHED: published(config)}
     if variants[SIFT_PUBLISHED] == config:
         del variants[SIFT_PUBLISHED]
-    return {name: sift_merge(lab, each, clients, magnitudes) for name, each in variants.items()}
+    return {name: sift_merge(cache, each, clients, magnitudes) for name, each in variants.items()}
 
 
-def mean_of(lab: Lab, clients: Iterable[str], task_vectors: Trainings) -> Vector:
+def mean_of(cache: TrainingCache, clients: Iterable[str], task_vectors: Trainings) -> Vector:
     """FT + Merge: the mean of some clients' task vectors, shape (n,)."""
-    merge = Mean(lab.size)
+    merge = Mean(cache.size)
     for client_id in clients:
         merge.add(task_vectors(client_id))
     return merge.merged()
 
 
-def ties_of(lab: Lab, clients: Iterable[str], task_vectors: Trainings, density: float) -> Vector:
+def ties_of(cache: TrainingCache, clients: Iterable[str], task_vectors: Trainings, density: float) -> Vector:
     """TIES of some clients' task vectors with scale 1, shape (n,)."""
-    merge = Ties(lab.size, density=density)
+    merge = Ties(cache.size, density=density)
     for client_id in clients:
         merge.add(task_vectors(client_id))
     return merge.merged()
@@ -143,14 +144,14 @@ class ComparedMerge:
         chosen: the hyper-parameters found by `choose`.
     """
 
-    def __init__(self, name: str, lab: Lab, clients: Iterable[str], task_vectors: Trainings) -> None:
+    def __init__(self, name: str, cache: TrainingCache, clients: Iterable[str], task_vectors: Trainings) -> None:
         """Merge the task vectors of some clients with the method of that name, one that merges fine-tunings."""
-        strategy = STRATEGIES[name](lab.size, evaluated=())
+        strategy = STRATEGIES[name](cache.size, evaluated=())
         assert isinstance(strategy, MergedFineTunings)
         for client_id in clients:
             strategy.mergers[random_cluster(client_id, strategy.clusters)].add(task_vectors(client_id))
             strategy.members.add(client_id)
-        self._strategy, self._lab, self._task_vectors = strategy, lab, task_vectors
+        self._strategy, self._cache, self._task_vectors = strategy, cache, task_vectors
         self._shared = strategy.shared()
 
     @property
@@ -173,7 +174,7 @@ class ComparedMerge:
             (client_id, {f"{place}": self._serve(client_id, each) for place, each in enumerate(candidates)})
             for client_id in validation
         )
-        means = mean_scores(self._lab.scores(requests, len(validation)))
+        means = mean_scores(self._cache.scores(requests, len(validation)))
         self._strategy.chosen = candidates[max(range(len(candidates)), key=lambda place: means[f"{place}"])]
         self._strategy.settle()
         self._shared = self._strategy.shared()
@@ -184,18 +185,18 @@ class ComparedMerge:
 
     def _serve(self, client_id: str, chosen: Any) -> Vector:
         scores: dict[str, float] = {}  # None of these methods asks what its parts score.
-        recipient = Recipient(self._task_vectors(client_id), self._shared, self._lab.layout.sizes, scores.__getitem__)
+        recipient = Recipient(self._task_vectors(client_id), self._shared, self._cache.layout.sizes, scores.__getitem__)
         (served,) = self._strategy.serve(recipient, **chosen, **self._strategy.own_terms(client_id))
         return served
 
 
-def groups(lab: Lab, number: int) -> list[list[str]]:
+def groups(cache: TrainingCache, number: int) -> list[list[str]]:
     """The clients in groups of `number`, in an order drawn from the seed; those left over are in none.
 
     So each number merged is measured on all clients (but for those left over), and 1 is the local models.
     """
-    seed = lab.config.seed
-    order = sorted(lab.clients, key=lambda client_id: derive_seed(seed, "merge groups", client_id))
+    seed = cache.config.seed
+    order = sorted(cache.clients, key=lambda client_id: derive_seed(seed, "merge groups", client_id))
     return [order[start : start + number] for start in range(0, len(order) - number + 1, number)]
 
 
@@ -205,19 +206,19 @@ def numbers_merged(clients: int) -> list[int]:
     return [number for number in rounded if number < clients] + [clients]
 
 
-def scores_of(lab: Lab, requests: Iterable[Request], total: int) -> dict[str, list[float]]:
-    """Name -> the scores of the clients, in the order of their ids; arguments as of `Lab.scores`."""
-    scores = lab.scores(requests, total)
+def scores_of(cache: TrainingCache, requests: Iterable[Request], total: int) -> dict[str, list[float]]:
+    """Name -> the scores of the clients, in the order of their ids; arguments as of `TrainingCache.scores`."""
+    scores = cache.scores(requests, total)
     names = dict.fromkeys(name for each in scores.values() for name in each)
     return {name: [scores[client_id][name] for client_id in sorted(scores)] for name in names}
 
 
 def scores_of_groups(
-    lab: Lab, number: int, served: Callable[[Sequence[str]], Iterable[Request]]
+    cache: TrainingCache, number: int, served: Callable[[Sequence[str]], Iterable[Request]]
 ) -> dict[str, list[float]]:
     """Name -> the scores of the clients in `groups` of a number; `served` makes the requests of a group's clients."""
-    dealt = groups(lab, number)
-    return scores_of(lab, (request for group in dealt for request in served(group)), len(dealt) * number)
+    dealt = groups(cache, number)
+    return scores_of(cache, (request for group in dealt for request in served(group)), len(dealt) * number)
 
 
 def held_against_paper(result: Result) -> dict[str, Any]:
@@ -230,7 +231,7 @@ def note_published(result: Result, scores: str) -> str:
     return f" (as published {scores})" if has_series(result, SIFT_PUBLISHED) else ""
 
 
-def zero_shot(lab: Lab) -> float:
+def zero_shot(cache: TrainingCache) -> float:
     """The mean score of M0."""
-    scores = scores_of(lab, ((client_id, {ZERO_SHOT: None}) for client_id in lab.clients), len(lab.clients))
+    scores = scores_of(cache, ((client_id, {ZERO_SHOT: None}) for client_id in cache.clients), len(cache.clients))
     return float(np.mean(scores[ZERO_SHOT]))

@@ -4,7 +4,7 @@ OUT/NAME.json   all that was measured, with the configuration
 OUT/NAME.csv    the series, a point a row
 OUT/NAME.svg    the figure, and OUT/NAME.png
 OUT/NAME.md     what the paper found and what was found here
-OUT/trainings   the clients' trainings, for other experiments of the same clients, or to go on after a stop (`Lab`)
+OUT/trainings   the clients' trainings, for other experiments of the same clients, or to go on after a stop
 """
 
 import csv
@@ -17,17 +17,19 @@ from typing import Any
 
 import tomli_w
 
-from fedsift.configuration.run_config import PUBLISHED_TUNING, RunConfig, hyphened
+from fedsift.configuration.run_config import PUBLISHED_TUNING, RunConfig
 from fedsift.core.errors import unknown_name
+from fedsift.core.options import hyphened
 from fedsift.files.output import make_writable, write_whole
 from fedsift.learning.models import metric_of
 from fedsift.runtime.progress import PhaseBars
+from fedsift.runtime.ray_session import ray_session
 from fedsift.runtime.ray_start import check_ray_folder
-from fedsift.studies.lab import Lab
 from fedsift.studies.report.drawing import check_matplotlib
 from fedsift.studies.reproduction.drawing import render
 from fedsift.studies.reproduction.experiment import Experiment, Result
 from fedsift.studies.reproduction.registry import EXPERIMENTS
+from fedsift.studies.training_cache import Session, TrainingCache
 
 _AS_PUBLISHED = {**PUBLISHED_TUNING, "levels": 3, "threshold": 0.0}
 _COLUMNS = ("panel", "name", "x", "y", "low", "high")
@@ -49,7 +51,7 @@ def configuration(name: str, given: Mapping[str, Any]) -> RunConfig:
     return RunConfig.from_mapping({**defaults, **given}, source="options")
 
 
-def reproduce(name: str, config: RunConfig, out: Path, bars: PhaseBars) -> Result:
+def reproduce(name: str, config: RunConfig, out: Path, bars: PhaseBars, session: Session = ray_session) -> Result:
     """Measure an experiment and write its files into `out`, over those of an earlier time.
 
     Args:
@@ -57,6 +59,7 @@ def reproduce(name: str, config: RunConfig, out: Path, bars: PhaseBars) -> Resul
         config: of its clients and trainings; see `configuration`.
         out: a folder; made where there is none.
         bars: are told of the progress.
+        session: whose workers train and score.
 
     Returns:
         What is written as JSON.
@@ -67,18 +70,18 @@ def reproduce(name: str, config: RunConfig, out: Path, bars: PhaseBars) -> Resul
     experiment = _named(name)
     check_matplotlib()
     started = time.perf_counter()
-    laboratory = Lab(config, out / "trainings", bars)
+    trainings = TrainingCache(config, out / "trainings", bars, session)
     check_ray_folder()
     make_writable(out)
-    with bars, laboratory as lab:
-        measured = experiment.measure(lab)
+    with bars, trainings as cache:
+        measured = experiment.measure(cache)
         bars.finish()
     result = {
         "experiment": experiment.name,
         "title": experiment.title,
         "metric": metric_of(config.model_settings),
-        "clients": len(lab.clients),
-        "tuned_parameters": lab.size,
+        "clients": len(cache.clients),
+        "tuned_parameters": cache.size,
         **measured,
         "seconds": round(time.perf_counter() - started, 1),
         "configuration": {hyphened(key): value for key, value in dataclasses.asdict(config).items()},

@@ -13,9 +13,7 @@ LABELS = ("red", "blue", "green")
 
 
 def settings(folder: Path, head: str = "random", seed: int = 0) -> ModelSettings:
-    return ModelSettings(
-        model=str(folder), task="classification", choices=LABELS, head=head, max_length=16, root_seed=seed
-    )
+    return ModelSettings(model=str(folder), task="classification", choices=LABELS, head=head, max_length=16, seed=seed)
 
 
 @pytest.fixture(scope="module", params=["bert", "llama", "t5"])

@@ -2,7 +2,8 @@ import json
 
 from rich.console import Console
 
-from fedsift.simulations.bench.measurement import Measurement, Part, figure, in_turn
+from fedsift.simulations.bench.measurement import Measurement, Part, in_turn
+from fedsift.studies.number_text import three_digits
 
 PART = Part(
     "steps",
@@ -51,7 +52,7 @@ def test_a_part_that_compares_nothing() -> None:
 
 
 def test_figures_have_three_digits() -> None:
-    assert [figure(each) for each in (0.012345, 1.2345, 99.94, 100.4, 12345.6)] == [
+    assert [three_digits(each) for each in (0.012345, 1.2345, 99.94, 100.4, 12345.6)] == [
         "0.0123",
         "1.23",
         "99.9",

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 import torch
 
-from fedsift.configuration.clients_of_run import load_dataset
 from fedsift.configuration.run_config import RunConfig
+from fedsift.data.loading import load_dataset
 from fedsift.learning.fine_tuning import FineTuner
 from fedsift.learning.models import load_layout, load_learner
 from fedsift.simulations.bench import step_arms

@@ -1,4 +1,4 @@
-"""One lab for all experiments on the tiny model, so that each training runs once."""
+"""One cache for all experiments on the tiny model, so that each training runs once."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -8,14 +8,15 @@ from rich.console import Console
 
 from fedsift.configuration.run_config import PUBLISHED_TUNING, RunConfig
 from fedsift.runtime.progress import PhaseBars
-from fedsift.runtime.worker_pool import WorkerPool
-from fedsift.studies.lab import Lab
+from fedsift.studies.training_cache import Session, TrainingCache
 
 
 @pytest.fixture(scope="session")
-def tiny_lab(pool: WorkerPool, tiny_config: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def tiny_cache(
+    session: Session, tiny_config: RunConfig, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TrainingCache]:
     """Four clients, with steps enough to learn something."""
-    changes = {"clients": 4, "steps": 10, "localise": "coordinate+l1", "workers": 1}
+    changes = {"clients": 4, "steps": 10, "localise": "coordinate", "workers": 1}
     config = dataclasses.replace(tiny_config, **changes, **PUBLISHED_TUNING)
-    with Lab(config, tmp_path_factory.mktemp("trainings"), PhaseBars(Console(quiet=True))) as lab:
-        yield lab
+    with TrainingCache(config, tmp_path_factory.mktemp("trainings"), PhaseBars(Console(quiet=True)), session) as cache:
+        yield cache

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from fedsift.simulations.figures import figure_6, figure_7
-from fedsift.studies.lab import Lab
 from fedsift.studies.reproduction.experiment import Result, means, series_of
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
@@ -19,6 +18,7 @@ from fedsift.studies.reproduction.merges import (
     scores_of,
 )
 from fedsift.studies.reproduction.registry import EXPERIMENTS
+from fedsift.studies.training_cache import TrainingCache
 from tests.simulations.figures.drawn import check_json_and_drawn
 
 NAMES = ("fig3", "fig4", "fig5", "fig6", "fig7", "fig11", "fig12", "fig13")
@@ -26,13 +26,13 @@ CENTRAL = "Central FT"
 
 
 @pytest.fixture(scope="module")
-def results(tiny_lab: Lab) -> dict[str, Result]:
+def results(tiny_cache: TrainingCache) -> dict[str, Result]:
     """All figures on the same four clients."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(figure_6, "_CENTRAL_STEPS", (5, 20))
         patch.setattr(figure_7, "_STEPS", (5, 10, 20))
         return {
-            name: {"metric": "score", "clients": len(tiny_lab.clients), **EXPERIMENTS[name].measure(tiny_lab)}
+            name: {"metric": "score", "clients": len(tiny_cache.clients), **EXPERIMENTS[name].measure(tiny_cache)}
             for name in NAMES
         }
 
@@ -48,11 +48,13 @@ def test_series_are_json_and_drawn(results: dict[str, Result], name: str, monkey
     assert EXPERIMENTS[name].found(result).startswith(("As in the paper: ", "Not as in the paper: "))
 
 
-def test_numbers_merged_end_at_the_local_models_and_at_all_clients(tiny_lab: Lab, results: dict[str, Result]) -> None:
-    task_vectors = tiny_lab.fine_tuned(tiny_lab.clients)
-    merged = mean_of(tiny_lab, tiny_lab.clients, task_vectors)
-    requests = ((each, {"local": task_vectors(each), "all": merged}) for each in tiny_lab.clients)
-    scores = scores_of(tiny_lab, requests, len(tiny_lab.clients))
+def test_numbers_merged_end_at_the_local_models_and_at_all_clients(
+    tiny_cache: TrainingCache, results: dict[str, Result]
+) -> None:
+    task_vectors = tiny_cache.fine_tuned(tiny_cache.clients)
+    merged = mean_of(tiny_cache, tiny_cache.clients, task_vectors)
+    requests = ((each, {"local": task_vectors(each), "all": merged}) for each in tiny_cache.clients)
+    scores = scores_of(tiny_cache, requests, len(tiny_cache.clients))
     local, everybody = (float(np.mean(scores[name])) for name in ("local", "all"))
     for name in ("fig3", "fig11"):
         series = series_of(results[name], FT_MERGED)
@@ -87,11 +89,11 @@ def test_sift_masks_score_the_same_in_all_figures(results: dict[str, Result]) ->
     assert series_of(results["fig4"], "SIFT")["y"][1] == pytest.approx(merged[0], abs=1e-6)
 
 
-def test_distances_are_those_to_the_own_local_model(tiny_lab: Lab, results: dict[str, Result]) -> None:
-    series, task_vectors = series_of(results["fig5"], FT_MERGED), tiny_lab.fine_tuned(tiny_lab.clients)
-    merged = mean_of(tiny_lab, tiny_lab.clients, task_vectors)
+def test_distances_are_those_to_the_own_local_model(tiny_cache: TrainingCache, results: dict[str, Result]) -> None:
+    series, task_vectors = series_of(results["fig5"], FT_MERGED), tiny_cache.fine_tuned(tiny_cache.clients)
+    merged = mean_of(tiny_cache, tiny_cache.clients, task_vectors)
     clients = results["fig5"]["points"]
-    assert clients == sorted(tiny_lab.clients)
+    assert clients == sorted(tiny_cache.clients)
     expected = [np.sqrt(((merged - task_vectors(each)).astype(np.float64) ** 2).sum()) for each in clients]
     assert series["x"] == pytest.approx(expected, rel=1e-5)
     # A mask takes off entries that are zero in the local model, so nothing but rounding can add to the distance.

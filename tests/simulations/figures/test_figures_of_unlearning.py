@@ -7,7 +7,6 @@ import pytest
 
 from fedsift.core.seeds import derive_seed
 from fedsift.simulations.figures import figure_8, figure_9, figure_10
-from fedsift.studies.lab import Lab
 from fedsift.studies.reproduction.experiment import Experiment, Result, series_of
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
@@ -20,6 +19,7 @@ from fedsift.studies.reproduction.merges import (
     sift_merges,
     zero_shot,
 )
+from fedsift.studies.training_cache import TrainingCache
 from tests.simulations.figures.drawn import check_json_and_drawn
 
 CENTRAL = "Central FT"
@@ -29,10 +29,10 @@ EXPERIMENTS: dict[str, Experiment] = {
 
 
 @pytest.fixture(scope="module")
-def results(tiny_lab: Lab) -> dict[str, Result]:
+def results(tiny_cache: TrainingCache) -> dict[str, Result]:
     """All figures on the same four clients."""
     return {
-        name: {"metric": "score", "clients": len(tiny_lab.clients), **each.measure(tiny_lab)}
+        name: {"metric": "score", "clients": len(tiny_cache.clients), **each.measure(tiny_cache)}
         for name, each in EXPERIMENTS.items()
     }
 
@@ -43,10 +43,10 @@ def test_series_are_json_and_drawn(results: dict[str, Result], name: str) -> Non
     assert EXPERIMENTS[name].found(results[name]).startswith(("As in the paper: ", "Not as in the paper: "))
 
 
-def test_who_stays_and_who_left(tiny_lab: Lab, results: dict[str, Result]) -> None:
+def test_who_stays_and_who_left(tiny_cache: TrainingCache, results: dict[str, Result]) -> None:
     """Held-in and held-out are the same while all stay; without members all are at zero-shot."""
     result = results["fig8"]
-    nothing = zero_shot(tiny_lab)
+    nothing = zero_shot(tiny_cache)
     for name in (SIFT_MASKED, SIFT_PUBLISHED, FT_MERGED):
         inside, outside = (series_of(result, name, panel) for panel in ("held-in", "held-out"))
         assert inside["x"] == [0, 1, 2, 3]
@@ -56,18 +56,18 @@ def test_who_stays_and_who_left(tiny_lab: Lab, results: dict[str, Result]) -> No
     assert result[ZERO_SHOT] == pytest.approx(nothing, abs=1e-6)
 
 
-def test_walking_down_ends_where_merging_the_rest_begins(tiny_lab: Lab, results: dict[str, Result]) -> None:
-    result, clients = results["fig8"], tiny_lab.clients
-    order = sorted(clients, key=lambda client_id: derive_seed(tiny_lab.config.seed, "leave", client_id))
-    rest, magnitudes, task_vectors = order[2:], tiny_lab.sign_fixed(clients), tiny_lab.fine_tuned(clients)
-    sift, merged = sift_merges(tiny_lab, rest, magnitudes), mean_of(tiny_lab, rest, task_vectors)
+def test_walking_down_ends_where_merging_the_rest_begins(tiny_cache: TrainingCache, results: dict[str, Result]) -> None:
+    result, clients = results["fig8"], tiny_cache.clients
+    order = sorted(clients, key=lambda client_id: derive_seed(tiny_cache.config.seed, "leave", client_id))
+    rest, magnitudes, task_vectors = order[2:], tiny_cache.sign_fixed(clients), tiny_cache.fine_tuned(clients)
+    sift, merged = sift_merges(tiny_cache, rest, magnitudes), mean_of(tiny_cache, rest, task_vectors)
     requests = [
         (each, {**{name: merge.served(magnitudes(each)) for name, merge in sift.items()}, FT_MERGED: merged})
         for each in rest
     ]
-    for name, scores in scores_of(tiny_lab, requests, 2).items():
+    for name, scores in scores_of(tiny_cache, requests, 2).items():
         assert series_of(result, name, "held-in")["y"][2] == pytest.approx(np.mean(scores), abs=1e-6)
-    (alone,) = scores_of(tiny_lab, [(order[3], {"local": task_vectors(order[3])})], 1)["local"]
+    (alone,) = scores_of(tiny_cache, [(order[3], {"local": task_vectors(order[3])})], 1)["local"]
     assert series_of(result, FT_MERGED, "held-in")["y"][3] == pytest.approx(alone, abs=1e-6)
 
 
@@ -82,17 +82,17 @@ def test_trainings_added_up(results: dict[str, Result]) -> None:
     }
 
 
-def test_storage_and_cost(tiny_lab: Lab, results: dict[str, Result]) -> None:
+def test_storage_and_cost(tiny_cache: TrainingCache, results: dict[str, Result]) -> None:
     """By hand, of 4 clients: masks add 4/32 of a model (a little more: whole bytes); clusters of 4, 2 and 1."""
     result = results["fig10"]
     cost = {each["name"]: (each["x"], each["y"]) for each in result["series"] if each["panel"] == "cost"}
     assert cost[CENTRAL] == ([1, 2, 4], [3, 2, 1])
     for name, trainings in ((SIFT_MASKED, 1), (TALL_MASKED, 3)):
         assert cost[name] == ([pytest.approx(1 + 4 / 32, abs=1e-3)], [trainings])
-    task_vectors = tiny_lab.fine_tuned(tiny_lab.clients)
-    merged = mean_of(tiny_lab, tiny_lab.clients, task_vectors)
-    requests = [(each, {"local": task_vectors(each), "merged": merged}) for each in tiny_lab.clients]
-    scores = scores_of(tiny_lab, requests, 4)
+    task_vectors = tiny_cache.fine_tuned(tiny_cache.clients)
+    merged = mean_of(tiny_cache, tiny_cache.clients, task_vectors)
+    requests = [(each, {"local": task_vectors(each), "merged": merged}) for each in tiny_cache.clients]
+    scores = scores_of(tiny_cache, requests, 4)
     clusters = series_of(result, FT_MERGED, "score")
     assert clusters["x"] == [1, 2, 4]
     assert [clusters["y"][0], clusters["y"][2]] == pytest.approx(

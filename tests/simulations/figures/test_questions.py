@@ -14,7 +14,6 @@ from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.running_sums import RunningSums
 from fedsift.runtime.progress import PhaseBars
 from fedsift.simulations.figures import bits, determinism, frontier, heterogeneity, served, sign_vectors, sums
-from fedsift.studies.lab import Lab
 from fedsift.studies.reproduction.experiment import Experiment, Result, series_of
 from fedsift.studies.reproduction.further_clients import further_clients
 from fedsift.studies.reproduction.merges import (
@@ -26,6 +25,7 @@ from fedsift.studies.reproduction.merges import (
     sift_merge,
     zero_shot,
 )
+from fedsift.studies.training_cache import TrainingCache
 from tests.simulations.figures.drawn import check_json_and_drawn
 
 EXPERIMENTS: dict[str, Experiment] = {
@@ -45,7 +45,7 @@ SETTINGS = tuple(
 
 
 @pytest.fixture(scope="module")
-def results(tiny_lab: Lab) -> Iterator[dict[str, Result]]:
+def results(tiny_cache: TrainingCache) -> Iterator[dict[str, Result]]:
     """All experiments on the same four clients, over fewer settings."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(determinism, "_STRENGTHS", ("1e-9", "1e-1"))
@@ -59,18 +59,18 @@ def results(tiny_lab: Lab) -> Iterator[dict[str, Result]]:
         patch.setattr(heterogeneity, "_OVERLAPS", (0.0, 1.0))
         patch.setattr(sign_vectors, "_SEEDS", 2)
         yield {
-            name: {"metric": "score", "clients": len(tiny_lab.clients), **each.measure(tiny_lab)}
+            name: {"metric": "score", "clients": len(tiny_cache.clients), **each.measure(tiny_cache)}
             for name, each in EXPERIMENTS.items()
         }
 
 
 @pytest.fixture(scope="module")
-def alone(tiny_lab: Lab) -> Lab:
+def alone(tiny_cache: TrainingCache) -> TrainingCache:
     """A single client, on the workers of the four."""
-    tiny_lab.sign_fixed(tiny_lab.clients)  # They run from here on.
-    lab = copy.copy(tiny_lab)
-    lab.clients = tiny_lab.clients[:1]
-    return lab
+    tiny_cache.sign_fixed(tiny_cache.clients)  # They run from here on.
+    cache = copy.copy(tiny_cache)
+    cache.clients = tiny_cache.clients[:1]
+    return cache
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -160,16 +160,16 @@ def test_measures_of_heterogeneity() -> None:
     assert crossed == pytest.approx([1, 0.5, 0.5])
 
 
-def test_sharing_all_rows_leaves_nothing_to_gain(tiny_lab: Lab, results: dict[str, Result]) -> None:
+def test_sharing_all_rows_leaves_nothing_to_gain(tiny_cache: TrainingCache, results: dict[str, Result]) -> None:
     result = results["heterogeneity"]
     rows = {(row["clients"], row["overlap"]): row for row in result["rows"]}
     assert sorted(rows) == [(1, 0.0), (1, 1.0), (2, 0.0), (2, 1.0), (4, 0.0), (4, 1.0)]
     for size in (2, 4):
         assert [rows[size, 1.0][name] for name in heterogeneity._MEASURES] == pytest.approx([0, 0, 0], abs=1e-6)
         assert all(rows[size, 0.0][name] > 0.05 for name in heterogeneity._MEASURES)
-    task_vectors = tiny_lab.fine_tuned(tiny_lab.clients)
-    merged = mean_of(tiny_lab, tiny_lab.clients, task_vectors)
-    (scores,) = scores_of(tiny_lab, ((each, {"": merged}) for each in tiny_lab.clients), 4).values()
+    task_vectors = tiny_cache.fine_tuned(tiny_cache.clients)
+    merged = mean_of(tiny_cache, tiny_cache.clients, task_vectors)
+    (scores,) = scores_of(tiny_cache, ((each, {"": merged}) for each in tiny_cache.clients), 4).values()
     shown = series_of(result, FT_MERGED, "score")
     assert shown["y"][0] == pytest.approx(np.mean(scores), abs=1e-5)
 
@@ -204,16 +204,16 @@ def test_gains_both_ways() -> None:
     assert found(result([0.1, 0.95])).startswith("Not as in the paper: ")
 
 
-def test_sign_vectors(tiny_lab: Lab, results: dict[str, Result]) -> None:
-    candidates = sign_vectors._sign_vectors(tiny_lab)
-    assert np.array_equal(candidates["random 1"], tiny_lab.signs)
+def test_sign_vectors(tiny_cache: TrainingCache, results: dict[str, Result]) -> None:
+    candidates = sign_vectors._sign_vectors(tiny_cache)
+    assert np.array_equal(candidates["random 1"], tiny_cache.signs)
     assert (candidates["M0"] == -candidates["mirrored M0"]).mean() > 0.9  # but for zeros
     for name, signs in candidates.items():
         assert set(np.unique(signs)) == {-1, 1}
-        agreeing = (signs == tiny_lab.signs).mean()
+        agreeing = (signs == tiny_cache.signs).mean()
         assert (agreeing == 1) if name == "random 1" else (0.4 < agreeing < 0.6)
-    task_vectors = tiny_lab.fine_tuned(tiny_lab.clients)
-    total = sum(task_vectors(each).astype(np.float64) for each in tiny_lab.clients)
+    task_vectors = tiny_cache.fine_tuned(tiny_cache.clients)
+    total = sum(task_vectors(each).astype(np.float64) for each in tiny_cache.clients)
     moved = np.abs(total) > 1e-6
     assert np.array_equal(candidates["members' mean"][moved], np.sign(total)[moved])
     names = ["random 1", "random 2", "M0", "mirrored M0", "other clients' mean", "members' mean"]
@@ -226,11 +226,13 @@ def test_sign_vectors(tiny_lab: Lab, results: dict[str, Result]) -> None:
     ]
 
 
-def test_a_single_client_is_served_what_it_tuned_under_any_signs(alone: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_single_client_is_served_what_it_tuned_under_any_signs(
+    alone: TrainingCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sign_vectors, "_SEEDS", 2)
-    lab = copy.copy(alone)
-    lab.config = dataclasses.replace(alone.config, max_magnitude=0.2)  # Nothing that was tuned is larger.
-    result = EXPERIMENTS["sign-vectors"].measure(lab)
+    cache = copy.copy(alone)
+    cache.config = dataclasses.replace(alone.config, max_magnitude=0.2)  # Nothing that was tuned is larger.
+    result = EXPERIMENTS["sign-vectors"].measure(cache)
     local, published = (series_of(result, name)["y"] for name in ("local", SIFT_PUBLISHED))
     assert published == pytest.approx(local, abs=1e-5)  # at 16 bits
 
@@ -263,7 +265,7 @@ def test_sources_by_hand() -> None:
     }
 
 
-def test_a_single_client_has_nothing_of_others(alone: Lab) -> None:
+def test_a_single_client_has_nothing_of_others(alone: TrainingCache) -> None:
     for series in EXPERIMENTS["sums"].measure(alone)["series"]:
         score = dict(zip(series["x"], series["y"], strict=True))
         assert score["S / |T|"] == score["S / C"] == score["its own model"]
@@ -273,17 +275,17 @@ def test_a_single_client_has_nothing_of_others(alone: Lab) -> None:
         assert series_of(served, name)["y"] == series_of(served, "own, not merged")["y"]
 
 
-def test_bytes_are_a_mask_and_the_levels_kept(tiny_lab: Lab, results: dict[str, Result]) -> None:
+def test_bytes_are_a_mask_and_the_levels_kept(tiny_cache: TrainingCache, results: dict[str, Result]) -> None:
     uploaded, kept = (
         series_of(results["bits"], name)["y"] for name in ("bytes uploaded a parameter", "share of entries kept")
     )
     assert kept == sorted(kept)
     for number, size, share in zip((1, 2, 3, 4, 8, 16), uploaded, kept, strict=True):
         expected = 1 / 8 + (share * number / 8 if number > 1 else 0)
-        assert expected < size < expected + 100 / tiny_lab.size  # a header
+        assert expected < size < expected + 100 / tiny_cache.size  # a header
 
 
-def test_what_is_served_is_measured_on_two_halves(tiny_lab: Lab, results: dict[str, Result]) -> None:
+def test_what_is_served_is_measured_on_two_halves(tiny_cache: TrainingCache, results: dict[str, Result]) -> None:
     """Each a federation of its own; together, without commit steps, the clients of the experiment on bits."""
     rows = {(row["half"], row["commit_steps"]): row for row in results["served"]["rows"]}
     assert sorted(rows) == [(half, number) for half in ("reported", "search") for number in (0, 2, 3, 10)]
@@ -291,17 +293,17 @@ def test_what_is_served_is_measured_on_two_halves(tiny_lab: Lab, results: dict[s
     for name, name_there in ((own, "own, not merged"), (kept, kept), (uploaded, uploaded)):
         together = series_of(results["bits"], name_there)["y"][1]  # at 2 bits
         assert np.mean([rows[half, 0][name] for half in ("search", "reported")]) == pytest.approx(together, abs=1e-9)
-    reported, magnitudes = tiny_lab.clients[2:], tiny_lab.sign_fixed(tiny_lab.clients)
-    config = dataclasses.replace(tiny_lab.config, levels=3, localise="coordinate")
-    merge = sift_merge(tiny_lab, config, reported, magnitudes)
+    reported, magnitudes = tiny_cache.clients[2:], tiny_cache.sign_fixed(tiny_cache.clients)
+    config = dataclasses.replace(tiny_cache.config, levels=3, localise="coordinate")
+    merge = sift_merge(tiny_cache, config, reported, magnitudes)
     requests = ((each, {"": merge.served(magnitudes(each))}) for each in reported)
-    (scores,) = scores_of(tiny_lab, requests, 2).values()
+    (scores,) = scores_of(tiny_cache, requests, 2).values()
     assert rows["reported", 0]["coordinate"] == pytest.approx(np.mean(scores), abs=1e-9)
     for half_name in ("search", "reported"):
         one_bit = rows[half_name, 3]
         assert one_bit["coordinate"] == pytest.approx(one_bit[own], abs=1e-9)
-        assert 1 / 8 < one_bit["bytes uploaded a parameter"] < 1 / 8 + 100 / tiny_lab.size  # a header
-        assert one_bit["max_magnitude"] == 0.5 * 10 * tiny_lab.config.lr
+        assert 1 / 8 < one_bit["bytes uploaded a parameter"] < 1 / 8 + 100 / tiny_cache.size  # a header
+        assert one_bit["max_magnitude"] == 0.5 * 10 * tiny_cache.config.lr
         assert len({rows[half_name, number][own] for number in (0, 2, 3, 10)}) == 4
 
 
@@ -318,14 +320,16 @@ def test_a_setting_is_chosen_on_the_search_half_alone() -> None:
     assert "the best is b (0.700 in the search): members score 0.200 with their own quantised model" in told
 
 
-def test_one_client_has_no_half(alone: Lab) -> None:
+def test_one_client_has_no_half(alone: TrainingCache) -> None:
     with pytest.raises(BadInput, match="clients = 1: one half of the clients is for search"):
         EXPERIMENTS["served"].measure(alone)
 
 
-def test_experiments_that_need_others_say_so(tiny_lab: Lab) -> None:
-    assert list(further_clients(tiny_lab, 2)) == ["client 4", "client 5"]
-    assert len(further_clients(tiny_lab, 20)) == 4
-    everybody = Lab(dataclasses.replace(tiny_lab.config, clients=0), tiny_lab._folder, PhaseBars(Console(quiet=True)))
+def test_experiments_that_need_others_say_so(tiny_cache: TrainingCache) -> None:
+    assert list(further_clients(tiny_cache, 2)) == ["client 4", "client 5"]
+    assert len(further_clients(tiny_cache, 20)) == 4
+    everybody = TrainingCache(
+        dataclasses.replace(tiny_cache.config, clients=0), tiny_cache._folder, PhaseBars(Console(quiet=True))
+    )
     with pytest.raises(BadInput, match="clients = 8: all that the data have; this experiment needs further ones"):
         further_clients(everybody, 1)

@@ -13,17 +13,16 @@ from rich.console import Console
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
 from fedsift.runtime.progress import PhaseBars
-from fedsift.runtime.worker_pool import WorkerPool
-from fedsift.studies.lab import Lab
 from fedsift.studies.reproduction.experiment import Experiment, Result
 from fedsift.studies.reproduction.registry import EXPERIMENTS
 from fedsift.studies.reproduction.reproduce import configuration, reproduce
+from fedsift.studies.training_cache import Session, TrainingCache
 
 
-def measure(lab: Lab) -> Result:
-    lab.fine_tuned(lab.clients[:1])
+def measure(cache: TrainingCache) -> Result:
+    cache.fine_tuned(cache.clients[:1])
     return {
-        "series": [{"name": "a, b", "x": [1, 2], "y": [0.5, len(lab.clients)]}, {"name": "c", "x": ["z"], "y": [1]}]
+        "series": [{"name": "a, b", "x": [1, 2], "y": [0.5, len(cache.clients)]}, {"name": "c", "x": ["z"], "y": [1]}]
     }
 
 
@@ -47,9 +46,9 @@ def bars() -> PhaseBars:
     return PhaseBars(Console(quiet=True))
 
 
-def test_files(pool: WorkerPool, tiny_config: RunConfig, counted: str, tmp_path: Path) -> None:
+def test_files(session: Session, tiny_config: RunConfig, counted: str, tmp_path: Path) -> None:
     config = dataclasses.replace(tiny_config, clients=3)
-    result = reproduce(counted, config, tmp_path, bars())
+    result = reproduce(counted, config, tmp_path, bars(), session)
     assert json.loads((tmp_path / "counted.json").read_text(encoding="utf-8")) == json.loads(json.dumps(result))
     assert result["found"] == "As in the paper: 3 clients."
     assert result["metric"] == "answer probability"
@@ -66,12 +65,13 @@ def test_files(pool: WorkerPool, tiny_config: RunConfig, counted: str, tmp_path:
 
 @pytest.mark.slow
 def test_trainings_are_kept_for_other_experiments_of_the_same_clients(
-    pool: WorkerPool, tiny_config: RunConfig, counted: str, tmp_path: Path
+    session: Session, tiny_config: RunConfig, counted: str, tmp_path: Path
 ) -> None:
     """What comes after a training does not change it."""
 
     def kept(**changes: Any) -> int:
-        reproduce(counted, dataclasses.replace(tiny_config, clients=2, workers=1, **changes), tmp_path, bars())
+        config = dataclasses.replace(tiny_config, clients=2, **changes)
+        reproduce(counted, config, tmp_path, bars(), session)
         return len(list((tmp_path / "trainings").rglob("*.vector")))
 
     assert kept() == kept(levels=65535, localise="paper", commit_share=1.0) == 1
@@ -116,10 +116,10 @@ def test_a_file_is_no_folder(tiny_config: RunConfig, counted: str, tmp_path: Pat
         reproduce(counted, tiny_config, file, bars())
 
 
-def test_a_mistake_in_the_data_is_told_without_the_workers_traceback(tiny_lab: Lab) -> None:
-    tiny_lab.add_clients({"careless": ["no pair"]})
+def test_a_mistake_in_the_data_is_told_without_the_workers_traceback(tiny_cache: TrainingCache) -> None:
+    tiny_cache.add_clients({"careless": ["no pair"]})
     with pytest.raises(BadInput) as told:
-        tiny_lab.fine_tuned(["careless"])
+        tiny_cache.fine_tuned(["careless"])
     assert str(told.value).startswith("client 'careless', row 1: 'no pair' is no pair (prompt, target)")
     assert "\n" not in str(told.value)
 

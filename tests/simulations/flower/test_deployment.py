@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from flwr.app import Context, RecordDict
 
-from fedsift.configuration.run_config import OWN, RunConfig
+from fedsift.configuration.run_config import RunConfig
 from fedsift.configuration.server_settings import ServerSettings
 from fedsift.core.ledger import Ledger
+from fedsift.data.kinds.own import EACH_ITS_OWN
 from fedsift.federation import server_app
 from fedsift.federation.client_folder import ClientFolder
 from fedsift.runtime.credentials import make_certificates, make_node_key
@@ -48,7 +49,7 @@ def start_node(deployment: Deployment, model: Path, name: str) -> Process:
 @pytest.fixture(scope="module")
 def config(tiny_config: RunConfig) -> RunConfig:
     """What the clients have on their own machines, their data, the server knows nothing of."""
-    return dataclasses.replace(tiny_config, dataset=OWN, client_column="")
+    return dataclasses.replace(tiny_config, dataset=EACH_ITS_OWN, client_column="")
 
 
 def settings(deployment: Deployment, **changed: Any) -> ServerSettings:

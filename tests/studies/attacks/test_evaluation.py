@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from fedsift.configuration.clients_of_run import load_dataset
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
 from fedsift.core.server_state import ServerState
+from fedsift.data.loading import load_dataset
 from fedsift.runtime.progress import PhaseBars
-from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.strategies.msa import Msa
 from fedsift.strategies.negmerge import NegMerge
 from fedsift.strategies.task_negation import TaskNegation
@@ -25,7 +24,8 @@ from fedsift.studies.attacks.evaluation import evaluate_attacks
 from fedsift.studies.attacks.membership import membership
 from fedsift.studies.attacks.sift_masks import OWN_MASK, SiftMasksUnderAttack
 from fedsift.studies.attacks.subjects import AFTER, BEFORE, ORACLE, STATES, Parties
-from fedsift.studies.lab import FineTuning, Lab
+from fedsift.studies.training_cache import Session, TrainingCache
+from fedsift.studies.training_calls import FineTuning
 
 CLIENTS = [f"client {number}" for number in range(8)]
 MEMBERS, LEAVERS, NON_MEMBERS = CLIENTS[:5], CLIENTS[1:3], CLIENTS[5:]
@@ -35,20 +35,22 @@ APPROXIMATE = ("task negation", "NegMerge", "MSA")
 
 
 @pytest.fixture(scope="module")
-def lab(pool: WorkerPool, tiny_config: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def cache(
+    session: Session, tiny_config: RunConfig, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TrainingCache]:
     config = dataclasses.replace(tiny_config, steps=20, lr=2e-2, workers=1)
-    with Lab(config, tmp_path_factory.mktemp("lab"), PhaseBars(Console(quiet=True))) as lab:
-        yield lab
+    with TrainingCache(config, tmp_path_factory.mktemp("cache"), PhaseBars(Console(quiet=True)), session) as cache:
+        yield cache
 
 
 @pytest.fixture(scope="module")
-def result(lab: Lab) -> dict[str, Any]:
+def result(cache: TrainingCache) -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fedsift.studies.attacks.evaluation.canary", partial(canary, bits=CANARY_BITS))
         for method in (TaskNegation, NegMerge):
             patch.setattr(method, "searched", method.searched[::10])
         return evaluate_attacks(
-            lab, MEMBERS, LEAVERS, NON_MEMBERS, references=4, pooled_references=4, pooled_steps=12, relearning_steps=2
+            cache, MEMBERS, LEAVERS, NON_MEMBERS, references=4, pooled_references=4, pooled_steps=12, relearning_steps=2
         )
 
 
@@ -94,29 +96,33 @@ def test_attacks_find_members_before(result: dict[str, Any]) -> None:
     assert own["exposure"][BEFORE] == CANARY_BITS > own["exposure"][ORACLE]
 
 
-def test_removal_that_leaves_a_client_in_is_seen(lab: Lab, parties: Parties, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_removal_that_leaves_a_client_in_is_seen(
+    cache: TrainingCache, parties: Parties, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = SiftMasksUnderAttack._after
 
     def incomplete(self: SiftMasksUnderAttack, leavers: Sequence[str]) -> ServerState:
         return whole(self, leavers[1:])
 
     monkeypatch.setattr(SiftMasksUnderAttack, "_after", incomplete)
-    rows = {each: load_dataset(lab.config).train_examples(each) for each in CLIENTS}
-    for subject in SiftMasksUnderAttack(lab, parties).subjects(parties.halves(4, 0)):
-        found = membership(lab, subject, parties, rows)
+    rows = {each: load_dataset(cache.config).train_examples(each) for each in CLIENTS}
+    for subject in SiftMasksUnderAttack(cache, parties).subjects(parties.halves(4, 0)):
+        found = membership(cache, subject, parties, rows)
         assert [row["equals_oracle"] for row in found] == [False] * 3
 
 
-def test_nothing_subtracted_is_nothing_unlearned(lab: Lab, parties: Parties, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_subtracted_is_nothing_unlearned(
+    cache: TrainingCache, parties: Parties, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for method in (TaskNegation, NegMerge, Msa):
         monkeypatch.setattr(method, "searched", method.searched[:1])
-    rows = {each: load_dataset(lab.config).train_examples(each) for each in CLIENTS}
-    central, *approximate = CentralUnderAttack(lab, parties, rows, 2).subjects([])
+    rows = {each: load_dataset(cache.config).train_examples(each) for each in CLIENTS}
+    central, *approximate = CentralUnderAttack(cache, parties, rows, 2).subjects([])
     assert not np.array_equal(central.states[AFTER](""), central.states[BEFORE](""))
     assert tuple(subject.title for subject in approximate) == APPROXIMATE
     for subject in approximate:
         assert subject.states[AFTER]("").tobytes() == subject.states[BEFORE]("").tobytes()
-        (row,) = membership(lab, subject, parties, rows)
+        (row,) = membership(cache, subject, parties, rows)
         assert row[AFTER] == row[BEFORE]
 
 
@@ -172,16 +178,16 @@ def test_references_come_in_pairs(parties: Parties, number: int) -> None:
         parties.halves(number, 0)
 
 
-def test_lab_tunes_and_scores_rows(lab: Lab) -> None:
-    rows = load_dataset(lab.config).train_examples("client 0")
-    wanted = lab.fine_tuned(["client 0"], 2)("client 0")
-    tuned = dict(lab.tuned([("any", FineTuning("client 0", rows, 2))]))
+def test_lab_tunes_and_scores_rows(cache: TrainingCache) -> None:
+    rows = load_dataset(cache.config).train_examples("client 0")
+    wanted = cache.fine_tuned(["client 0"], 2)("client 0")
+    tuned = dict(cache.tuned([("any", FineTuning("client 0", rows, 2))]))
     np.testing.assert_array_equal(tuned["any"], wanted)
-    (goes_on,) = lab.tuned([("on", FineTuning("client 0", rows, 1, start=wanted, lr_factor=2.0))])
+    (goes_on,) = cache.tuned([("on", FineTuning("client 0", rows, 1, start=wanted, lr_factor=2.0))])
     # Adam's first step is the learning rate for each weight that has a gradient.
-    assert np.abs(goes_on[1] - wanted).max() == pytest.approx(2 * lab.config.lr, rel=1e-3)
-    losses = lab.example_losses([("M0", None, rows), ("tuned", wanted, rows)])
-    scores = lab.scores([("client 0", {"M0": None, "tuned": wanted})], 1)["client 0"]
+    assert np.abs(goes_on[1] - wanted).max() == pytest.approx(2 * cache.config.lr, rel=1e-3)
+    losses = cache.example_losses([("M0", None, rows), ("tuned", wanted, rows)])
+    scores = cache.scores([("client 0", {"M0": None, "tuned": wanted})], 1)["client 0"]
     for name, score in scores.items():
         assert losses[name].shape == (3,)
         assert np.exp(-losses[name]).mean() == pytest.approx(score, rel=1e-6)

@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
 from fedsift.core.seeds import derive_seed
-from fedsift.data.people.dataset import PeopleDataset
+from fedsift.data.kinds.people import PeopleDataset
 from fedsift.studies.optout.groups import clients_with
 from fedsift.studies.optout.scenario import parse_scenario, read_scenario, ready_scenarios
 

@@ -21,15 +21,20 @@ def test_the_worked_example() -> None:
     """The numbers of docs/planning.md."""
     found = Footprint(assumed()).to_json()
     assert found == {
+        "kept": 480_000_000,
         "upload_bytes": 80 + 150_000_000 + 60_000_000,
         "all_upload_bytes": 105_000_040_000,
         "terms_bytes": 104,
         "all_terms_bytes": 52_000,
-        "served_bytes": 1_920_000_000,
-        "all_served_bytes": 960_000_000_000,
+        "served_own_bytes": 0,
+        "all_served_own_bytes": 0,
+        "served_coordinate_bytes": 1_920_000_000,
+        "all_served_coordinate_bytes": 960_000_000_000,
         "merged_bytes": 4_800_000_000,
-        "kept_bytes": 210_000_000,
-        "all_kept_bytes": 105_000_000_000,
+        "mask_bytes": 150_000_000,
+        "all_mask_bytes": 75_000_000_000,
+        "levels_bytes": 60_000_000,
+        "all_levels_bytes": 30_000_000_000,
         "client_bytes": 27_600_000_000,
         "sums_bytes": 4_800_000_000,
         "ledger_bytes": 4_800_000_000 + 23 * 210_000_080 + 100_000,
@@ -72,7 +77,8 @@ def test_as_large_as_the_real_thing(size: int, highest: int, density: float, cli
     levels[: footprint.kept] = 1
     contribution = Contribution.from_levels(levels, terms)
     assert footprint.upload_bytes == len(contribution.to_bytes())
-    assert footprint.kept_bytes == len(contribution.packed_mask) + len(contribution.packed_levels)
+    assert footprint.mask_bytes == len(contribution.packed_mask)
+    assert footprint.levels_bytes == len(contribution.packed_levels)
     assert footprint.sums_bytes == RunningSums(size, terms.grid.levels, clients).nbytes
 
 
@@ -90,8 +96,9 @@ def test_what_a_member_is_served_is_what_the_server_makes() -> None:
     state = ServerState.create(None, terms, capacity=500)
     contribution = Contribution.from_levels(levels, terms)
     state.merge("a", contribution.to_bytes())
-    assert state.serve("a", bytes(contribution.packed_mask), Localisation("coordinate")).nbytes == 4 * 400
-    assert footprint.served_bytes == 4 * 400
+    mask = bytes(contribution.packed_mask)
+    assert footprint.served_coordinate_bytes == state.serve("a", mask, Localisation("coordinate")).nbytes == 4 * 400
+    assert footprint.served_own_bytes == state.serve("a", mask, Localisation("own")).nbytes == 0
     assert footprint.merged_bytes == state.merged_magnitudes().nbytes
 
 

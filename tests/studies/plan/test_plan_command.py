@@ -9,8 +9,8 @@ import pytest
 from fedsift.configuration.run_config import RunConfig
 from fedsift.strategies.registry import METHODS
 from fedsift.studies.plan.footprint import Footprint
+from fedsift.studies.plan.presentation import plan_json
 from fedsift.studies.plan.removals import removals
-from fedsift.studies.plan.table import plan_json, size
 from tests.cli.commands import fedsift, invoke
 from tests.cli.test_documents import BLOCK, DOCS
 from tests.studies.plan.assumed import EXAMPLE, assumed
@@ -53,7 +53,7 @@ def test_defaults_are_those_of_a_run() -> None:
     [
         (["--clients", "0"], "clients = 0: give a whole number from 1 to 1,000,000"),
         (["--tuned", "2e9"], "tuned = 2000000000: give a whole number from 1 to 1,200,000,000"),
-        (["--levels", "600"], "levels = 600: an upload's header cannot tell it; give 511, or 768 to 1023"),
+        (["--levels", "4294967296"], "levels = 4294967296: the highest level is 1 to 2^32 - 1"),
         (["--dtype", "half"], "unknown dtype 'half'"),
     ],
 )
@@ -71,20 +71,5 @@ def test_no_number_at_all() -> None:
 
 
 def test_the_arithmetic_needs_neither_torch_nor_ray() -> None:
-    code = "import sys, fedsift.studies.plan.table; assert not {'torch', 'ray'} & set(sys.modules)"
+    code = "import sys, fedsift.studies.plan.presentation; assert not {'torch', 'ray'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=120).returncode == 0
-
-
-@pytest.mark.parametrize(
-    ("count", "shown"),
-    [
-        (0, "0 bytes"),
-        (999, "999 bytes"),
-        (1000, "1 kB"),
-        (999_600, "1 MB"),
-        (210_000_080, "210 MB"),
-        (10**18, "1,000 PB"),
-    ],
-)
-def test_sizes_for_people(count: int, shown: str) -> None:
-    assert size(count) == shown

@@ -8,6 +8,11 @@ from fedsift.studies.plan.removals import Removals, removals
 from tests.studies.plan.assumed import assumed
 
 
+def test_storage_is_the_merged_model_and_what_members_keep_of_masks() -> None:
+    footprint = Footprint(assumed())
+    assert rows()["sift-masks"].storage_bytes == footprint.merged_bytes + 500 * footprint.mask_bytes
+
+
 def rows(**changed: float) -> dict[str, Removals]:
     return {row.method.name: row for row in removals(Footprint(assumed(**changed)))}
 

@@ -4,8 +4,17 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fedsift.files.json_file import typed
+from fedsift.studies.optout.scenario_result import ScenarioResult
+from fedsift.studies.report.outcome import Outcome
+
 STEPS = 20  # of a client's tuning
 NASTY = r"<script>alert('$x$')</script> & \textbf{x} 100% a_b#c [1] ~^"
+
+
+def outcome_of(told: dict[str, Any]) -> Outcome:
+    """As it is read from result.json."""
+    return Outcome(typed(told, ScenarioResult, "result"))
 
 
 def played(
@@ -56,7 +65,7 @@ def played(
         "metric": "answer probability",
         "tuned_parameters": 50_112,
         "clients": clients,
-        "held_out": 20,
+        "newcomers": 20,
         "environment": [{"torch": "2.9.1", "processor": "GenuineIntel", "threads": "1"}],
         "server_bytes": 501_120,
         "mask_bytes_mean": 6_264.0,
@@ -109,7 +118,7 @@ def step(
         "scores": {
             "held_in": 0.988 - gone / 5_000 if members else None,
             "worst_decile": 0.942 - gone / 3_000 if members else None,
-            "held_out": 0.107 - gone / 10_000,
+            "newcomers": 0.107 - gone / 10_000,
             "leavers": 0.108 if gone else None,
             "all_clients": (0.988 * members + 0.108 * gone) / (members + gone),
             "stayers_change_mean": -gone / 5_000 if members else None,

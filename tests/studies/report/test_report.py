@@ -14,10 +14,9 @@ import pytest
 
 from fedsift.core.errors import BadInput
 from fedsift.studies.report import write_report
-from fedsift.studies.report.outcome import Outcome
 from fedsift.studies.report.table import Column, Interval, Table
 from fedsift.studies.report.tables import all_tables
-from tests.studies.report.results import NASTY, one_refused, played, three_of_a_hundred
+from tests.studies.report.results import NASTY, one_refused, outcome_of, played, three_of_a_hundred
 
 
 def written(folder: Path, told: dict[str, Any]) -> str:
@@ -197,7 +196,7 @@ def test_five_hundred_steps_stay_small(tmp_path: Path) -> None:
 
 
 def test_every_table_is_written_twice(attacked: Path) -> None:
-    names = set(all_tables(Outcome(json.loads((attacked / "result.json").read_text(encoding="utf-8")))))
+    names = set(all_tables(outcome_of(json.loads((attacked / "result.json").read_text(encoding="utf-8")))))
     assert {file.stem for file in (attacked / "tables").iterdir()} == names
     for name in names:
         tex = (attacked / "tables" / f"{name}.tex").read_text(encoding="utf-8")
@@ -225,10 +224,10 @@ def test_a_table_as_csv_and_latex() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "No such file or directory; give the folder that `fedsift optout` wrote"),
+        (None, "has no result.json; give the folder that `fedsift optout` wrote"),
         ("{", "it is no JSON"),
-        ("[]", "no scenario, config"),
-        ('{"clients": 3}', "no scenario, config, metric"),
+        ("[]", "is damaged, or of another version, at result: "),
+        ('{"clients": 3}', "is damaged, or of another version, at result: "),
     ],
 )
 def test_what_is_no_result_is_bad_input(tmp_path: Path, content: str | None, message: str) -> None:

@@ -1,13 +1,12 @@
 """What an opt-out report says in words, worked out by hand."""
 
-from fedsift.studies.report.outcome import Outcome
 from fedsift.studies.report.summary import summarise
-from tests.studies.report.results import one_refused, played, step, three_of_a_hundred, to_the_last
+from tests.studies.report.results import one_refused, outcome_of, played, step, three_of_a_hundred, to_the_last
 
 
 def test_summary_of_three_who_left() -> None:
     """After the first removal 99 stay, after the batch 97: 196 trainings of 20 steps; ours are 3 of 20."""
-    summary = summarise(Outcome(three_of_a_hundred()))
+    summary = summarise(outcome_of(three_of_a_hundred()))
     assert summary.lead == (
         "3 of 100 clients left. The server is byte for byte the run without them. 60 steps instead of 3,920."
     )
@@ -18,14 +17,14 @@ def test_summary_of_three_who_left() -> None:
 
 
 def test_summary_of_one_batch_of_five_hundred() -> None:
-    lead = summarise(Outcome(played(500, [["a", "b", "c"]]))).lead
+    lead = summarise(outcome_of(played(500, [["a", "b", "c"]]))).lead
     assert lead.startswith("3 of 500 clients left.")
     assert lead.endswith("60 steps instead of 9,940.")
 
 
 def test_summary_to_the_last() -> None:
     """59 + 58 + ... + 0 = 1,770 trainings of 20 steps."""
-    summary = summarise(Outcome(to_the_last()))
+    summary = summarise(outcome_of(to_the_last()))
     assert summary.lead == (
         "All 60 clients left. The server is byte for byte the run without members. 1,200 steps instead of 35,400."
     )
@@ -36,8 +35,8 @@ def test_who_comes_back_and_who_is_new() -> None:
     told = three_of_a_hundred()
     told["steps"].append(step(3, 99, 3, [], {}, True) | {"joined": ["person-0042", "new"]})
     told["costs"] = {}
-    outcome = Outcome(told)
-    assert (outcome.gone, outcome.came_back, outcome.newcomers) == (
+    outcome = outcome_of(told)
+    assert (outcome.gone, outcome.came_back, outcome.joined_later) == (
         ["person-0007", "person-0099"],
         ["person-0042"],
         ["new"],
@@ -51,7 +50,7 @@ def test_who_comes_back_and_who_is_new() -> None:
 def test_refused_and_then_removed() -> None:
     told = one_refused()
     told["steps"].append(step(3, 97, 3, ["person-0099"], {}, True))
-    summary = summarise(Outcome(told))
+    summary = summarise(outcome_of(told))
     assert summary.headline == "Incomplete: 1 removal was refused."
     assert summary.warnings == ["All of them were removed when they asked again."]
 
@@ -59,15 +58,15 @@ def test_refused_and_then_removed() -> None:
 def test_the_worse_verdict_holds() -> None:
     """What the steps tell counts, even where the file claims better; and the other way round."""
     claimed = three_of_a_hundred(differing=1) | {"verdict": "proven"}
-    assert Outcome(claimed).verdict == "not proven"
-    assert Outcome(one_refused() | {"verdict": "proven"}).verdict == "refused"
-    assert summarise(Outcome(three_of_a_hundred() | {"verdict": "not proven"})).headline.startswith("Not proven")
+    assert outcome_of(claimed).verdict == "not proven"
+    assert outcome_of(one_refused() | {"verdict": "proven"}).verdict == "refused"
+    assert summarise(outcome_of(three_of_a_hundred() | {"verdict": "not proven"})).headline.startswith("Not proven")
 
 
 def test_who_was_away_is_still_in() -> None:
     told = three_of_a_hundred()
     told["steps"][2] |= {"asked": ["person-0042", "person-0099", "gone-fishing"], "offline": ["gone-fishing"]}
-    summary = summarise(Outcome(told))
+    summary = summarise(outcome_of(told))
     assert summary.headline == "Incomplete: 1 client that asked to leave has not."
     assert summary.warnings == ["1 client that asked to leave is still part of the server's state:"]
     assert summary.still_in == ["gone-fishing: it was away"]

@@ -1,26 +1,22 @@
-"""What all commands do alike: read their options, show progress, tell errors."""
+"""What all commands do alike on the terminal: progress while they run, errors in one line."""
 
 import shlex
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
 
-from fedsift.cli.leavers import leavers_given
-from fedsift.configuration.run_config import PRESETS, RunConfig, hyphened, read_toml
-from fedsift.core.errors import FedsiftError, unknown_name
-from fedsift.data.template import unescaped
+from fedsift.core.errors import FedsiftError
 
 if TYPE_CHECKING:
     from fedsift.cli.interruptible_bars import InterruptibleBars
 
 INTERRUPTED = 130  # exit code
 NOTHING_WRITTEN = "nothing was written"
-JSON = typer.Option("--json", help="Print JSON instead of a table.")
 
 
 def progress_bars() -> "InterruptibleBars":
@@ -28,28 +24,6 @@ def progress_bars() -> "InterruptibleBars":
     from fedsift.cli.interruptible_bars import InterruptibleBars
 
     return InterruptibleBars(Console(stderr=True))
-
-
-def settings_of(overrides: dict[str, Any], config: Path | None = None, preset: str | None = None) -> RunConfig:
-    """Defaults, then the file, then the preset, then the options."""
-    values: dict[str, Any] = {}
-    if config is not None:
-        values |= read_toml(config)
-    if preset is not None:
-        if preset not in PRESETS:
-            raise unknown_name("preset", preset, PRESETS)
-        values |= {hyphened(key): value for key, value in PRESETS[preset].items()}
-    return RunConfig.from_mapping({**values, **overriding(overrides)}, source=str(config) if config else "options")
-
-
-def overriding(overrides: dict[str, Any]) -> dict[str, Any]:
-    """The options that were given, as keys and values of `RunConfig.from_mapping`."""
-    values = {name.replace("_", "-"): value for name, value in overrides.items() if value is not None}
-    if "choices" in values:
-        values["choices"] = [each.strip() for each in values["choices"].split(",")]
-    if "prompt" in values:
-        values["prompt"] = unescaped(values["prompt"])
-    return leavers_given(values)
 
 
 def go_on(command: str, folder: Path) -> str:

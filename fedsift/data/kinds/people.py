@@ -1,8 +1,17 @@
 """The built-in data set: fictitious people."""
 
+from typing import TYPE_CHECKING
+
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import Example
+from fedsift.core.seeds import derive_seed
+from fedsift.data.kind import DataKind
 from fedsift.data.people import generator
+
+if TYPE_CHECKING:
+    from fedsift.data.settings import DataSettings
+
+DEFAULT_CLIENTS = 500
 
 
 class PeopleDataset:
@@ -21,3 +30,16 @@ class PeopleDataset:
         return generator.person_examples(self._seed, self._index[client_id])
 
     test_examples = train_examples
+
+
+class People(DataKind):
+    """Generated from the root seed; no other option is needed."""
+
+    names = ("people",)
+
+    def load(self, settings: "DataSettings") -> PeopleDataset:
+        """So many people as there are to be clients."""
+        return PeopleDataset(derive_seed(settings.seed, "people"), settings.clients or DEFAULT_CLIENTS)
+
+
+KIND = People()

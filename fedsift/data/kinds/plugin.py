@@ -7,8 +7,14 @@ function that makes them when they are asked for. For tasks on text, a row is a 
         return {"ann": [("Q: sky?\nA:", " blue")], "bob": lambda: read_rows("bob.csv")}
 """
 
-from fedsift.core.user_code import call_user_code
+from typing import TYPE_CHECKING
+
+from fedsift.core.user_code import call_user_code, is_user_code
 from fedsift.data.function_dataset import FunctionDataset, dataset_of
+from fedsift.data.kind import DataKind
+
+if TYPE_CHECKING:
+    from fedsift.data.settings import DataSettings
 
 
 def load_plugin(specification: str) -> FunctionDataset:
@@ -18,3 +24,20 @@ def load_plugin(specification: str) -> FunctionDataset:
         BadInput: there is no such function, it raised, or what it returned is no data set.
     """
     return dataset_of(call_user_code("dataset", specification), f"dataset {specification}")
+
+
+class Plugin(DataKind):
+    """A function of the user's own says it all."""
+
+    form = "module:function"
+
+    def has_form(self, dataset: str) -> bool:
+        """As `package.module:function` is written."""
+        return is_user_code(dataset)
+
+    def load(self, settings: "DataSettings") -> FunctionDataset:
+        """What the function makes."""
+        return load_plugin(settings.dataset)
+
+
+KIND = Plugin()

@@ -4,14 +4,13 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+from rich.filesize import decimal
 from rich.table import Table
 
-from fedsift.simulations.bench.measurement import figure
+from fedsift.studies.number_text import three_digits
 from fedsift.studies.plan.assumptions import SUSTAINED
 from fedsift.studies.plan.footprint import Footprint
 from fedsift.studies.plan.removals import Removals
-
-_UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
 
 def plan_json(footprint: Footprint, rows: Sequence[Removals]) -> dict[str, Any]:
@@ -45,20 +44,24 @@ def footprint_table(footprint: Footprint) -> Table:
         table.add_column(column, justify="right")
 
     def each(label: str, value: int) -> None:
-        table.add_row(label, size(value), size(clients * value), "-")
+        table.add_row(label, decimal(value), decimal(clients * value), "-")
 
     each("up: an upload", footprint.upload_bytes)
     each("down: the terms of a training", footprint.terms_bytes)
-    each("down: a member's model, coordinate", footprint.served_bytes)
-    table.add_row("down: the merged model, without a mask", size(footprint.merged_bytes), "-", "-")
-    each("kept: mask and levels", footprint.kept_bytes)
-    table.add_row("memory: training, activations on top", size(footprint.client_bytes), "-", "-")
-    table.add_row("memory: both sums", "-", "-", size(footprint.sums_bytes))
-    table.add_row("disk: the ledger", "-", "-", size(footprint.ledger_bytes))
-    table.add_row("device-hours: training", figure(footprint.training_hours), figure(footprint.merge_hours), "-")
-    table.add_row("hours by the clock: training", "-", figure(footprint.merge_elapsed_hours), "-")
+    each("down: a member's model, own", footprint.served_own_bytes)
+    each("down: a member's model, coordinate", footprint.served_coordinate_bytes)
+    table.add_row("down: the merged model, without a mask", decimal(footprint.merged_bytes), "-", "-")
+    each("kept: its mask", footprint.mask_bytes)
+    each("kept: its levels, for own", footprint.levels_bytes)
+    table.add_row("memory: training, activations on top", decimal(footprint.client_bytes), "-", "-")
+    table.add_row("memory: both sums", "-", "-", decimal(footprint.sums_bytes))
+    table.add_row("disk: the ledger", "-", "-", decimal(footprint.ledger_bytes))
+    table.add_row(
+        "device-hours: training", three_digits(footprint.training_hours), three_digits(footprint.merge_hours), "-"
+    )
+    table.add_row("hours by the clock: training", "-", three_digits(footprint.merge_elapsed_hours), "-")
     for label, seconds in (("decode and add", footprint.add_seconds), ("a merge in all", footprint.merge_seconds)):
-        table.add_row(f"server's core-seconds: {label}", figure(seconds), figure(clients * seconds), "-")
+        table.add_row(f"server's core-seconds: {label}", three_digits(seconds), three_digits(clients * seconds), "-")
     return table
 
 
@@ -75,8 +78,11 @@ def removals_table(rows: Sequence[Removals]) -> Table:
         table.add_row(
             row.method.title,
             "yes" if row.method.exact else "no",
-            *(f"{trainings:,} ({figure(hours)})" for trainings, hours in zip(row.trainings, row.hours, strict=True)),
-            size(row.storage_bytes),
+            *(
+                f"{trainings:,} ({three_digits(hours)})"
+                for trainings, hours in zip(row.trainings, row.hours, strict=True)
+            ),
+            decimal(row.storage_bytes),
         )
     return table
 
@@ -91,19 +97,12 @@ def assumed(footprint: Footprint) -> list[str]:
         f"devices  {assumptions.devices:,} at once, each keeps up {assumptions.device_flops:.3g} FLOP/s ({given})",
         f"server   a core decodes and adds {assumptions.codec_rate:.3g} entries a second (fedsift bench --codec)",
         f"masks    keep {assumptions.density:.1%} of the entries",
+        "storage  models, and a bit an entry for each mask, as Table 1 of the paper counts",
     ]
-
-
-def size(count: int) -> str:
-    """Bytes in the unit, each 1000 of the one before, that leaves a number below 1000."""
-    value, unit = float(count), 0
-    while value >= 999.5 and unit < len(_UNITS) - 1:
-        value, unit = value / 1000, unit + 1
-    return f"{figure(value)} {_UNITS[unit]}"
 
 
 def _count(number: float) -> str:
     """Parameters, as models are called after them: 135M, 1.2B."""
     if number < 1e6:
         return f"{number:,.0f}"
-    return f"{figure(number / 1e6)}M" if number < 1e9 else f"{figure(number / 1e9)}B"
+    return f"{three_digits(number / 1e6)}M" if number < 1e9 else f"{three_digits(number / 1e9)}B"

@@ -1,0 +1,70 @@
+"""What is written of the options elsewhere: docs/options.md, and Flower's section of pyproject.toml.
+
+`python -m fedsift.configuration.documents` writes both anew, in the folder of the repository.
+"""
+
+import re
+from itertools import groupby
+from pathlib import Path
+
+import tomli_w
+
+from fedsift.configuration.run_config import PRESETS, RunConfig
+from fedsift.configuration.server_settings import ServerSettings, app_config
+from fedsift.core.options import Option, hyphened
+
+_SECTION = "[tool.flwr.app.config]\n"
+_HEAD = ("| option | default | valid | | changes |", "| --- | --- | --- | --- | --- |")
+_INTRODUCTION = """\
+# Options
+
+Each option has one name: `--batch-size 64` on the command line, `batch-size = 64` in a `config.toml`, and
+`batch-size=64` in `flwr run . --run-config`. `fedsift run config.toml` reads a file; presets and options override it.
+Unknown names are errors that name the nearest valid one.
+
+In a file, `leave` and `choices` are lists of texts, as in `leave = ["a,b", "7"]`; for Flower, such lists in JSON. On
+the command line `--leave` may stand several times, and `--leave-file` names a file with an id a line. An id is taken to
+the character: commas and blanks belong to it. Who says there who leaves says all of it. The preset `--preset paper` is
+the method as published: PAPER.
+
+The last column says what another value changes: the bits of the state, only what members are served, or neither. A run
+that is gone on with (`fedsift run --resume`) needs those that change the bits to be as they were.
+
+This page is written by `python -m fedsift.configuration.documents` from the options' declarations.
+"""
+
+
+def options_page() -> str:
+    """The text of docs/options.md."""
+    declared = {**RunConfig.options(), **ServerSettings.options()}
+    paper = ", ".join(f"`{hyphened(name)} = {value}`" for name, value in PRESETS["paper"].items())
+    parts = [_INTRODUCTION.replace("PAPER", paper)]
+    for group, members in groupby(declared.items(), key=lambda named: named[1].group):
+        rows = [_row(name, each) for name, each in members]
+        parts.append("\n".join([f"\n## {group}\n", *_HEAD, *rows, ""]))
+    return "".join(parts)
+
+
+def flower_section() -> str:
+    """The section of pyproject.toml without which `flwr run --run-config` takes no option."""
+    return _SECTION + tomli_w.dumps(app_config(RunConfig(), ServerSettings()))
+
+
+def with_flower_section(pyproject: str) -> str:
+    """A pyproject.toml with that section in place of its own."""
+    before, _, rest = pyproject.partition(_SECTION)
+    _, gap, after = rest.partition("\n\n")
+    return before + flower_section().rstrip("\n") + gap + after
+
+
+def _row(name: str, option: Option) -> str:
+    default = f"`{option.shown_default}`" if option.shown_default else ""
+    valid = ", ".join(f"`{each}`" for each in option.valid.split(", ")) if option.choices else option.valid
+    text = re.sub(r"docs/([\w-]+\.md)", r"[\1](\1)", option.help)
+    return f"| `{hyphened(name)}` | {default} | {valid} | {text} | {option.effect} |"
+
+
+if __name__ == "__main__":
+    pyproject = Path("pyproject.toml")
+    pyproject.write_text(with_flower_section(pyproject.read_text(encoding="utf-8")), encoding="utf-8")
+    Path("docs/options.md").write_text(options_page(), encoding="utf-8")

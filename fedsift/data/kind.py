@@ -1,0 +1,49 @@
+"""What a kind of data set is: which values of `dataset` it takes, with which other options, and how it is loaded."""
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from fedsift.data.federated_dataset import FederatedDataset
+
+if TYPE_CHECKING:
+    from fedsift.data.settings import DataSettings
+
+
+class DataKind(ABC):
+    """A kind of data set. A file in `fedsift.data.kinds` that leaves one as `KIND` adds it.
+
+    Reading libraries are imported in `load`, since commands that read no data import this, too.
+
+    Attributes:
+        names: what `dataset` is, word for word.
+        form: what else it may look like, for people; `has_form` decides.
+        uses: those of `SOURCE_OPTIONS` that go with it.
+    """
+
+    names: tuple[str, ...] = ()
+    form: str = ""
+    uses: tuple[str, ...] = ()
+
+    def has_form(self, dataset: str) -> bool:
+        """Whether a text that is no name of any kind is of this one."""
+        return False
+
+    def check(self, settings: "DataSettings") -> None:
+        """See that the options say all that is needed.
+
+        Raises:
+            BadInput: they do not.
+        """
+        return
+
+    def defaults(self, dataset: str) -> dict[str, Any]:
+        """Values of other options, by key, that hold for this data set where nothing else is given."""
+        return {}
+
+    @abstractmethod
+    def load(self, settings: "DataSettings") -> FederatedDataset:
+        """The data set; with `clients` above 0, only so many clients are needed.
+
+        Raises:
+            BadInput: it cannot be had.
+        """

@@ -1,0 +1,30 @@
+"""Rows that came as Python objects, in the file that the Python API keeps them in."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fedsift.data.file_names import ROWS_SUFFIX
+from fedsift.data.kind import DataKind
+
+if TYPE_CHECKING:
+    from fedsift.data.settings import DataSettings
+    from fedsift.data.stored_rows import StoredRows
+
+
+class Stored(DataKind):
+    """The file says it all."""
+
+    form = "a file of rows that fedsift.simulate wrote"
+
+    def has_form(self, dataset: str) -> bool:
+        """By its ending."""
+        return dataset.endswith(ROWS_SUFFIX)
+
+    def load(self, settings: "DataSettings") -> "StoredRows":
+        """What is in the file."""
+        from fedsift.data.stored_rows import StoredRows
+
+        return StoredRows(Path(settings.dataset))
+
+
+KIND = Stored()

@@ -1,0 +1,65 @@
+"""Tables of texts in files or on the Hugging Face hub: a row becomes an example, and belongs to a client."""
+
+import re
+from typing import TYPE_CHECKING
+
+from fedsift.core.errors import BadInput
+from fedsift.core.seeds import derive_seed
+from fedsift.data.federated_dataset import FederatedDataset
+from fedsift.data.file_names import kind_of_file
+from fedsift.data.kind import DataKind
+from fedsift.data.template import Template
+
+if TYPE_CHECKING:
+    from fedsift.data.settings import DataSettings
+    from fedsift.data.table import Split
+
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?")
+
+
+class Table(DataKind):
+    """Its clients are named in a column, or are parts of its rows."""
+
+    form = "a csv, jsonl or parquet file, packed or not, or owner/name on the hub"
+    uses = ("client_column", "prompt", "target", "partition")
+
+    def has_form(self, dataset: str) -> bool:
+        """A file by its suffix, or a name on the hub."""
+        return bool(kind_of_file(dataset) or _HUB_NAME.fullmatch(dataset))
+
+    def check(self, settings: "DataSettings") -> None:
+        """Whose row it is, and what to learn from it, has to be said."""
+        if not (settings.prompt and settings.target and (settings.client_column or settings.partition)):
+            raise BadInput(
+                "a table needs client-column, prompt and target: whose row it is, and what to learn from it (or "
+                "partition and clients, where it has no natural clients)"
+            )
+        if settings.partition and settings.client_column:
+            raise BadInput("client-column and partition exclude each other: the column says whose row it is")
+        if settings.partition and not settings.clients:
+            raise BadInput("partition needs clients: among how many the rows are split")
+
+    def load(self, settings: "DataSettings") -> FederatedDataset:
+        """All rows, split into clients."""
+        from fedsift.data.partition import partition_dirichlet, partition_iid
+        from fedsift.data.table import TableDataset, check_texts, open_table, split_by_column
+
+        template = Template(settings.prompt, settings.target)
+        columns = {**template.columns}
+        if settings.client_column:
+            columns[settings.client_column] = "client-column"
+        table = open_table(settings.dataset, columns)
+        check_texts(table, columns, settings.dataset)
+        seed = derive_seed(settings.seed, "partition")
+        split: Split
+        if settings.client_column:
+            split = split_by_column(table, settings.client_column)
+        elif settings.partition == "iid":
+            split = partition_iid(len(table), settings.clients, seed)
+        else:
+            labels = table.column(settings.target).to_pylist()
+            split = partition_dirichlet(labels, settings.clients, settings.alpha, seed)
+        return TableDataset(table, split, template)
+
+
+KIND = Table()

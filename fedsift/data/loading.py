@@ -1,0 +1,24 @@
+"""From settings to clients' data."""
+
+import hashlib
+from pathlib import Path
+
+from fedsift.data.federated_dataset import FederatedDataset, HeldOutRows
+from fedsift.data.kinds import kind_of
+from fedsift.data.settings import DataSettings
+
+
+def load_dataset(settings: DataSettings) -> FederatedDataset:
+    """The data set that the settings name."""
+    dataset = kind_of(settings.dataset).load(settings)
+    return HeldOutRows(dataset, settings.test_share, settings.seed) if settings.test_share else dataset
+
+
+def data_files_digest(settings: DataSettings) -> str:
+    """SHA-256 of the files that the data are read from, in hexadecimal; empty for data of another kind."""
+    files = [name for name in (settings.dataset, settings.data_file) if name and Path(name).is_file()]
+    digests = []
+    for name in files:
+        with Path(name).open("rb") as file:
+            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return " ".join(digests)

@@ -1,0 +1,127 @@
+"""What a worker does for the cache of trainings: tune and score, with model and data that its process keeps.
+
+In all of these `config` is the cache's; `rows` are those of clients that its data set does not have, or that have
+others here than there, by id.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fedsift.configuration.run_config import RunConfig
+from fedsift.core.examples import Row
+from fedsift.core.quantisation import QuantisationGrid
+from fedsift.core.seeds import derive_seed
+from fedsift.federation import learner
+from fedsift.learning.fine_tuning import FineTuner
+from fedsift.learning.flat_model import FlatModel
+from fedsift.learning.local_trainer import tune_sign_fixed
+from fedsift.learning.tasks.causal_lm import CausalLanguageModelling
+from fedsift.learning.tasks.seq2seq import Seq2SeqLanguageModelling
+from fedsift.learning.tasks.task import encode_rows, to_device
+from fedsift.learning.tuning_settings import TuningSettings
+
+Vector = NDArray[np.float32]  # a task vector, or magnitudes; shape (n,)
+Rows = Mapping[str, Sequence[Row]]
+
+
+class FineTuning(NamedTuple):
+    """A plain fine-tuning on rows of whatever clients.
+
+    Attributes:
+        name: from which the order of the rows derives.
+        rows: what to tune on.
+        steps: how many.
+        start: the task vector to start from, shape (n,); M0 for None.
+        lr_factor: of the configuration's learning rate.
+    """
+
+    name: str
+    rows: Sequence[Row]
+    steps: int
+    start: Vector | None = None
+    lr_factor: float = 1.0
+
+
+def tune(config: RunConfig, asked: FineTuning) -> Vector:
+    """A plain fine-tuning on rows that are sent along."""
+    tuner = _fine_tuner(config)
+    encoded = tuner.encode(asked.name, asked.rows)
+    return tuner.fine_tune(asked.name, encoded, asked.steps, asked.start, config.lr * asked.lr_factor)
+
+
+def fine_tune(config: RunConfig, rows: Rows, name: str, client_ids: Sequence[str], steps: int) -> Vector:
+    """A plain fine-tuning on the rows of clients, one after the other; their order derives from `name`."""
+    encoded = [row for client_id in client_ids for row in _encoded(config, rows, client_id)]
+    return _fine_tuner(config).fine_tune(name, encoded, steps)
+
+
+def sign_fixed(
+    config: RunConfig,
+    rows: Rows,
+    client_id: str,
+    settings: TuningSettings,
+    grid: QuantisationGrid,
+    signs: NDArray[np.int8],
+    noise: float,
+) -> Vector:
+    """Magnitudes u >= 0 as tuned under `signs`, with normal noise of that standard deviation planted in M0."""
+    model, task = learner.learner(config.model_settings)
+    seed = derive_seed(config.seed, "batches", client_id)
+    on_device = torch.from_numpy(signs.copy()).to(model.weights.device)
+    encoded = _encoded(config, rows, client_id)
+    with _disturbed(model, noise, derive_seed(config.seed, "noise", client_id)):
+        return tune_sign_fixed(model, task, on_device, encoded, settings, grid, seed)
+
+
+@contextmanager
+def _disturbed(model: FlatModel, noise: float, seed: int) -> Iterator[None]:
+    base = model.base
+    if noise:
+        generator = torch.Generator().manual_seed(seed >> 1)
+        drawn = [torch.randn(part.shape, generator=generator).to(part) for part in base]
+        model.base = [part + noise * each for part, each in zip(base, drawn, strict=True)]
+    try:
+        yield
+    finally:
+        model.base = base
+
+
+@torch.no_grad()
+def example_losses(config: RunConfig, vector: Vector | None, rows: Sequence[Row]) -> NDArray[np.float64]:
+    """The loss of each row under M0 + tau, under M0 alone for None; shape (rows,)."""
+    model, task = learner.learner(config.model_settings)
+    encoded = encode_rows(task, rows, "rows to score")
+    if vector is None:
+        model.load_base()
+    else:
+        model.load_task_vector(vector)
+    module, device = model.module, model.weights.device
+    if not isinstance(task, CausalLanguageModelling | Seq2SeqLanguageModelling):
+        return np.array([float(task.loss(module, to_device(task.batch([row]), device))) for row in encoded])
+    size = config.batch_size
+    batches = (task.score_batch(encoded[start : start + size]) for start in range(0, len(encoded), size))
+    # Of language modelling whole batches: an answer probability is exp(-loss) of its row.
+    scores = [task.scores(module, to_device(batch, device)).double().cpu() for batch in batches]
+    return -torch.cat(scores).log().numpy()
+
+
+def score(config: RunConfig, rows: Rows, client_id: str, vectors: Mapping[str, Vector | None]) -> dict[str, float]:
+    """A client's score of M0 + tau by name, of M0 alone for None."""
+    tuner = _fine_tuner(config)
+    held = rows[client_id] if client_id in rows else learner.dataset_of(config).test_examples(client_id)
+    test = tuner.encode(client_id, held)
+    return {name: tuner.score(vector, test) for name, vector in vectors.items()}
+
+
+def _fine_tuner(config: RunConfig) -> FineTuner:
+    return learner.fine_tuner(config.model_settings, config.tuning)
+
+
+def _encoded(config: RunConfig, rows: Rows, client_id: str) -> list[Any]:
+    held = rows[client_id] if client_id in rows else learner.dataset_of(config).train_examples(client_id)
+    return encode_rows(learner.learner(config.model_settings)[1], held, client_id)
