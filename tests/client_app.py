@@ -9,13 +9,11 @@ from flwr.app import ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.clientapp.typing import ClientAppCallable
 
-from fedsift.federation.method_client import add_handlers
 from fedsift.federation.worker_app import prepare as prepare  # workers look for it beside the app
 from fedsift.protocol.messages import read_float_array
 from fedsift.studies.scripted_client_app import app as honest_app
 
 app = ClientApp()
-add_handlers(app)
 
 
 def _tamper(reply: Message, way: str) -> None:
@@ -68,11 +66,12 @@ def _handle(message: Message, context: Context) -> Message:
 
 
 _handler: ClientAppCallable = _handle
-for _action in ("default", "mask", "removed"):
+for _action in ("default", "mask", "removed", "joined", "masks"):
     app.query(_action)(_handler)
-for _action in ("default", "forget"):
+for _action in ("default", "forget", "fine_tune", "pooled", "embed"):
     app.train(_action)(_handler)
-app.evaluate()(_handler)
+for _action in ("default", "served"):
+    app.evaluate(_action)(_handler)
 
 
 @app.query("echo")

@@ -1,5 +1,6 @@
 """Studies from Python: methods side by side, and clients that opt out."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from fedsift.api.settings import bars, settings_in
 from fedsift.configuration.run_config import RunConfig
-from fedsift.strategies.method import Method
+from fedsift.protocol.method import Method
 from fedsift.strategies.registry import METHODS
 from fedsift.studies.comparison.compare import compare as compare_methods
+from fedsift.studies.comparison.comparison_result import ComparisonResult
 from fedsift.studies.optout import play_scenario
 from fedsift.studies.optout.attacks import attack
 from fedsift.studies.optout.scenario import read_scenario
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     import pandas
 
 
-def methods() -> dict[str, Method]:
+def methods() -> dict[str, type[Method]]:
     """What can be compared, by name: papers, exact or not, what a removal costs, what is stored."""
     return dict(METHODS)
 
@@ -34,13 +36,13 @@ class Comparison:
     """
 
     path: Path
-    result: dict[str, Any]
+    result: ComparisonResult
 
     def to_pandas(self) -> "pandas.DataFrame":
         """A row for each method, by name."""
         import pandas
 
-        return pandas.DataFrame(self.result["methods"]).set_index("name")
+        return pandas.DataFrame(map(dataclasses.asdict, self.result.methods)).set_index("name")
 
 
 def compare(

@@ -7,9 +7,9 @@ from statistics import mean
 
 import numpy as np
 
-from fedsift.configuration.clients_of_run import load_dataset
 from fedsift.core.examples import Row
 from fedsift.core.task_vectors import Mask, Vector
+from fedsift.data.loading import load_dataset
 from fedsift.protocol.compared_method import ComparedMethod, PoolTraining, Recipient, Stages, Terms, Trained
 from fedsift.strategies.families.pooled_training import stage_steps
 from fedsift.studies.training_cache import TrainingCache
