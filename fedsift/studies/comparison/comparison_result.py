@@ -5,7 +5,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fedsift.files.json_file import json_text
+from fedsift.files.json_file import write_json
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class ComparisonResult:
 
     def write(self, out: Path) -> None:
         """Write `result.json` and `methods.csv`."""
-        (out / "result.json").write_text(json_text(self, indent=1) + "\n", encoding="utf-8")
+        write_json(out / "result.json", self, indent=1)
         with (out / "methods.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, [each.name for each in dataclasses.fields(MethodRow)])
             writer.writeheader()
