@@ -1,6 +1,5 @@
 """Studies from Python: methods side by side, and clients that opt out."""
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from fedsift.configuration.run_config import RunConfig
 from fedsift.protocol.method import Method
 from fedsift.strategies.registry import METHODS
 from fedsift.studies.comparison.compare import compare as compare_methods
-from fedsift.studies.comparison.comparison_result import ComparisonResult
+from fedsift.studies.comparison.comparison import Comparison
 from fedsift.studies.optout import play_scenario
 from fedsift.studies.optout.attacks import attack
 from fedsift.studies.optout.scenario import read_scenario
@@ -27,7 +26,7 @@ def methods() -> dict[str, type[Method]]:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Compared:
     """What a comparison came to.
 
     Attributes:
@@ -36,13 +35,13 @@ class Comparison:
     """
 
     path: Path
-    result: ComparisonResult
+    result: Comparison
 
     def to_pandas(self) -> "pandas.DataFrame":
         """A row for each method, by name."""
         import pandas
 
-        return pandas.DataFrame(map(dataclasses.asdict, self.result.methods)).set_index("name")
+        return pandas.DataFrame(self.result.methods).set_index("name")
 
 
 def compare(
@@ -53,7 +52,7 @@ def compare(
     out: str | Path | None = None,
     progress: bool = False,
     **options: Any,
-) -> Comparison:
+) -> Compared:
     """Play merge and removals with several methods on the same clients.
 
     Args:
@@ -69,7 +68,7 @@ def compare(
     """
     names = list(METHODS) if methods is None else list(methods)
     with settings_in(out, config, options) as (folder, settings):
-        return Comparison(folder, compare_methods(settings, names, newcomers, folder, bars(progress)))
+        return Compared(folder, compare_methods(settings, names, newcomers, folder, bars(progress)))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fedsift.studies.reproduction.drawing import bars, legend, reference
-from fedsift.studies.reproduction.experiment import SIMILAR, Experiment, Result, means, verdict
+from fedsift.studies.reproduction.experiment import SIMILAR, Experiment, Kind, Result, means, verdict
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MERGED,
@@ -70,6 +70,7 @@ def found(result: Result) -> str:
 
 EXPERIMENT = Experiment(
     name="fig13",
+    kind=Kind.FIGURE,
     title=f"Figure 13: {TIES_MERGED}, {FT_MERGED} and {SIFT_MERGED} with all clients merged",
     paper_found=(
         "TIES and SIFT + Merge both reduce sign conflicts, which does not change the quality of the merged model much "

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fedsift.studies.reproduction.drawing import bars, legend, reference, score_axis
-from fedsift.studies.reproduction.experiment import SIMILAR, Experiment, Result, has_series, means, series_of, verdict
+from fedsift.studies.reproduction.experiment import (
+    SIMILAR,
+    Experiment,
+    Kind,
+    Result,
+    has_series,
+    means,
+    series_of,
+    verdict,
+)
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MASKED,
@@ -90,6 +99,7 @@ def found(result: Result) -> str:
 
 EXPERIMENT = Experiment(
     name="fig4",
+    kind=Kind.FIGURE,
     title="Figure 4: local, merged and masked models",
     paper_found=(
         "SIFT is about as good as FT, local or merged; what helps is its masks, made from local data alone: SIFT-Masks "

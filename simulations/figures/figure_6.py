@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
 from fedsift.studies.reproduction.drawing import COLUMN, legend, plot, score_axis
-from fedsift.studies.reproduction.experiment import Experiment, Result, means, series_of, verdict
+from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, means, series_of, verdict
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MASKED,
@@ -103,6 +103,7 @@ def found(result: Result) -> str:
 
 EXPERIMENT = Experiment(
     name="fig6",
+    kind=Kind.FIGURE,
     title="Figure 6: cost of unlearning one client against score",
     paper_found=(
         "SIFT-Masks costs as little as FT + Merge, 20 steps, and improves on the trade-off of cost and accuracy that "

@@ -13,7 +13,7 @@ from fedsift.core.seeds import derive_seed
 from fedsift.data.partition import partition_iid
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
 from fedsift.studies.reproduction.drawing import legend, plot, score_axis
-from fedsift.studies.reproduction.experiment import Experiment, Result, means, verdict
+from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, means, verdict
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MASKED,
@@ -175,6 +175,7 @@ def found(result: Result) -> str:
 
 EXPERIMENT = Experiment(
     name="frontier",
+    kind=Kind.QUESTION,
     title="Score against the cost of a removal, over the methods' own knobs",
     paper_found=(
         "SIFT-Masks improves on the trade-off of cost and accuracy: as cheap to unlearn as merging, and where clients "

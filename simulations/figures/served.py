@@ -15,7 +15,7 @@ from fedsift.core.contribution import quantise
 from fedsift.core.errors import BadInput
 from fedsift.learning.tuning_settings import TuningSettings
 from fedsift.studies.reproduction.drawing import dots, legend
-from fedsift.studies.reproduction.experiment import Experiment, Result, means
+from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, means
 from fedsift.studies.reproduction.merges import Request, SiftMerge, Trainings, scores_of
 from fedsift.studies.training_cache import TrainingCache
 
@@ -163,6 +163,7 @@ def found(result: Result) -> str:
 
 EXPERIMENT = Experiment(
     name="served",
+    kind=Kind.QUANTISATION,
     title="What a member is served, by grid and tuning",
     paper_found="The paper quantises nothing, and serves the sum of all members under a member's mask.",
     defaults={"clients": 200},

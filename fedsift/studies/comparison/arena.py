@@ -24,7 +24,7 @@ from fedsift.runtime.ray_grid import RayGrid, node_configs
 from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.strategies.registry import COMPARED, METHODS, SIFT_MASKS, SIFT_MERGE
 from fedsift.studies.client_script import ClientScript
-from fedsift.studies.comparison.comparison_result import MethodRow
+from fedsift.studies.comparison.comparison import MethodRow
 
 Scores = Mapping[str, Mapping[str, float]]  # client -> name -> score
 

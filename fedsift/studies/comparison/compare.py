@@ -14,12 +14,12 @@ from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_session import ray_session
 from fedsift.strategies.registry import COMPARED, METHODS, SIFT_MASKS, SIFT_MERGE
 from fedsift.studies.comparison.arena import Arena
-from fedsift.studies.comparison.comparison_result import ComparisonResult
+from fedsift.studies.comparison.comparison import Comparison
 from fedsift.studies.scripted_client_app import APP
 
 
-def compare(config: RunConfig, names: Sequence[str], newcomers: int, out: Path, bars: PhaseBars) -> ComparisonResult:
-    """Play merge and removals with each method, and write `ComparisonResult`'s files into `out`.
+def compare(config: RunConfig, names: Sequence[str], newcomers: int, out: Path, bars: PhaseBars) -> Comparison:
+    """Play merge and removals with each method, and write `Comparison`'s files into `out`.
 
     Clients, seeds and settings are the same for all. A plain fine-tuning, of a client or of the same pool, is computed
     once and kept in `out`/vectors; what a method would train again for a removal is counted all the same. The runs
@@ -44,7 +44,7 @@ def compare(config: RunConfig, names: Sequence[str], newcomers: int, out: Path, 
     everyone = dataclasses.replace(config, clients=len(members) + len(others))
     leavers = choose_leavers(config, members)
     size, metric = load_layout(config.model_settings).size, metric_of(config.model_settings)
-    found = ComparisonResult(len(members), len(others), list(leavers), metric, size)
+    found = Comparison(len(members), len(others), list(leavers), metric, size)
     made = make_empty(out)
     try:
         with bars, ray_session(len(members), config, APP) as pool:

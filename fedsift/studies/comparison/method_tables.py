@@ -3,7 +3,7 @@
 from rich.table import Table
 
 from fedsift.strategies.registry import METHODS
-from fedsift.studies.comparison.comparison_result import ComparisonResult, MethodRow
+from fedsift.studies.comparison.comparison import Comparison, MethodRow
 
 
 def methods_table() -> Table:
@@ -18,7 +18,7 @@ def methods_table() -> Table:
     return table
 
 
-def comparison_table(found: ComparisonResult) -> Table:
+def comparison_table(found: Comparison) -> Table:
     """A row for each method."""
     removals = len(found.leavers)
     title = f"mean {found.metric}, {found.clients} members, {removals} leave, {found.newcomers} newcomers"

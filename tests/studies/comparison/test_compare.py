@@ -21,7 +21,7 @@ from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.strategies.registry import METHODS
 from fedsift.studies.comparison.compare import compare
-from fedsift.studies.comparison.comparison_result import ComparisonResult
+from fedsift.studies.comparison.comparison import Comparison
 from tests.cli.commands import invoke
 
 PARTS = (range(5), (0, 2, 4), (1, 3), (5, 6))  # places of members, of those who stay or leave, and of newcomers
@@ -33,7 +33,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def found(pool: WorkerPool, tiny_config: RunConfig, out: Path) -> ComparisonResult:
+def found(pool: WorkerPool, tiny_config: RunConfig, out: Path) -> Comparison:
     """All methods on five clients, two of whom leave one after the other, and two newcomers."""
     config = dataclasses.replace(tiny_config, clients=5, leave=("client 1", "client 3"))
     with pytest.MonkeyPatch.context() as patch:
@@ -41,7 +41,7 @@ def found(pool: WorkerPool, tiny_config: RunConfig, out: Path) -> ComparisonResu
         return compare(config, list(METHODS), 2, out, PhaseBars(Console(quiet=True)))
 
 
-def test_every_exact_method_ends_as_if_never_joined(found: ComparisonResult) -> None:
+def test_every_exact_method_ends_as_if_never_joined(found: Comparison) -> None:
     rows = {row.name: row for row in found.methods}
     assert list(rows) == list(METHODS)
     for row in rows.values():
@@ -49,7 +49,7 @@ def test_every_exact_method_ends_as_if_never_joined(found: ComparisonResult) -> 
             assert (row.exact_in_bits, row.differing_entries, row.distance_left) == (True, 0, 0), row.name
 
 
-def test_approximate_methods_are_told_apart(found: ComparisonResult) -> None:
+def test_approximate_methods_are_told_apart(found: Comparison) -> None:
     """Central FT on five clients and on three are different models; subtracting does not make the one the other."""
     rows = [row for row in found.methods if not row.exact]
     assert [row.name for row in rows] == ["task-negation", "negmerge", "msa"]
@@ -61,7 +61,7 @@ def test_approximate_methods_are_told_apart(found: ComparisonResult) -> None:
     assert scalings == [21 * (5 + 4), 21 * (5 + 4), 7 * (5 + 4)]  # a leaver and four members, then three
 
 
-def test_trainings_are_counted(found: ComparisonResult) -> None:
+def test_trainings_are_counted(found: Comparison) -> None:
     """Of five, then four members: the leaver, or all four and then all three others, or these in their shard."""
     expected = {"1": [1, 1], "T": [4, 3], "5": [5, 5], "6": [1 + 4, 1 + 3]}  # no more control clients than members
     for row in found.methods:
@@ -76,7 +76,7 @@ def test_trainings_are_counted(found: ComparisonResult) -> None:
             assert row.trainings_of_all_removals == {"1": 4, "T": 4 + 3 + 2 + 1}[formula]
 
 
-def test_searches_are_counted(found: ComparisonResult) -> None:
+def test_searches_are_counted(found: Comparison) -> None:
     assert (found.clients, found.newcomers, found.leavers) == (5, 2, ["client 1", "client 3"])
     by_name = {row.name: row for row in found.methods}
     assert by_name["tall-masks"].hyper_parameters.keys() == {"density", "alpha"}
@@ -84,9 +84,7 @@ def test_searches_are_counted(found: ComparisonResult) -> None:
     assert {name: by_name[name].validation_scorings for name in scorings} == scorings
 
 
-def test_ft_merge_is_the_mean_of_the_clients_own_vectors(
-    found: ComparisonResult, out: Path, tiny_config: RunConfig
-) -> None:
+def test_ft_merge_is_the_mean_of_the_clients_own_vectors(found: Comparison, out: Path, tiny_config: RunConfig) -> None:
     """The vectors that the comparison kept, added up by NumPy and scored in this process: before, and of those left."""
     settings, dataset = tiny_config.model_settings, load_dataset(tiny_config)
     tuner = FineTuner(*load_learner(settings), tiny_config.tuning, tiny_config.seed)
@@ -106,7 +104,7 @@ def test_ft_merge_is_the_mean_of_the_clients_own_vectors(
     assert row.members_before != pytest.approx(row.members_after, rel=1e-3)
 
 
-def test_sift_merge_is_the_run_of_sift_masks_without_masks(found: ComparisonResult) -> None:
+def test_sift_merge_is_the_run_of_sift_masks_without_masks(found: Comparison) -> None:
     masked, merged = found.methods[:2]
     assert masked.state_digest == merged.state_digest
     for name in ("leavers_after", "newcomers_before", "newcomers_after"):  # nobody has a mask
@@ -114,7 +112,7 @@ def test_sift_merge_is_the_run_of_sift_masks_without_masks(found: ComparisonResu
     assert masked.members_before != merged.members_before
 
 
-def test_the_files_of_a_comparison(found: ComparisonResult, out: Path) -> None:
+def test_the_files_of_a_comparison(found: Comparison, out: Path) -> None:
     assert json.loads((out / "result.json").read_text(encoding="utf-8")) == dataclasses.asdict(found)
     with (out / "methods.csv").open(encoding="utf-8") as file:
         assert [row["name"] for row in csv.DictReader(file)] == list(METHODS)

@@ -7,16 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedsift.core.examples import Row
-from fedsift.studies.attacks.inputs import Numbers
-from fedsift.studies.attacks.lira import lira
-from fedsift.studies.attacks.loss_threshold import loss_attack
-from fedsift.studies.attacks.rmia import rmia
+from fedsift.core.registration import registered
+from fedsift.studies.attacks.membership_attack import MembershipAttack, Models, References
 from fedsift.studies.attacks.roc import roc
 from fedsift.studies.attacks.subjects import AFTER, ORACLE, Parties, Served, Subject
 from fedsift.studies.training_cache import TrainingCache
 from fedsift.studies.training_calls import Vector
 
-_TITLES = {"loss": "loss threshold", "lira": "LiRA, online", "rmia": "RMIA"}
+# First those that need no reference models, then by name.
+ATTACKS = sorted(
+    registered("fedsift.studies.attacks.membership", MembershipAttack).values(),
+    key=lambda attack: (attack.needs_references, attack.name),
+)
 
 
 def membership(
@@ -34,29 +36,23 @@ def membership(
     counts = [len(rows[client_id]) for client_id in parties.asked]
     looked_for = sum(counts[: len(parties.leavers)])
     examples = sum(counts) - sum(len(rows[client_id]) for client_id in parties.population)
-    scores: dict[str, dict[str, Numbers]] = {attack: {} for attack in (_TITLES if subject.references else ["loss"])}
-    if subject.references:
-        confidences = np.stack([confidence(losses[f"reference {n}"]) for n in range(len(subject.references))])
-        members = [[client_id in each.members for client_id in parties.asked] for each in subject.references]
-        seen = np.repeat(np.array(members), counts, axis=1)[:, :examples]
-        reference, population = confidences[:, :examples], confidences[:, examples:]
-    for state in subject.states:
-        scores["loss"][state] = loss_attack(losses[state][:examples])
-        if subject.references:
-            target = confidence(losses[state])
-            scores["lira"][state] = lira(target[:examples], reference, seen)
-            scores["rmia"][state] = rmia(target[:examples], reference, seen, target[examples:], population)
+    of_references = [losses[f"reference {number}"] for number in range(len(subject.references))]
+    reference = np.array(of_references).reshape(len(of_references), sum(counts))
+    members = [[client_id in each.members for client_id in parties.asked] for each in subject.references]
+    seen = np.repeat(np.array(members, np.bool_).reshape(len(members), len(counts)), counts, axis=1)[:, :examples]
+    references = References(reference[:, :examples], reference[:, examples:], seen)
+    targets = {state: Models(losses[state][:examples], losses[state][examples:]) for state in subject.states}
+    scores = {
+        attack: {state: attack.scores(target, references) for state, target in targets.items()}
+        for attack in ATTACKS
+        if subject.references or not attack.needs_references
+    }
     return [
-        {"method": subject.title, "attack": attack, "title": _TITLES[attack]}
+        {"method": subject.title, "attack": attack.name, "title": attack.title}
         | {state: roc(found[:looked_for], found[looked_for:]).to_json() for state, found in by_state.items()}
         | {"equals_oracle": bool(np.array_equal(by_state[AFTER], by_state[ORACLE]))}
         for attack, by_state in scores.items()
     ]
-
-
-def confidence(losses: NDArray[np.float64]) -> Numbers:
-    """exp(-loss), above 0 and up to 1 whatever the loss; of language modelling the answer probability."""
-    return np.clip(np.exp(-losses), np.finfo(np.float64).tiny, 1.0)
 
 
 def _losses(

@@ -22,8 +22,8 @@ from flwr.serverapp.strategy import FedAvg
 from flwr.simulation import run_simulation
 from numpy.typing import NDArray
 
-from fedsift.simulations.bench.processes import ArmFailed, answer, set_worker_environment
-from fedsift.simulations.bench.stock_flower_apps import CONFIG, WORKER, fine_tuning, ready_made
+from fedsift.simulations.bench.arms.stock_flower_apps import CONFIG, WORKER, fine_tuning, ready_made
+from fedsift.studies.bench.processes import ArmFailed, answer, set_worker_environment
 
 _POLL = 0.05  # seconds between looks at whether all nodes have registered
 

@@ -9,10 +9,9 @@ from flwr.app import UserConfig
 
 from fedsift.data.table import TableDataset, check_texts, open_table, split_by_column
 from fedsift.data.template import Template
-from fedsift.simulations.bench.processes import answer
+from fedsift.simulations.bench.reading import FEDSIFT
+from fedsift.studies.bench.processes import answer
 
-FEDSIFT = "fedsift"
-ARMS = ("pyarrow.csv", FEDSIFT)
 _STATUS = Path("/proc/self/status")
 
 

@@ -3,7 +3,6 @@
 As with stock Flower beside it, the server's process has no model and does not import torch.
 """
 
-import hashlib
 import logging
 import math
 import tempfile
@@ -14,23 +13,16 @@ from typing import Any
 import ray
 from flwr.app import ArrayRecord, UserConfig
 
-from fedsift.core.contribution import UploadTerms
-from fedsift.core.quantisation import QuantisationGrid
 from fedsift.core.server_state import ServerState
 from fedsift.protocol.partial_merge import PartialMerge
 from fedsift.runtime.ray_grid import RayGrid, node_configs
 from fedsift.runtime.ray_start import start_ray
 from fedsift.runtime.worker_pool import WorkerPool
-from fedsift.simulations.bench.processes import ArmFailed, answer
+from fedsift.simulations.bench.overhead import TERMS
 from fedsift.strategies.sift_masks import SiftMasks
+from fedsift.studies.bench.processes import ArmFailed, answer
 
-TERMS = UploadTerms(
-    hashlib.sha256(b"zero steps").digest(),
-    size=200_000,
-    sign_seed=0,
-    grid=QuantisationGrid(levels=3, max_magnitude=1.0),
-)
-_APP = "fedsift.simulations.bench.overhead_app:app"
+_APP = "fedsift.simulations.bench.arms.overhead_app:app"
 
 
 def measure(user_config: UserConfig, clients: int, workers: int, profile: str) -> dict[str, Any]:

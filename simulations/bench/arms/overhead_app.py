@@ -12,7 +12,7 @@ from fedsift.federation.client import MEMBERSHIP, Client, membership, round_of
 from fedsift.federation.client_app import query
 from fedsift.learning.local_trainer import Tuned
 from fedsift.protocol.loaded import Loaded
-from fedsift.simulations.bench.overhead_run import TERMS
+from fedsift.simulations.bench.overhead import TERMS
 
 _DENSITY = 0.3  # share of the entries that a mask keeps; what clients of the default run keep
 _KINDS = 16  # contributions that differ; clients take them in turn

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from fedsift.core.errors import BadInput
 from fedsift.studies.attacks.inputs import Numbers, probabilities, references
+from fedsift.studies.attacks.membership_attack import MembershipAttack
 
 OWN_VARIANCE_FROM = 32  # models on a side
 # In float32 a confidence within 2^-25 of 1 is 1; the small ones keep their digits.
@@ -92,3 +93,10 @@ def _variance(side: _Side, other: _Side) -> Numbers:
 def _shared_variance(side: _Side) -> float | None:
     freedom = int(np.maximum(side.models - 1, 0).sum())
     return float(side.squares.sum()) / freedom if freedom else None
+
+
+ATTACK = MembershipAttack(
+    "lira",
+    "LiRA, online",
+    lambda target, references: lira(target.confidences, references.confidences, references.seen),
+)

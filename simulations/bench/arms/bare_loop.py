@@ -14,7 +14,7 @@ from fedsift.data.loading import load_dataset
 from fedsift.learning.local_trainer import LocalTrainer
 from fedsift.learning.models import load_layout, load_learner
 from fedsift.learning.reproducibility import make_deterministic
-from fedsift.simulations.bench.processes import ArmFailed, answer, set_worker_environment
+from fedsift.studies.bench.processes import ArmFailed, answer, set_worker_environment
 
 
 def measure(user_config: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from fedsift.data.loading import load_dataset
 from fedsift.learning.models import load_layout
 from fedsift.runs.federate import federate, places
 from fedsift.runtime.ray_session import ray_session
-from fedsift.simulations.bench.processes import ArmFailed, answer
+from fedsift.studies.bench.processes import ArmFailed, answer
 
 
 def measure(user_config: UserConfig) -> dict[str, Any]:

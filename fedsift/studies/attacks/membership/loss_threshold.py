@@ -8,6 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from fedsift.studies.attacks.inputs import Numbers, finite
+from fedsift.studies.attacks.membership_attack import MembershipAttack
 
 
 def loss_attack(losses: NDArray[Any]) -> Numbers:
@@ -20,3 +21,8 @@ def loss_attack(losses: NDArray[Any]) -> Numbers:
         BadInput: `losses` is empty or not finite.
     """
     return -finite("losses", losses)
+
+
+ATTACK = MembershipAttack(
+    "loss", "loss threshold", lambda target, _: loss_attack(target.losses), needs_references=False
+)

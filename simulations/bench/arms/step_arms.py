@@ -3,6 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -27,14 +28,13 @@ from fedsift.learning.reproducibility import make_deterministic
 from fedsift.learning.tasks.causal_lm import CausalLanguageModelling, CausalRow
 from fedsift.learning.tasks.task import Task, encode_rows
 from fedsift.learning.tuning_settings import TuningSettings
-from fedsift.simulations.bench.measurement import Measurement, in_turn
+from fedsift.studies.bench.measurement import Measurement, in_turn
 
 SIGN_FIXED, COMMITTED, PLAIN = "sign-fixed", "sign-fixed, all commit steps", "plain fine-tuning"
 USUAL, USUAL_CUT = "usual transformers loop", "usual loop, longest row"
 EAGER, BFLOAT16, THREADS = "sign-fixed, eager attention", "sign-fixed, bfloat16", "sign-fixed, 2 threads"
 COMPILED = "sign-fixed, compiled"
 START_UP = "start-up"
-_SECONDS = 0.5
 
 Arm = Callable[[], float]
 
@@ -50,6 +50,7 @@ class Subject(NamedTuple):
         slow_steps: how many of an arm that takes many times as long.
         rounds: how often.
         is_large: whether arms that would say little, or take minutes, are left out.
+        seconds: for how long steps are timed.
     """
 
     settings: ModelSettings
@@ -59,6 +60,7 @@ class Subject(NamedTuple):
     slow_steps: int
     rounds: int
     is_large: bool = False
+    seconds: float = 0.5
 
 
 def measure(user_config: UserConfig, rounds: int, folder: str) -> dict[str, Any]:
@@ -74,7 +76,7 @@ def measure(user_config: UserConfig, rounds: int, folder: str) -> dict[str, Any]
     measured: list[Measurement] = []
     notes = []
     for number, subject in enumerate(_subjects(config, rounds, Path(folder))):
-        arms, start_up, name = _arms(subject, compiled=number == 0)
+        arms, start_up, name = arms_of(subject, compiled=number == 0)
         values = in_turn(arms, subject.rounds, warm_up=0)
         measured += [Measurement(arm, name, "ms a step", tuple(each)) for arm, each in values.items()]
         measured += [Measurement(arm, START_UP, "s", (seconds,)) for arm, seconds in start_up.items()]
@@ -118,7 +120,7 @@ def save_gpt2(folder: Path, width: int, layers: int, heads: int) -> Path:
     return folder
 
 
-def _arms(subject: Subject, compiled: bool) -> tuple[dict[str, Arm], dict[str, float], str]:
+def arms_of(subject: Subject, compiled: bool) -> tuple[dict[str, Arm], dict[str, float], str]:
     """The arms that apply to a model, seconds that some took to load it, and what the column is called."""
     settings = subject.settings
     (model, task), start_up = _timed_load(settings)
@@ -130,7 +132,8 @@ def _arms(subject: Subject, compiled: bool) -> tuple[dict[str, Arm], dict[str, f
     if settings.dtype == "float32":
         encoded = encode_rows(task, subject.rows, "bench")
         tuner = FineTuner(model, task, subject.tuning, 0)
-        arms[PLAIN] = _per_step(lambda steps: tuner.fine_tune("bench", encoded, steps), subject.tuning.steps)
+        work = partial(tuner.fine_tune, "bench", encoded)
+        arms[PLAIN] = per_step(work, subject.tuning.steps, subject.seconds)
         if isinstance(task, CausalLanguageModelling):
             arms[USUAL] = _usual(subject, encoded, settings.max_length)
             arms[USUAL_CUT] = _usual(subject, encoded, max(len(row.ids) for row in encoded))
@@ -155,8 +158,8 @@ def _timed_load(settings: ModelSettings) -> tuple[tuple[FlatModel, Task], float]
     return load_learner(settings), time.perf_counter() - started
 
 
-def _per_step(work: Callable[[int], object], steps: int) -> Arm:
-    """Milliseconds a step of work that takes a number of steps, again and again for half a second.
+def per_step(work: Callable[[int], object], steps: int, seconds: float) -> Arm:
+    """Milliseconds a step of work that takes a number of steps, again and again for so many seconds.
 
     A single step goes before: the caches and the memory that the arm before left are not this one's.
     """
@@ -164,7 +167,7 @@ def _per_step(work: Callable[[int], object], steps: int) -> Arm:
     def timed() -> float:
         work(1)
         calls, started = 0, time.perf_counter()
-        while (elapsed := time.perf_counter() - started) < _SECONDS:
+        while (elapsed := time.perf_counter() - started) < seconds:
             work(steps)
             calls += 1
         return elapsed * 1000 / (calls * steps)
@@ -182,7 +185,7 @@ def _sign_fixed(
         settings = dataclasses.replace(subject.tuning, steps=steps, commit_share=float(is_committed))
         tune_sign_fixed(model, task, signs, encoded, settings, subject.grid, 0)
 
-    return _per_step(work, subject.slow_steps if is_slow else subject.tuning.steps)
+    return per_step(work, subject.slow_steps if is_slow else subject.tuning.steps, subject.seconds)
 
 
 def _with_threads(threads: int, arm: Arm) -> Arm:
@@ -203,7 +206,7 @@ def _usual(subject: Subject, encoded: Sequence[CausalRow], length: int) -> Arm:
         model.load_base()
         usual_loop(model.module, encoded, length, steps, subject.tuning.lr)
 
-    return _per_step(work, subject.slow_steps)
+    return per_step(work, subject.slow_steps, subject.seconds)
 
 
 def usual_loop(module: Any, rows: Sequence[CausalRow], length: int, steps: int, lr: float) -> list[float]:

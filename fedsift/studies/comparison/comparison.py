@@ -58,7 +58,7 @@ class MethodRow:
 
 
 @dataclass
-class ComparisonResult:
+class Comparison:
     """Methods side by side.
 
     Attributes:

@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 import time
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,12 +27,7 @@ from fedsift.data.loading import load_dataset
 from fedsift.learning.models import load_learner
 from fedsift.learning.reproducibility import make_deterministic
 from fedsift.learning.tasks.task import Task, encode_rows, training_steps
-from fedsift.simulations.bench.processes import ArmFailed, answer, set_worker_environment
-
-
-def is_installed() -> bool:
-    """Whether pfl-research can be imported."""
-    return find_spec("pfl") is not None
+from fedsift.studies.bench.processes import ArmFailed, answer, set_worker_environment
 
 
 def measure(user_config: UserConfig) -> dict[str, Any]:
@@ -45,7 +39,7 @@ def measure(user_config: UserConfig) -> dict[str, Any]:
         order, result = Path(folder, "order.json"), Path(folder, "result.json")
         order.write_text(json.dumps(user_config), encoding="utf-8")
         torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={workers}"]
-        command = [*torchrun, "-m", "fedsift.simulations.bench.pfl_research", str(order), str(result)]
+        command = [*torchrun, "-m", "fedsift.simulations.bench.arms.pfl_research", str(order), str(result)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode or not result.exists():
             errors = [line for line in done.stderr.splitlines() if "Error" in line]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from fedsift.core.errors import BadInput
 from fedsift.studies.attacks.inputs import Numbers, probabilities, references
+from fedsift.studies.attacks.membership_attack import MembershipAttack
 
 
 def rmia(
@@ -72,3 +73,12 @@ def _ratios(what: str, target: NDArray[Any], reference: NDArray[Any], seen: NDAr
     confidences, seen = references(reference, seen, len(target))
     without: Numbers = confidences.mean(axis=0, where=~seen)
     return target / (((1 + a) * without + (1 - a)) / 2)
+
+
+ATTACK = MembershipAttack(
+    "rmia",
+    "RMIA",
+    lambda target, references: rmia(
+        target.confidences, references.confidences, references.seen, target.population, references.population
+    ),
+)
