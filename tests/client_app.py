@@ -9,10 +9,10 @@ from flwr.app import ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.clientapp.typing import ClientAppCallable
 
-from fedsift.federation.client_app import app as honest_app
 from fedsift.federation.method_client import add_handlers
 from fedsift.federation.worker_app import prepare as prepare  # workers look for it beside the app
 from fedsift.protocol.messages import read_float_array
+from fedsift.studies.scripted_client_app import app as honest_app
 
 app = ClientApp()
 add_handlers(app)

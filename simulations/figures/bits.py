@@ -43,7 +43,7 @@ def measure(cache: TrainingCache) -> Result:
         for client_id in cache.clients:
             upload = quantise(magnitudes(client_id), terms).contribution
             for merge in merges.values():
-                merge.add_contribution(upload)
+                merge.sums.add(upload)
             of_clients.append((len(upload.to_bytes()), entropy_bytes(upload, cache.layout), upload.nonzero))
         sizes.append(np.mean(of_clients, axis=0) / cache.size)
         scores.append(scores_of(cache, _requests(cache, terms, merges, magnitudes), len(cache.clients)))

@@ -12,8 +12,8 @@ from fedsift.studies.reproduction.merges import (
     SIFT_MERGED,
     TIES_MERGED,
     ZERO_SHOT,
-    ComparedMerge,
     Request,
+    compared_merge,
     mean_of,
     scores_of,
     sift_merge,
@@ -30,8 +30,7 @@ def measure(cache: TrainingCache) -> Result:
     """Merge all clients, TIES with the hyper-parameters that validation clients choose."""
     clients = cache.clients
     tuned, magnitudes = cache.fine_tuned(clients), cache.sign_fixed(clients)
-    ties = ComparedMerge("ties", cache, clients, tuned)
-    ties.choose()
+    ties = compared_merge("ties", cache, clients)
     merged = mean_of(cache, clients, tuned)
     sift = sift_merge(cache, cache.config, clients, magnitudes).merged()
 

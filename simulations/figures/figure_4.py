@@ -23,8 +23,8 @@ from fedsift.studies.reproduction.merges import (
     SIFT_PUBLISHED,
     TALL_MASKED,
     ZERO_SHOT,
-    ComparedMerge,
     Request,
+    compared_merge,
     mean_of,
     note_published,
     scores_of,
@@ -43,8 +43,7 @@ def measure(cache: TrainingCache) -> Result:
     """Score each client locally, merged and masked, with either tuning."""
     tuned, magnitudes = cache.fine_tuned(cache.clients), cache.sign_fixed(cache.clients)
     sift = sift_merges(cache, cache.clients, magnitudes)
-    tall = ComparedMerge("tall-masks", cache, cache.clients, tuned)
-    tall.choose()
+    tall = compared_merge("tall-masks", cache, cache.clients)
     ft_merged, sift_merged = mean_of(cache, cache.clients, tuned), sift[SIFT_MASKED].merged()
 
     def requests() -> Iterator[Request]:

@@ -18,7 +18,7 @@ from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MASKED,
     SIFT_PUBLISHED,
-    ComparedMerge,
+    compared_merge,
     held_against_paper,
     mean_of,
     published,
@@ -98,8 +98,7 @@ def _points(cache: TrainingCache) -> Iterator[_Point]:
     for steps in _STEPS:
         yield _clustered_point(cache, 1, steps)
         for name in _REBUILT:
-            merge = ComparedMerge(name, cache, cache.clients, cache.fine_tuned(cache.clients, steps))
-            merge.choose()
+            merge = compared_merge(name, cache, cache.clients, steps)
             yield _Point(merge.title, f"steps {steps}", METHODS[name].cost(clients) * steps, merge.served)
     for clusters in _CLUSTERS:
         yield _clustered_point(cache, clusters, config.steps)

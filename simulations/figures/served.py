@@ -109,7 +109,7 @@ def _measured(
     kept, uploaded = [], []
     for client_id in clients:
         upload = quantise(magnitudes(client_id), merge.terms).contribution
-        merge.add_contribution(upload)
+        merge.sums.add(upload)
         kept.append(upload.nonzero / cache.size)
         uploaded.append(len(upload.to_bytes()) / cache.size)
     scores = scores_of(cache, _requests(cache, merge, clients, magnitudes), len(clients))

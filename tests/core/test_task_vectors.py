@@ -5,7 +5,7 @@ import pytest
 
 from fedsift.core.contribution import SLICE
 from fedsift.core.errors import Refused
-from fedsift.strategies.merging.vectors import hash_vector, largest_magnitude, slices
+from fedsift.core.task_vectors import hash_vector, largest_magnitude, slices
 
 
 def test_slices_cover_every_entry_once() -> None:

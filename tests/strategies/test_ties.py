@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from fedsift.core.errors import BadInput, Refused
-from fedsift.strategies.merging.ties import DENSITIES, SCALES, Ties, trim_threshold
-from tests.strategies.merging.stacks import ANY_FLOAT, SIXTEENTHS, Stack, long_stack, stacks
+from fedsift.strategies.ties import DENSITIES, SCALES, Ties, trim_threshold
+from tests.stacks import ANY_FLOAT, SIXTEENTHS, Stack, long_stack, stacks
 
 
 def merge(stack: Stack, density: float) -> Ties:

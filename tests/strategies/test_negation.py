@@ -3,8 +3,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from fedsift.core.errors import Refused
-from fedsift.strategies.merging.negation import ALPHAS, BETAS, SCALES, SignConsensus, best_candidate, msa, negated
-from tests.strategies.merging.stacks import ANY_FLOAT, SIXTEENTHS, Stack, long_stack, stacks
+from fedsift.strategies.families.negated_central_ft import SCALES, best_candidate, negated
+from fedsift.strategies.msa import ALPHAS, BETAS, msa
+from fedsift.strategies.negmerge import SignConsensus
+from tests.stacks import ANY_FLOAT, SIXTEENTHS, Stack, long_stack, stacks
 
 # signs     +++  ---  ++-  +0+  000  ---
 # sums       6    -3         (kept only where all agree)  -1.5

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from fedsift.core.errors import BadInput, Refused
-from fedsift.strategies.merging.emr import Emr, emr_mask, rescaler, served
-from tests.strategies.merging.stacks import ANY_FLOAT, SIXTEENTHS, Stack, long_stack, stacks
+from fedsift.strategies.emr_merging import Emr, emr_mask, rescaler, served
+from tests.stacks import ANY_FLOAT, SIXTEENTHS, Stack, long_stack, stacks
 
 # sums      6   0  -2   0   1   5
 # gamma     +   -   -   -   +   +

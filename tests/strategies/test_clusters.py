@@ -3,7 +3,7 @@
 import numpy as np
 from hypothesis import given, strategies as st
 
-from fedsift.strategies.clustering import balanced_clusters
+from fedsift.strategies.families.clusters import balanced_clusters
 
 
 def test_a_full_cluster_gives_its_farthest_away() -> None:

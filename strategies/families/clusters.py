@@ -1,11 +1,17 @@
-"""K-means with clusters of equal size, the same for any order of the points."""
+"""Clusters of clients: random ones, and by k-means with equal sizes, the same for any order of the points."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fedsift.core.seeds import random_order
+from fedsift.core.seeds import derive_seed, random_order
 
+CLUSTERS = 5  # of the clustered methods; shards of SISA and APA
 _MOST_ITERATIONS = 50
+
+
+def random_cluster(client_id: str, clusters: int, purpose: str = "cluster") -> int:
+    """A client's cluster, from its id alone, so that who else is a member moves nobody; sizes differ a little."""
+    return derive_seed(0, purpose, client_id) % clusters
 
 
 def balanced_clusters(points: NDArray[np.float64], number: int, seed: int) -> NDArray[np.int64]:

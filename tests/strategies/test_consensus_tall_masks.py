@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from fedsift.core.errors import Refused
-from fedsift.strategies.merging.consensus_count import ConsensusCount
-from fedsift.strategies.merging.vectors import Mask
+from fedsift.core.task_vectors import Mask
+from fedsift.strategies.consensus_tall_masks import ConsensusCount
 
 THREE = np.array([[1, 1, 0, 0, 1, 0], [1, 0, 0, 1, 1, 0], [1, 1, 0, 0, 0, 0]], np.bool_)
 MASKS = st.integers(1, 12).flatmap(

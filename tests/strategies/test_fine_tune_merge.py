@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from fedsift.core.errors import Refused
-from fedsift.strategies.merging.fine_tune_merge import Mean
-from tests.strategies.merging.stacks import ANY_FLOAT, Stack, stacks
+from fedsift.strategies.fine_tune_merge import Mean
+from tests.stacks import ANY_FLOAT, Stack, stacks
 
 # Sums 3, 0, 0, -1.5, 0.75, 6; divided by 3 members.
 THREE = np.array(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from fedsift.core.errors import Refused
-from fedsift.strategies.merging.fixed_point import SCALE, FixedPointSum
-from tests.strategies.merging.stacks import ANY_FLOAT, Stack, long_stack, stacks
+from fedsift.core.fixed_point import SCALE, FixedPointSum
+from tests.stacks import ANY_FLOAT, Stack, long_stack, stacks
 
 UNIT = 2.0**-SCALE
 

@@ -1,13 +1,9 @@
-"""How methods and comparisons are shown, and what a comparison leaves behind."""
-
-import csv
-import json
-from pathlib import Path
-from typing import Any
+"""How methods and comparisons are shown."""
 
 from rich.table import Table
 
 from fedsift.strategies.registry import METHODS
+from fedsift.studies.comparison.comparison import Comparison, MethodRow
 
 
 def methods_table() -> Table:
@@ -18,37 +14,37 @@ def methods_table() -> Table:
         table.add_column(column)
     for method in METHODS.values():
         kind = "exact" if method.exact else "approximate"
-        table.add_row(method.name, method.title, method.paper, kind, method.cost_formula, method.storage_formula)
+        table.add_row(method.name, method.title, method.paper, kind, method.cost.formula, method.storage.formula)
     return table
 
 
-def comparison_table(told: dict[str, Any]) -> Table:
+def comparison_table(found: Comparison) -> Table:
     """A row for each method."""
-    removals = len(told["leavers"])
-    title = f"mean {told['metric']}, {told['clients']} members, {removals} leave, {told['held_out']} held out"
+    removals = len(found.leavers)
+    title = f"mean {found.metric}, {found.clients} members, {removals} leave, {found.newcomers} newcomers"
     table = Table(title=title, title_justify="left")
     table.add_column("method", no_wrap=True)
     columns = (
         "members",
         "the rest: after",
         "leavers: after",
-        "held out: after",
+        "newcomers: after",
         "first removal",
         f"all {removals}",
         "of everybody",
     )
     for column in (*columns, "storage", "seconds", "same bits"):
         table.add_column(column, justify="right")
-    for row in told["methods"]:
-        scores = (row["members_before"], row["members_after"], row["leavers_after"], row["held_out_after"])
+    for row in found.methods:
+        scores = (row.members_before, row.members_after, row.leavers_after, row.newcomers_after)
         table.add_row(
-            row["title"],
+            row.title,
             *("-" if score is None else f"{score:.3f}" for score in scores),
-            f"{row['trainings'][0]:,}",
-            f"{sum(row['trainings']):,}",
-            f"{row['trainings_of_all_removals']:,}",
-            f"{row['storage_bytes'] / 2**20:,.1f} MiB",
-            f"{row['seconds']:.1f}",
+            f"{row.trainings[0]:,}",
+            f"{sum(row.trainings):,}",
+            f"{row.trainings_of_all_removals:,}",
+            f"{row.storage_bytes / 2**20:,.1f} MiB",
+            f"{row.seconds:.1f}",
             _sameness(row),
         )
     table.caption = (
@@ -58,17 +54,8 @@ def comparison_table(told: dict[str, Any]) -> Table:
     return table
 
 
-def _sameness(row: dict[str, Any]) -> str:
-    if row["exact_in_bits"]:
+def _sameness(row: MethodRow) -> str:
+    if row.exact_in_bits:
         return "yes"
-    differing, left = row["differing_entries"], row["distance_left"]
+    differing, left = row.differing_entries, row.distance_left
     return "no" if differing is None else f"no: {differing:.0%}" + ("" if left is None else f", {left:.2f}")
-
-
-def write_comparison(told: dict[str, Any], out: Path) -> None:
-    """`result.json` and `methods.csv`."""
-    (out / "result.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-    with (out / "methods.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(told["methods"][0]))
-        writer.writeheader()
-        writer.writerows(told["methods"])

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedsift.core.errors import Refused
-from fedsift.strategies.merging.vectors import Mask, Vector, hash_vector, largest_magnitude, slices
+from fedsift.core.task_vectors import Mask, Vector, hash_vector, largest_magnitude, slices
 
 SCALE = 40  # binary digits after the point
 _LARGEST = 2**63 - 1

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from fedsift.core.errors import BadInput
-from fedsift.strategies.merging.tall_masks import DENSITIES, lambda_of_density, served, tall_mask
-from tests.strategies.merging.stacks import ANY_FLOAT, SIXTEENTHS, Stack, long_stack, stacks
+from fedsift.strategies.tall_masks import DENSITIES, lambda_of_density, served, tall_mask
+from tests.stacks import ANY_FLOAT, SIXTEENTHS, Stack, long_stack, stacks
 
 # The sum of three members; below, of the first: |tau_1| and |sum - tau_1|, and their ratio.
 THREE = np.array(
