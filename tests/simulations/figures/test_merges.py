@@ -40,7 +40,7 @@ def test_what_sift_masks_serves_is_what_the_federation_serves(
     masks = tmp_path / "masks"
     masks.mkdir()
     outcome = federate(pool, config, {each: place for place, each in enumerate(tiny_cache.clients)}, masks=masks)
-    expected: Mapping[str, Mapping[str, float]] = outcome["rounds"][0]["scores"]
+    expected: Mapping[str, Mapping[str, float]] = outcome.rounds[0].scores
 
     magnitudes = tiny_cache.sign_fixed(tiny_cache.clients)
     merge = sift_merge(tiny_cache, config, tiny_cache.clients, magnitudes)
