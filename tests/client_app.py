@@ -1,4 +1,4 @@
-"""The real ClientApp, made hostile, slow or deadly as a node's configuration tells ("way", "delay", "deaths")."""
+"""The studies' ClientApp, made hostile, slow or deadly as a node's configuration tells ("way", "delay", "deaths")."""
 
 import os
 import signal
@@ -7,15 +7,12 @@ from pathlib import Path
 
 from flwr.app import ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
-from flwr.clientapp.typing import ClientAppCallable
 
-from fedsift.federation.client_app import app as honest_app
-from fedsift.federation.method_client import add_handlers
-from fedsift.federation.worker_app import prepare as prepare  # workers look for it beside the app
 from fedsift.protocol.messages import read_float_array
-
-app = ClientApp()
-add_handlers(app)
+from fedsift.studies.scripted_client_app import (
+    app as scripted_app,
+    prepare as prepare,  # workers look for it beside the app
+)
 
 
 def _tamper(reply: Message, way: str) -> None:
@@ -54,30 +51,27 @@ def _disturb(delay: float, deaths: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _handle(message: Message, context: Context) -> Message:
-    node = dict(context.node_config)
-    way, delay, deaths = str(node.pop("way", "")), float(node.pop("delay", 0.0)), str(node.pop("deaths", ""))
-    context.node_config = node  # The real app knows no such keys.
-    if message.metadata.message_type == "train":
-        _disturb(delay, deaths)
-        if way == "fail":
-            raise RuntimeError("disk on fire")
-    reply = honest_app(message, context)
-    _tamper(reply, way)
-    return reply
+class _DisturbedClientApp(ClientApp):
+    def __call__(self, message: Message, context: Context) -> Message:
+        node = dict(context.node_config)
+        way, delay, deaths = str(node.pop("way", "")), float(node.pop("delay", 0.0)), str(node.pop("deaths", ""))
+        context.node_config = node  # The real app knows no such keys.
+        if message.metadata.message_type == "query.echo":
+            return _echo(message)
+        if message.metadata.message_type == "train":
+            _disturb(delay, deaths)
+            if way == "fail":
+                raise RuntimeError("disk on fire")
+        reply = scripted_app(message, context)
+        _tamper(reply, way)
+        return reply
 
 
-_handler: ClientAppCallable = _handle
-for _action in ("default", "mask", "removed"):
-    app.query(_action)(_handler)
-for _action in ("default", "forget"):
-    app.train(_action)(_handler)
-app.evaluate()(_handler)
+app = _DisturbedClientApp()
 
 
-@app.query("echo")
-def echo(message: Message, context: Context) -> Message:
-    """Answer with the sum of every array it got."""
+def _echo(message: Message) -> Message:
+    """Answer with the sum of every array that came."""
     sums = MetricRecord()
     for name, record in message.content.array_records.items():
         sums[name] = sum(float(read_float_array(array).sum()) for array in record.values())

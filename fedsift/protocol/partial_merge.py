@@ -6,7 +6,7 @@ the server keeps of it. The uploads stay where they are, and are dropped.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from flwr.app import ConfigRecord, Message
 
@@ -33,13 +33,6 @@ class PartialMerge:
 
     terms: UploadTerms
     checksum_secret: int
-
-
-@runtime_checkable
-class MergingGrid(Protocol):
-    """A grid whose workers can merge the uploads of clients that join, and reply with the sums; None: they do not."""
-
-    partial_merge: PartialMerge | None
 
 
 class Merging:

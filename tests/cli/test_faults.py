@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fedsift.configuration.run_config import RunConfig, write_toml
 from fedsift.runs.federate import federate
-from fedsift.runs.result import run_result
+from fedsift.runs.result import RunResult
 from fedsift.runtime.worker_pool import WorkerPool
 from tests.cli.commands import COMMAND, invoke, kill_when, result_of
 from tests.runtime.drifting import numbers
@@ -17,8 +17,8 @@ def test_a_client_that_cannot_train_is_listed_and_the_others_go_on(
     pool: WorkerPool, one_cannot_train: RunConfig
 ) -> None:
     outcome = federate(pool, one_cannot_train, EVERYONE)
-    assert len(outcome["member_digests"]) == 7
-    failures = run_result(one_cannot_train, "answer probability", outcome, None, {})["failures"]
+    assert len(outcome.member_digests) == 7
+    failures = RunResult.of(one_cannot_train, "answer probability", outcome, None, {}).failures
     assert list(failures) == ["client 5"]
     assert failures["client 5"].startswith("train: client 'client 5', row 4: target: unknown choice 'no choice'")
 
@@ -51,7 +51,7 @@ def test_a_killed_run_is_resumed(
     assert [removal["verdict"] for removal in result["removals"]] == ["BIT_EXACT"] * 2
     stayed = {each: place for each, place in EVERYONE.items() if each not in config.leave}
     alone = dataclasses.replace(config, leave=(), evaluate=False)
-    assert result["state_digest"] == federate(pool, alone, stayed)["state_digest"]
+    assert result["state_digest"] == federate(pool, alone, stayed).state_digest
     assert invoke("run", str(tmp_path / "config.toml"), "--out", str(tmp_path / "undisturbed"))[0] == 0
     assert numbers(result) == numbers(result_of(tmp_path / "undisturbed"))
     assert len(list((out / "masks").iterdir())) == 6

@@ -81,7 +81,7 @@ def test_no_key_where_somebody_is_to_leave(no_key: str, config_file: Path, scena
     assert no_key in said("run", config_file, "--leave-count", 1, "--out", out, folder=folder)
     flower = ("--engine", "flower", "--leave-count", 1)
     assert no_key in said("run", config_file, *flower, "--out", out, folder=folder)
-    assert no_key in said("optout", scenario, "--held-out", 0, "--out", out, folder=folder)
+    assert no_key in said("optout", scenario, "--newcomers", 0, "--out", out, folder=folder)
 
 
 def test_no_key_for_what_is_merged(merged: Path, no_key: str) -> None:
@@ -121,12 +121,12 @@ def test_a_temporary_folder_that_ray_cannot_use(merged: Path, config_file: Path,
         ["run", str(config_file), "--engine", "flower", "--out", out],
         ["run", "--resume", str(merged)],
         ["compare", str(config_file), "--methods", "ties", "--leave-count", "1", "--held-out", "0", "--out", out],
-        ["optout", str(scenario), "--held-out", "0", "--out", out],
+        ["optout", str(scenario), "--newcomers", "0", "--out", out],
         ["reproduce", "fig3", "--clients", "2", "--out", out],
         ["check-data", "people", "--clients", "2"],
         ["forget", str(merged), "client 1"],
         ["verify", str(merged), "--oracle"],
-        ["bench", str(config_file), "--bits", "--out", out],
+        ["bench", str(config_file), "--runs", "--out", out],
     ]
     before = sorted(folder.rglob("*"))
     environment = {**os.environ, "TMPDIR": str(taken)}
@@ -161,7 +161,7 @@ def test_an_output_that_cannot_be_written(out: str, told: str, config_file: Path
         ["run", config_file],
         ["run", config_file, "--engine", "flower"],
         ["compare", config_file, "--leave-count", 1, "--held-out", 0],
-        ["optout", scenario, "--held-out", 0],
+        ["optout", scenario, "--newcomers", 0],
         ["reproduce", "fig3", "--clients", 2],
     ]
     for command in commands:

@@ -1,17 +1,20 @@
 """What `--node-config` says, as Flower reads it from the command line."""
 
 import re
+from pathlib import Path
 
 import pytest
-from fedsift.configuration.node_settings import NodeSettings, read_schedule
 from flwr.app import Context, RecordDict
 from flwr.common.config import parse_config_args
 from hypothesis import given, strategies as st
 
+from fedsift.configuration.node_config import NodeConfig
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
 from fedsift.federation.client import Client
+from fedsift.protocol.messages import Wish
 from fedsift.runtime.ray_grid import node_configs
+from fedsift.studies.client_script import ClientScript, Misbehaviour
 
 WRONG = [
     *(
@@ -27,10 +30,10 @@ WRONG = [
     ("partition-id=true", "partition-id = True: expected a whole number"),
     ("partition-id='1'", "partition-id = '1': expected a whole number"),
     ("partition-id=0 num-partitions=-3", "num-partitions = -3"),
-    ("client-id='a' held-out='false'", "held-out = 'false': expected true or false"),
-    ("client-id='a' held-out=0", "held-out = 0: expected true or false"),
-    ("client-id='a' leave-round=1.5", "leave-round = 1.5: expected a whole number"),
-    ("client-id='a' misbehaviour='ofline'", "unknown misbehaviour 'ofline'; did you mean 'offline'"),
+    ("client-id='a' newcomer='false'", "newcomer = 'false': expected true or false"),
+    ("client-id='a' newcomer=0", "newcomer = 0: expected true or false"),
+    ("client-id='a' misbehaviour='tampered-upload'", "unknown key 'misbehaviour'; valid: "),
+    ("client-id='a' schedule='1 leave'", "unknown key 'schedule'; valid: "),
     ("client-id='a' client-fodler='x'", "unknown key 'client-fodler'; did you mean 'client-folder'"),
     ("client_id='a'", "unknown key 'client_id'; did you mean 'client-id'"),
     ("clientid='a'", "unknown key 'clientid'; did you mean 'client-id'"),
@@ -41,28 +44,36 @@ WRONG = [
 @pytest.mark.parametrize(("argument", "told"), WRONG)
 def test_mistakes(argument: str, told: str) -> None:
     with pytest.raises(BadInput, match=told) as caught:
-        NodeSettings.read(parse_config_args([argument]))
+        NodeConfig.read(parse_config_args([argument]))
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("client_id", ["1.10", "1e5", "true", "0x1F", "007", " a ", "a,b", "=", "é", "None"])
 def test_an_id_in_quotes_is_read_as_it_is(client_id: str) -> None:
-    assert NodeSettings.read(parse_config_args([f"client-id='{client_id}' client-folder='x'"])).client_id == client_id
+    assert NodeConfig.read(parse_config_args([f"client-id='{client_id}' client-folder='x'"])).client_id == client_id
 
 
-@given(clients=st.dictionaries(st.text(min_size=1), st.integers(0, 10**6), min_size=1, max_size=4))
-def test_what_a_simulation_sets_can_be_read(clients: dict[str, int]) -> None:
+@given(
+    clients=st.dictionaries(st.text(min_size=1), st.integers(0, 10**6), min_size=1, max_size=4),
+    newcomers=st.booleans(),
+)
+def test_what_a_simulation_sets_can_be_read(clients: dict[str, int], newcomers: bool) -> None:
     """Ids that are no valid Unicode come from no data."""
     clients = {each: place for each, place in clients.items() if each.isprintable()}
-    for node in node_configs(clients, {"mask-folder": "m", "vector-folder": "v"}, held_out=clients):
-        settings = NodeSettings.read(node)
-        assert clients[settings.client_id] == settings.partition_id
-        assert settings.held_out
+    nodes = node_configs(clients, clients if newcomers else (), mask_folder=Path("/m"))
+    for node, (client_id, place) in zip(nodes, clients.items(), strict=True):
+        assert NodeConfig.read(node) == NodeConfig(
+            client_id=client_id,
+            partition_id=place,
+            num_partitions=len(clients),
+            mask_folder="/m",
+            newcomer=newcomers,
+        )
 
 
 def test_an_id_that_is_no_unicode() -> None:
     with pytest.raises(BadInput, match=re.escape(r"client-id = 'a\udcff': no valid Unicode at character 2")):
-        NodeSettings.read({"client-id": "a\udcff"})
+        NodeConfig.read({"client-id": "a\udcff"})
 
 
 def test_a_place_beyond_the_data(tiny_config: RunConfig) -> None:
@@ -79,9 +90,10 @@ def test_a_client_that_the_data_do_not_have(tiny_config: RunConfig) -> None:
         _ = Client(context).train_examples
 
 
-def test_schedules() -> None:
-    assert read_schedule("1 join, 3 offline, 4 leave, 7 join") == {1: "join", 3: "offline", 4: "leave", 7: "join"}
-    assert read_schedule("") == {}
-    for wrong in ("join", "1 join,", "x join", "1 stay", "1  join 2", "-1 join"):
-        with pytest.raises(BadInput, match="expected rounds such as 1 join"):
-            read_schedule(wrong)
+@pytest.mark.parametrize("script", [ClientScript({1: Wish.JOIN}), ClientScript(None, Misbehaviour.TAMPERED_UPLOAD)])
+def test_no_node_of_production_misbehaves(tiny_config: RunConfig, script: ClientScript) -> None:
+    """What a study's client is told, a SuperNode refuses, whatever the message."""
+    (key,) = script.to_user_config()
+    node = {"client-id": "client 1", **script.to_user_config()}
+    with pytest.raises(BadInput, match=f"node-config: unknown key '{key}'"):
+        Client(Context(1, 1, node, RecordDict(), tiny_config.to_user_config()))

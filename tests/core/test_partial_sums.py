@@ -8,6 +8,7 @@ from fedsift.core.errors import Refused
 from fedsift.core.linear_checksum import LinearChecksum
 from fedsift.core.member import Training
 from fedsift.core.partial_sums import PartialSums
+from fedsift.core.receipt import Verdict
 from fedsift.core.server_state import ServerState
 from tests.core.uploads import level_lists, terms, upload
 
@@ -61,7 +62,7 @@ def test_a_member_merged_by_sums_leaves_like_any_other() -> None:
     assert state.sums.level_sum.tolist() == [1, 0, 5, 1]
     assert state.sums.mask_count.tolist() == [1, 0, 2, 1]
     receipt = state.remove("client 0", upload([1, 0, 3, 0]), TRAINING)
-    assert '"verdict":"BIT_EXACT"' in receipt.body
+    assert receipt.body.verdict == Verdict.BIT_EXACT
     assert state.digest() == alone
 
 

@@ -26,7 +26,9 @@ from fedsift.core.ledger import Ledger
 from fedsift.core.server_state import ServerState
 from fedsift.federation.round_log import LoggedRounds
 from fedsift.protocol.client_rounds import ClientRounds
-from fedsift.runs import run as simulation, run_folder
+from fedsift.runs import ledger_folder, run as simulation
+from fedsift.runs.ledger_folder import LedgerFolder
+from fedsift.runs.result import RunResult
 from fedsift.runs.run_folder import RunFolder
 from fedsift.runtime.progress import PhaseBars
 from tests.cli.commands import result_of
@@ -34,15 +36,17 @@ from tests.runtime.drifting import DATASET, LEAVERS, drift_in_the_second_round, 
 
 RUNS = 24
 _WATCHED: list[tuple[Any, Sequence[str]]] = [
-    (RunFolder, ("create", "sweep", "masks", "write_certificates", "write_result")),
+    (LedgerFolder, ("create", "sweep", "masks", "write_certificates")),
+    (RunFolder, ("write_result",)),
     (ServerState, ("create", "merge", "merge_sums", "fold", "stage_removal", "commit_removals", "refuse", "serve")),
     (Ledger, ("set", "append_journal", "insert_member", "write_sums", "clear_journal", "delete_member")),
     (Ledger, ("append_receipt", "scrub", "close")),
     (ClientRounds, ("query", "tell")),
     (LoggedRounds, ("before_removals", "aggregate_evaluate")),
     (Path, ("replace", "unlink")),
-    (run_folder, ("certify",)),
-    (simulation, ("federate", "run_result")),
+    (ledger_folder, ("certify",)),
+    (simulation, ("federate",)),
+    (RunResult, ("of",)),
 ]
 
 

@@ -47,8 +47,7 @@ def state_of(out: Path) -> tuple[str, list[str]]:
 def never_joined(pool: WorkerPool, config: RunConfig, *left: str) -> str:
     stayed = [f"client {index}" for index in range(8) if f"client {index}" not in left]
     alone = RunConfig(**{**vars(config), "evaluate": False})
-    digest: str = federate(pool, alone, places([f"client {index}" for index in range(8)], stayed))["state_digest"]
-    return digest
+    return federate(pool, alone, places([f"client {index}" for index in range(8)], stayed)).state_digest
 
 
 @pytest.mark.parametrize("own_table", [0, 2], indirect=True, ids="{} commit steps".format)

@@ -5,11 +5,11 @@ import json
 from pathlib import Path
 
 import pytest
-from fedsift.federation.server_app import open_state
 from rich.console import Console
 
 from fedsift.configuration.run_config import RunConfig, write_toml
 from fedsift.core.server_state import ServerState
+from fedsift.federation.run_state import open_state
 from fedsift.runs.federate import federate, places
 from fedsift.runs.run import run
 from fedsift.runs.run_folder import RunFolder
@@ -55,8 +55,8 @@ def test_no_workers_are_started_for_nobody(config: RunConfig) -> None:
     with ray_session(0, config) as pool:
         assert len(pool) == 0
         outcome = federate(pool, config, {})
-    assert outcome["state_digest"] == nobody(config)
-    assert (outcome["member_digests"], outcome["environments"]) == ({}, [])
+    assert outcome.state_digest == nobody(config)
+    assert (outcome.member_digests, outcome.environments) == ({}, [])
 
 
 @pytest.mark.parametrize("partial_sums", [False, True])
@@ -84,7 +84,7 @@ def test_all_leave_and_one_comes_back(
     assert result_of(out) == result
 
     assert invoke("join", str(out), EVERYONE[1])[0] == 0
-    alone = federate(pool, config, places(EVERYONE, [EVERYONE[1]]))["state_digest"]
+    alone = federate(pool, config, places(EVERYONE, [EVERYONE[1]])).state_digest
     assert result_of(out)["state_digest"] == alone
     assert invoke("verify", str(out), "--oracle")[0] == 0
 

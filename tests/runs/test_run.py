@@ -12,9 +12,10 @@ import pytest
 
 from fedsift.configuration.run_config import RunConfig, write_toml
 from fedsift.core.contribution import Contribution
+from fedsift.core.receipt import Verdict
 from fedsift.core.running_sums import RunningSums
 from fedsift.runs.federate import federate
-from fedsift.runs.result import proven, run_result
+from fedsift.runs.result import Oracle, RunResult
 from fedsift.runtime.worker_pool import WorkerPool
 from tests.cli.commands import COMMAND, SHELL, fedsift, invoke, result_of, run_until
 
@@ -112,11 +113,11 @@ def test_a_single_wrong_bit_is_found(
     everyone = {f"client {index}": index for index in range(8)}
     outcome = federate(pool, config, everyone, masks=tmp_path)
     oracle = federate(pool, never_joined, {each: place for each, place in everyone.items() if place != 2})
-    result = run_result(config, "answer probability", outcome, oracle, {})
-    assert result["removals"][0]["verdict"] == "BIT_EXACT"  # The upload matched; only the oracle sees the rest.
-    assert result["oracle"] == {"state_digest": oracle["state_digest"], "bit_identical": False}
-    assert result["oracle"]["state_digest"] != result["state_digest"]
-    assert not proven(result)
+    result = RunResult.of(config, "answer probability", outcome, oracle.state_digest, {})
+    assert result.removals[0].verdict == Verdict.BIT_EXACT  # The upload matched; only the oracle sees the rest.
+    assert result.oracle == Oracle(oracle.state_digest, bit_identical=False)
+    assert oracle.state_digest != result.state_digest
+    assert not result.proven
 
 
 def descendants(process_id: int) -> set[int]:

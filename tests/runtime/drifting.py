@@ -3,6 +3,7 @@
 The two that are refused have other data than they were merged with from the second round on.
 """
 
+import dataclasses
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +15,7 @@ from flwr.serverapp import Grid
 
 from fedsift.core.ledger import Ledger
 from fedsift.federation.round_log import LoggedRounds
+from fedsift.runs.result import RunResult
 
 LEAVERS = ("client 2", "client 3", "client 4", "client 5")
 MODULE = "drifting_rows"
@@ -63,19 +65,20 @@ def drift_in_the_second_round(patch: pytest.MonkeyPatch, drifted: Path) -> None:
     patch.setattr(LoggedRounds, "configure_train", drifting)
 
 
-def numbers(result: dict[str, Any]) -> dict[str, Any]:
-    """All that a result tells of what was computed; not how long it took and how much memory."""
+def numbers(result: RunResult | dict[str, Any]) -> dict[str, Any]:
+    """All that a result, or result.json, tells of what was computed; not how long it took and how much memory."""
+    result = dataclasses.asdict(result) if isinstance(result, RunResult) else result
     return {key: value for key, value in result.items() if key not in ("seconds", "server_peak_memory_bytes")}
 
 
 def left_behind(out: Path) -> dict[str, Any]:
     """What lies in a run's folder: its files, and receipts but for their time."""
     ledger = Ledger.open(out / "ledger.sqlite")
-    bodies = [json.loads(receipt.body) for receipt in ledger.receipts()]
+    receipts = [receipt.body.values() for receipt in ledger.receipts()]
     config = json.loads(ledger.get("config"))
     ledger.close()
     return {
         "files": sorted(str(file.relative_to(out)) for file in out.rglob("*")),
-        "receipts": [{key: value for key, value in body.items() if key != "time"} for body in bodies],
+        "receipts": [{key: value for key, value in body.items() if key != "time"} for body in receipts],
         "config": config,
     }

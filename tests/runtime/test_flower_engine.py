@@ -47,7 +47,7 @@ def test_the_same_run_on_flowers_own_engine(pool: WorkerPool, tiny_config: RunCo
     clients = [f"client {place}" for place in range(4)]
     stayed = places(clients, [each for each in clients if each != removal["client"]])
     never_joined = federate(pool, dataclasses.replace(tiny_config, evaluate=False), stayed)
-    assert told["state_digest"] == never_joined["state_digest"]
+    assert told["state_digest"] == never_joined.state_digest
     ledger = Ledger.open(out / "ledger.sqlite", read_only=True)
     assert [finding.problems for finding in audit(ledger)] == [[], [], [], [], []]
     assert ledger.node_key(clients[0]) == ""  # Simulated nodes have no keys to be tied to.

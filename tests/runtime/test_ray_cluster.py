@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fedsift.federation.server_app import open_state
 from safetensors.torch import load_file, save_file
 
 from fedsift.configuration.run_config import RunConfig, write_toml
 from fedsift.core.errors import BadInput
+from fedsift.federation.run_state import open_state
 from fedsift.learning.models import load_learner
 from fedsift.runs.federate import federate, places
 from fedsift.runtime.cluster import connect

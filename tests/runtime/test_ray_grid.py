@@ -6,15 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from flwr.app import ArrayRecord, ConfigRecord, Context, Message, RecordDict, UserConfig
+from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict, UserConfig
 
 from fedsift.configuration.run_config import RunConfig
-from fedsift.federation import server_app
+from fedsift.federation.run_state import open_state
 from fedsift.protocol import messages
+from fedsift.protocol.partial_merge import PartialMerge
 from fedsift.runtime.in_flight import WorkerDied
 from fedsift.runtime.ray_grid import RayGrid, node_configs
 from fedsift.runtime.ray_session import CLIENT_APP
 from fedsift.runtime.worker_pool import WorkerPool
+from fedsift.strategies.sift_masks import SiftMasks
 
 EIGHT = {f"client {place}": place for place in range(8)}
 THREE = {f"client {place}": place for place in range(3)}
@@ -27,9 +29,11 @@ def config(tiny_config: RunConfig) -> RunConfig:
 
 def state_digest(pool: WorkerPool, config: RunConfig, nodes: list[UserConfig]) -> str:
     grid = RayGrid(pool, nodes, config.to_user_config())
-    context = Context(1, 1, {"rounds": 1}, RecordDict(), config.to_user_config())
-    server_app.app(grid, context)
-    return str(context.state.config_records["outcome"]["json"]).split('"state_digest": "')[1][:64]
+    state = open_state(config, None, capacity=len(nodes))
+    if config.partial_sums:
+        grid.partial_merge = PartialMerge(state.terms, state.ledger.checksum_secret)
+    SiftMasks(state, (), evaluate=False).start(grid, ArrayRecord(), num_rounds=1)
+    return state.digest().hex()
 
 
 @pytest.fixture(scope="module")

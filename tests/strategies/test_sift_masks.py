@@ -4,7 +4,6 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from fedsift.federation.server_app import merge_in_workers
 from flwr.app import ArrayRecord, ConfigRecord, UserConfig
 
 from fedsift.configuration.run_config import RunConfig
@@ -13,6 +12,7 @@ from fedsift.core.mask_file import load_mask
 from fedsift.core.server_state import ServerState
 from fedsift.federation.client_folder import ClientFolder
 from fedsift.learning.models import load_layout
+from fedsift.protocol.partial_merge import PartialMerge
 from fedsift.runtime import ray_grid
 from fedsift.runtime.ray_grid import RayGrid
 from fedsift.runtime.worker_pool import WorkerPool
@@ -54,7 +54,7 @@ def federate(
     terms = UploadTerms(layout.digest, layout.size, config.sign_seed, config.grid)
     state = state or ServerState.create(None, terms, clients)
     if partial_sums:
-        merge_in_workers(grid, state)
+        grid.partial_merge = PartialMerge(state.terms, state.ledger.checksum_secret)
     strategy = SiftMasks(state, ("paper", "coordinate", "own"), node_keys=keys)
     train_config = ConfigRecord({"score": True})
     strategy.start(grid, ArrayRecord(), num_rounds=2, train_config=train_config)
@@ -70,7 +70,7 @@ def test_merge_serve_remove(
     merge, removal = strategy.rounds
     assert sorted(merge.joined) == [f"client {index}" for index in range(CLIENTS)]
     assert set(merge.scores["client 1"]) == {"zero_shot", "local", "merged", "paper", "coordinate", "own"}
-    assert sorted((each["client"], each["verdict"], each["steps_retrained"]) for each in removal.receipts) == [
+    assert sorted((each.client, each.verdict, each.steps_retrained) for each in removal.receipts) == [
         (each, "BIT_EXACT", config.steps) for each in left
     ]
     assert set(removal.scores["client 1"]) == {"merged"}
@@ -85,8 +85,8 @@ def test_merge_serve_remove(
     never_joined = federate(pool, config, tmp_path, absent)
     assert {*never_joined.rounds[0].joined, *left} == {f"client {index}" for index in range(CLIENTS)}
     assert never_joined.state.digest() == strategy.state.digest()
-    assert removal.receipts[0]["state_before"] == merge.state_digest
-    assert removal.receipts[0]["state_after"] == removal.state_digest == strategy.state.digest().hex()
+    assert removal.receipts[0].state_before == merge.state_digest
+    assert removal.receipts[0].state_after == removal.state_digest == strategy.state.digest().hex()
 
 
 def test_commit_steps_change_what_is_merged(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
@@ -159,12 +159,12 @@ def test_a_rerun_that_differs_leaves_the_state_untouched(
     config = dataclasses.replace(tiny_config, leave=("client 1", "client 2"))
     strategy = federate(pool, config, tmp_path, {1: "flip a bit of the rerun"})
     removal = strategy.rounds[1]
-    assert {each["client"]: each["verdict"] for each in removal.receipts} == {
+    assert {each.client: each.verdict for each in removal.receipts} == {
         "client 1": "REFUSED",
         "client 2": "BIT_EXACT",
     }
     assert "same data and environment, another upload" in removal.failures["client 1"]
-    assert {each["state_after"] for each in removal.receipts} == {removal.state_digest}
+    assert {each.state_after for each in removal.receipts} == {removal.state_digest}
     assert sorted(strategy.state.members) == ["client 0", "client 1", "client 3"]
     load_mask(tmp_path, "client 1", strategy.state.terms)  # Still a member, still served.
     assert "coordinate" in removal.scores["client 1"]
@@ -174,7 +174,7 @@ def test_a_removal_in_anothers_name_is_refused(pool: WorkerPool, tiny_config: Ru
     config = dataclasses.replace(tiny_config, leave=("client 2",))
     strategy = federate(pool, config, tmp_path, {2: "remove client 0"})
     merge, removal = strategy.rounds
-    assert [(each["client"], each["verdict"]) for each in removal.receipts] == [("client 2", "REFUSED")]
+    assert [(each.client, each.verdict) for each in removal.receipts] == [("client 2", "REFUSED")]
     assert "in the name of client 'client 0'" in removal.failures["client 2"]
     assert removal.state_digest == merge.state_digest
     assert len(strategy.state.members) == CLIENTS

@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flwr.app import Context, RecordDict
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.configuration.server_settings import ServerSettings
 from fedsift.core.ledger import Ledger
 from fedsift.data.kinds.own import EACH_ITS_OWN
-from fedsift.federation import server_app
 from fedsift.federation.client_folder import ClientFolder
+from fedsift.runs.federate import federate
 from fedsift.runtime.credentials import make_certificates, make_node_key
-from fedsift.runtime.ray_grid import RayGrid, node_configs
 from fedsift.runtime.worker_pool import WorkerPool
 from tests.simulations.flower.deployment import Deployment, Process, wait_for
 
@@ -59,10 +57,7 @@ def settings(deployment: Deployment, **changed: Any) -> ServerSettings:
 
 def simulated_digest(pool: WorkerPool, config: RunConfig, clients: list[str]) -> str:
     places = {client_id: place for place, client_id in enumerate(CLIENTS) if client_id in clients}
-    user_config = dataclasses.replace(config, evaluate=False).to_user_config()
-    context = Context(1, 1, {"rounds": 1}, RecordDict(), user_config)
-    server_app.app(RayGrid(pool, node_configs(places), user_config), context)
-    return str(json.loads(str(context.state.config_records["outcome"]["json"]))["state_digest"])
+    return federate(pool, dataclasses.replace(config, evaluate=False), places).state_digest
 
 
 @pytest.fixture(autouse=True)

@@ -6,11 +6,11 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
-from fedsift.studies.optout.plan import resolve
 
 from fedsift.configuration.run_config import RunConfig, write_toml
 from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.studies.optout.scenario import parse_scenario
+from fedsift.studies.optout.scenario_plan import resolve
 from tests.cli.commands import invoke
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "opt-out.md"
@@ -35,9 +35,9 @@ def scenario(tiny_config: RunConfig, tmp_path: Path) -> Path:
 
 
 def test_two_leave(pool: WorkerPool, scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fedsift.studies.optout.play.ray_session", lambda *_: nullcontext(pool))
+    monkeypatch.setattr("fedsift.studies.optout.play_scenario.ray_session", lambda *_: nullcontext(pool))
     out = tmp_path / "out"
-    arguments = ["--clients", "5", "--held-out", "1", "--full-oracles", "1", "--out", str(out)]
+    arguments = ["--clients", "5", "--newcomers", "1", "--full-oracles", "1", "--out", str(out)]
     code, printed, _ = invoke("optout", str(scenario), *arguments)
     assert code == 0, printed
     assert "2 of 5 clients left. The server is byte for byte" in printed

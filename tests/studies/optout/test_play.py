@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import ray
-from fedsift.studies.optout.play import by_influence, play
 from flwr.app import Message, RecordDict
 from rich.console import Console
 
@@ -28,7 +27,9 @@ from fedsift.runtime.worker import Parcel
 from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.strategies.registry import METHODS
 from fedsift.studies.optout.oracle import chains
+from fedsift.studies.optout.play_scenario import by_influence, play
 from fedsift.studies.optout.scenario import parse_scenario
+from fedsift.studies.optout.step_log import Step
 
 EIGHT = [f"client {place}" for place in range(8)]
 
@@ -36,19 +37,19 @@ EIGHT = [f"client {place}" for place in range(8)]
 @pytest.fixture(autouse=True)
 def _workers(pool: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Scenarios run on the shared workers."""
-    for module in ("studies.optout.play", "runs.verify"):
+    for module in ("studies.optout.play_scenario", "runs.verify"):
         monkeypatch.setattr(f"fedsift.{module}.ray_session", lambda *_: nullcontext(pool))
 
 
 def play_out(toml: str, config: RunConfig, out: Path, **settings: Any) -> dict[str, Any]:
     scenario = parse_scenario(f'title = "t"\n{toml}', "s.toml")
-    return play(scenario, config, out, PhaseBars(Console(quiet=True)), **settings)
+    return dataclasses.asdict(play(scenario, config, out, PhaseBars(Console(quiet=True)), **settings))
 
 
 def never_joined(pool: WorkerPool, config: RunConfig, members: Sequence[str]) -> str:
     """The state digest of a federation of some clients."""
     alone = dataclasses.replace(config, leave=(), evaluate=False, clients=0)
-    return str(federate(pool, alone, {each: EIGHT.index(each) for each in members})["state_digest"])
+    return federate(pool, alone, {each: EIGHT.index(each) for each in members}).state_digest
 
 
 def members_of(result: dict[str, Any]) -> list[list[str]]:
@@ -64,9 +65,9 @@ def members_of(result: dict[str, Any]) -> list[list[str]]:
 def test_one_by_one_to_the_last(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
     config = dataclasses.replace(tiny_config, clients=5)
     toml = '[[leave]]\neverybody = true\npace = "one-by-one"'
-    result = play_out(toml, config, tmp_path / "out", held_out=2, full_oracles=2)
+    result = play_out(toml, config, tmp_path / "out", newcomers=2, full_oracles=2)
     steps = result["steps"]
-    assert (result["verdict"], result["clients"], result["held_out"]) == ("proven", 5, 2)
+    assert (result["verdict"], result["clients"], result["newcomers"]) == ("proven", 5, 2)
     assert [step["members"] for step in steps] == [5, 4, 3, 2, 1, 0]
     assert [step["state_digest"] for step in steps] == [
         never_joined(pool, config, members) for members in members_of(result)
@@ -88,7 +89,7 @@ def test_one_by_one_to_the_last(pool: WorkerPool, tiny_config: RunConfig, tmp_pa
     assert scores[0]["stayers_change_mean"] == scores[0]["stayers_change_worst"] == 0
     assert scores[-1]["held_in"] is scores[-1]["worst_decile"] is scores[-1]["stayers_change_worst"] is None
     # Without members the merged model is the base model, whoever scores it.
-    assert 0 < scores[-1]["held_out"] < 1
+    assert 0 < scores[-1]["newcomers"] < 1
     for score in scores[1:-1]:
         assert score["stayers_change_worst"] <= score["stayers_change_mean"]
         assert score["worst_decile"] <= score["held_in"]
@@ -106,8 +107,7 @@ def test_one_by_one_to_the_last(pool: WorkerPool, tiny_config: RunConfig, tmp_pa
     assert not any((out / "masks").iterdir())
     assert json.loads((out / "result.json").read_text(encoding="utf-8")) == result
     bars = PhaseBars(Console(quiet=True))
-    _, findings = verify(out, False, out / "certificates" / "0003.json", bars)
-    assert not [finding for finding in findings if finding.problems]
+    assert verify(out, False, out / "certificates" / "0003.json", bars).holds
 
 
 def test_batches_returners_and_misbehaviour(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
@@ -167,22 +167,22 @@ def test_scores_are_means_over_who_they_say(pool: WorkerPool, tiny_config: RunCo
     """Against a plain run with the same leavers, whose result tells the scores client by client."""
     config = dataclasses.replace(tiny_config, clients=7)
     toml = '[[leave]]\nclients = ["client 2", "client 4"]'
-    step, last = play_out(toml, config, tmp_path / "out", held_out=1, full_oracles=0)["steps"]
+    step, last = play_out(toml, config, tmp_path / "out", newcomers=1, full_oracles=0)["steps"]
     run = dataclasses.replace(tiny_config, leave=("client 2", "client 4"))
     everyone = {each: place for place, each in enumerate(EIGHT)}
     masks = tmp_path / "masks"
     masks.mkdir()
-    before, after = federate(pool, run, everyone, masks=masks, held_out=["client 7"])["rounds"]
+    before, after = federate(pool, run, everyone, masks=masks, newcomers=["client 7"]).rounds
     served = [
-        {each: score[run.localise] for each, score in r["scores"].items() if run.localise in score}
+        {each: score[run.localise] for each, score in r.scores.items() if run.localise in score}
         for r in (before, after)
     ]
     assert step["scores"]["held_in"] == pytest.approx(sum(served[0].values()) / 7)
     assert step["scores"]["worst_decile"] == min(served[0].values())
-    assert step["scores"]["held_out"] == before["scores"]["client 7"]["merged"]
+    assert step["scores"]["newcomers"] == before.scores["client 7"]["merged"]
     assert last["scores"]["held_in"] == pytest.approx(sum(served[1].values()) / 5)
-    assert last["scores"]["held_out"] == after["scores"]["client 7"]["merged"]
-    left = [after["scores"][each]["merged"] for each in ("client 2", "client 4")]
+    assert last["scores"]["newcomers"] == after.scores["client 7"]["merged"]
+    left = [after.scores[each]["merged"] for each in ("client 2", "client 4")]
     assert last["scores"]["leavers"] == pytest.approx(sum(left) / 2)
     changes = [served[1][each] - served[0][each] for each in served[1]]
     assert last["scores"]["stayers_change_mean"] == pytest.approx(sum(changes) / 5)
@@ -193,7 +193,7 @@ def test_scores_are_means_over_who_they_say(pool: WorkerPool, tiny_config: RunCo
 def test_the_most_influential_leave_first(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
     toml = '[[leave]]\nmost-influential = 2\npace = "one-by-one"'
     config = dataclasses.replace(tiny_config, evaluate=False)
-    result = play_out(toml, config, tmp_path / "out", held_out=0, full_oracles=0)
+    result = play_out(toml, config, tmp_path / "out", newcomers=0, full_oracles=0)
     masks = tmp_path / "masks"
     masks.mkdir()
     federate(pool, config, {each: place for place, each in enumerate(EIGHT)}, masks=masks)
@@ -227,8 +227,23 @@ def test_a_single_wrong_bit_is_found(tiny_config: RunConfig, tmp_path: Path, mon
 
 
 def test_chains_only_ever_grow() -> None:
-    def step(number: int, joined: str = "", left: str = "") -> dict[str, Any]:
-        return {"step": number, "joined": list(joined), "left": list(left)}
+    def step(number: int, joined: str = "", left: str = "") -> Step:
+        return Step(
+            step=number,
+            members=0,
+            asked=[],
+            left=list(left),
+            joined=list(joined),
+            refused={},
+            offline=[],
+            failures={},
+            state_digest="",
+            trainings=0,
+            steps_retrained=0,
+            bytes_up=0,
+            seconds=0.0,
+            scores=None,
+        )
 
     steps = [step(0, "abcdef"), step(1, left="a"), step(2, left="bc"), step(3, "a"), step(4), step(5, "b", "ad")]
     assert chains(steps) == [
@@ -253,7 +268,7 @@ def test_a_client_that_cannot_train_is_told_and_asks_for_nothing(one_cannot_trai
         ({"leave_count": 2}, {}, "leave-count has no place here"),
         ({"oracle": True}, {}, "oracle has no place here"),
         ({"clients": 9}, {}, "has 8 clients"),
-        ({}, {"held_out": -1}, "held-out = -1"),
+        ({}, {"newcomers": -1}, "newcomers = -1"),
         ({}, {"evaluate_every": 0}, "evaluate-every = 0"),
         ({"clients": 1}, {}, "number = 2: only 1 of 1 clients"),
         ({"lr": 1e37, "steps": 20}, {}, "no client could be merged; client 'client "),

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fedsift.studies.optout.rounds import OptOutRounds
 from rich.console import Console
 
 from fedsift.configuration.run_config import RunConfig, write_toml
@@ -17,8 +16,11 @@ from fedsift.core.server_state import ServerState
 from fedsift.runs.run_folder import RunFolder
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.worker_pool import WorkerPool
-from fedsift.studies.optout import play as optout
+from fedsift.studies.optout import play_scenario as optout
 from fedsift.studies.optout.scenario import parse_scenario
+from fedsift.studies.optout.scenario_folder import ScenarioFolder
+from fedsift.studies.optout.scenario_result import ScenarioResult
+from fedsift.studies.optout.scenario_rounds import ScenarioRounds
 from tests.cli.commands import kill_when
 from tests.runs.stopping import stopped
 
@@ -44,7 +46,7 @@ import sys
 from pathlib import Path
 from rich.console import Console
 from fedsift.configuration.run_config import RunConfig, read_toml
-from fedsift.studies.optout.play import play
+from fedsift.studies.optout.play_scenario import play
 from fedsift.runtime.progress import PhaseBars
 from fedsift.studies.optout.scenario import read_scenario
 config, scenario, out = sys.argv[1:]
@@ -56,18 +58,19 @@ play(read_scenario(scenario), RunConfig.from_mapping(read_toml(Path(config))), P
 @pytest.fixture(autouse=True)
 def _workers(pool: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Scenarios run on the shared workers."""
-    monkeypatch.setattr("fedsift.studies.optout.play.ray_session", lambda *_: nullcontext(pool))
+    monkeypatch.setattr("fedsift.studies.optout.play_scenario.ray_session", lambda *_: nullcontext(pool))
 
 
 def bars() -> PhaseBars:
     return PhaseBars(Console(quiet=True))
 
 
-def start(config: RunConfig, out: Path) -> dict[str, Any]:
-    return optout.play(parse_scenario(TOML, "s.toml"), config, out, bars(), held_out=0, full_oracles=2)
+def start(config: RunConfig, out: Path) -> ScenarioResult:
+    return optout.play(parse_scenario(TOML, "s.toml"), config, out, bars(), newcomers=0, full_oracles=2)
 
 
-def without_seconds(result: dict[str, Any]) -> dict[str, Any]:
+def without_seconds(played: ScenarioResult) -> dict[str, Any]:
+    result = dataclasses.asdict(played)
     steps = [{key: value for key, value in step.items() if key != "seconds"} for step in result["steps"]]
     return {**{key: value for key, value in result.items() if key != "seconds"}, "steps": steps}
 
@@ -75,11 +78,11 @@ def without_seconds(result: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def undisturbed(pool: WorkerPool, tiny_config: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fedsift.studies.optout.play.ray_session", lambda *_: nullcontext(pool))
+        patch.setattr("fedsift.studies.optout.play_scenario.ray_session", lambda *_: nullcontext(pool))
         result = start(tiny_config, tmp_path_factory.mktemp("optout") / "out")
-    assert [len(step["refused"]) for step in result["steps"]] == [0, 2, 1, 0]
-    assert [step["joined"] for step in result["steps"][1:]] == [[], ["client 0"], []]
-    assert result["verdict"] == "refused"
+    assert [len(step.refused) for step in result.steps] == [0, 2, 1, 0]
+    assert [step.joined for step in result.steps[1:]] == [[], ["client 0"], []]
+    assert result.verdict == "refused"
     return without_seconds(result)
 
 
@@ -90,10 +93,10 @@ def undisturbed(pool: WorkerPool, tiny_config: RunConfig, tmp_path_factory: pyte
         pytest.param(optout, "_look_at_merge", 1, marks=pytest.mark.slow),
         (ServerState, "commit_removals", 2),
         pytest.param(ServerState, "refuse", 2, marks=pytest.mark.slow),
-        (OptOutRounds, "_write_down", 2),
+        (ScenarioRounds, "_write_down", 2),
         pytest.param(optout, "chain_digests", 2, marks=pytest.mark.slow),
         pytest.param(optout, "federate", 2, marks=pytest.mark.slow),
-        (RunFolder, "write_result", 1),
+        (ScenarioFolder, "write_result", 1),
     ],
     ids=lambda value: getattr(value, "__name__", str(value)),
 )

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from fedsift.studies.optout.plan import Plan, Step, resolve
 from hypothesis import given, strategies as st
 
 from fedsift.configuration.run_config import RunConfig
@@ -14,6 +13,7 @@ from fedsift.core.seeds import derive_seed
 from fedsift.data.kinds.people import PeopleDataset
 from fedsift.studies.optout.groups import clients_with
 from fedsift.studies.optout.scenario import parse_scenario, read_scenario, ready_scenarios
+from fedsift.studies.optout.scenario_plan import Plan, Step, resolve
 
 EIGHT = [f"c{place}" for place in range(8)]
 
