@@ -11,7 +11,7 @@ from fedsift.learning.fine_tuning import FineTuner
 from fedsift.learning.flat_model import FlatModel
 from fedsift.learning.local_trainer import LocalTrainer
 from fedsift.learning.model_settings import ModelSettings
-from fedsift.learning.models import load_learner
+from fedsift.learning.models import load_model
 from fedsift.learning.reproducibility import make_deterministic
 from fedsift.learning.tasks.task import Task
 from fedsift.learning.tuning_settings import TuningSettings
@@ -23,7 +23,7 @@ dataset_of = lru_cache(maxsize=1)(load_dataset)
 def learner(model: ModelSettings) -> tuple[FlatModel, Task]:
     """M0 and the task."""
     make_deterministic()  # Flower's own engines do not, as `fedsift.runtime.worker` does.
-    return load_learner(model)
+    return load_model(model)
 
 
 @lru_cache(maxsize=1)
