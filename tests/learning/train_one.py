@@ -31,8 +31,8 @@ def terms() -> UploadTerms:
 def train(others_before: int = 0, compiled: bool = False) -> dict[str, Any]:
     """In this process, after so many others; the upload in hexadecimal, the environment, and seconds."""
     make_deterministic()
-    learner = load_model(dataclasses.replace(MODEL, compile=compiled))
-    trainer = LocalTrainer(*learner, terms(), SETTINGS, root_seed=1)
+    model_and_task = load_model(dataclasses.replace(MODEL, compile=compiled))
+    trainer = LocalTrainer(*model_and_task, terms(), SETTINGS, root_seed=1)
     people = PeopleDataset(0, 3)
     for place, other in enumerate(("person-0002", "person-0000")[:others_before]):
         trainer.tune(other, people.train_examples(other)[: 5 * place + 1])  # of a single row, and of some
