@@ -12,23 +12,27 @@ from typer.models import ArgumentInfo
 from fedsift.cli.leavers import LEAVE_FILE, leavers_given
 from fedsift.configuration.run_config import PRESETS, RunConfig, read_toml
 from fedsift.core.errors import unknown_name
-from fedsift.core.options import Group, Option, hyphened
+from fedsift.core.options import Group, Option, Options, hyphened
 
 JSON = typer.Option("--json", help="Print JSON instead of a table.")
 # What says of which clients a model learns, and how.
 TRAINING = (Group.DATA, Group.MODEL, Group.TUNING, Group.MACHINE)
 
 
-def takes(*chosen: str, without: str = "") -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command options of a run's configuration, after its own arguments and before its own options.
+def takes(
+    *chosen: str, without: str = "", of: type[Options] = RunConfig
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command options of a settings class, after its own arguments and before its own options.
 
     The command gets them as one mapping, `overrides`, from their names to what was given, None for what was not.
 
     Args:
-        chosen: groups of options, and names of single ones.
+        chosen: groups of options, and names of single ones; all for none.
         without: one of these that the command does not take.
+        of: declares them; by default a run's configuration.
     """
-    declared = {name: each for name, each in RunConfig.options().items() if {name, each.group} & {*chosen} - {without}}
+    wanted = {*(chosen or Group)} - {without}
+    declared = {name: each for name, each in of.options().items() if {name, each.group} & wanted}
     shared = {name: _annotation(each) for name, each in declared.items() if name != without}
     if Group.LEAVERS in chosen:
         shared["leave_file"] = LEAVE_FILE

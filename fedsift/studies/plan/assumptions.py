@@ -1,23 +1,12 @@
 """What a plan is made from: the sizes of a federation, and how fast its machines are."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from fedsift.core.errors import BadInput, unknown_name
-from fedsift.core.options import MOST
+from fedsift.configuration.run_config import RunConfig
+from fedsift.core.errors import BadInput
+from fedsift.core.options import Group, Options, option
 from fedsift.core.quantisation import QuantisationGrid
-
-# Option -> the least and the most that it may be, and whether it must be whole.
-_RANGES = {
-    "model_parameters": (1, 10**15, True),
-    "clients": (1, 10**6, True),  # The registry's costs are added up over every member that leaves.
-    "steps": (1, MOST, True),
-    "batch_size": (1, MOST, True),
-    "tokens": (1, MOST, True),
-    "density": (0, 1, False),
-    "devices": (1, MOST, True),
-    "codec_rate": (1, 10**18, False),
-}
 
 
 class Precision(NamedTuple):
@@ -39,54 +28,55 @@ PRECISIONS = {"float32": Precision(4, 25, 67e12), "bfloat16": Precision(2, 23, 9
 SUSTAINED = 0.5  # share of the peak that a device is taken to keep up
 
 
+def _as_of_a_run(name: str) -> Any:
+    return option(**vars(RunConfig.options()[name]))
+
+
 @dataclass(frozen=True, kw_only=True)
-class Assumptions:
-    """A federation, and its machines. Names are those of the options of `fedsift plan`.
+class Assumptions(Options):
+    """A federation of P parameters, n of them tuned, and T clients, and its machines."""
 
-    Attributes:
-        model_parameters: P, of the whole model, with those that stay frozen.
-        tuned: n, or up to 1 the share n / P.
-        clients: T.
-        removals: how many of them leave, one after the other; 0 for one in a hundred, but at least one.
-        steps: optimiser steps of a training.
-        batch_size: rows a step.
-        tokens: of a row.
-        levels: the highest quantised magnitude.
-        density: k / n, the share of entries that a client's mask keeps.
-        dtype: of the base weights on a client.
-        flops: FLOP/s that a device keeps up; 0 for half of an H200's peak in `dtype`.
-        devices: how many train at once, a client each.
-        codec_rate: entries that a core of the server decodes and adds to the sums in a second.
-    """
-
-    model_parameters: float
-    tuned: float
-    clients: int
-    removals: int
-    steps: int
-    batch_size: int
-    tokens: int
-    levels: int
-    density: float
-    dtype: str
-    flops: float
-    devices: int
-    codec_rate: float
+    model_parameters: float = option(1.2e9, "Of the whole model, frozen ones included.", Group.MODEL, ge=1, le=10**15)
+    tuned: float = option(1.0, "How many of them are tuned, or up to 1 which share.", Group.MODEL, gt=0)
+    dtype: str = _as_of_a_run("dtype")
+    # A method's costs are added up over every member that leaves.
+    clients: int = option(500, "How many clients.", Group.DATA, ge=1, le=10**6)
+    tokens: int = option(RunConfig.max_length, "Tokens a row, with those of its prompt.", Group.DATA, ge=1)
+    removals: int = option(
+        0, "How many leave, one after the other; 0 for one in a hundred, but at least one.", Group.LEAVERS, ge=0
+    )
+    steps: int = _as_of_a_run("steps")
+    batch_size: int = _as_of_a_run("batch_size")
+    levels: int = _as_of_a_run("levels")
+    density: float = option(
+        0.4, "Share of entries that a mask keeps; docs/planning.md has examples.", Group.GRID, ge=0, le=1
+    )
+    flops: float = option(
+        0.0,
+        "FLOP/s that a device keeps up; 0 for half of an H200's dense peak: 3.35e13 in float32, 4.95e14 in bfloat16.",
+        Group.MACHINE,
+        ge=0,
+        le=10**24,
+    )
+    devices: int = option(1, "How many devices train at once, a client each.", Group.MACHINE, ge=1)
+    codec_rate: float = option(
+        5e8,
+        "Entries a second that a core of the server decodes and adds (fedsift bench --codec).",
+        Group.MACHINE,
+        ge=1,
+        le=10**18,
+    )
 
     def __post_init__(self) -> None:
-        for name, (least, most, whole) in _RANGES.items():
-            _check(name, getattr(self, name), least, most, whole)
-        if self.tuned > 1:
-            _check("tuned", self.tuned, 1, int(self.model_parameters), True)
-        elif not self.tuned > 0 or not self.tuned_parameters:
-            raise BadInput(f"tuned = {self.tuned:g}: a share of the parameters, above 0 and at most 1, or their number")
-        if self.removals:
-            _check("removals", self.removals, 1, self.clients, True)
-        if self.flops:
-            _check("flops", self.flops, 1, 10**24, False)
-        if self.dtype not in PRECISIONS:
-            raise unknown_name("dtype", self.dtype, PRECISIONS)
-        _ = self.grid
+        super().__post_init__()
+        if not self.model_parameters.is_integer():
+            raise BadInput(f"model-parameters = {self.model_parameters:g}: give a whole number")
+        if not (self.tuned <= 1 or (self.tuned.is_integer() and self.tuned <= self.model_parameters)):
+            raise BadInput(f"tuned = {self.tuned:.12g}: give a whole number from 1 to {int(self.model_parameters):,}")
+        if not self.tuned_parameters:
+            raise BadInput(f"tuned = {self.tuned:g}: not one parameter; give a larger share, or their number")
+        if self.removals > self.clients:
+            raise BadInput(f"removals = {self.removals}: give a whole number from 1 to {self.clients:,}")
 
     @property
     def tuned_parameters(self) -> int:
@@ -112,22 +102,3 @@ class Assumptions:
     def grid(self) -> QuantisationGrid:
         """The quantisation grid; its unit is of no consequence here."""
         return QuantisationGrid(self.levels, max_magnitude=1.0)
-
-
-def _check(name: str, value: float, least: int, most: int, whole: bool) -> None:
-    """See that an option is in its range.
-
-    Raises:
-        BadInput: it is not, or it is a fraction and should not be.
-    """
-    if not least <= value <= most or (whole and value != int(value)):
-        kind = "a whole number" if whole else "a number"
-        raise BadInput(f"{name.replace('_', '-')} = {_short(value)}: give {kind} from {least:,} to {most:,}")
-
-
-def _short(value: float) -> str:
-    """A number of at most a few digits, however large it is."""
-    try:
-        return f"{value:.12g}"
-    except OverflowError:
-        return "a number beyond all bounds"

@@ -53,7 +53,7 @@ def test_defaults_are_those_of_a_run() -> None:
     [
         (["--clients", "0"], "clients = 0: give a whole number from 1 to 1,000,000"),
         (["--tuned", "2e9"], "tuned = 2000000000: give a whole number from 1 to 1,200,000,000"),
-        (["--levels", "4294967296"], "levels = 4294967296: the highest level is 1 to 2^32 - 1"),
+        (["--levels", "4294967296"], "levels: far too large a number; give at most 4,294,967,295"),
         (["--dtype", "half"], "unknown dtype 'half'"),
     ],
 )
