@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup run test check
+.PHONY: setup run test test-exhaustive check
 
 setup: .venv/ready
 
@@ -17,6 +17,10 @@ run: setup
 
 test: setup
 	$(BIN)/pytest
+
+# The sweeps and property tests at full size: every kill point and bit, thousands of broken uploads.
+test-exhaustive: setup
+	$(BIN)/pytest -m 'exhaustive or hypothesis' --hypothesis-profile exhaustive
 
 check: setup
 	$(BIN)/ruff check .

@@ -10,22 +10,15 @@ Its authors shard single samples for a recommender; here the unit that is sharde
 A removal can move the clusters, so up to all others train again; shards that stay the same do not.
 """
 
-from collections.abc import Container, Iterator, Mapping
-
 import numpy as np
-from flwr.app import Message, RecordDict
-from flwr.serverapp import Grid
 from numpy.typing import NDArray
 
-from fedsift.core.errors import Refused
 from fedsift.core.seeds import derive_seed
-from fedsift.protocol import messages
-from fedsift.protocol.messages import EMBED
-from fedsift.strategies.clustering import balanced_clusters
-from fedsift.strategies.clusters import CLUSTERS
-from fedsift.strategies.compared_method import Recipient, Vector
-from fedsift.strategies.method import Method, everybody_else, models
-from fedsift.strategies.pooled_training import PooledTraining
+from fedsift.core.task_vectors import Vector
+from fedsift.protocol.compared_method import Clients, Recipient, Terms
+from fedsift.protocol.method import EVERYBODY_ELSE, models
+from fedsift.strategies.families.clusters import CLUSTERS, balanced_clusters
+from fedsift.strategies.families.pooled_training import PooledTraining
 
 _TEMPERATURES = (1.0, 10.0, 100.0)  # tau; ours
 
@@ -34,47 +27,26 @@ class Apa(PooledTraining):
     """A client is served the adapters' mean, weighted by how well each fits the client's own rows."""
 
     number = CLUSTERS
-    method = Method(
-        "apa",
-        "APA",
-        "Hu et al. 2024, arXiv 2404.10327",
-        True,
-        everybody_else,
-        "T",
-        models(CLUSTERS),
-        "M S",
-    )
+    name, title, paper, place = "apa", "APA", "Hu et al. 2024, arXiv 2404.10327", 23
+    exact, cost, storage = True, EVERYBODY_ELSE, models(CLUSTERS, "M S")
     candidates = tuple({"temperature": temperature} for temperature in _TEMPERATURES)
 
-    def __init__(self, size: int, evaluated: Container[int], chosen: Mapping[str, float] | None = None) -> None:
+    def __init__(self, size: int, chosen: Terms | None = None) -> None:
         """Begin without members; arguments as of `ComparedMethod`."""
-        super().__init__(size, evaluated, chosen)
+        super().__init__(size, chosen)
         self._hidden: dict[str, NDArray[np.float32]] = {}
 
-    def train(self, server_round: int, grid: Grid) -> Iterator[Message]:
-        """Ask those who joined for their mean hidden states; then as always."""
-        asked = [
-            Message(RecordDict(), dst_node_id=node, message_type=EMBED, group_id=str(server_round))
-            for node in self.nodes_of(self.members - self._hidden.keys())
-        ]
-        for reply in grid.send_and_receive(asked) if asked else ():
-            try:
-                self.client_record(reply)
-                (self._hidden[self.name(reply)],) = messages.reply_task_vectors(reply)
-            except Refused as error:
-                self.failed(self.name(reply), EMBED, error)
+    def deal(self, clients: Clients) -> list[list[list[str]]]:
+        """One slice a pool: a cluster of equal size, by mean hidden states; those who joined are asked for theirs."""
+        self._hidden |= clients.embedded(self.members - self._hidden.keys())
         self._hidden = {client_id: each for client_id, each in self._hidden.items() if client_id in self.members}
-        return super().train(server_round, grid)
-
-    def deal(self) -> list[list[list[str]]]:
-        """One slice a pool: a cluster of equal size."""
-        clients = sorted(self._hidden)
-        if not clients:
+        members = sorted(self._hidden)
+        if not members:
             return []
-        number = min(self.number, len(clients))
-        points = np.stack([self._hidden[client_id] for client_id in clients]).astype(np.float64)
+        number = min(self.number, len(members))
+        points = np.stack([self._hidden[client_id] for client_id in members]).astype(np.float64)
         clusters = balanced_clusters(points, number, derive_seed(0, "apa", ""))
-        return [[[clients[each] for each in np.flatnonzero(clusters == place)]] for place in range(number)]
+        return [[[members[each] for each in np.flatnonzero(clusters == place)]] for place in range(number)]
 
     @staticmethod
     def serve(recipient: Recipient, **terms: float) -> list[Vector]:

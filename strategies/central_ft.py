@@ -1,9 +1,10 @@
 """Central FT: one model on the pooled data of all members, and its clustered form with a model for each cluster."""
 
-from fedsift.strategies.clusters import CLUSTERS
-from fedsift.strategies.compared_method import Recipient, Vector
-from fedsift.strategies.method import Method, everybody_else, model, models, others_of_shard
-from fedsift.strategies.pooled_training import PooledTraining
+from fedsift.core.task_vectors import Vector
+from fedsift.protocol.compared_method import Recipient
+from fedsift.protocol.method import EVERYBODY_ELSE, MODEL, models, others_of_shard
+from fedsift.strategies.families.clusters import CLUSTERS
+from fedsift.strategies.families.pooled_training import PooledTraining
 
 _PAPER = "baseline of arXiv 2504.04626"
 
@@ -11,7 +12,8 @@ _PAPER = "baseline of arXiv 2504.04626"
 class CentralFineTuning(PooledTraining):
     """Everybody is served the one model; a removal trains it again."""
 
-    method = Method("central-ft", "Central FT", _PAPER, True, everybody_else, "T", model, "M")
+    name, title, paper, place = "central-ft", "Central FT", _PAPER, 20
+    exact, cost, storage = True, EVERYBODY_ELSE, MODEL
 
     @staticmethod
     def serve(recipient: Recipient, **terms: float) -> list[Vector]:
@@ -23,16 +25,8 @@ class ClusteredCentralFineTuning(PooledTraining):
     """A member is served its cluster's model; others are scored by all, and the mean is taken."""
 
     number = CLUSTERS
-    method = Method(
-        "clustered-central-ft",
-        "clustered Central FT",
-        _PAPER,
-        True,
-        others_of_shard(CLUSTERS),
-        "T/S",
-        models(CLUSTERS),
-        "M S",
-    )
+    name, title, paper, place = "clustered-central-ft", "clustered Central FT", _PAPER, 21
+    exact, cost, storage = True, others_of_shard(CLUSTERS), models(CLUSTERS, "M S")
 
     @staticmethod
     def serve(recipient: Recipient, **terms: float) -> list[Vector]:

@@ -1,78 +1,115 @@
-"""Consensus TALL-masks: one mask for everybody (Wang et al. 2024, arXiv 2405.07813, section 4.2)."""
+"""Consensus TALL-masks: one mask for everybody, out of all TALL-masks (arXiv 2405.07813, section 4.2).
+
+An entry is kept that at least 2 members' masks keep: one that nobody's mask keeps only does harm, one that a single
+mask keeps serves that member alone (`nik-dim/tall_masks`, src/utils/tallmask_utils.py, `construct_consensus_mask`).
+"""
 
 import hashlib
-import json
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Mapping, Set
 
-from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
-from flwr.serverapp import Grid
+import numpy as np
 
-from fedsift.core.bit_packing import packed_size, unpack_mask
 from fedsift.core.errors import Refused
-from fedsift.protocol import messages
-from fedsift.protocol.messages import TALL_MASKS
-from fedsift.strategies.compared_method import Recipient, Vector
-from fedsift.strategies.merged_fine_tunings import MergedFineTunings
-from fedsift.strategies.merging.consensus_count import ConsensusCount
-from fedsift.strategies.merging.fine_tune_merge import Mean
-from fedsift.strategies.merging.tall_masks import DENSITIES, SCALES, served
-from fedsift.strategies.method import Method, everybody_else, model
+from fedsift.core.task_vectors import Mask, Vector, hash_vector
+from fedsift.protocol.compared_method import Clients, Recipient, Terms, Work
+from fedsift.protocol.method import EVERYBODY_ELSE, MODEL
+from fedsift.strategies.families.merged_fine_tunings import MergedFineTunings
+from fedsift.strategies.fine_tune_merge import Mean
+from fedsift.strategies.tall_masks import DENSITIES, SCALES, lambda_of_density, served, tall_mask
+
+AT_LEAST = 2  # masks
 
 
-class ConsensusTallMasks(MergedFineTunings):
+class ConsensusCount:
+    """How many members' masks keep each entry: 4 bytes a parameter.
+
+    Attributes:
+        members: number of masks counted.
+    """
+
+    def __init__(self, size: int) -> None:
+        """No members, for masks of `size` entries."""
+        self.members = 0
+        self._count = np.zeros(size, np.uint32)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the counts."""
+        return self._count.nbytes
+
+    def add(self, mask: Mask) -> None:
+        """Count a member's mask, shape (n,).
+
+        Raises:
+            Refused: it is of another shape; nothing is changed.
+        """
+        self._check(mask)
+        self._count += mask
+        self.members += 1
+
+    def subtract(self, mask: Mask) -> None:
+        """Discount a member's mask, shape (n,), exactly.
+
+        Raises:
+            Refused: the counts do not contain it; nothing is changed.
+        """
+        self._check(mask)
+        if not self.members or (mask & (self._count == 0)).any():
+            raise Refused("the counts do not contain this mask")
+        self._count -= mask
+        self.members -= 1
+
+    def mask(self, at_least: int = AT_LEAST) -> Mask:
+        """The entries that at least so many masks keep, shape (n,)."""
+        return self._count >= at_least
+
+    def digest(self) -> bytes:
+        """SHA-256 (32 bytes) over the number of members and the counts."""
+        state = hashlib.sha256(self.members.to_bytes(8, "little"))
+        hash_vector(state, self._count)
+        return state.digest()
+
+    def _check(self, mask: Mask) -> None:
+        if mask.dtype != np.bool_ or mask.shape != self._count.shape:
+            raise Refused(f"a mask of {mask.dtype} and shape {mask.shape}; this count takes bool ({len(self._count)},)")
+
+
+class ConsensusTallMasks(MergedFineTunings[Mean]):
     """Everybody is served the mean where at least two members' TALL-masks keep it, times alpha.
 
     After each merge the members make their masks from the sum and send them; they are counted and dropped.
     """
 
-    method = Method(
-        "consensus-tall-masks",
-        "consensus TALL-masks",
-        "Wang et al. 2024, arXiv 2405.07813",
-        True,
-        everybody_else,
-        "T",
-        model,
-        "M",
-    )
+    name, title, place = "consensus-tall-masks", "consensus TALL-masks", 14
+    paper = "Wang et al. 2024, arXiv 2405.07813"
+    exact, cost, storage = True, EVERYBODY_ELSE, MODEL
     candidates = tuple({"density": density, "alpha": alpha} for density in DENSITIES for alpha in SCALES)
 
-    def __init__(self, size: int, evaluated: Container[int], chosen: Mapping[str, float] | None = None) -> None:
+    def __init__(self, size: int, chosen: Terms | None = None) -> None:
         """Begin without members; arguments as of `ComparedMethod`."""
-        super().__init__(size, evaluated, chosen)
+        super().__init__(size, chosen)
         self._counts: dict[float, ConsensusCount] = {}
 
     def new_merger(self) -> Mean:
         """A sum of task vectors, in fixed point."""
         return Mean(self.size)
 
-    def configure_evaluate(
-        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
-    ) -> Iterable[Message]:
-        """Count the members' masks anew, since the sum has changed; then as always."""
-        self._count_masks(server_round, grid)
-        return super().configure_evaluate(server_round, arrays, config, grid)
-
-    def _count_masks(self, server_round: int, grid: Grid) -> None:
+    def change(self, clients: Clients, joining: Set[str], leaving: Set[str]) -> Work:
+        """Merge, then count the members' masks anew, since the sum has changed."""
+        work = super().change(clients, joining, leaving)
         densities = (self.chosen["density"],) if self.chosen else DENSITIES
         self._counts = {density: ConsensusCount(self.size) for density in densities}
-        total = ArrayRecord({"total": messages.float_array(self.merger.total())})
-        content = RecordDict({"shared": total, "config": ConfigRecord({"densities": json.dumps(densities)})})
-        asked = [
-            Message(content, dst_node_id=node, message_type=TALL_MASKS, group_id=str(server_round))
-            for node in self.nodes_of(self.members)
-        ]
-        for reply in grid.send_and_receive(asked) if asked else ():
-            try:
-                record = self.client_record(reply)
-                for density, count in self._counts.items():
-                    packed = messages.field(record, f"mask {density}", bytes)
-                    if len(packed) != packed_size(self.size, 1):
-                        raise Refused(f"a mask of {len(packed)} bytes; expected {packed_size(self.size, 1)}")
-                    count.add(unpack_mask(packed, self.size))
-            except Refused as error:
-                self.failed(self.name(reply), TALL_MASKS, error)
-        self.rounds[-1].state_digest = self.digest()
+        candidates = [{"density": density} for density in densities]
+        for _, masks in clients.masks(self, self.members, candidates, {"total": self.merger.total()}):
+            for count, mask in zip(self._counts.values(), masks, strict=True):
+                count.add(mask)
+        return work
+
+    @classmethod
+    def mask(cls, own: Vector, shared: Mapping[str, Vector], **terms: float) -> Mask:
+        """The TALL-mask of a density."""
+        total = shared["total"]
+        return tall_mask(own, total, lambda_of_density(own, total, terms["density"]))
 
     def settle(self) -> None:
         """Keep the count of the density chosen."""

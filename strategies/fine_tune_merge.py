@@ -1,23 +1,86 @@
-"""FT + Merge: the mean of the members' task vectors (task arithmetic, Ilharco et al. 2023, arXiv 2212.04089)."""
+"""FT + Merge: the plain mean of the members' task vectors.
 
-from fedsift.strategies.clusters import CLUSTERS, random_cluster
-from fedsift.strategies.compared_method import Recipient, Vector
-from fedsift.strategies.merged_fine_tunings import MergedFineTunings
-from fedsift.strategies.merging.fine_tune_merge import Mean
-from fedsift.strategies.method import Method, model, models, one
+Task arithmetic (Ilharco et al. 2023, arXiv 2212.04089) with the unweighted, unscaled mean of arXiv 2504.04626
+(section 3, and appendix B, "Merging"): M0 + sum of tau_t / |T|.
+"""
 
-_PAPER = "Ilharco et al. 2023, arXiv 2212.04089"
+import hashlib
+
+from fedsift.core.errors import Refused
+from fedsift.core.fixed_point import FixedPointSum
+from fedsift.core.task_vectors import Vector
+from fedsift.protocol.compared_method import Recipient
+from fedsift.protocol.method import MODEL, ONE, models
+from fedsift.strategies.families.clusters import CLUSTERS, random_cluster
+from fedsift.strategies.families.merged_fine_tunings import MergedFineTunings
 
 
-class FineTuneMerge(MergedFineTunings):
+class Mean:
+    """The sum of the members' task vectors and their number: 8 bytes a parameter.
+
+    Attributes:
+        members: |T|.
+    """
+
+    def __init__(self, size: int) -> None:
+        """No members, for task vectors of `size` entries."""
+        self.members = 0
+        self._sum = FixedPointSum(size)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the sum."""
+        return self._sum.nbytes
+
+    def add(self, task_vector: Vector) -> None:
+        """Merge a member's task vector, shape (n,).
+
+        Raises:
+            Refused: it is of another shape, not finite or out of range; nothing is changed.
+        """
+        self._sum.add(task_vector)
+        self.members += 1
+
+    def subtract(self, task_vector: Vector) -> None:
+        """Remove a member's task vector, shape (n,), to the bits of the sum that never had it.
+
+        Raises:
+            Refused: it cannot be a member's; nothing is changed.
+        """
+        if not self.members:
+            raise Refused("there is no member to remove")
+        self._sum.subtract(task_vector)
+        self.members -= 1
+
+    def merged(self) -> Vector:
+        """The mean, shape (n,): what everybody is served."""
+        return self._sum.mean(self.members)
+
+    def total(self) -> Vector:
+        """The sum, shape (n,): what TALL-masks compares each member with."""
+        return self._sum.total()
+
+    def digest(self) -> bytes:
+        """SHA-256 (32 bytes) over the number of members and the sum."""
+        state = hashlib.sha256(self.members.to_bytes(8, "little"))
+        self._sum.update_hash(state)
+        return state.digest()
+
+
+class FineTuneMerge(MergedFineTunings[Mean]):
     """Everybody is served the mean; a leaver trains again and is subtracted from the sum."""
 
-    method = Method("ft-merge", "FT + Merge", _PAPER, True, one, "1", model, "M")
+    name, title, paper, place = "ft-merge", "FT + Merge", "Ilharco et al. 2023, arXiv 2212.04089", 10
+    exact, cost, storage = True, ONE, MODEL
     subtracts = True
 
     def new_merger(self) -> Mean:
         """A sum of task vectors, in fixed point."""
         return Mean(self.size)
+
+    def subtract(self, merger: Mean, task_vector: Vector) -> None:
+        """Exactly."""
+        merger.subtract(task_vector)
 
     def shared(self) -> dict[str, Vector]:
         """The mean of each cluster that has members, by its number."""
@@ -37,5 +100,6 @@ class FineTuneMerge(MergedFineTunings):
 class ClusteredFineTuneMerge(FineTuneMerge):
     """The same within each of a few random clusters."""
 
+    name, title, place = "clustered-ft-merge", "clustered FT + Merge", 11
+    storage = models(CLUSTERS, "M S")
     clusters = CLUSTERS
-    method = Method("clustered-ft-merge", "clustered FT + Merge", _PAPER, True, one, "1", models(CLUSTERS), "M S")

@@ -3,25 +3,41 @@
 from collections.abc import Mapping
 from itertools import product
 
-from fedsift.strategies.compared_method import VALIDATION_CLIENTS, Vector
-from fedsift.strategies.merging.negation import ALPHAS, BETAS, msa
-from fedsift.strategies.method import Method, model, several
-from fedsift.strategies.negated_central_ft import NegatedCentralFineTuning
+import numpy as np
+
+from fedsift.core.task_vectors import Vector
+from fedsift.protocol.compared_method import VALIDATION_CLIENTS
+from fedsift.protocol.method import MODEL, several
+from fedsift.strategies.families.negated_central_ft import NegatedCentralFineTuning, negated
+
+# The search of the authors.
+ALPHAS = (1.0, 1.5, 2.0)
+BETAS = (0.0, 1.0)
+
+
+def msa(trained: Vector, forget: Vector, retain: Vector, alpha: float, beta: float) -> Vector:
+    """tau_D - alpha * tau_f + beta * tau_r (`mehrdadsaberi/MSA_unlearning`, src/tv_unlearn.py).
+
+    Args:
+        trained: tau_D, relative to M0, shape (n,).
+        forget: tau_f, relative to theta_0, shape (n,).
+        retain: tau_r, relative to theta_0, shape (n,).
+        alpha: how much of tau_f goes.
+        beta: how much of tau_r comes.
+
+    Returns:
+        The task vector after unlearning, relative to M0, shape (n,).
+    """
+    unlearned = negated(trained, forget, alpha)
+    unlearned += np.float32(beta) * retain
+    return unlearned
 
 
 class Msa(NegatedCentralFineTuning):
     """theta_D - alpha * tau_f + beta * tau_r, trained from M0 on the leavers' data, and on the control clients'."""
 
-    method = Method(
-        "msa",
-        "MSA",
-        "arXiv 2506.20941",
-        False,
-        several(1 + VALIDATION_CLIENTS),
-        str(1 + VALIDATION_CLIENTS),
-        model,
-        "M",
-    )
+    name, title, paper, place = "msa", "MSA", "arXiv 2506.20941", 32
+    cost, storage = several(1 + VALIDATION_CLIENTS), MODEL
     searched = tuple({"alpha": alpha, "beta": beta} for alpha, beta in [(0.0, 0.0), *product(ALPHAS, BETAS)])
     from_model = False
     uses_retain_data = True

@@ -1,44 +1,29 @@
-"""All methods, by name."""
+"""All methods, by name: a file in this folder that defines one is found by itself."""
 
-from fedsift.strategies.apa import Apa
-from fedsift.strategies.central_ft import CentralFineTuning, ClusteredCentralFineTuning
-from fedsift.strategies.compared_method import ComparedMethod
-from fedsift.strategies.consensus_tall_masks import ConsensusTallMasks
-from fedsift.strategies.emr_merging import EmrMerging
-from fedsift.strategies.fine_tune_merge import ClusteredFineTuneMerge, FineTuneMerge
-from fedsift.strategies.method import Method, model, model_and_masks, one
-from fedsift.strategies.msa import Msa
-from fedsift.strategies.negmerge import NegMerge
-from fedsift.strategies.sisa import Sisa
-from fedsift.strategies.tall_masks import TallMasks
-from fedsift.strategies.task_negation import TaskNegation
-from fedsift.strategies.ties import TiesMerging
+import pkgutil
+from importlib import import_module
 
-SIFT_MASKS, SIFT_MERGE = "sift-masks", "sift-merge"
-_SIFT_PAPER = "Kuo et al. 2025, arXiv 2504.04626"
+import fedsift.strategies
+from fedsift.protocol.compared_method import ComparedMethod
+from fedsift.protocol.method import Method
+from fedsift.strategies.sift_masks import SiftMasksMethod, SiftMergeMethod
+
+
+def _defined() -> dict[str, type[Method]]:
+    """The methods that the modules of this folder define, in the order of tables."""
+    methods: dict[str, type[Method]] = {}
+    for found in pkgutil.iter_modules(fedsift.strategies.__path__, "fedsift.strategies."):
+        if found.ispkg or found.name == __name__:
+            continue
+        for each in vars(import_module(found.name)).values():
+            if isinstance(each, type) and issubclass(each, Method) and each.__module__ == found.name:
+                assert each.name not in methods, f"two methods are called {each.name}"
+                methods[each.name] = each
+    return {method.name: method for method in sorted(methods.values(), key=lambda each: (each.place, each.name))}
+
+
+METHODS = _defined()
+SIFT_MASKS, SIFT_MERGE = SiftMasksMethod.name, SiftMergeMethod.name
 
 # The methods that SIFT-Masks is compared with.
-STRATEGIES: dict[str, type[ComparedMethod]] = {
-    strategy.method.name: strategy
-    for strategy in (
-        FineTuneMerge,
-        ClusteredFineTuneMerge,
-        TiesMerging,
-        TallMasks,
-        ConsensusTallMasks,
-        EmrMerging,
-        CentralFineTuning,
-        ClusteredCentralFineTuning,
-        Sisa,
-        Apa,
-        TaskNegation,
-        NegMerge,
-        Msa,
-    )
-}
-
-METHODS: dict[str, Method] = {
-    SIFT_MASKS: Method(SIFT_MASKS, "SIFT-Masks", _SIFT_PAPER, True, one, "1", model_and_masks, "M (1 + T/32)"),
-    SIFT_MERGE: Method(SIFT_MERGE, "SIFT + Merge", _SIFT_PAPER, True, one, "1", model, "M"),
-    **{name: strategy.method for name, strategy in STRATEGIES.items()},
-}
+COMPARED = {name: method for name, method in METHODS.items() if issubclass(method, ComparedMethod)}

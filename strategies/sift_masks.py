@@ -29,9 +29,24 @@ from fedsift.core.server_state import ServerState
 from fedsift.protocol import messages
 from fedsift.protocol.client_rounds import ClientRounds, RoundRecord
 from fedsift.protocol.messages import EVALUATE, FORGET, MASK, REMOVED, TRAIN, Stream, Wish
+from fedsift.protocol.method import MODEL, MODEL_AND_MASKS, ONE, Method
 from fedsift.protocol.partial_merge import clients_behind, read_partial_sums
 
 _LOG = getLogger("flwr")  # Flower's own logger: what a strategy says belongs beside what Flower says.
+
+
+class SiftMasksMethod(Method):
+    """Members are served under their own masks."""
+
+    name, title, paper, place = "sift-masks", "SIFT-Masks", "Kuo et al. 2025, arXiv 2504.04626", 0
+    exact, cost, storage = True, ONE, MODEL_AND_MASKS
+
+
+class SiftMergeMethod(SiftMasksMethod):
+    """The same sums, served to everybody without masks."""
+
+    name, title, place = "sift-merge", "SIFT + Merge", 1
+    storage = MODEL
 
 
 class NodeKeys(Protocol):

@@ -1,9 +1,10 @@
 """SISA: sharded, isolated, sliced, aggregated training (Bourtoule et al. 2021, arXiv 1912.03817)."""
 
-from fedsift.strategies.clusters import CLUSTERS
-from fedsift.strategies.compared_method import Recipient, Vector
-from fedsift.strategies.method import Method, models, others_of_shard
-from fedsift.strategies.pooled_training import PooledTraining
+from fedsift.core.task_vectors import Vector
+from fedsift.protocol.compared_method import Recipient
+from fedsift.protocol.method import models, others_of_shard
+from fedsift.strategies.families.clusters import CLUSTERS
+from fedsift.strategies.families.pooled_training import PooledTraining
 
 SLICES = 4
 
@@ -16,16 +17,8 @@ class Sisa(PooledTraining):
     """
 
     number, slices = CLUSTERS, SLICES
-    method = Method(
-        "sisa",
-        "SISA",
-        "Bourtoule et al. 2021, arXiv 1912.03817",
-        True,
-        others_of_shard(CLUSTERS),
-        "T/S",
-        models(CLUSTERS * SLICES),
-        "M S R",
-    )
+    name, title, paper, place = "sisa", "SISA", "Bourtoule et al. 2021, arXiv 1912.03817", 22
+    exact, cost, storage = True, others_of_shard(CLUSTERS), models(CLUSTERS * SLICES, "M S R")
 
     @staticmethod
     def serve(recipient: Recipient, **terms: float) -> list[Vector]:

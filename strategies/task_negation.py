@@ -2,18 +2,16 @@
 
 from collections.abc import Mapping
 
-from fedsift.strategies.compared_method import Vector
-from fedsift.strategies.merging.negation import SCALES, negated
-from fedsift.strategies.method import Method, model, one
-from fedsift.strategies.negated_central_ft import NegatedCentralFineTuning
+from fedsift.core.task_vectors import Vector
+from fedsift.protocol.method import MODEL, ONE
+from fedsift.strategies.families.negated_central_ft import SCALES, NegatedCentralFineTuning, negated
 
 
 class TaskNegation(NegatedCentralFineTuning):
     """theta_D - lambda * tau_f, with tau_f trained from theta_D on the leavers' data."""
 
-    method = Method(
-        "task-negation", "task negation", "Ilharco et al. 2023, arXiv 2212.04089", False, one, "1", model, "M"
-    )
+    name, title, paper, place = "task-negation", "task negation", "Ilharco et al. 2023, arXiv 2212.04089", 30
+    cost, storage = ONE, MODEL
     searched = tuple({"scale": scale} for scale in SCALES)
 
     def parts(self, forget: list[Vector], last: Vector) -> dict[str, Vector]:

@@ -25,8 +25,9 @@ from tests.cli.commands import SHELL
 from tests.models import save_model
 
 # A busy machine is no failure.
-settings.register_profile("fedsift", deadline=None)
-settings.load_profile("fedsift")
+settings.register_profile("fast", deadline=None, max_examples=30)
+settings.register_profile("exhaustive", deadline=None, max_examples=300)
+settings.load_profile("fast")  # unless pytest is given --hypothesis-profile
 
 make_deterministic()  # as workers are
 

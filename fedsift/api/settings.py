@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +30,12 @@ def settings_in(
     Raises:
         BadInput: an unknown option, or a value that cannot be.
     """
-    names = {each.name for each in fields(RunConfig)}
+    names = RunConfig.options()
     for name in options:
         if name not in names:
             raise unknown_name("option", name, names)
     with output_folder(None if out is None else Path(out)) as folder, ExitStack() as stack:
-        given = {**({} if config is None else asdict(config)), **options}
+        given = {**({} if config is None else {name: getattr(config, name) for name in names}), **options}
         if "dataset" in given:
             if is_in_memory(given["dataset"]):
                 stack.enter_context(kept_data(folder))

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from fedsift.api.settings import bars, settings_in
 from fedsift.configuration.run_config import RunConfig
-from fedsift.strategies.method import Method
+from fedsift.protocol.method import Method
 from fedsift.strategies.registry import METHODS
 from fedsift.studies.comparison.compare import compare as compare_methods
+from fedsift.studies.comparison.comparison import Comparison
 from fedsift.studies.optout import play_scenario
 from fedsift.studies.optout.attacks import attack
 from fedsift.studies.optout.scenario import read_scenario
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
     import pandas
 
 
-def methods() -> dict[str, Method]:
+def methods() -> dict[str, type[Method]]:
     """What can be compared, by name: papers, exact or not, what a removal costs, what is stored."""
     return dict(METHODS)
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Compared:
     """What a comparison came to.
 
     Attributes:
@@ -34,13 +35,13 @@ class Comparison:
     """
 
     path: Path
-    result: dict[str, Any]
+    result: Comparison
 
     def to_pandas(self) -> "pandas.DataFrame":
         """A row for each method, by name."""
         import pandas
 
-        return pandas.DataFrame(self.result["methods"]).set_index("name")
+        return pandas.DataFrame(self.result.methods).set_index("name")
 
 
 def compare(
@@ -51,7 +52,7 @@ def compare(
     out: str | Path | None = None,
     progress: bool = False,
     **options: Any,
-) -> Comparison:
+) -> Compared:
     """Play merge and removals with several methods on the same clients.
 
     Args:
@@ -67,7 +68,7 @@ def compare(
     """
     names = list(METHODS) if methods is None else list(methods)
     with settings_in(out, config, options) as (folder, settings):
-        return Comparison(folder, compare_methods(settings, names, newcomers, folder, bars(progress)))
+        return Compared(folder, compare_methods(settings, names, newcomers, folder, bars(progress)))
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,10 @@ from fedsift.files.output import output_folder
 def methods(json_: Annotated[bool, JSON] = False) -> None:
     """The table of methods: paper, exact or not, what a removal costs, what is stored."""
     from fedsift.strategies.registry import METHODS
-    from fedsift.studies.comparison.table import methods_table
+    from fedsift.studies.comparison.method_tables import methods_table
 
     if json_:
-        keys = ("name", "title", "paper", "exact", "cost_formula", "storage_formula")
-        typer.echo(json.dumps([{key: getattr(method, key) for key in keys} for method in METHODS.values()], indent=1))
+        typer.echo(json.dumps([method.facts() for method in METHODS.values()], indent=1))
     else:
         Console().print(methods_table())
 
@@ -33,7 +32,7 @@ def compare(
     overrides: dict[str, Any],
     config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,
     methods: Annotated[str | None, typer.Option(help="Names a,b,c of `fedsift methods`; default: all.")] = None,
-    held_out: Annotated[
+    newcomers: Annotated[
         int, typer.Option(help="Further clients that never join, and score what they are served.")
     ] = 10,
     out: Annotated[Path | None, typer.Option(help="Output folder, new; default runs/001, 002, ...")] = None,
@@ -44,16 +43,16 @@ def compare(
         settings = settings_of(overrides, config)
         from fedsift.strategies.registry import METHODS
         from fedsift.studies.comparison.compare import compare as play
-        from fedsift.studies.comparison.table import comparison_table
+        from fedsift.studies.comparison.method_tables import comparison_table
 
         names = [name.strip() for name in methods.split(",")] if methods else list(METHODS)
         with output_folder(out) as folder, told_to_people(f"what is there so far is in {folder}", folder):
-            told = play(settings, names, held_out, folder, progress_bars())
+            found = play(settings, names, newcomers, folder, progress_bars())
             if json_:
-                typer.echo(json.dumps(told, indent=1))
+                typer.echo(json_text(found, indent=1))
             else:
                 console = Console()
-                console.print(comparison_table(told))
+                console.print(comparison_table(found))
                 console.print(f"written  {folder}")
 
 

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
+from functools import cache
+from types import MappingProxyType
 from typing import Any, ParamSpec, Self, TypeVar
 
 from fedsift.core.errors import BadInput, unknown_name
@@ -171,11 +173,12 @@ class Options:
             object.__setattr__(self, name, each.checked(hyphened(name), getattr(self, name)))
 
     @classmethod
-    def options(cls) -> dict[str, Option]:
+    @cache
+    def options(cls) -> Mapping[str, Option]:
         """All options by the names of their fields, group after group."""
         declared = {each.name: each.metadata["option"] for each in dataclasses.fields(cls)}
         order = list(Group)
-        return dict(sorted(declared.items(), key=lambda named: order.index(named[1].group)))
+        return MappingProxyType(dict(sorted(declared.items(), key=lambda named: order.index(named[1].group))))
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], source: str = "configuration") -> Self:

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedsift.core.bit_packing import packed_size
-from fedsift.core.contribution import SLICE, Contribution, UploadTerms, mask_slices
+from fedsift.core.contribution import Contribution, UploadTerms
 from fedsift.core.errors import BadInput, Refused
 from fedsift.core.ledger import Ledger
 from fedsift.core.linear_checksum import LinearChecksum
 from fedsift.core.localisation import Localisation
 from fedsift.core.member import Member, Training
+from fedsift.core.merged_sums import MergedSums
 from fedsift.core.partial_sums import PartialSums
 from fedsift.core.receipt import Receipt, ReceiptBody, RunFacts, Verdict
 from fedsift.core.running_sums import RunningSums
@@ -250,27 +251,15 @@ class ServerState:
             or hashlib.sha256(packed_mask).digest() != member.mask_digest
         ):
             raise Refused(f"client {client_id!r} asked to be served under a mask that it was not merged with")
-        if localisation.keeps_levels:
-            return np.empty(0, np.float32)
-        level_sum, mask_count = self.sums.level_sum, self.sums.mask_count
-        served = [
-            localisation.magnitudes(
-                level_sum[start : start + len(mask)][mask],
-                mask_count[start : start + len(mask)][mask],
-                self.terms.grid.step,
-                len(self.members),
-            )
-            for start, mask in mask_slices(packed_mask, self.terms.size)
-        ]
-        return np.concatenate(served)
+        return self._merged.served_magnitudes(packed_mask, localisation)
 
     def merged_magnitudes(self) -> NDArray[np.float32]:
         """S * step / |T|, shape (n,): the merged model that everybody without a mask gets; zero without members."""
-        scale = self.terms.grid.step / max(1, len(self.members))
-        merged = np.empty(self.terms.size, np.float32)
-        for start in range(0, self.terms.size, SLICE):
-            merged[start : start + SLICE] = self.sums.level_sum[start : start + SLICE] * scale
-        return merged
+        return self._merged.merged_magnitudes()
+
+    @property
+    def _merged(self) -> MergedSums:
+        return MergedSums(self.terms, self.sums, len(self.members))
 
     def digest(self) -> bytes:
         """SHA-256 of the state (32 bytes): equal digests, equal states.

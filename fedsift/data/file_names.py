@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+ROWS_SUFFIX = ".rows"  # of a file of `fedsift.data.stored_rows`
 _KINDS = {".csv": "csv", ".jsonl": "json", ".json": "json", ".parquet": "parquet"}
 PACKED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".xz": "xz"}
 

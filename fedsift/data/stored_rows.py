@@ -23,7 +23,6 @@ from fedsift.data.federated_dataset import FederatedDataset
 from fedsift.data.parquet_file import read_parquet
 from fedsift.data.table import ClientRows, TableDataset
 
-ROWS_SUFFIX = ".rows"
 _TRAIN, _TEST = "train", "test"
 _SCHEMA = pa.schema([("client", pa.string()), ("use", pa.string()), ("row", pa.string())])
 _LINES = 10_000  # that are in memory at a time, and those of one client

@@ -10,17 +10,16 @@ from typing import Any
 import numpy as np
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
-from numpy.typing import NDArray
 
 from fedsift.core.bit_packing import pack_mask
 from fedsift.core.client_file import load_task_vector, save_task_vector
 from fedsift.core.errors import BadInput
+from fedsift.core.task_vectors import Vector
 from fedsift.federation.client import MEMBERSHIP, Client, membership, round_of
 from fedsift.protocol import messages
-from fedsift.strategies.compared_method import Recipient
-from fedsift.strategies.merging.tall_masks import lambda_of_density, tall_mask
-from fedsift.strategies.pooled_training import stage_steps
-from fedsift.strategies.registry import STRATEGIES
+from fedsift.protocol.compared_method import ComparedMethod, Recipient
+from fedsift.strategies.families.pooled_training import stage_steps
+from fedsift.strategies.registry import COMPARED
 
 
 def add_handlers(app: ClientApp) -> None:
@@ -29,12 +28,12 @@ def add_handlers(app: ClientApp) -> None:
     app.train("fine_tune")(fine_tune)
     app.train("pooled")(train_pooled)
     app.train("embed")(embed)
-    app.query("tall_masks")(tall_masks)
+    app.query("masks")(member_masks)
     app.evaluate("served")(evaluate_served)
 
 
 def joined(message: Message, context: Context) -> Message:
-    """Hear that its data have been trained on in a pool."""
+    """Hear that it is a member: its task vector has been merged, or its data trained on in a pool."""
     client = Client(context)
     context.state[MEMBERSHIP] = membership(member=True, server_round=round_of(message))
     return messages.client_reply(message, client.id)
@@ -48,8 +47,6 @@ def fine_tune(message: Message, context: Context) -> Message:
     if task_vector is None:
         task_vector = tuner.fine_tune(client.id, tuner.encode(client.id, client.train_examples))
         save_task_vector(client.vector_folder, client.id, task_vector)
-    if not client.membership["member"]:
-        context.state[MEMBERSHIP] = membership(member=True, server_round=round_of(message))
     return messages.client_reply(message, client.id, {"steps": client.config.steps}, task_vectors=[task_vector])
 
 
@@ -65,7 +62,7 @@ def train_pooled(message: Message, context: Context) -> Message:
     client_ids: list[str] = []
     encoded: list[Any] = []
     steps = 0
-    checkpoints: list[NDArray[np.float32]] = []
+    checkpoints: list[Vector] = []
     for stage, joining in enumerate(slices):
         client_ids += joining
         for client_id in joining:
@@ -85,9 +82,9 @@ def _pooled(
     client_ids: Sequence[str],
     encoded: Sequence[Any],
     steps: int,
-    start: NDArray[np.float32] | None,
+    start: Vector | None,
     lr: float,
-) -> NDArray[np.float32]:
+) -> Vector:
     """Train on several clients' rows; where another method has had the very same training, its result."""
     name = hashlib.sha256(json.dumps(client_ids).encode()).hexdigest()
     digest = hashlib.sha256(b"" if start is None else start.data).hexdigest()
@@ -108,16 +105,16 @@ def embed(message: Message, context: Context) -> Message:
     return messages.client_reply(message, client.id, task_vectors=[hidden])
 
 
-def tall_masks(message: Message, context: Context) -> Message:
-    """Send the own TALL-masks under the sum that comes, one for each density."""
+def member_masks(message: Message, context: Context) -> Message:
+    """Send the masks that a method makes of the own task vector, one for each candidate."""
     client = Client(context)
     own = load_task_vector(client.vector_folder, client.id, client.fine_tuner.layout.size)
     if own is None:
         raise BadInput(f"client {client.id!r} keeps no task vector to make a mask of")
-    total = messages.read_float_array(message.content.array_records["shared"]["total"])
-    masks: dict[str, str | bytes | int] = {}
-    for density in json.loads(str(message.content.config_records["config"]["densities"])):
-        masks[f"mask {density}"] = pack_mask(tall_mask(own, total, lambda_of_density(own, total, density)))
+    method, candidates, shared = _asked(message)
+    masks: dict[str, str | bytes | int] = {
+        f"mask {place}": pack_mask(method.mask(own, shared, **terms)) for place, terms in enumerate(candidates)
+    }
     return messages.client_reply(message, client.id, masks)
 
 
@@ -126,10 +123,9 @@ def evaluate_served(message: Message, context: Context) -> Message:
     client = Client(context)
     tuner = client.fine_tuner
     test = tuner.encode(client.id, client.test_examples)
-    config = message.content.config_records["config"]
-    shared = {name: messages.read_float_array(array) for name, array in message.content.array_records["shared"].items()}
-    own = load_task_vector(client.vector_folder, client.id, tuner.layout.size) if config["member"] else None
-    serve = STRATEGIES[str(config["method"])].serve
+    method, candidates, shared = _asked(message)
+    member = message.content.config_records["config"]["member"]
+    own = load_task_vector(client.vector_folder, client.id, tuner.layout.size) if member else None
 
     @cache
     def score(name: str) -> float:
@@ -137,6 +133,13 @@ def evaluate_served(message: Message, context: Context) -> Message:
 
     recipient = Recipient(own, shared, tuner.layout.sizes, score)
     scores = {}
-    for place, terms in enumerate(json.loads(str(config["candidates"]))):
-        scores[f"served {place}"] = mean(tuner.score(each, test) for each in serve(recipient, **terms))
+    for place, terms in enumerate(candidates):
+        scores[f"served {place}"] = mean(tuner.score(each, test) for each in method.serve(recipient, **terms))
     return messages.client_reply(message, client.id, scores=scores)
+
+
+def _asked(message: Message) -> tuple[type[ComparedMethod], list[dict[str, float]], dict[str, Vector]]:
+    """The method, the candidates, and what is shared with all."""
+    config = message.content.config_records["config"]
+    shared = {name: messages.read_float_array(array) for name, array in message.content.array_records["shared"].items()}
+    return COMPARED[str(config["method"])], json.loads(str(config["candidates"])), shared

@@ -26,7 +26,12 @@ class ModelSettings(Seeded):
 
     model: str = option("people", "people (the embedded one), a folder, or a Hugging Face name.", Group.MODEL)
     task: str = option(
-        LANGUAGE_MODELLING, "What is learnt.", Group.MODEL, choices=TASKS, form="module:function", fits=is_user_code
+        LANGUAGE_MODELLING,
+        "What is learnt: texts, scored by their probability or, with choices, by accuracy; or labels.",
+        Group.MODEL,
+        choices=TASKS,
+        form="module:function",
+        fits=is_user_code,
     )
     choices: tuple[str, ...] = option(
         (),

@@ -1,6 +1,6 @@
 """Rounds over clients that are known by their own id: what the strategies of this floor share."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from logging import getLogger
 from typing import Generic, TypeVar
@@ -134,7 +134,7 @@ class ClientRounds(Strategy, Generic[RecordT]):
         self.rounds[-1].failures.setdefault(client_id, reason)
 
 
-def mean_scores(scores: dict[str, dict[str, float]]) -> dict[str, float]:
+def mean_scores(scores: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """The mean of every score over the clients that have it, summed in the order of their ids."""
     values: dict[str, list[float]] = {}
     for client_id in sorted(scores):

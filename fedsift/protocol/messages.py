@@ -15,14 +15,14 @@ and for the methods that SIFT-Masks is compared with:
     query.joined    -> client id; tells a client that its data have been trained on
     train.pooled    clients by slices, a task vector to start from -> client id, a task vector for each slice
     train.embed     -> client id, its mean hidden state
-    query.tall_masks the sum of task vectors, densities -> client id, a mask for each density
-    evaluate.served the method, what it shares with all, whether the client is a member -> client id, scores
+    query.masks     the method, what it shares with all, candidates -> client id, a mask for each candidate
+    evaluate.served the same, and whether the client is a member -> client id, a score for each candidate
 """
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import TypeVar, cast
+from typing import Generic, TypeVar, cast
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
@@ -35,7 +35,7 @@ from fedsift.core.quantisation import QuantisationGrid
 
 QUERY, JOINED, REMOVED, MASK = "query", "query.joined", "query.removed", "query.mask"
 TRAIN, FORGET, FINE_TUNE, POOLED = "train", "train.forget", "train.fine_tune", "train.pooled"
-EMBED, TALL_MASKS = "train.embed", "query.tall_masks"
+EMBED, MEMBER_MASKS = "train.embed", "query.masks"
 EVALUATE, EVALUATE_SERVED = "evaluate", "evaluate.served"
 # Error codes of a reply. Flower keeps those below 100 for itself.
 CLIENT_INPUT_ERROR, CLIENT_CRASHED, NO_ANSWER = 100, 101, 102
@@ -53,16 +53,16 @@ class Wish(StrEnum):
     AWAY = "away"
 
 
-class Stream:
-    """Messages made while they are sent, with their number known beforehand."""
+class Stream(Generic[_T]):
+    """Messages, or what goes into them, made while they are sent, with their number known beforehand."""
 
-    def __init__(self, messages: Iterator[Message], length: int) -> None:
-        self._messages, self._length = messages, length
+    def __init__(self, items: Iterator[_T], length: int) -> None:
+        self._items, self._length = items, length
 
-    def __iter__(self) -> Iterator[Message]:
-        return self._messages
+    def __iter__(self) -> Iterator[_T]:
+        return self._items
 
-    def __length_hint__(self) -> int:
+    def __len__(self) -> int:
         return self._length
 
 

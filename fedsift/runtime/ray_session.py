@@ -2,6 +2,8 @@
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,12 +35,15 @@ def ray_session(clients: int, config: RunConfig, client_app: str = CLIENT_APP, s
     if not clients:
         yield WorkerPool(client_app, 0, config.profile)
         return
+    terminated = signal.getsignal(signal.SIGTERM)  # Ray sets a handler of its own, if only for the main thread.
     os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # A mistake that each worker finds is told once.
     try:
         start = _on_cluster if config.ray_address else _on_this_machine
         yield start(clients, config, client_app, spare)
     finally:
         ray.shutdown()
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, terminated)
 
 
 def _on_this_machine(clients: int, config: RunConfig, client_app: str, spare: int) -> WorkerPool:

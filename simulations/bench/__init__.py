@@ -1,1 +1,4 @@
-"""`fedsift bench`: speed, overhead, memory and bytes, each beside its counterpart, measured in one session."""
+"""`fedsift bench`: speed, overhead and memory, each beside its counterpart, measured in one session.
+
+A file a benchmark, which is found by itself; `arms` are what they run, mostly in processes of their own.
+"""

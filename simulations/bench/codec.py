@@ -11,7 +11,8 @@ from fedsift.core.contribution import Contribution, UploadTerms, quantise
 from fedsift.core.linear_checksum import LinearChecksum
 from fedsift.core.quantisation import QuantisationGrid, highest_level
 from fedsift.core.running_sums import RunningSums
-from fedsift.simulations.bench.measurement import Measurement, Part, in_turn
+from fedsift.studies.bench.benchmark import Benchmark
+from fedsift.studies.bench.measurement import Measurement, Part, in_turn
 
 _SIZE = 1 << 22
 _MEMBERS = 500
@@ -20,27 +21,27 @@ _SETTINGS = ((2, 0.3), (1, 0.3), (4, 0.4), (8, 0.4), (12, 0.5), (16, 0.5), (15, 
 _PLAIN = "plain int64 addition"
 
 
-def measure_codec(config: RunConfig, rounds: int) -> Part:
-    """Time coding and summing of uploads of 4 million entries that are drawn from the configuration's seed."""
+def measure_codec(config: RunConfig, rounds: int, size: int = _SIZE) -> Part:
+    """Time coding and summing of uploads of so many entries, drawn from the configuration's seed."""
     measured = []
     for bits, density in _SETTINGS:
         arm = f"{bits} bits, {density:.0%} kept" if bits > 1 else f"1 bit, {density:.0%} kept"
-        measured += _measured(arm, _jobs(bits, density, config.seed), rounds)
-    sums, levels = np.zeros(_SIZE, np.int64), np.ones(_SIZE, np.int64)
-    measured += _measured(_PLAIN, {"decode and add": lambda: np.add(sums, levels, out=sums)}, rounds)
+        measured += _measured(arm, _jobs(bits, density, config.seed, size), rounds, size)
+    sums, levels = np.zeros(size, np.int64), np.ones(size, np.int64)
+    measured += _measured(_PLAIN, {"decode and add": lambda: np.add(sums, levels, out=sums)}, rounds, size)
     return Part("uploads coded and added, one core", measured)
 
 
-def _jobs(bits: int, density: float, seed: int) -> dict[str, Callable[[], object]]:
+def _jobs(bits: int, density: float, seed: int, size: int) -> dict[str, Callable[[], object]]:
     """What is timed, by the name of the column."""
     generator = np.random.Generator(np.random.Philox(key=[seed, bits]))
-    terms = UploadTerms(bytes(32), _SIZE, 1, QuantisationGrid(highest_level(bits), 1.0))
-    kept = generator.random(_SIZE) < density
-    levels = (generator.integers(1, terms.grid.levels, _SIZE, endpoint=True) * kept).astype(level_type(bits))
+    terms = UploadTerms(bytes(32), size, 1, QuantisationGrid(highest_level(bits), 1.0))
+    kept = generator.random(size) < density
+    levels = (generator.integers(1, terms.grid.levels, size, endpoint=True) * kept).astype(level_type(bits))
     magnitudes = (levels * terms.grid.step).astype(np.float32)
     contribution = Contribution.from_levels(levels, terms)
     upload = contribution.to_bytes()
-    sums, checksum = RunningSums(_SIZE, terms.grid.levels, _MEMBERS), LinearChecksum(seed, _SIZE)
+    sums, checksum = RunningSums(size, terms.grid.levels, _MEMBERS), LinearChecksum(seed, size)
 
     def decode_and_subtract() -> None:
         sums.add(contribution)
@@ -56,14 +57,17 @@ def _jobs(bits: int, density: float, seed: int) -> dict[str, Callable[[], object
     }
 
 
-def _measured(arm: str, jobs: dict[str, Callable[[], object]], rounds: int) -> list[Measurement]:
+def _measured(arm: str, jobs: dict[str, Callable[[], object]], rounds: int, size: int) -> list[Measurement]:
     def rate(job: Callable[[], object]) -> Callable[[], float]:
         def timed() -> float:
             started = time.perf_counter()
             job()
-            return _SIZE / (time.perf_counter() - started) / 1e6
+            return size / (time.perf_counter() - started) / 1e6
 
         return timed
 
     rates = in_turn({name: rate(job) for name, job in jobs.items()}, rounds)
     return [Measurement(arm, name, "M entries/s", tuple(values)) for name, values in rates.items()]
+
+
+BENCHMARK = Benchmark("codec", "Coding an upload and adding it to the sums.", measure_codec)

@@ -1,14 +1,23 @@
 """What a run costs beside training: zero steps, an upload of 200,000 entries from each client, decoded and added."""
 
+import hashlib
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from fedsift.configuration.run_config import RunConfig
-from fedsift.simulations.bench.measurement import Measurement, Part, in_turn
-from fedsift.simulations.bench.overhead_run import TERMS
-from fedsift.simulations.bench.processes import PEAK_MEMORY, run_arm
+from fedsift.core.contribution import UploadTerms
+from fedsift.core.quantisation import QuantisationGrid
+from fedsift.studies.bench.benchmark import Benchmark
+from fedsift.studies.bench.measurement import Measurement, Part, in_turn
+from fedsift.studies.bench.processes import PEAK_MEMORY, run_arm
 
+TERMS = UploadTerms(
+    hashlib.sha256(b"zero steps").digest(),
+    size=200_000,
+    sign_seed=0,
+    grid=QuantisationGrid(levels=3, max_magnitude=1.0),
+)
 _CLIENTS = (500, 2_000, 10_000)
 _MOST_STOCK_CLIENTS = 2_000
 _MOST_ROUNDS = 3
@@ -35,7 +44,7 @@ def measure_overhead(config: RunConfig, rounds: int, clients: Sequence[int] = _C
         counts[row] = count
         calls[row] = partial(
             run_arm,
-            f"fedsift.simulations.bench.{module}",
+            f"fedsift.simulations.bench.arms.{module}",
             config,
             clients=count,
             workers=workers,
@@ -55,3 +64,6 @@ def measure_overhead(config: RunConfig, rounds: int, clients: Sequence[int] = _C
         f"stock Flower not beyond {_MOST_STOCK_CLIENTS:,}: it keeps all replies and asks for every node in each sweep",
     ]
     return Part("overhead, without a training", measurements, notes)
+
+
+BENCHMARK = Benchmark("overhead", "Runs without a training.", measure_overhead, on_ray=True)

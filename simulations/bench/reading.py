@@ -6,10 +6,12 @@ from functools import partial
 from pathlib import Path
 
 from fedsift.configuration.run_config import RunConfig
-from fedsift.simulations.bench.measurement import Measurement, Part, in_turn
-from fedsift.simulations.bench.processes import run_arm
-from fedsift.simulations.bench.reading_run import ARMS, FEDSIFT
+from fedsift.studies.bench.benchmark import Benchmark
+from fedsift.studies.bench.measurement import Measurement, Part, in_turn
+from fedsift.studies.bench.processes import run_arm
 
+FEDSIFT = "fedsift"
+_ARMS = ("pyarrow.csv", FEDSIFT)
 _ROWS = (1_000_000, 4_000_000)
 _CLIENTS = 100_000
 
@@ -31,8 +33,8 @@ def measure_reading(config: RunConfig, rounds: int, rows: Sequence[int] = _ROWS)
             file = Path(folder) / f"{count}.csv"
             _write(file, count)
             calls = {
-                arm: partial(run_arm, "fedsift.simulations.bench.reading_run", config, arm=arm, file=str(file))
-                for arm in ARMS
+                arm: partial(run_arm, "fedsift.simulations.bench.arms.reading_run", config, arm=arm, file=str(file))
+                for arm in _ARMS
             }
             for arm, runs in in_turn(calls, rounds).items():
                 for quantity, unit in (("read", "s"), ("kept", "MiB")):
@@ -54,3 +56,6 @@ def _write(file: Path, rows: int) -> None:
             f'user-{row * 7_919 % _CLIENTS:06d},"What is number {row}, and why?",answer {row % 977}\n'
             for row in range(rows)
         )
+
+
+BENCHMARK = Benchmark("reading", "Reading a csv of 100,000 clients.", measure_reading)

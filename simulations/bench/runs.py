@@ -2,14 +2,14 @@
 
 import dataclasses
 from functools import partial
+from importlib.util import find_spec
 
 from fedsift.configuration.clients_of_run import choose_clients
 from fedsift.configuration.run_config import RunConfig
 from fedsift.data.loading import load_dataset
-from fedsift.learning.models import load_layout
-from fedsift.simulations.bench import pfl_research
-from fedsift.simulations.bench.measurement import Measurement, Part, in_turn
-from fedsift.simulations.bench.processes import PEAK_MEMORY, ArmFailed, run_arm
+from fedsift.studies.bench.benchmark import Benchmark
+from fedsift.studies.bench.measurement import Measurement, Part, in_turn
+from fedsift.studies.bench.processes import PEAK_MEMORY, ArmFailed, run_arm
 
 _MOST_ROUNDS = 3
 _FEDSIFT, _STOCK, _BARE, _PFL = "fedsift", "stock Flower", "bare loop", "pfl-research"
@@ -26,24 +26,26 @@ def measure_runs(config: RunConfig, rounds: int) -> Part:
         BadInput: data or model cannot be used.
         ArmFailed: an arm failed, or the bare loop's sums differ from fedsift's.
     """
+    from fedsift.learning.models import load_layout  # torch: not where options are only listed
+
     config = dataclasses.replace(config.leaving(), oracle=False, evaluate=False, device="cpu")
     clients = len(choose_clients(config, load_dataset(config)))
     workers, layout = min(config.worker_count, clients), load_layout(config.model_settings)
     arms = {
-        _FEDSIFT: partial(run_arm, "fedsift.simulations.bench.fedsift_run", config),
+        _FEDSIFT: partial(run_arm, "fedsift.simulations.bench.arms.fedsift_run", config),
         _STOCK: partial(
             run_arm,
-            "fedsift.simulations.bench.stock_flower",
+            "fedsift.simulations.bench.arms.stock_flower",
             config,
             clients=clients,
             workers=workers,
             profile=config.profile,
             parameters=layout.size,
         ),
-        _BARE: partial(run_arm, "fedsift.simulations.bench.bare_loop", config),
+        _BARE: partial(run_arm, "fedsift.simulations.bench.arms.bare_loop", config),
     }
-    if pfl_research.is_installed():
-        arms[_PFL] = partial(run_arm, "fedsift.simulations.bench.pfl_research", config)
+    if has_pfl_research():
+        arms[_PFL] = partial(run_arm, "fedsift.simulations.bench.arms.pfl_research", config)
     results = in_turn(arms, min(rounds, _MOST_ROUNDS), warm_up=0)
     sums = {run.told["sums"] for name in (_FEDSIFT, _BARE) for run in results[name]}
     if len(sums) != 1:
@@ -65,3 +67,11 @@ def measure_runs(config: RunConfig, rounds: int) -> Part:
     if _PFL not in arms:
         notes.append("pfl-research not installed: pip install 'fedsift[bench]' (Python below 3.13)")
     return Part("whole runs", measurements, notes)
+
+
+def has_pfl_research() -> bool:
+    """Whether pfl-research can be imported."""
+    return find_spec("pfl") is not None
+
+
+BENCHMARK = Benchmark("runs", "Whole runs, beside stock Flower and a bare loop.", measure_runs, on_ray=True)

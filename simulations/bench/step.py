@@ -4,8 +4,9 @@ import os
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from fedsift.simulations.bench.measurement import Measurement, Part
-from fedsift.simulations.bench.processes import answer, run_arm, set_worker_environment
+from fedsift.studies.bench.benchmark import Benchmark
+from fedsift.studies.bench.measurement import Measurement, Part
+from fedsift.studies.bench.processes import answer, run_arm, set_worker_environment
 
 if TYPE_CHECKING:
     from fedsift.configuration.run_config import RunConfig
@@ -26,10 +27,12 @@ def _measure(user_config: dict[str, Any], rounds: int) -> dict[str, Any]:
     set_worker_environment(user_config["profile"])
     with TemporaryDirectory() as folder:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = f"{folder}/compiled"  # Each session compiles anew, as a first run does.
-        from fedsift.simulations.bench.step_arms import measure
+        from fedsift.simulations.bench.arms.step_arms import measure
 
         return measure(user_config, rounds, folder)
 
+
+BENCHMARK = Benchmark("step", "The optimiser step.", measure_step)
 
 if __name__ == "__main__":
     answer(_measure)

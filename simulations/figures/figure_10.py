@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from fedsift.core.seeds import derive_seed
 from fedsift.data.partition import partition_iid
-from fedsift.strategies.method import others_of_shard
+from fedsift.protocol.method import others_of_shard
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
-from fedsift.studies.reproduction.drawing import counts, legend, plot, score_axis
-from fedsift.studies.reproduction.experiment import Experiment, Result, means, series_of, verdict
+from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, means, series_of, verdict
+from fedsift.studies.reproduction.figure_style import counts, legend, plot, score_axis
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MASKED,
@@ -119,6 +119,7 @@ def found(result: Result) -> str:
 
 EXPERIMENT = Experiment(
     name="fig10",
+    kind=Kind.FIGURE,
     title="Figure 10: storage against the cost of a removal, and against score",
     paper_found=(
         "Clusters of Central FT reduce what a removal costs, but it stays several times that of SIFT-Masks; clusters "

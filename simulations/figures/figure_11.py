@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from fedsift.strategies.merging.ties import DENSITY
-from fedsift.studies.reproduction.drawing import counts, legend, plot, reference, score_axis
-from fedsift.studies.reproduction.experiment import Experiment, Result, curves, series_of, verdict
+from fedsift.strategies.ties import DENSITY
+from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, curves, series_of, verdict
+from fedsift.studies.reproduction.figure_style import counts, legend, plot, reference, score_axis
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     TIES_MERGED,
@@ -60,6 +60,7 @@ def found(result: Result) -> str:
 
 EXPERIMENT = Experiment(
     name="fig11",
+    kind=Kind.FIGURE,
     title=f"Figure 11: {TIES_MERGED} against {FT_MERGED} over the number of models merged",
     paper_found=(
         "Scale can harm TIES more than FT + Merge (figure 11, appendix C). Here TIES keeps 20% of the entries, its "

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fedsift.studies.reproduction.drawing import bars, legend, reference
-from fedsift.studies.reproduction.experiment import SIMILAR, Experiment, Result, means, verdict
+from fedsift.studies.reproduction.experiment import SIMILAR, Experiment, Kind, Result, means, verdict
+from fedsift.studies.reproduction.figure_style import bars, legend, reference
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MERGED,
     TIES_MERGED,
     ZERO_SHOT,
-    ComparedMerge,
     Request,
+    compared_merge,
     mean_of,
     scores_of,
     sift_merge,
@@ -30,8 +30,7 @@ def measure(cache: TrainingCache) -> Result:
     """Merge all clients, TIES with the hyper-parameters that validation clients choose."""
     clients = cache.clients
     tuned, magnitudes = cache.fine_tuned(clients), cache.sign_fixed(clients)
-    ties = ComparedMerge("ties", cache, clients, tuned)
-    ties.choose()
+    ties = compared_merge("ties", cache, clients)
     merged = mean_of(cache, clients, tuned)
     sift = sift_merge(cache, cache.config, clients, magnitudes).merged()
 
@@ -71,6 +70,7 @@ def found(result: Result) -> str:
 
 EXPERIMENT = Experiment(
     name="fig13",
+    kind=Kind.FIGURE,
     title=f"Figure 13: {TIES_MERGED}, {FT_MERGED} and {SIFT_MERGED} with all clients merged",
     paper_found=(
         "TIES and SIFT + Merge both reduce sign conflicts, which does not change the quality of the merged model much "

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from fedsift.studies.reproduction.drawing import COLUMN, counts, legend, plot, reference, score_axis
-from fedsift.studies.reproduction.experiment import Experiment, Result, curves, series_of, verdict
+from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, curves, series_of, verdict
+from fedsift.studies.reproduction.figure_style import COLUMN, counts, legend, plot, reference, score_axis
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MASKED,
@@ -68,6 +68,7 @@ def found(result: Result) -> str:
 
 EXPERIMENT = Experiment(
     name="fig3",
+    kind=Kind.FIGURE,
     title="Figure 3: score against the number of models merged",
     paper_found=(
         "FT + Merge gets worse with every model merged, on TOFU down to zero-shot at 200; SIFT-Masks suffers much less "

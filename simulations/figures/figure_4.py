@@ -5,8 +5,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fedsift.studies.reproduction.drawing import bars, legend, reference, score_axis
-from fedsift.studies.reproduction.experiment import SIMILAR, Experiment, Result, has_series, means, series_of, verdict
+from fedsift.studies.reproduction.experiment import (
+    SIMILAR,
+    Experiment,
+    Kind,
+    Result,
+    has_series,
+    means,
+    series_of,
+    verdict,
+)
+from fedsift.studies.reproduction.figure_style import bars, legend, reference, score_axis
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MASKED,
@@ -14,8 +23,8 @@ from fedsift.studies.reproduction.merges import (
     SIFT_PUBLISHED,
     TALL_MASKED,
     ZERO_SHOT,
-    ComparedMerge,
     Request,
+    compared_merge,
     mean_of,
     note_published,
     scores_of,
@@ -34,8 +43,7 @@ def measure(cache: TrainingCache) -> Result:
     """Score each client locally, merged and masked, with either tuning."""
     tuned, magnitudes = cache.fine_tuned(cache.clients), cache.sign_fixed(cache.clients)
     sift = sift_merges(cache, cache.clients, magnitudes)
-    tall = ComparedMerge("tall-masks", cache, cache.clients, tuned)
-    tall.choose()
+    tall = compared_merge("tall-masks", cache, cache.clients)
     ft_merged, sift_merged = mean_of(cache, cache.clients, tuned), sift[SIFT_MASKED].merged()
 
     def requests() -> Iterator[Request]:
@@ -91,6 +99,7 @@ def found(result: Result) -> str:
 
 EXPERIMENT = Experiment(
     name="fig4",
+    kind=Kind.FIGURE,
     title="Figure 4: local, merged and masked models",
     paper_found=(
         "SIFT is about as good as FT, local or merged; what helps is its masks, made from local data alone: SIFT-Masks "

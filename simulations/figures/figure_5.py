@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fedsift.studies.reproduction.drawing import legend, plot, score_axis
-from fedsift.studies.reproduction.experiment import SIMILAR, Experiment, Result, series_of, verdict
+from fedsift.studies.reproduction.experiment import SIMILAR, Experiment, Kind, Result, series_of, verdict
+from fedsift.studies.reproduction.figure_style import legend, plot, score_axis
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MASKED,
@@ -82,6 +82,7 @@ def found(result: Result) -> str:
 
 EXPERIMENT = Experiment(
     name="fig5",
+    kind=Kind.FIGURE,
     title="Figure 5: distance to the local model against score, a point a client",
     paper_found=(
         "SIFT + Merge lies nearer to the local models than FT + Merge, which does not in itself improve accuracy; only "

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
-from fedsift.studies.reproduction.drawing import COLUMN, legend, plot, score_axis
-from fedsift.studies.reproduction.experiment import Experiment, Result, means, series_of, verdict
+from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, means, series_of, verdict
+from fedsift.studies.reproduction.figure_style import COLUMN, legend, plot, score_axis
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MASKED,
     TALL_MASKED,
-    ComparedMerge,
     Request,
+    compared_merge,
     held_against_paper,
     note_published,
     scores_of,
@@ -30,15 +30,14 @@ _MERGES = ("ft-merge", "clustered-ft-merge", "ties", "tall-masks", "emr")
 def measure(cache: TrainingCache) -> Result:
     """Merge all clients with each method, and train Central FT for several numbers of steps."""
     own_steps, clients = cache.config.steps, cache.clients
-    tuned, magnitudes = cache.fine_tuned(clients), cache.sign_fixed(clients)
+    magnitudes = cache.sign_fixed(clients)
     steps = [own_steps, *(number for number in _CENTRAL_STEPS if number > own_steps)]
     central = cache.pools([(clients, number) for number in steps])
     sift = sift_merges(cache, clients, magnitudes)
     costs = dict.fromkeys(sift, METHODS[SIFT_MASKS].cost(len(clients)) * own_steps)
     merges = {}
     for name in _MERGES:
-        merge = ComparedMerge(name, cache, clients, tuned)
-        merge.choose()
+        merge = compared_merge(name, cache, clients)
         merges[merge.title] = merge
         costs[merge.title] = METHODS[name].cost(len(clients)) * own_steps
 
@@ -104,6 +103,7 @@ def found(result: Result) -> str:
 
 EXPERIMENT = Experiment(
     name="fig6",
+    kind=Kind.FIGURE,
     title="Figure 6: cost of unlearning one client against score",
     paper_found=(
         "SIFT-Masks costs as little as FT + Merge, 20 steps, and improves on the trade-off of cost and accuracy that "

@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fedsift.studies.reproduction.drawing import legend, plot, score_axis
-from fedsift.studies.reproduction.experiment import SIMILAR, Experiment, Result, curves, series_of, verdict
+from fedsift.studies.reproduction.experiment import SIMILAR, Experiment, Kind, Result, curves, series_of, verdict
+from fedsift.studies.reproduction.figure_style import legend, plot, score_axis
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MASKED,
@@ -73,6 +73,7 @@ def found(result: Result) -> str:
 
 EXPERIMENT = Experiment(
     name="fig7",
+    kind=Kind.FIGURE,
     title="Figure 7: score against steps a client",
     paper_found=(
         "10 steps a client are about as good as 20; the sign constraint slows training down a little, seen at 5 steps; "

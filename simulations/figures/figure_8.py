@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from fedsift.core.seeds import derive_seed
-from fedsift.strategies.merging.fine_tune_merge import Mean
-from fedsift.studies.reproduction.drawing import legend, plot, reference, score_axis
-from fedsift.studies.reproduction.experiment import Experiment, Result, curves, has_series, series_of, verdict
+from fedsift.strategies.fine_tune_merge import Mean
+from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, curves, has_series, series_of, verdict
+from fedsift.studies.reproduction.figure_style import legend, plot, reference, score_axis
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MASKED,
@@ -101,6 +101,7 @@ def found(result: Result) -> str:
 
 EXPERIMENT = Experiment(
     name="fig8",
+    kind=Kind.FIGURE,
     title="Figure 8: held-out and held-in scores while clients leave",
     paper_found=(
         "Held-out, with those who left served the merged model, SIFT-Masks falls as clients are unlearned, down to "

@@ -3,10 +3,10 @@
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from fedsift.strategies.method import Cost
+from fedsift.protocol.method import Cost
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
-from fedsift.studies.reproduction.drawing import legend, plot
-from fedsift.studies.reproduction.experiment import Experiment, Result, verdict
+from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, verdict
+from fedsift.studies.reproduction.figure_style import legend, plot
 from fedsift.studies.reproduction.merges import SIFT_MASKED
 from fedsift.studies.training_cache import TrainingCache
 
@@ -60,6 +60,7 @@ def found(result: Result) -> str:
 
 EXPERIMENT = Experiment(
     name="fig9",
+    kind=Kind.FIGURE,
     title="Figure 9: client trainings over all requests to leave",
     paper_found=(
         "Removing all 500 clients one by one relearns 499 tasks with merging and about 125,000 with Central FT, 250 "

@@ -12,13 +12,13 @@ from fedsift.core.quantisation import highest_level
 from fedsift.core.seeds import derive_seed
 from fedsift.data.partition import partition_iid
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
-from fedsift.studies.reproduction.drawing import legend, plot, score_axis
-from fedsift.studies.reproduction.experiment import Experiment, Result, means, verdict
+from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, means, verdict
+from fedsift.studies.reproduction.figure_style import legend, plot, score_axis
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MASKED,
     SIFT_PUBLISHED,
-    ComparedMerge,
+    compared_merge,
     held_against_paper,
     mean_of,
     published,
@@ -98,8 +98,7 @@ def _points(cache: TrainingCache) -> Iterator[_Point]:
     for steps in _STEPS:
         yield _clustered_point(cache, 1, steps)
         for name in _REBUILT:
-            merge = ComparedMerge(name, cache, cache.clients, cache.fine_tuned(cache.clients, steps))
-            merge.choose()
+            merge = compared_merge(name, cache, cache.clients, steps)
             yield _Point(merge.title, f"steps {steps}", METHODS[name].cost(clients) * steps, merge.served)
     for clusters in _CLUSTERS:
         yield _clustered_point(cache, clusters, config.steps)
@@ -176,6 +175,7 @@ def found(result: Result) -> str:
 
 EXPERIMENT = Experiment(
     name="frontier",
+    kind=Kind.QUESTION,
     title="Score against the cost of a removal, over the methods' own knobs",
     paper_found=(
         "SIFT-Masks improves on the trade-off of cost and accuracy: as cheap to unlearn as merging, and where clients "

@@ -14,8 +14,8 @@ from fedsift.configuration.run_config import RunConfig
 from fedsift.core.contribution import quantise
 from fedsift.core.errors import BadInput
 from fedsift.learning.tuning_settings import TuningSettings
-from fedsift.studies.reproduction.drawing import dots, legend
-from fedsift.studies.reproduction.experiment import Experiment, Result, means
+from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, means
+from fedsift.studies.reproduction.figure_style import dots, legend
 from fedsift.studies.reproduction.merges import Request, SiftMerge, Trainings, scores_of
 from fedsift.studies.training_cache import TrainingCache
 
@@ -109,7 +109,7 @@ def _measured(
     kept, uploaded = [], []
     for client_id in clients:
         upload = quantise(magnitudes(client_id), merge.terms).contribution
-        merge.add_contribution(upload)
+        merge.sums.add(upload)
         kept.append(upload.nonzero / cache.size)
         uploaded.append(len(upload.to_bytes()) / cache.size)
     scores = scores_of(cache, _requests(cache, merge, clients, magnitudes), len(clients))
@@ -163,6 +163,7 @@ def found(result: Result) -> str:
 
 EXPERIMENT = Experiment(
     name="served",
+    kind=Kind.QUANTISATION,
     title="What a member is served, by grid and tuning",
     paper_found="The paper quantises nothing, and serves the sum of all members under a member's mask.",
     defaults={"clients": 200},

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from fedsift.core.seeds import derive_seed
 from fedsift.core.sign_vector import sign_vector
 from fedsift.learning.models import load_learner
-from fedsift.studies.reproduction.drawing import dots, legend
-from fedsift.studies.reproduction.experiment import Experiment, Result, has_series, means, series_of
+from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, has_series, means, series_of
+from fedsift.studies.reproduction.figure_style import dots, legend
 from fedsift.studies.reproduction.further_clients import further_clients
 from fedsift.studies.reproduction.merges import (
     SIFT_MASKED,
@@ -133,6 +133,7 @@ def found(result: Result) -> str:
 
 EXPERIMENT = Experiment(
     name="sign-vectors",
+    kind=Kind.QUESTION,
     title="Other sign vectors than a random one",
     paper_found=(
         "The sign vector is drawn at random before any training, so that masks depend on local data alone; whether a "

@@ -17,8 +17,8 @@ from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.quantisation import QuantisationGrid, highest_level
 from fedsift.core.running_sums import RunningSums
 from fedsift.learning.models import load_layout
-from fedsift.studies.reproduction.drawing import dots, legend
-from fedsift.studies.reproduction.experiment import Experiment, Result, means, series_of
+from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, means, series_of
+from fedsift.studies.reproduction.figure_style import dots, legend
 from fedsift.studies.reproduction.merges import Request, Trainings, scores_of
 from fedsift.studies.training_cache import TrainingCache
 from fedsift.studies.training_calls import Vector
@@ -112,6 +112,7 @@ def found(result: Result) -> str:
 
 EXPERIMENT = Experiment(
     name="sums",
+    kind=Kind.QUESTION,
     title="What the sums add to a member's own mask",
     paper_found=(
         "Masks that are made from local data alone keep a removal cheap, masks that use the merged model make it "

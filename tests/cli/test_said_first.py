@@ -126,7 +126,7 @@ def test_a_temporary_folder_that_ray_cannot_use(merged: Path, config_file: Path,
         ["check-data", "people", "--clients", "2"],
         ["forget", str(merged), "client 1"],
         ["verify", str(merged), "--oracle"],
-        ["bench", str(config_file), "--bits", "--out", out],
+        ["bench", str(config_file), "--runs", "--out", out],
     ]
     before = sorted(folder.rglob("*"))
     environment = {**os.environ, "TMPDIR": str(taken)}

@@ -53,11 +53,12 @@ def test_a_sound_ledger_passes(ledger: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["level sum", "mask count"])
-def test_every_bit_of_the_sums(ledger: Path, name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stride", [37, pytest.param(1, marks=pytest.mark.exhaustive)])
+def test_every_bit_of_the_sums(ledger: Path, stride: int, name: str, tmp_path: Path) -> None:
     connection = sqlite3.connect(ledger)
     data = connection.execute("SELECT data FROM chunks WHERE sum = ?", (name,)).fetchone()[0]
     connection.close()
-    for bit in range(8 * len(data)):
+    for bit in range(0, 8 * len(data), stride):
         changed = bytearray(data)
         changed[bit // 8] ^= 1 << bit % 8
         copy = shutil.copy(ledger, tmp_path / "copy.sqlite")

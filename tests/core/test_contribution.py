@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from fedsift.core import contribution as contribution_module
-from fedsift.core.contribution import Contribution, mask_slices, quantise
+from fedsift.core.contribution import SLICE, Contribution, mask_slices, quantise
 from fedsift.core.errors import Refused
 from tests.core.uploads import contribution, highest_levels, level_lists, terms, upload
 
@@ -56,35 +55,36 @@ def test_round_trip(data: st.DataObject, highest: int, size: int) -> None:
 
 
 def bytes_by_hand(levels: list[int], highest: int) -> bytes:
-    """Mask and levels as docs/upload.md has them: each one large integer, written out little-endian."""
+    """Mask and levels as docs/upload.md has them: each one large binary number, written out little-endian."""
     kept = [level for level in levels if level]
-    mask = sum(1 << place for place, level in enumerate(levels) if level)
+    mask = "".join("1" if level else "0" for level in reversed(levels))
     bits = math.ceil(math.log2(highest))
-    packed = sum(level % 2**bits << bits * place for place, level in enumerate(kept))
-    level_bytes = -(-len(kept) * bits // 8)
-    return mask.to_bytes(-(-len(levels) // 8), "little") + packed.to_bytes(level_bytes, "little")
+    packed = "".join(f"{level % 2**bits:0{bits}b}" for level in reversed(kept)) if bits else ""
+    return b"".join(int(f"0{each}", 2).to_bytes(-(-len(each) // 8), "little") for each in (mask, packed))
 
 
-@given(data=st.data(), highest=highest_levels, size=st.integers(1, 70), slice_size=st.sampled_from([8, 16, 24, 72]))
-def test_slices_change_no_byte(data: st.DataObject, highest: int, size: int, slice_size: int) -> None:
-    levels = data.draw(level_lists(size, highest))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(contribution_module, "SLICE", slice_size)
-        made = contribution(levels, highest)
-        assert made.to_bytes()[HEADER:] == bytes_by_hand(levels, highest)
-        assert len(list(made.slices())) == -(-size // slice_size)
-        assert Contribution.from_bytes(made.to_bytes(), terms(size, highest)).levels().tolist() == levels
+# A few entries, and as many as make several slices, the last of them not whole.
+sizes = st.one_of(st.integers(1, 70), st.sampled_from([SLICE - 1, SLICE, SLICE + 1, 2 * SLICE + 9]))
 
 
-@given(data=st.data(), highest=highest_levels, size=st.integers(1, 70), slice_size=st.sampled_from([8, 24, 72]))
-def test_quantised_magnitudes(data: st.DataObject, highest: int, size: int, slice_size: int) -> None:
+@given(highest=highest_levels, size=sizes, seed=st.integers(0, 9))
+def test_mask_and_levels_by_hand(highest: int, size: int, seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    levels = (chance.integers(1, highest, size, endpoint=True) * (chance.random(size) < 0.4)).tolist()
+    made = contribution(levels, highest)
+    assert made.to_bytes()[HEADER:] == bytes_by_hand(levels, highest)
+    assert len(list(made.slices())) == -(-size // SLICE)
+    assert Contribution.from_bytes(made.to_bytes(), terms(size, highest)).levels().tolist() == levels
+
+
+@given(highest=highest_levels, size=sizes, seed=st.integers(0, 9))
+def test_quantised_magnitudes(highest: int, size: int, seed: int) -> None:
     """Of a grid up to 0.5 that drops what lies under 0.125: the bytes, the L1 norm and the saturated entries."""
-    magnitudes = np.array(data.draw(st.lists(st.floats(0, 1, width=32), min_size=size, max_size=size)), np.float32)
+    magnitudes = np.random.default_rng(seed).random(size, np.float32)
+    magnitudes[::5] = np.resize([0.125, 0.1875, 0.5, 0.75, 0.0], len(magnitudes[::5]))
     step = 0.5 / highest
     levels = [min(round(u / step), highest) if u >= 0.125 else 0 for u in magnitudes.tolist()]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(contribution_module, "SLICE", slice_size)
-        made, l1, saturated = quantise(magnitudes, terms(size, highest))
+    made, l1, saturated = quantise(magnitudes, terms(size, highest))
     assert made == contribution(levels, highest)
     assert made.nonzero == sum(level > 0 for level in levels)
     assert l1 == sum(levels) * step
@@ -107,11 +107,12 @@ def test_an_upload_is_kept_once() -> None:
     assert (read.packed_mask, read.packed_levels) == (bytes([0b10000001, 0b00000010]), bytes([0b00011110]))
 
 
-def test_mask_slices_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Entries 0, 7 and 9 of ten, in slices of eight."""
-    monkeypatch.setattr(contribution_module, "SLICE", 8)
-    found = [(start, mask.tolist()) for start, mask in mask_slices(bytes([0b10000001, 0b00000010]), 10)]
-    assert found == [(0, [True, *[False] * 6, True]), (8, [False, True])]
+def test_mask_slices_by_hand() -> None:
+    """A slice's first and last entry, and the second of the next, which has two."""
+    packed = bytes([1]) + bytes(SLICE // 8 - 2) + bytes([0b10000000, 0b10])
+    (start, mask), rest = mask_slices(packed, SLICE + 2)
+    assert (start, np.flatnonzero(mask).tolist(), len(mask)) == (0, [0, SLICE - 1], SLICE)
+    assert (rest[0], rest[1].tolist()) == (SLICE, [False, True])
 
 
 def changed(at: int, value: int) -> bytes:

@@ -25,7 +25,7 @@ def memory_disk(tmp_path: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-@pytest.mark.parametrize("kills", [60, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [10, pytest.param(200, marks=pytest.mark.exhaustive)])
 def test_killed_anywhere_it_ends_as_if_undisturbed(memory_disk: Path, kills: int) -> None:
     command = [sys.executable, "-m", "tests.core.kill_ledgers", str(memory_disk), str(kills)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)

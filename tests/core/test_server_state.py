@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from fedsift.core import contribution as contribution_module, ledger, server_state
 from fedsift.core.bit_packing import pack_mask
+from fedsift.core.contribution import Contribution
 from fedsift.core.errors import Refused
 from fedsift.core.localisation import Localisation
 from fedsift.core.member import Training
@@ -121,26 +121,25 @@ def test_serving_by_hand() -> None:
     np.testing.assert_allclose(merged.merged_magnitudes(), [step / 2, step, 1.5 * step, 0.0])
 
 
-@given(data=st.data(), size=st.integers(1, 40))
-def test_slices_change_nothing_that_is_served(data: st.DataObject, size: int) -> None:
-    """In slices of eight entries, against the formulas of `localisation` over whole vectors."""
-    members = [data.draw(level_lists(size, 3)) for _ in range(3)]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ledger, "_CHUNK", 8)
-        for module in (contribution_module, server_state):
-            patch.setattr(module, "SLICE", 8)
-        made = ServerState.create(None, terms(size), capacity=3)
-        for index, levels in enumerate(members):
-            made.merge(f"client {index}", upload(levels))
-        served = made.serve("client 0", contribution(members[0]).packed_mask, Localisation("coordinate"))
-        merged = made.merged_magnitudes()
-        journal = [data for _, data in made.ledger.journal()]
+def test_slices_and_chunks_change_nothing() -> None:
+    """Sums of two chunks of the ledger and uploads of two pieces, against the formulas over whole vectors."""
+    size, highest = (1 << 20) + 9, 65535
+    chance = np.random.default_rng(3)
+    members = [chance.integers(1, highest, size, endpoint=True) * (chance.random(size) < 0.8) for _ in range(3)]
+    uploads = [Contribution.from_levels(levels, terms(size, highest)) for levels in members]
+    made = ServerState.create(None, terms(size, highest), capacity=3)
+    for index, each in enumerate(uploads):
+        made.merge(f"client {index}", each.to_bytes())
+    assert [upload for _, upload in made.ledger.journal()] == [each.to_bytes() for each in uploads]
+    made.fold()
+    again = ServerState(made.ledger)
     level_sum, mask_count = np.sum(members, axis=0), np.sum(np.array(members) > 0, axis=0)
-    mask = np.array(members[0]) > 0
-    step = 0.5 / 3
+    assert np.array_equal(again.sums.level_sum, level_sum)
+    assert np.array_equal(again.sums.mask_count, mask_count)
+    served = again.serve("client 0", uploads[0].packed_mask, Localisation("coordinate"))
+    mask, step = members[0] > 0, 0.5 / highest
     assert np.array_equal(served, (level_sum[mask] * step / mask_count[mask]).astype(np.float32))
-    assert np.array_equal(merged, (level_sum * (step / 3)).astype(np.float32))
-    assert journal == [upload(levels) for levels in members]
+    assert np.array_equal(again.merged_magnitudes(), (level_sum * (step / 3)).astype(np.float32))
 
 
 @pytest.mark.parametrize("mask", [pack_mask(np.ones(4, np.bool_)), b"", b"\x05\x00"])

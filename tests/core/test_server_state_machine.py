@@ -100,9 +100,9 @@ class Interleaving(RuleBasedStateMachine):
 
 
 TestInterleaving = Interleaving.TestCase
-TestInterleaving.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
+TestInterleaving.settings = settings(max_examples=5, stateful_step_count=20, deadline=None)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 class TestMoreInterleaving(Interleaving.TestCase):  # type: ignore[misc]
     settings = settings(max_examples=100, stateful_step_count=50, deadline=None)

@@ -8,15 +8,14 @@ from torch import Tensor, nn
 from fedsift.core.errors import BadInput
 from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.sign_vector import sign_vector
-from fedsift.learning import flat_model
 from fedsift.learning.flat_model import FlatModel
 
 
 class Three(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, rows: int = 4) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(1)
-        self.a, self.frozen, self.b = (nn.Parameter(torch.randn(4, 5, generator=generator)) for _ in range(3))
+        self.a, self.frozen, self.b = (nn.Parameter(torch.randn(rows, 5, generator=generator)) for _ in range(3))
 
 
 LAYOUT = ParameterLayout(("b", "a"), ((4, 5), (4, 5)))
@@ -37,18 +36,18 @@ def expected_weights(base: Tensor, signs: np.ndarray, magnitudes: np.ndarray) ->
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("slice_size", [1 << 20, 8])
-def test_magnitudes_are_added_in_float32(dtype: torch.dtype, slice_size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Over a layout whose parameters end within a slice; NumPy is the oracle."""
-    monkeypatch.setattr(flat_model, "_SLICE", slice_size)
-    flat = FlatModel(Three().to(dtype), LAYOUT)
-    base, signs = flat.weights.clone(), sign_vector(9, 40)
-    magnitudes = np.random.default_rng(2).exponential(0.1, 40).astype(np.float32)
+@pytest.mark.parametrize("rows", [4, 60_000])
+def test_magnitudes_are_added_in_float32(dtype: torch.dtype, rows: int) -> None:
+    """Of parameters that are joined, and of such that take two slices each; NumPy is the oracle."""
+    flat = FlatModel(Three(rows).to(dtype), ParameterLayout(("b", "a"), ((rows, 5), (rows, 5))))
+    size = 2 * 5 * rows
+    base, signs = flat.weights.clone(), sign_vector(9, size)
+    magnitudes = np.random.default_rng(2).exponential(0.1, size).astype(np.float32)
     for given in (magnitudes, torch.from_numpy(magnitudes)):
         flat.load_magnitudes(torch.from_numpy(signs), given)
         assert flat.weights.dtype == dtype
         assert torch.equal(flat.weights, expected_weights(base, signs, magnitudes))
-        assert torch.equal(flat.module.a.flatten(), flat.weights[20:])
+        assert torch.equal(flat.module.a.flatten(), flat.weights[size // 2 :])
     flat.load_base()
     assert torch.equal(flat.weights, base)
 

@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
+from fedsift.protocol.compared_method import Recipient
 from fedsift.strategies.apa import Apa
-from fedsift.strategies.compared_method import Recipient
 
 
 def test_adapters_are_weighed_by_their_errors() -> None:

@@ -1,111 +1,93 @@
-"""Hyper-parameters are chosen by scores that clients told, never by scores that nobody told."""
+"""Hyper-parameters are chosen by scores that clients gave, never by scores that nobody gave."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
 import pytest
-from flwr.app import ArrayRecord, ConfigRecord, Message
 
 from fedsift.core.errors import BadInput
-from fedsift.protocol.messages import client_reply
-from fedsift.strategies.compared_method import ComparedMethod, ComparedRecord, Recipient, Vector
-from fedsift.strategies.pooled_training import Pool, PooledTraining
-from fedsift.strategies.registry import METHODS, STRATEGIES
-
-SpeakAs = Callable[[int], None]
-NAN = float("nan")
+from fedsift.core.task_vectors import Vector
+from fedsift.protocol.compared_method import Clients, ComparedMethod, Recipient, Terms, Work
+from fedsift.strategies.task_negation import TaskNegation
+from tests.strategies.made_up_clients import SIZE, MadeUpClients
 
 
-class Chooser(PooledTraining):
-    """Three candidates."""
+class Chooser(ComparedMethod):
+    """Three candidates, each of which serves the vector of its scale."""
 
-    method = METHODS["ties"]
-    candidates: ClassVar[Sequence[Mapping[str, float]]] = ({"scale": 1.0}, {"scale": 2.0}, {"scale": 3.0})
+    name = "chooser"
+    candidates: Sequence[Terms] = ({"scale": 1.0}, {"scale": 2.0}, {"scale": 3.0})
+    settled = False
 
-    def deal(self) -> list[list[list[str]]]:
-        return []
+    def change(self, clients: Clients, joining: Set[str], leaving: Set[str]) -> Work:
+        self.members |= joining
+        return Work()
+
+    def digest(self) -> str:
+        return ""
 
     def shared(self) -> dict[str, Vector]:
-        return {}
+        return {"one": np.ones(1, np.float32)}
 
     @staticmethod
     def serve(recipient: Recipient, **terms: float) -> list[Vector]:
-        return []
+        return [recipient.shared["one"] * np.float32(terms["scale"])]
+
+    def settle(self) -> None:
+        self.settled = True
 
 
-class Clients:
-    """A grid on which each client tells its scores, a letter each: node 1 is "a"."""
-
-    def __init__(self, scores: Mapping[str, Mapping[str, float]], speak_as: SpeakAs) -> None:
-        self._scores, self._speak_as = scores, speak_as
-
-    def send_and_receive(self, messages: Iterable[Message]) -> Iterator[Message]:
-        for message in messages:
-            node = message.metadata.dst_node_id
-            self._speak_as(node)
-            client_id = "_abcdef"[node]
-            yield client_reply(message, client_id, scores=dict(self._scores[client_id]))
-
-
-def served(*scores: float) -> dict[str, float]:
-    return {f"served {place}": score for place, score in enumerate(scores)}
-
-
-def ready(strategy: ComparedMethod, scores: Mapping[str, object], speak_as: SpeakAs, left: Sequence[str] = ()) -> None:
-    speak_as(1)
-    strategy.rounds.append(ComparedRecord(left=list(left)))
-    strategy.clients = {"_abcdef".index(client_id): client_id for client_id in scores}
-    strategy.members = set(scores) - set(left)
-
-
-def evaluate(strategy: ComparedMethod, scores: Mapping[str, Mapping[str, float]], speak_as: SpeakAs) -> None:
-    list(strategy.configure_evaluate(1, ArrayRecord(), ConfigRecord(), Clients(scores, speak_as)))  # type: ignore[arg-type]
+def choose(scores: Mapping[str, Sequence[float]], silent: Mapping[str, str] | None = None) -> tuple[Chooser, int]:
+    """A chooser among clients with these scores of the three candidates."""
+    clients = MadeUpClients(score=lambda client_id, model: scores[client_id][int(model[0]) - 1], silent=silent)
+    chooser = Chooser(1)
+    chooser.change(clients, set(scores), set())
+    return chooser, chooser.choose(clients)
 
 
 @pytest.mark.parametrize(
-    ("scores", "chosen", "failed"),
+    ("scores", "best"),
     [
-        ({"a": served(0.1, 0.5, 0.2), "b": served(0.1, 0.1, 0.2)}, 2.0, []),
-        ({"a": served(0.0, 0.0, 0.0)}, 1.0, []),
-        ({"a": served(-3.0, -2.0, -1.0)}, 3.0, []),
-        ({"a": served(0.1, 0.2, 0.3), "b": served(9.0)}, 3.0, ["b"]),
-        ({"a": served(0.1, 0.2, 0.3), "b": {}}, 3.0, ["b"]),
-        ({"a": served(0.1, 0.2, 0.3), "b": served(NAN, 0.9, 0.1)}, 3.0, ["b"]),
+        ({"a": (0.1, 0.5, 0.2), "b": (0.1, 0.1, 0.2)}, 2.0),
+        ({"a": (0.0, 0.0, 0.0)}, 1.0),  # of several the first
+        ({"a": (-3.0, -2.0, -1.0)}, 3.0),
+        ({**dict.fromkeys("abcde", (0.1, 0.2, 0.0)), "f": (9.0, 0.0, 0.0)}, 2.0),  # five are enough
     ],
 )
-def test_the_best_of_what_was_told(
-    scores: dict[str, dict[str, float]], chosen: float, failed: list[str], speak_as: SpeakAs
-) -> None:
-    strategy = Chooser(1, evaluated={1})
-    ready(strategy, scores, speak_as)
-    evaluate(strategy, scores, speak_as)
-    assert strategy.chosen == {"scale": chosen}
-    assert list(strategy.rounds[0].failures) == failed
+def test_the_best_of_what_was_given(scores: dict[str, Sequence[float]], best: float) -> None:
+    chooser, scored = choose(scores)
+    assert chooser.chosen == {"scale": best}
+    assert chooser.settled
+    assert scored == min(5, len(scores)) * 3
+    assert chooser.choose(MadeUpClients()) == 0  # once is enough
+    assert chooser.chosen == {"scale": best}
 
 
-def test_nothing_is_chosen_by_nothing(speak_as: SpeakAs) -> None:
-    scores = {"a": served(0.1), "b": served(NAN, 1, 2)}
-    strategy = Chooser(1, evaluated={1})
-    ready(strategy, scores, speak_as)
-    with pytest.raises(BadInput, match=r"ties: no client told the scores to choose hyper-parameters by \(client 'a': "):
-        evaluate(strategy, scores, speak_as)
-    assert not strategy.chosen
+def test_who_is_silent_does_not_count() -> None:
+    chooser, _ = choose({"a": (0.1, 0.2, 0.3), "b": (9.0, 0.0, 0.0)}, silent={"b": "away"})
+    assert chooser.chosen == {"scale": 3.0}
 
 
-@pytest.mark.parametrize("silent", ["leaver", "control"])
-def test_a_removal_needs_the_scores_of_both_sides(silent: str, speak_as: SpeakAs) -> None:
-    strategy = STRATEGIES["task-negation"](2, evaluated=())
-    number = 21  # lambda 0, 0.05, ..., 1
-    falling = served(*np.linspace(1, 0, number))
-    told = {"a": falling, "b": served(*[1.0] * number)}
-    for scores, fails in ((told, False), ({**told, {"leaver": "a", "control": "b"}[silent]: {}}, True)):
-        ready(strategy, scores, speak_as, left=["a"])
-        strategy.pools = [Pool([["b"]], [np.zeros(2, np.float32)])]  # type: ignore[attr-defined]
-        strategy.in_training = [Pool([["a"]], [np.ones(2, np.float32)])]  # type: ignore[attr-defined]
-        if fails:
-            with pytest.raises(BadInput, match="task-negation: no client told the scores"):
-                evaluate(strategy, scores, speak_as)
-        else:
-            evaluate(strategy, scores, speak_as)
-            assert strategy.hyper_parameters == {"scale": 1.0}
+def test_nothing_is_chosen_by_nothing() -> None:
+    with pytest.raises(BadInput, match=r"chooser: no client gave the scores .* \(client 'a': on fire; client 'b': no"):
+        choose({"a": (1, 2, 3), "b": (1, 2, 3)}, silent={"a": "on fire", "b": "no power"})
+
+
+@pytest.mark.parametrize("silent", ["leaver", "stayer", None])
+def test_a_removal_needs_the_scores_of_both_sides(silent: str | None) -> None:
+    """The leaver's score falls with lambda, and that of who stays does not move: lambda is 1."""
+    method, honest = TaskNegation(SIZE), MadeUpClients()
+    method.change(honest, {"leaver", "stayer"}, set())
+    before = method.shared()["0"]
+
+    def score(client_id: str, model: Vector) -> float:
+        return -float(np.linalg.norm(model - before)) if client_id == "leaver" else 1.0
+
+    clients = MadeUpClients(score=score, silent={silent: "on fire"} if silent else {})
+    if silent:
+        with pytest.raises(BadInput, match=f"task-negation: no client gave the scores .*'{silent}': on fire"):
+            method.change(clients, set(), {"leaver"})
+    else:
+        work = method.change(clients, set(), {"leaver"})
+        assert method.hyper_parameters == {"scale": 1.0}
+        assert work.validation_scorings == 2 * 21

@@ -1,45 +1,53 @@
 """What the server of a merging method keeps, however many clients there are."""
 
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Set
 
 import numpy as np
 import pytest
-from flwr.app import Message, RecordDict
 
-from fedsift.protocol.messages import FINE_TUNE, client_reply
-from fedsift.strategies.compared_method import ComparedRecord
-from fedsift.strategies.merged_fine_tunings import MergedFineTunings
-from fedsift.strategies.registry import STRATEGIES
+from fedsift.protocol.compared_method import Trained
+from fedsift.strategies.families.merged_fine_tunings import MergedFineTunings
+from fedsift.strategies.registry import COMPARED
+from tests.strategies.made_up_clients import MadeUpClients
 
-SpeakAs = Callable[[int], None]
 SIZE = 200_000
-MERGES = sorted(name for name, strategy in STRATEGIES.items() if issubclass(strategy, MergedFineTunings))
+MERGES = sorted(name for name, method in COMPARED.items() if issubclass(method, MergedFineTunings))
 
 
-def uploads(clients: int, speak_as: SpeakAs) -> Iterator[Message]:
-    """A task vector from each, made as it is asked for."""
-    for node in range(clients):
-        task_vector = np.random.default_rng(node).standard_normal(SIZE).astype(np.float32)
-        speak_as(node)
-        asked = Message(RecordDict(), dst_node_id=node, message_type=FINE_TUNE)
-        yield client_reply(asked, f"client {node}", {"steps": 1}, task_vectors=[task_vector])
+class LongVectors(MadeUpClients):
+    """Task vectors of a size that counts, each made when it is asked for; nobody makes masks."""
+
+    def fine_tuned(self, ids: Set[str]) -> Iterator[tuple[str, Trained]]:
+        for seed, client_id in enumerate(sorted(ids)):
+            yield client_id, Trained(np.random.default_rng(seed).standard_normal(SIZE).astype(np.float32), 1)
+
+    def masks(self, *_: object) -> Iterator[tuple[str, list[np.ndarray]]]:
+        return iter(())
 
 
-def peak(name: str, clients: int, speak_as: SpeakAs) -> int:
+def peak(name: str, clients: int) -> int:
     """Bytes at the most while so many join."""
     tracemalloc.start()
-    strategy = STRATEGIES[name](SIZE, evaluated=())
-    strategy.rounds.append(ComparedRecord())
-    strategy.clients = {node: f"client {node}" for node in range(clients)}
-    strategy.aggregate_train(1, uploads(clients, speak_as))
+    method = COMPARED[name](SIZE)
+    method.change(LongVectors(), {f"client {number}" for number in range(clients)}, set())
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert len(strategy.members) == clients
+    assert len(method.members) == clients
     return most
 
 
 @pytest.mark.parametrize("name", MERGES)
-def test_memory_does_not_grow_with_the_clients(name: str, speak_as: SpeakAs) -> None:
+def test_memory_does_not_grow_with_the_clients(name: str) -> None:
     """Sixteen clients take what four take, to one task vector; a list of them would take 12 vectors more."""
-    assert peak(name, 16, speak_as) < peak(name, 4, speak_as) + 4 * SIZE
+    assert peak(name, 16) < peak(name, 4) + 4 * SIZE
+
+
+def test_only_whom_a_removal_needs_trains_again() -> None:
+    """Of four members: the leaver, where it can be subtracted; else the three others."""
+    for name, trainings in (("ft-merge", 1), ("ties", 3)):
+        method = COMPARED[name](12)
+        assert method.change(MadeUpClients(), set("abcd"), set()).trainings == 0
+        work = method.change(MadeUpClients(), {"e"}, {"a"})
+        assert (work.trainings, work.steps) == (trainings, 10 * trainings)
+        assert method.members == set("bcde")

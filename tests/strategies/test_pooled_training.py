@@ -1,11 +1,9 @@
-from collections.abc import Callable
 from typing import ClassVar
 
-import numpy as np
-
-from fedsift.protocol.messages import read_float_array
-from fedsift.strategies.compared_method import Recipient, Vector
-from fedsift.strategies.pooled_training import PooledTraining, stage_steps
+from fedsift.core.task_vectors import Vector
+from fedsift.protocol.compared_method import Clients, PoolTraining, Recipient
+from fedsift.strategies.families.pooled_training import PooledTraining, stage_steps
+from tests.strategies.made_up_clients import SIZE, MadeUpClients, made_up
 
 
 def test_one_stage_takes_every_clients_steps_up_to_the_most() -> None:
@@ -30,29 +28,25 @@ class Dealt(PooledTraining):
 
     hands: ClassVar[list[list[list[list[str]]]]]
 
-    def deal(self) -> list[list[list[str]]]:
+    def deal(self, clients: Clients) -> list[list[list[str]]]:
         return self.hands.pop(0)
-
-    def shared(self) -> dict[str, Vector]:
-        return {}
 
     @staticmethod
     def serve(recipient: Recipient, **terms: float) -> list[Vector]:
         return []
 
 
-def test_only_what_changes_trains_again(speak_as: Callable[[int], None]) -> None:
+def test_only_what_changes_trains_again() -> None:
     """Two pools of two slices change places, and one of them its second slice: only that one trains, from there."""
-    speak_as(1)
     Dealt.hands = [[[["a"], ["b"]], [["c"], ["d"]]], [[["c"], ["d"]], [["a"], ["e"]]]]
-    strategy = Dealt(1, evaluated=())
-    strategy.clients = {5: "a"}
-    asked = list(strategy.train(1, grid=None))  # type: ignore[arg-type]
-    assert [message.content.config_records["config"]["first"] for message in asked] == [0, 0]
-    for number, pool in enumerate(strategy.pools):
-        pool.checkpoints = [np.array([number * 10 + stage], np.float32) for stage in range(2)]
-    (again,) = strategy.train(2, grid=None)  # type: ignore[arg-type]
-    config = again.content.config_records["config"]
-    assert (config["pool"], config["first"]) == (1, 1)
-    assert read_float_array(again.content.array_records["start"]["values"]) == 0.0  # pool 0's first checkpoint
-    assert [len(pool.checkpoints) for pool in strategy.pools] == [2, 1]
+    method, clients = Dealt(SIZE), MadeUpClients()
+    assert method.change(clients, set("abcd"), set()).trainings == 0
+    assert clients.asked == [PoolTraining([["a"], ["b"]]), PoolTraining([["c"], ["d"]])]
+    first = method.pools[0].checkpoints[0]
+    assert first.tolist() == made_up(["a"], 1.0, None).tolist()
+    work = method.change(clients, {"e"}, {"b"})
+    (again,) = clients.asked[2:]
+    assert (again.slices, again.first) == ([["a"], ["e"]], 1)
+    assert again.start is first
+    assert (work.trainings, work.steps) == (2, 10)
+    assert [len(pool.checkpoints) for pool in method.pools] == [2, 2]

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fedsift.data.file_names import ROWS_SUFFIX
 from fedsift.data.kind import DataKind
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ class Stored(DataKind):
 
     def has_form(self, dataset: str) -> bool:
         """By its ending."""
-        from fedsift.data.stored_rows import ROWS_SUFFIX
-
         return dataset.endswith(ROWS_SUFFIX)
 
     def load(self, settings: "DataSettings") -> "StoredRows":

@@ -7,7 +7,7 @@ import numpy as np
 
 from fedsift.core.examples import Example, Row
 from fedsift.studies.attacks.canary import Canary, exposure
-from fedsift.studies.attacks.membership import confidence
+from fedsift.studies.attacks.membership_attack import confidence
 from fedsift.studies.attacks.relearning import steps_to_recover
 from fedsift.studies.attacks.subjects import AFTER, BEFORE, ORACLE, STATES, Subject
 from fedsift.studies.training_cache import TrainingCache

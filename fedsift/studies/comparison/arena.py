@@ -3,25 +3,30 @@
 import dataclasses
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from flwr.app import ArrayRecord
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
+from fedsift.core.task_vectors import Vector
 from fedsift.protocol.client_rounds import last_line, mean_scores
+from fedsift.protocol.compared_method import ComparedMethod
 from fedsift.protocol.messages import Wish
+from fedsift.protocol.method import Method
+from fedsift.protocol.method_rounds import MethodRounds
 from fedsift.runs.federate import federate, places
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_grid import RayGrid, node_configs
 from fedsift.runtime.worker_pool import WorkerPool
-from fedsift.strategies.compared_method import Vector
-from fedsift.strategies.negated_central_ft import NegatedCentralFineTuning
-from fedsift.strategies.registry import METHODS, SIFT_MASKS, SIFT_MERGE, STRATEGIES
+from fedsift.strategies.registry import COMPARED, METHODS, SIFT_MASKS, SIFT_MERGE
 from fedsift.studies.client_script import ClientScript
+from fedsift.studies.comparison.comparison import MethodRow
+
+Scores = Mapping[str, Mapping[str, float]]  # client -> name -> score
 
 
 @dataclasses.dataclass
@@ -33,7 +38,7 @@ class Arena:
         config: of the runs.
         client_ids: all that the data set has.
         members: who joins.
-        others: who never joins, and scores the merged model.
+        newcomers: who never joins, and scores the merged model.
         leavers: members that leave, one after the other; with SIFT-Masks as one batch.
         size: n, the number of tuned parameters.
         out: a folder for the clients' files.
@@ -44,7 +49,7 @@ class Arena:
     config: RunConfig
     client_ids: Sequence[str]
     members: Sequence[str]
-    others: Sequence[str]
+    newcomers: Sequence[str]
     leavers: tuple[str, ...]
     size: int
     out: Path
@@ -54,15 +59,15 @@ class Arena:
     def _stayers(self) -> list[str]:
         return [client_id for client_id in self.members if client_id not in self.leavers]
 
-    def sift_masks(self) -> tuple[dict[str, Any], dict[str, Any]]:
+    def sift_masks(self) -> list[MethodRow]:
         """A row for SIFT-Masks, and one for SIFT + Merge: the same run served without masks."""
         self.bars.prefix = f"{METHODS[SIFT_MASKS].title} "
         started = time.perf_counter()
-        clients = self._places([*self.members, *self.others])
+        clients = self._places([*self.members, *self.newcomers])
         masks = self.out / "masks"
         masks.mkdir(parents=True)
         leaving = self.config.leaving(*self.leavers)
-        outcome = federate(self.pool, leaving, clients, self.bars, masks=masks, newcomers=self.others)
+        outcome = federate(self.pool, leaving, clients, self.bars, masks=masks, newcomers=self.newcomers)
         seconds = time.perf_counter() - started
         alone = dataclasses.replace(self.config.leaving(), evaluate=False)
         never_joined = federate(self.pool, alone, self._places(self._stayers), self.bars)
@@ -70,87 +75,101 @@ class Arena:
         _check(SIFT_MASKS, [merge.failures, removal.failures, never_joined.rounds[0].failures])
         steps = [body.steps_retrained for body in outcome.receipts]
         same = outcome.state_digest == never_joined.state_digest
-        both = []
-        for name, score in ((SIFT_MASKS, self.config.localise), (SIFT_MERGE, "merged")):
-            row = self._row(name, merge.scores, removal.scores, score, "merged")
-            row |= {
-                "state_digest": outcome.state_digest,
-                "exact_in_bits": same,
-                "differing_entries": 0.0 if same else None,
-                "distance_left": 0.0 if same else None,
-                "trainings": [1] * len(steps),
-                "steps": steps,
-                "seconds": seconds,
-                "hyper_parameters": {},
-                "validation_scorings": 0,
-            }
-            both.append(row)
-        return both[0], both[1]
+        return [
+            self._row(METHODS[name], merge.scores, removal.scores, score, "merged")(
+                state_digest=outcome.state_digest,
+                exact_in_bits=same,
+                differing_entries=0.0 if same else None,
+                distance_left=0.0 if same else None,
+                trainings=[1] * len(steps),
+                steps=steps,
+                seconds=seconds,
+                hyper_parameters={},
+                validation_scorings=0,
+            )
+            for name, score in ((SIFT_MASKS, self.config.localise), (SIFT_MERGE, "merged"))
+        ]
 
-    def compared(self, name: str) -> dict[str, Any]:
+    def compared(self, name: str) -> MethodRow:
         """A row for any other method."""
         self.bars.prefix = f"{METHODS[name].title} "
         started = time.perf_counter()
         last = 1 + len(self.leavers)
-        strategy = STRATEGIES[name](self.size, evaluated={1, last})
-        grid = self._grid(self.members, self.others, "vectors")
-        strategy.start(grid, ArrayRecord(), num_rounds=last, timeout=math.inf)
+        method = COMPARED[name](self.size)
+        played = self._play(method, self.members, self.newcomers, "vectors", rounds=last, evaluated={1, last})
         seconds = time.perf_counter() - started
-        never_joined = STRATEGIES[name](self.size, evaluated=(), chosen=strategy.chosen)
-        grid = self._grid(self._stayers, (), "never-joined")
-        never_joined.start(grid, ArrayRecord(), num_rounds=1, timeout=math.inf)
-        merge, *removals = strategy.rounds
-        _check(name, [record.failures for record in (*strategy.rounds, *never_joined.rounds)])
-        after, wanted = strategy.shared(), never_joined.shared()
-        same = strategy.digest() == never_joined.digest()
+        wanted = COMPARED[name](self.size, method.chosen)
+        never_joined = self._play(wanted, self._stayers, (), "never-joined")
+        merge, *removals = played.rounds
+        _check(name, [record.failures for record in (*played.rounds, *never_joined.rounds)])
+        same = method.digest() == wanted.digest()
+        after, target = method.shared(), wanted.shared()
         distance_left = 0.0 if same else None
-        if isinstance(strategy, NegatedCentralFineTuning) and strategy.before is not None:
-            distance_left = _distance(after["0"], wanted["0"]) / _distance(strategy.before, wanted["0"])
-        return self._row(name, merge.scores, removals[-1].scores, "served 0", "served 0") | {
-            "state_digest": strategy.digest(),
-            "exact_in_bits": same,
-            "differing_entries": _differing(after, wanted),
-            "distance_left": distance_left,
-            "trainings": [record.trainings for record in removals],
-            "steps": [record.steps for record in removals],
-            "seconds": seconds,
-            "hyper_parameters": dict(strategy.hyper_parameters),
-            "validation_scorings": sum(record.validation_scorings for record in strategy.rounds),
-        }
+        if played.before_removals:
+            distance_left = _distance(after, target) / _distance(played.before_removals, target)
+        return self._row(type(method), merge.scores, removals[-1].scores, "served 0", "served 0")(
+            state_digest=method.digest(),
+            exact_in_bits=same,
+            differing_entries=_differing(after, target),
+            distance_left=distance_left,
+            trainings=[record.trainings for record in removals],
+            steps=[record.steps for record in removals],
+            seconds=seconds,
+            hyper_parameters=dict(method.hyper_parameters),
+            validation_scorings=sum(record.validation_scorings for record in played.rounds),
+        )
 
-    def _row(self, name: str, before: dict[str, Any], after: dict[str, Any], score: str, other: str) -> dict[str, Any]:
-        method = METHODS[name]
+    def _row(self, method: type[Method], before: Scores, after: Scores, own: str, others: str) -> partial[MethodRow]:
+        """The facts, and mean scores before and after the removals: of `own` where clients are members, else `others`.
+
+        What else a row has is still to be given.
+        """
         total = len(self.members)
 
-        def mean(scores: dict[str, Any], clients: Sequence[str], named: str) -> float | None:
-            return mean_scores({each: scores[each] for each in clients if each in scores}).get(named)
+        def mean(scores: Scores, clients: Sequence[str], name: str) -> float | None:
+            return mean_scores({each: scores[each] for each in clients if each in scores}).get(name)
 
-        return {
-            "name": name,
-            "title": method.title,
-            "exact": method.exact,
-            "members_before": mean(before, self.members, score),
-            "members_after": mean(after, self._stayers, score),
-            "leavers_before": mean(before, self.leavers, score),
-            "leavers_after": mean(after, self.leavers, other),
-            "held_out_before": mean(before, self.others, other),
-            "held_out_after": mean(after, self.others, other),
-            "trainings_of_all_removals": method.all_removals(total),
-            "storage_bytes": method.storage(self.size, total),
-        }
+        return partial(
+            MethodRow,
+            name=method.name,
+            title=method.title,
+            exact=method.exact,
+            members_before=mean(before, self.members, own),
+            members_after=mean(after, self._stayers, own),
+            leavers_before=mean(before, self.leavers, own),
+            leavers_after=mean(after, self.leavers, others),
+            newcomers_before=mean(before, self.newcomers, others),
+            newcomers_after=mean(after, self.newcomers, others),
+            trainings_of_all_removals=method.cost.of_all(total),
+            storage_bytes=method.storage(self.size, total),
+        )
 
-    def _grid(self, clients: Sequence[str], others: Sequence[str], folder: str) -> RayGrid:
-        """Clients that keep task vectors in `folder`: a never-joined run shares no training with what it checks."""
+    def _play(
+        self,
+        method: ComparedMethod,
+        clients: Sequence[str],
+        newcomers: Sequence[str],
+        folder: str,
+        evaluated: Container[int] = (),
+        rounds: int = 1,
+    ) -> MethodRounds:
+        """Rounds of a method.
+
+        Its clients keep task vectors in `folder`: a never-joined run shares no training with what it checks.
+        """
         vectors = self.out / folder
         vectors.mkdir(parents=True, exist_ok=True)
-        everybody = [*clients, *others]
-        nodes = node_configs(self._places(everybody), newcomers=others, vector_folder=vectors)
+        everybody = [*clients, *newcomers]
+        nodes = node_configs(self._places(everybody), newcomers=newcomers, vector_folder=vectors)
         for client_id, node in zip(everybody, nodes, strict=True):
             if client_id in self.leavers:
                 script = ClientScript({1: Wish.JOIN, 2 + self.leavers.index(client_id): Wish.LEAVE})
                 node.update(script.to_user_config())
         user_config = self.config.leaving(*self.leavers).to_user_config()
-        return RayGrid(self.pool, nodes, user_config, self.bars)
+        played = MethodRounds(method, evaluated)
+        grid = RayGrid(self.pool, nodes, user_config, self.bars)
+        played.start(grid, ArrayRecord(), num_rounds=rounds, timeout=math.inf)
+        return played
 
     def _places(self, clients: Sequence[str]) -> dict[str, int]:
         return places(self.client_ids, clients)
@@ -174,6 +193,6 @@ def _differing(found: Mapping[str, Vector], wanted: Mapping[str, Vector]) -> flo
     return differing / max(1, len(names))
 
 
-def _distance(found: Vector, wanted: Vector) -> float:
-    """Euclidean."""
-    return float(np.linalg.norm(found - wanted))
+def _distance(found: Mapping[str, Vector], wanted: Mapping[str, Vector]) -> float:
+    """Euclidean, over all that is shared."""
+    return math.hypot(*(float(np.linalg.norm(found[name] - wanted[name])) for name in wanted))

@@ -4,7 +4,6 @@ import dataclasses
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from fedsift.configuration.clients_of_run import choose_leavers, choose_newcomers
 from fedsift.configuration.run_config import RunConfig
@@ -13,14 +12,14 @@ from fedsift.files.output import clear, make_empty
 from fedsift.learning.models import load_layout, metric_of
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_session import ray_session
-from fedsift.strategies.registry import METHODS, SIFT_MASKS, SIFT_MERGE, STRATEGIES
+from fedsift.strategies.registry import COMPARED, METHODS, SIFT_MASKS, SIFT_MERGE
 from fedsift.studies.comparison.arena import Arena
-from fedsift.studies.comparison.table import write_comparison
+from fedsift.studies.comparison.comparison import Comparison
 from fedsift.studies.scripted_client_app import APP
 
 
-def compare(config: RunConfig, names: Sequence[str], held_out: int, out: Path, bars: PhaseBars) -> dict[str, Any]:
-    """Play merge and removals with each method, and write `write_comparison`'s files into `out`.
+def compare(config: RunConfig, names: Sequence[str], newcomers: int, out: Path, bars: PhaseBars) -> Comparison:
+    """Play merge and removals with each method, and write `Comparison`'s files into `out`.
 
     Clients, seeds and settings are the same for all. A plain fine-tuning, of a client or of the same pool, is computed
     once and kept in `out`/vectors; what a method would train again for a removal is counted all the same. The runs
@@ -29,12 +28,9 @@ def compare(config: RunConfig, names: Sequence[str], held_out: int, out: Path, b
     Args:
         config: of the runs; its leavers leave one after the other, with SIFT-Masks as one batch.
         names: of the methods.
-        held_out: how many further clients of the data never join; they score the merged model.
+        newcomers: how many further clients of the data never join; they score the merged model.
         out: a folder for the results and the clients' files.
         bars: are told of the progress.
-
-    Returns:
-        `clients`, `held_out`, `leavers`, `metric`, `tuned_parameters` and for each method a row in `methods`.
 
     Raises:
         BadInput: an unknown method, fewer clients than asked for, or a folder that cannot be used.
@@ -44,33 +40,26 @@ def compare(config: RunConfig, names: Sequence[str], held_out: int, out: Path, b
             raise unknown_name("method", name, METHODS)
     if not config.anybody_leaves:
         raise BadInput("a comparison needs somebody who leaves: give leave-count, or leave with their ids")
-    dataset, members, others = choose_newcomers(config, held_out)
+    dataset, members, others = choose_newcomers(config, newcomers)
     everyone = dataclasses.replace(config, clients=len(members) + len(others))
     leavers = choose_leavers(config, members)
-    size = load_layout(config.model_settings).size
-    told: dict[str, Any] = {
-        "clients": len(members),
-        "held_out": len(others),
-        "leavers": list(leavers),
-        "metric": metric_of(config.model_settings),
-        "tuned_parameters": size,
-        "methods": [],
-    }
+    size, metric = load_layout(config.model_settings).size, metric_of(config.model_settings)
+    found = Comparison(len(members), len(others), list(leavers), metric, size)
     made = make_empty(out)
     try:
         with bars, ray_session(len(members), config, APP) as pool:
             pool.prepare(everyone.to_user_config())  # A method's seconds are its own, not the workers' start-up.
             arena = Arena(pool, everyone, dataset.client_ids, members, others, leavers, size, out, bars)
             if {SIFT_MASKS, SIFT_MERGE} & set(names):
-                told["methods"] += [row for row in arena.sift_masks() if row["name"] in names]
-            for name in [name for name in METHODS if name in STRATEGIES and name in names]:
-                told["methods"].append(arena.compared(name))
-                write_comparison(told, out)  # What is there so far: who stops a long comparison keeps its rows.
+                found.methods += [row for row in arena.sift_masks() if row.name in names]
+            for name in [name for name in COMPARED if name in names]:
+                found.methods.append(arena.compared(name))
+                found.write(out)  # What is there so far: who stops a long comparison keeps its rows.
             bars.finish()
     except Exception:
         if not (out / "result.json").exists():
             clear(out, made)
         raise
     shutil.rmtree(out / "never-joined", ignore_errors=True)
-    write_comparison(told, out)
-    return told
+    found.write(out)
+    return found

@@ -7,7 +7,7 @@ from itertools import accumulate
 from typing import Any
 
 from fedsift.core.receipt import Receipt, Verdict
-from fedsift.strategies.method import Method
+from fedsift.protocol.method import Method
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
 from fedsift.studies.optout.scenario import Scenario
 from fedsift.studies.optout.step_log import LoggedStep, Step, StepLog
@@ -174,7 +174,7 @@ def costs(steps: Sequence[Step]) -> dict[str, list[int]]:
     return found
 
 
-def _cost(method: Method, step: Step) -> int:
+def _cost(method: type[Method], step: Step) -> int:
     left, joined = len(step.left), len(step.joined)
     remaining = step.members - joined
     one_by_one = sum(method.cost(members) for members in range(remaining + left, remaining, -1))

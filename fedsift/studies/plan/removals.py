@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from fedsift.strategies.method import Method
+from fedsift.protocol.method import Method
 from fedsift.strategies.registry import METHODS
 from fedsift.studies.plan.footprint import Footprint
 
@@ -17,7 +17,7 @@ class Removals:
         footprint: how many clients there are, and what a training takes.
     """
 
-    method: Method
+    method: type[Method]
     footprint: Footprint
 
     @property
@@ -25,7 +25,7 @@ class Removals:
         """Client trainings of the first removal, of all that were asked for, and of everybody one by one."""
         clients, leavers = self.footprint.assumptions.clients, self.footprint.assumptions.leavers
         asked = sum(map(self.method.cost, range(clients, clients - leavers, -1)))
-        return self.method.cost(clients), asked, self.method.all_removals(clients)
+        return self.method.cost(clients), asked, self.method.cost.of_all(clients)
 
     @property
     def hours(self) -> tuple[float, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum, auto
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,12 +21,21 @@ SIMILAR = 0.05  # two mean scores that differ by less are told as alike: 5 point
 _Z = 1.96  # of a normal distribution's central 95%
 
 
+class Kind(IntEnum):
+    """What an experiment is about, in the order of their list."""
+
+    FIGURE = auto()  # a figure of the paper
+    QUESTION = auto()  # a question that the paper leaves open
+    QUANTISATION = auto()  # what the paper does not do
+
+
 @dataclass(frozen=True)
 class Experiment:
-    """One experiment of the registry.
+    """One experiment; a file of `simulations/figures` each, which is found by itself.
 
     Attributes:
-        name: on the command line, and of the files written.
+        name: on the command line, and of the files written; "fig" and its number for a figure of the paper.
+        kind: what it is about.
         title: for people.
         paper_found: what the paper found, with its section or figure.
         defaults: fields of `RunConfig`; minutes on two cores.
@@ -35,6 +45,7 @@ class Experiment:
     """
 
     name: str
+    kind: Kind
     title: str
     paper_found: str
     defaults: Mapping[str, Any]

@@ -1,31 +1,27 @@
 """What a federation of the cache's clients would serve, from their trainings and without the federation around them.
 
-The formulas are those of the server and of the methods' own strategies; nothing is computed here that is not there.
+The formulas are those of the server and of the methods; nothing is computed here that is not there.
 """
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fedsift.configuration.run_config import PRESETS, RunConfig
-from fedsift.core.bit_packing import unpack_mask
 from fedsift.core.contribution import Contribution, Quantised, UploadTerms, quantise
 from fedsift.core.localisation import Localisation
 from fedsift.core.mask_file import ClientMask
-from fedsift.core.running_sums import RunningSums
+from fedsift.core.merged_sums import MergedSums
 from fedsift.core.seeds import derive_seed
-from fedsift.protocol.client_rounds import mean_scores
-from fedsift.strategies.clusters import random_cluster
-from fedsift.strategies.compared_method import VALIDATION_CLIENTS, Recipient
-from fedsift.strategies.merged_fine_tunings import MergedFineTunings
-from fedsift.strategies.merging.fine_tune_merge import Mean
-from fedsift.strategies.merging.ties import Ties
-from fedsift.strategies.registry import METHODS, SIFT_MASKS, SIFT_MERGE, STRATEGIES
+from fedsift.core.task_vectors import Vector
+from fedsift.strategies.fine_tune_merge import Mean
+from fedsift.strategies.registry import COMPARED, METHODS, SIFT_MASKS, SIFT_MERGE
+from fedsift.strategies.ties import Ties
+from fedsift.studies.cached_clients import CachedClients
 from fedsift.studies.reproduction.experiment import Result, has_series, series_of
 from fedsift.studies.training_cache import TrainingCache
-from fedsift.studies.training_calls import Vector
 
 # Titles of series.
 FT_MERGED = METHODS["ft-merge"].title
@@ -46,11 +42,11 @@ def published(config: RunConfig) -> RunConfig:
 
 
 class SiftMerge:
-    """The server's sums over sign-fixed tunings, and what is served from them; no digests, no ledger.
+    """A server's sums over sign-fixed tunings, and the task vectors that are served from them.
 
     Attributes:
         terms: under which magnitudes are quantised.
-        members: |T|.
+        sums: S and C, and the number of members.
     """
 
     def __init__(self, cache: TrainingCache, config: RunConfig, capacity: int) -> None:
@@ -62,24 +58,20 @@ class SiftMerge:
             capacity: the most members.
         """
         self.terms = UploadTerms(cache.layout.digest, cache.size, config.sign_seed, config.grid)
-        self._sums = RunningSums(cache.size, config.grid.levels, capacity)
+        self.sums = MergedSums.empty(self.terms, capacity)
         self._localisation = Localisation(config.localise)
         self._signs = cache.signs
-        self.members = 0
 
     def add(self, magnitudes: Vector) -> None:
         """Merge a member's magnitudes as tuned, shape (n,)."""
-        self.add_contribution(quantise(magnitudes, self.terms).contribution)
-
-    def add_contribution(self, contribution: Contribution) -> None:
-        """Merge a member's magnitudes, quantised under `terms`."""
-        self._sums.add(contribution)
-        self.members += 1
+        self.sums.add(self._contribution(magnitudes))
 
     def subtract(self, magnitudes: Vector) -> None:
         """Remove a member."""
-        self._sums.subtract(quantise(magnitudes, self.terms).contribution)
-        self.members -= 1
+        self.sums.subtract(self._contribution(magnitudes))
+
+    def _contribution(self, magnitudes: Vector) -> Contribution:
+        return quantise(magnitudes, self.terms).contribution
 
     def served(self, magnitudes: Vector) -> Vector:
         """The task vector that a member is served under the mask of its own magnitudes; shape (n,)."""
@@ -87,16 +79,13 @@ class SiftMerge:
 
     def served_quantised(self, quantised: Quantised) -> Vector:
         """The same for magnitudes quantised under `terms`."""
-        mask = unpack_mask(quantised.contribution.packed_mask, self.terms.size)
-        level_sum, mask_count = self._sums.level_sum[mask], self._sums.mask_count[mask]
-        kept = self._localisation.magnitudes(level_sum, mask_count, self.terms.grid.step, self.members)
         own = ClientMask.of(quantised, self._localisation.keeps_levels)
-        return self._localisation.localised(kept, own, self.terms) * self._signs
+        served = self.sums.served_magnitudes(own.packed, self._localisation)
+        return self._localisation.localised(served, own, self.terms) * self._signs
 
     def merged(self) -> Vector:
         """The task vector of the merged model, that of SIFT + Merge, which everybody without a mask is served."""
-        scale = self.terms.grid.step / max(1, self.members)
-        return (self._sums.level_sum * scale).astype(np.float32) * self._signs
+        return self.sums.merged_magnitudes() * self._signs
 
 
 def sift_merge(cache: TrainingCache, config: RunConfig, clients: Sequence[str], magnitudes: Trainings) -> SiftMerge:
@@ -137,57 +126,26 @@ def ties_of(cache: TrainingCache, clients: Iterable[str], task_vectors: Training
     return merge.merged()
 
 
-class ComparedMerge:
-    """Plain fine-tunings merged and served as a method of `fedsift compare` does it.
+class ComparedMerge(NamedTuple):
+    """A method with members, and its hyper-parameters chosen.
 
     Attributes:
-        chosen: the hyper-parameters found by `choose`.
+        title: of the method.
+        chosen: the hyper-parameters; none where there is nothing to choose.
+        served: the way to the task vector that a member is served, shape (n,).
     """
 
-    def __init__(self, name: str, cache: TrainingCache, clients: Iterable[str], task_vectors: Trainings) -> None:
-        """Merge the task vectors of some clients with the method of that name, one that merges fine-tunings."""
-        strategy = STRATEGIES[name](cache.size, evaluated=())
-        assert isinstance(strategy, MergedFineTunings)
-        for client_id in clients:
-            strategy.mergers[random_cluster(client_id, strategy.clusters)].add(task_vectors(client_id))
-            strategy.members.add(client_id)
-        self._strategy, self._cache, self._task_vectors = strategy, cache, task_vectors
-        self._shared = strategy.shared()
+    title: str
+    chosen: dict[str, float]
+    served: Callable[[str], Vector]
 
-    @property
-    def title(self) -> str:
-        """Of the method."""
-        return self._strategy.method.title
 
-    @property
-    def chosen(self) -> dict[str, float]:
-        """The hyper-parameters that were chosen."""
-        return dict(self._strategy.chosen)
-
-    def choose(self) -> None:
-        """Choose hyper-parameters on the validation clients, as the comparison does; nothing where there are none."""
-        candidates = self._strategy.candidates
-        if len(candidates) == 1:
-            return
-        validation = sorted(self._strategy.members)[:VALIDATION_CLIENTS]
-        requests = (
-            (client_id, {f"{place}": self._serve(client_id, each) for place, each in enumerate(candidates)})
-            for client_id in validation
-        )
-        means = mean_scores(self._cache.scores(requests, len(validation)))
-        self._strategy.chosen = candidates[max(range(len(candidates)), key=lambda place: means[f"{place}"])]
-        self._strategy.settle()
-        self._shared = self._strategy.shared()
-
-    def served(self, client_id: str) -> Vector:
-        """The task vector that a member is served, shape (n,)."""
-        return self._serve(client_id, self._strategy.chosen)
-
-    def _serve(self, client_id: str, chosen: Any) -> Vector:
-        scores: dict[str, float] = {}  # None of these methods asks what its parts score.
-        recipient = Recipient(self._task_vectors(client_id), self._shared, self._cache.layout.sizes, scores.__getitem__)
-        (served,) = self._strategy.serve(recipient, **chosen, **self._strategy.own_terms(client_id))
-        return served
+def compared_merge(name: str, cache: TrainingCache, clients: Iterable[str], steps: int = 0) -> ComparedMerge:
+    """Have a method of `fedsift compare` merge some clients, tuned for so many steps (the configuration's for 0)."""
+    method, cached_clients = COMPARED[name](cache.size), CachedClients(cache, steps)
+    method.change(cached_clients, set(clients), set())
+    method.choose(cached_clients)
+    return ComparedMerge(method.title, dict(method.chosen), cached_clients.served(method))
 
 
 def groups(cache: TrainingCache, number: int) -> list[list[str]]:

@@ -1,47 +1,14 @@
-"""All experiments, by name, in the order of the paper's figures; after these, those that the paper does not have."""
+"""All experiments, by name: figures of the paper by number, then the other kinds, each by name."""
 
-from fedsift.simulations.figures import (
-    bits,
-    determinism,
-    figure_3,
-    figure_4,
-    figure_5,
-    figure_6,
-    figure_7,
-    figure_8,
-    figure_9,
-    figure_10,
-    figure_11,
-    figure_12,
-    figure_13,
-    frontier,
-    heterogeneity,
-    served,
-    sign_vectors,
-    sums,
-)
+from fedsift.core.registration import registered
 from fedsift.studies.reproduction.experiment import Experiment
 
+
+def _place(experiment: Experiment) -> tuple[int, int, str]:
+    """Figure 10 comes after figure 9."""
+    return experiment.kind, int("".join(filter(str.isdigit, experiment.name)) or 0), experiment.name
+
+
 EXPERIMENTS: dict[str, Experiment] = {
-    module.EXPERIMENT.name: module.EXPERIMENT
-    for module in (
-        figure_3,
-        figure_4,
-        figure_5,
-        figure_6,
-        figure_7,
-        figure_8,
-        figure_9,
-        figure_10,
-        figure_11,
-        figure_12,
-        figure_13,
-        determinism,
-        frontier,
-        heterogeneity,
-        sign_vectors,
-        sums,
-        bits,
-        served,
-    )
+    each.name: each for each in sorted(registered("fedsift.simulations.figures", Experiment).values(), key=_place)
 }

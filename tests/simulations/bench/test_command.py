@@ -1,15 +1,19 @@
 import json
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from fedsift.simulations.bench import codec
+from fedsift.simulations.bench.codec import measure_codec
+from fedsift.studies.bench.registry import BENCHMARKS
 from tests.cli.commands import invoke
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(codec, "_SIZE", 1 << 10)
+    codec = replace(BENCHMARKS["codec"], measure=partial(measure_codec, size=1 << 10))
+    monkeypatch.setitem(BENCHMARKS, "codec", codec)
 
 
 def test_one_part_as_a_table_and_in_a_file(tmp_path: Path) -> None:
@@ -23,6 +27,13 @@ def test_one_part_as_a_table_and_in_a_file(tmp_path: Path) -> None:
     assert {len(each["values"]) for each in told["parts"]["codec"]["measurements"]} == {2}
 
 
+def test_every_file_is_a_benchmark_with_an_option() -> None:
+    files = {file.stem for file in (Path(__file__).parents[3] / "simulations" / "bench").glob("[a-z]*.py")}
+    assert set(BENCHMARKS) == files
+    _, out, _ = invoke("bench", "--help")
+    assert all(f"--{name}" in out for name in files)
+
+
 def test_json_alone_on_standard_output() -> None:
     code, out, _ = invoke("bench", "--codec", "--rounds", "1", "--json")
     assert code == 0
@@ -32,7 +43,7 @@ def test_json_alone_on_standard_output() -> None:
 def test_bad_input_is_one_line(tmp_path: Path) -> None:
     assert invoke("bench", "--codec", "--lr", "-1")[::2] == (
         2,
-        "fedsift: options: lr = -1.0: the learning rate must be a finite number above 0\n",
+        "fedsift: options: lr = -1.0: give a number from 1.2e-38 to 3.4e+38 (Adam's learning rate, in float32)\n",
     )
     code, _, err = invoke("bench", "--codec", "--rounds", "1", "--out", str(tmp_path / "no" / "such" / "folder.json"))
     assert code == 2

@@ -2,7 +2,7 @@ import json
 
 from rich.console import Console
 
-from fedsift.simulations.bench.measurement import Measurement, Part, in_turn
+from fedsift.studies.bench.measurement import Measurement, Part, in_turn
 from fedsift.studies.number_text import three_digits
 
 PART = Part(

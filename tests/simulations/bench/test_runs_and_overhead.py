@@ -9,8 +9,8 @@ from fedsift.configuration.run_config import RunConfig
 from fedsift.data.loading import load_dataset
 from fedsift.learning.fine_tuning import FineTuner
 from fedsift.learning.models import load_learner
-from fedsift.simulations.bench import overhead, pfl_research, runs
-from fedsift.simulations.bench.processes import ArmFailed, run_arm
+from fedsift.simulations.bench import overhead, runs
+from fedsift.studies.bench.processes import ArmFailed, run_arm
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def four(tiny_config: RunConfig) -> RunConfig:
 def test_all_arms_run_and_two_of_them_have_the_same_sums(four: RunConfig) -> None:
     part = runs.measure_runs(four, rounds=1)
     found = {(each.arm, each.quantity): each.median for each in part.measurements}
-    arms = ["fedsift", "stock Flower", "bare loop"] + ["pfl-research"] * pfl_research.is_installed()
+    arms = ["fedsift", "stock Flower", "bare loop"] + ["pfl-research"] * runs.has_pfl_research()
     for arm in arms:
         assert 0 < found[arm, "after start-up"] < found[arm, "whole command"]
     assert 50 < found["fedsift", "server's peak memory"] < 5_000
@@ -35,7 +35,7 @@ def test_stock_flower_averages_plain_fine_tunings(four: RunConfig) -> None:
     settings = {"clients": 4, "workers": 2, "profile": four.profile, "parameters": 0}
     model, task = load_learner(four.model_settings)
     settings["parameters"] = model.layout.size
-    told = run_arm("fedsift.simulations.bench.stock_flower", four, **settings).told
+    told = run_arm("fedsift.simulations.bench.arms.stock_flower", four, **settings).told
     tuner, dataset = FineTuner(model, task, four.tuning, four.seed), load_dataset(four)
     task_vectors = [
         tuner.fine_tune(each, tuner.encode(each, dataset.train_examples(each))) for each in dataset.client_ids[:4]
@@ -56,4 +56,4 @@ def test_overhead_of_twelve_clients(four: RunConfig) -> None:
 def test_an_arm_that_fails_is_told_in_a_line(four: RunConfig) -> None:
     broken = dataclasses.replace(four, model="/nowhere/at/all")
     with pytest.raises(ArmFailed, match=r"fedsift_run: .*model folder /nowhere/at/all does not exist"):
-        run_arm("fedsift.simulations.bench.fedsift_run", broken)
+        run_arm("fedsift.simulations.bench.arms.fedsift_run", broken)

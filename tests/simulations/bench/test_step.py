@@ -1,17 +1,17 @@
 """The arms of the tuning step, on a tiny model."""
 
 import dataclasses
+import time
 
 import pytest
 import torch
+from torch.nn.modules.module import register_module_forward_hook
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.data.loading import load_dataset
 from fedsift.learning.fine_tuning import FineTuner
 from fedsift.learning.models import load_layout, load_learner
-from fedsift.simulations.bench import step_arms
-from fedsift.simulations.bench.step import measure_step
-from fedsift.simulations.bench.step_arms import (
+from fedsift.simulations.bench.arms.step_arms import (
     BFLOAT16,
     COMMITTED,
     COMPILED,
@@ -23,31 +23,59 @@ from fedsift.simulations.bench.step_arms import (
     USUAL,
     USUAL_CUT,
     Subject,
+    arms_of,
+    per_step,
+    usual_loop,
 )
+from fedsift.simulations.bench.step import measure_step
 
 
 @pytest.fixture
-def subject(tiny_config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> Subject:
-    monkeypatch.setattr(step_arms, "_SECONDS", 0.01)
+def subject(tiny_config: RunConfig) -> Subject:
     settings = dataclasses.replace(tiny_config.model_settings, max_length=48)
     rows = load_dataset(tiny_config).train_examples("client 0")
-    return Subject(settings, rows, tiny_config.tuning, tiny_config.grid, slow_steps=2, rounds=2)
+    return Subject(settings, rows, tiny_config.tuning, tiny_config.grid, slow_steps=2, rounds=2, seconds=0.01)
 
 
 def test_every_arm_takes_its_steps(subject: Subject) -> None:
-    arms, start_up, name = step_arms._arms(subject, compiled=False)
+    arms, start_up, name = arms_of(subject, compiled=False)
     assert list(arms) == [SIGN_FIXED, COMMITTED, PLAIN, USUAL, USUAL_CUT, EAGER, BFLOAT16, THREADS]
-    assert all(arm() > 0 for arm in arms.values())
     assert start_up == {}
+    slow = {USUAL, USUAL_CUT, BFLOAT16, THREADS}
+    passes: list[str] = []
+    hook = register_module_forward_hook(lambda module, *_: passes.append(type(module).__name__))
+    try:
+        for name_of_arm, arm in arms.items():
+            passes.clear()
+            arm()
+            # One step to warm up, and then as many as are timed at once, again and again.
+            timed, at_once = passes.count("GPT2Model") - 1, 2 if name_of_arm in slow else 3
+            assert timed >= at_once
+            assert timed % at_once == 0
+    finally:
+        hook.remove()
     assert name.endswith(" tuned")
-    large, _, _ = step_arms._arms(subject._replace(is_large=True), compiled=False)
+    large, _, _ = arms_of(subject._replace(is_large=True), compiled=False)
     assert list(large) == [SIGN_FIXED, COMMITTED, PLAIN, USUAL, USUAL_CUT, THREADS]
+
+
+def test_time_is_divided_by_the_steps_taken() -> None:
+    taken: list[int] = []
+
+    def work(steps: int) -> None:
+        taken.append(steps)
+        time.sleep(0.002 * steps)
+
+    told = per_step(work, 5, seconds=0.015)()
+    assert taken[:2] == [1, 5]
+    assert set(taken[1:]) == {5}
+    assert told >= 2  # milliseconds: it sleeps no shorter
 
 
 def test_arms_that_do_not_apply_are_left_out(subject: Subject) -> None:
     """Plain fine-tuning has no float32 magnitudes beside bfloat16 weights."""
     halved = subject._replace(settings=dataclasses.replace(subject.settings, dtype="bfloat16"))
-    arms, _, _ = step_arms._arms(halved, compiled=False)
+    arms, _, _ = arms_of(halved, compiled=False)
     assert list(arms) == [SIGN_FIXED, COMMITTED, EAGER, THREADS]
 
 
@@ -73,7 +101,7 @@ def test_the_usual_loop_optimises_the_same(subject: Subject) -> None:
     model, task = load_learner(subject.settings)
     encoded = [task.encode(row) for row in subject.rows]
     another, _ = load_learner(subject.settings)
-    usual = step_arms.usual_loop(another.module, encoded, subject.settings.max_length, 4, 1e-3)
+    usual = usual_loop(another.module, encoded, subject.settings.max_length, 4, 1e-3)
     tuner = FineTuner(model, task, subject.tuning, 0)
     ours = []
     for steps in range(4):

@@ -20,7 +20,7 @@ from fedsift.studies.reproduction.merges import (
     zero_shot,
 )
 from fedsift.studies.training_cache import TrainingCache
-from tests.simulations.figures.drawn import check_json_and_drawn
+from tests.simulations.figures.drawn import check_json_drawn_and_told
 
 CENTRAL = "Central FT"
 EXPERIMENTS: dict[str, Experiment] = {
@@ -38,9 +38,8 @@ def results(tiny_cache: TrainingCache) -> dict[str, Result]:
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_series_are_json_and_drawn(results: dict[str, Result], name: str) -> None:
-    check_json_and_drawn(EXPERIMENTS[name], results[name])
-    assert EXPERIMENTS[name].found(results[name]).startswith(("As in the paper: ", "Not as in the paper: "))
+def test_series_are_json_drawn_and_told(results: dict[str, Result], name: str) -> None:
+    check_json_drawn_and_told(EXPERIMENTS[name], results[name])
 
 
 def test_who_stays_and_who_left(tiny_cache: TrainingCache, results: dict[str, Result]) -> None:

@@ -10,14 +10,15 @@ import pytest
 from fedsift.configuration.run_config import RunConfig
 from fedsift.runs.federate import federate
 from fedsift.runtime.worker_pool import WorkerPool
-from fedsift.strategies.clusters import CLUSTERS, random_cluster
-from fedsift.strategies.merging.tall_masks import lambda_of_density, served, tall_mask
-from fedsift.strategies.merging.ties import Ties
+from fedsift.strategies.families.clusters import CLUSTERS, random_cluster
+from fedsift.strategies.tall_masks import lambda_of_density, served, tall_mask
+from fedsift.strategies.ties import Ties
 from fedsift.studies.reproduction.merges import (
     SIFT_MASKED,
     SIFT_PUBLISHED,
     ComparedMerge,
     SiftMerge,
+    compared_merge,
     groups,
     mean_of,
     numbers_merged,
@@ -76,7 +77,7 @@ def test_sums_and_serving_by_hand(tiny_cache: TrainingCache) -> None:
     np.testing.assert_allclose(merge.merged()[:3], signs * np.array([0.02, 0.005, 0]), rtol=1e-6)
     assert not merge.merged()[3:].any()
     merge.subtract(other)
-    assert merge.members == 1
+    assert merge.sums.members == 1
     np.testing.assert_allclose(merge.served(one)[:3], signs * np.array([0.03, 0.01, 0]), rtol=1e-6)
     merge.subtract(one)
     assert not merge.merged().any()
@@ -109,19 +110,16 @@ def test_compared_methods_are_served_by_their_formulas(tiny_cache: TrainingCache
     own = task_vectors(clients[0])
     mean = mean_of(tiny_cache, clients, task_vectors)
 
-    plain = ComparedMerge("ft-merge", tiny_cache, clients, task_vectors)
-    plain.choose()
+    plain = compared_merge("ft-merge", tiny_cache, clients)
     assert plain.chosen == {}
     np.testing.assert_array_equal(plain.served(clients[0]), mean)
 
-    tall = ComparedMerge("tall-masks", tiny_cache, clients, task_vectors)
-    tall.choose()
+    tall = compared_merge("tall-masks", tiny_cache, clients)
     total = sum(task_vectors(each).astype(np.float64) for each in clients).astype(np.float32)  # type: ignore[union-attr]
     mask = tall_mask(own, total, lambda_of_density(own, total, tall.chosen["density"]))
     np.testing.assert_allclose(tall.served(clients[0]), served(mean, mask, tall.chosen["alpha"]), atol=1e-8)
 
-    ties = ComparedMerge("ties", tiny_cache, clients, task_vectors)
-    ties.choose()
+    ties = compared_merge("ties", tiny_cache, clients)
     merge = Ties(tiny_cache.size, density=ties.chosen["density"])
     for each in clients:
         merge.add(task_vectors(each))
@@ -131,7 +129,7 @@ def test_compared_methods_are_served_by_their_formulas(tiny_cache: TrainingCache
         tiny_cache, ties, {float(step) / 10: merge.merged() * np.float32(step / 10) for step in range(8, 26)}
     )
 
-    clustered = ComparedMerge("clustered-ft-merge", tiny_cache, clients, task_vectors)
+    clustered = compared_merge("clustered-ft-merge", tiny_cache, clients)
     cluster = random_cluster(clients[0], CLUSTERS)
     others = [each for each in clients if random_cluster(each, CLUSTERS) == cluster]
     np.testing.assert_array_equal(clustered.served(clients[0]), mean_of(tiny_cache, others, task_vectors))

@@ -26,7 +26,8 @@ from fedsift.studies.reproduction.merges import (
     zero_shot,
 )
 from fedsift.studies.training_cache import TrainingCache
-from tests.simulations.figures.drawn import check_json_and_drawn
+from tests.core.uploads import contribution
+from tests.simulations.figures.drawn import check_json_drawn_and_told
 
 EXPERIMENTS: dict[str, Experiment] = {
     module.EXPERIMENT.name: module.EXPERIMENT
@@ -74,9 +75,8 @@ def alone(tiny_cache: TrainingCache) -> TrainingCache:
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_series_are_json_and_drawn(results: dict[str, Result], name: str) -> None:
-    check_json_and_drawn(EXPERIMENTS[name], results[name])
-    assert EXPERIMENTS[name].found(results[name]).endswith(".")
+def test_series_are_json_drawn_and_told(results: dict[str, Result], name: str) -> None:
+    check_json_drawn_and_told(EXPERIMENTS[name], results[name])
 
 
 def test_only_changed_uploads_are_refused(results: dict[str, Result]) -> None:
@@ -279,10 +279,19 @@ def test_bytes_are_a_mask_and_the_levels_kept(tiny_cache: TrainingCache, results
     uploaded, kept = (
         series_of(results["bits"], name)["y"] for name in ("bytes uploaded a parameter", "share of entries kept")
     )
+    coded = series_of(results["bits"], "entropy coded")["y"]
+    assert all(0 < ideal < size for ideal, size in zip(coded, uploaded, strict=True))
     assert kept == sorted(kept)
     for number, size, share in zip((1, 2, 3, 4, 8, 16), uploaded, kept, strict=True):
         expected = 1 / 8 + (share * number / 8 if number > 1 else 0)
         assert expected < size < expected + 100 / tiny_cache.size  # a header
+
+
+def test_entropy_by_hand() -> None:
+    """Of three tensors: 0 0 1 1 has one bit an entry; 3 3 3 3 has none; 0 1 2 3 has two: 4 + 0 + 8 bits."""
+    layout = ParameterLayout(("a", "b", "c"), ((4,), (2, 2), (4,)))
+    made = contribution([0, 0, 1, 1, 3, 3, 3, 3, 0, 1, 2, 3])
+    assert bits.entropy_bytes(made, layout) == pytest.approx(12 / 8)
 
 
 def test_what_is_served_is_measured_on_two_halves(tiny_cache: TrainingCache, results: dict[str, Result]) -> None:

@@ -4,6 +4,8 @@ import csv
 import dataclasses
 import json
 import sys
+from contextlib import AbstractContextManager
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,9 @@ from rich.console import Console
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
 from fedsift.runtime.progress import PhaseBars
-from fedsift.studies.reproduction.experiment import Experiment, Result
+from fedsift.runtime.ray_session import ray_session
+from fedsift.runtime.worker_pool import WorkerPool
+from fedsift.studies.reproduction.experiment import Experiment, Kind, Result
 from fedsift.studies.reproduction.registry import EXPERIMENTS
 from fedsift.studies.reproduction.reproduce import configuration, reproduce
 from fedsift.studies.training_cache import Session, TrainingCache
@@ -31,6 +35,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> str:
     """An experiment of the registry that trains one client."""
     experiment = Experiment(
         name="counted",
+        kind=Kind.QUESTION,
         title="Counting clients",
         paper_found="Nothing of the kind.",
         defaults={"clients": 7, "lr": 1e-3},
@@ -63,6 +68,22 @@ def test_files(session: Session, tiny_config: RunConfig, counted: str, tmp_path:
     assert "clients = 3\n" in words
 
 
+def test_the_workers_are_those_of_the_configuration(
+    session: Session, tiny_config: RunConfig, counted: str, tmp_path: Path
+) -> None:
+    """As for `run`: so they have its device, a share of the GPUs, and its cluster."""
+    asked: list[tuple[int, RunConfig]] = []
+
+    def recorded(clients: int, config: RunConfig) -> AbstractContextManager[WorkerPool]:
+        asked.append((clients, config))
+        return session(clients, config)
+
+    config = dataclasses.replace(tiny_config, clients=3)
+    reproduce(counted, config, tmp_path, bars(), recorded)
+    assert asked == [(3, config)]
+    assert signature(reproduce).parameters["session"].default is ray_session
+
+
 @pytest.mark.slow
 def test_trainings_are_kept_for_other_experiments_of_the_same_clients(
     session: Session, tiny_config: RunConfig, counted: str, tmp_path: Path
@@ -91,6 +112,14 @@ def test_each_experiment_can_be_configured(name: str) -> None:
     experiment = EXPERIMENTS[name]
     assert experiment.name == name
     assert configuration(name, {}).dataset == "people"
+
+
+def test_every_file_is_an_experiment_in_the_order_of_the_paper() -> None:
+    files = list((Path(__file__).parents[3] / "simulations" / "figures").glob("[a-z]*.py"))
+    figures = [f"fig{number}" for number in range(3, 14)]
+    questions = ["determinism", "frontier", "heterogeneity", "sign-vectors", "sums"]
+    assert list(EXPERIMENTS) == [*figures, *questions, "bits", "served"]
+    assert len(files) == len(EXPERIMENTS)
 
 
 def test_unknown_experiment(tmp_path: Path) -> None:

@@ -19,10 +19,10 @@ from fedsift.strategies.msa import Msa
 from fedsift.strategies.negmerge import NegMerge
 from fedsift.strategies.task_negation import TaskNegation
 from fedsift.studies.attacks.canary import canary
-from fedsift.studies.attacks.central import CentralUnderAttack
+from fedsift.studies.attacks.central_subjects import CentralUnderAttack
 from fedsift.studies.attacks.evaluation import evaluate_attacks
-from fedsift.studies.attacks.membership import membership
-from fedsift.studies.attacks.sift_masks import OWN_MASK, SiftMasksUnderAttack
+from fedsift.studies.attacks.measure_membership import membership
+from fedsift.studies.attacks.sift_masks_subjects import OWN_MASK, SiftMasksUnderAttack
 from fedsift.studies.attacks.subjects import AFTER, BEFORE, ORACLE, STATES, Parties
 from fedsift.studies.training_cache import Session, TrainingCache
 from fedsift.studies.training_calls import FineTuning

@@ -6,8 +6,8 @@ from hypothesis import assume, given, strategies as st
 from numpy.typing import NDArray
 
 from fedsift.core.errors import BadInput
-from fedsift.studies.attacks.lira import OWN_VARIANCE_FROM, lira, logit
-from fedsift.studies.attacks.loss_threshold import loss_attack
+from fedsift.studies.attacks.membership.lira import OWN_VARIANCE_FROM, lira, logit
+from fedsift.studies.attacks.membership.loss_threshold import loss_attack
 from fedsift.studies.attacks.roc import roc
 from tests.studies.attacks.populations import population
 

@@ -6,7 +6,7 @@ from hypothesis import given, strategies as st
 from numpy.typing import NDArray
 
 from fedsift.core.errors import BadInput
-from fedsift.studies.attacks.rmia import rmia
+from fedsift.studies.attacks.membership.rmia import rmia
 from fedsift.studies.attacks.roc import roc
 from tests.studies.attacks.populations import population
 

@@ -3,115 +3,124 @@
 import csv
 import dataclasses
 import json
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from flwr.app import ArrayRecord
 from rich.console import Console
 
+from fedsift.configuration.clients_of_run import load_dataset
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.client_file import load_task_vector
 from fedsift.core.errors import BadInput
-from fedsift.learning.models import load_layout
+from fedsift.learning.fine_tuning import FineTuner
+from fedsift.learning.models import load_learner
 from fedsift.runtime.progress import PhaseBars
-from fedsift.runtime.ray_grid import RayGrid, node_configs
 from fedsift.runtime.worker_pool import WorkerPool
-from fedsift.strategies.fine_tune_merge import FineTuneMerge
 from fedsift.strategies.registry import METHODS
 from fedsift.studies.comparison.compare import compare
+from fedsift.studies.comparison.comparison import Comparison
 from tests.cli.commands import invoke
+
+PARTS = (range(5), (0, 2, 4), (1, 3), (5, 6))  # places of members, of those who stay or leave, and of newcomers
 
 
 @pytest.fixture(scope="module")
-def told(pool: WorkerPool, tiny_config: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """All methods on five clients, two of whom leave one after the other, with two held out."""
-    out = tmp_path_factory.mktemp("compare") / "out"
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("compare") / "out"
+
+
+@pytest.fixture(scope="module")
+def found(pool: WorkerPool, tiny_config: RunConfig, out: Path) -> Comparison:
+    """All methods on five clients, two of whom leave one after the other, and two newcomers."""
     config = dataclasses.replace(tiny_config, clients=5, leave=("client 1", "client 3"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fedsift.studies.comparison.compare.ray_session", lambda *_: nullcontext(pool))
-        told = compare(config, list(METHODS), 2, out, PhaseBars(Console(quiet=True)))
-    return {**told, "out": out}
+        return compare(config, list(METHODS), 2, out, PhaseBars(Console(quiet=True)))
 
 
-def test_every_exact_method_ends_as_if_never_joined(told: dict[str, Any]) -> None:
-    rows = {row["name"]: row for row in told["methods"]}
+def test_every_exact_method_ends_as_if_never_joined(found: Comparison) -> None:
+    rows = {row.name: row for row in found.methods}
     assert list(rows) == list(METHODS)
     for row in rows.values():
-        if row["exact"]:
-            assert (row["exact_in_bits"], row["differing_entries"], row["distance_left"]) == (True, 0, 0), row["name"]
+        if row.exact:
+            assert (row.exact_in_bits, row.differing_entries, row.distance_left) == (True, 0, 0), row.name
 
 
-def test_approximate_methods_are_told_apart(told: dict[str, Any]) -> None:
+def test_approximate_methods_are_told_apart(found: Comparison) -> None:
     """Central FT on five clients and on three are different models; subtracting does not make the one the other."""
-    rows = [row for row in told["methods"] if not row["exact"]]
-    assert [row["name"] for row in rows] == ["task-negation", "negmerge", "msa"]
+    rows = [row for row in found.methods if not row.exact]
+    assert [row.name for row in rows] == ["task-negation", "negmerge", "msa"]
     for row in rows:
-        assert not row["exact_in_bits"]
-        assert row["differing_entries"] > 0.5
-        assert row["distance_left"] > 0.1
-    scalings = [row["validation_scorings"] for row in rows]
+        assert not row.exact_in_bits
+        assert row.differing_entries > 0.5
+        assert row.distance_left > 0.1
+    scalings = [row.validation_scorings for row in rows]
     assert scalings == [21 * (5 + 4), 21 * (5 + 4), 7 * (5 + 4)]  # a leaver and four members, then three
 
 
-def test_trainings_are_counted(told: dict[str, Any]) -> None:
+def test_trainings_are_counted(found: Comparison) -> None:
     """Of five, then four members: the leaver, or all four and then all three others, or these in their shard."""
     expected = {"1": [1, 1], "T": [4, 3], "5": [5, 5], "6": [1 + 4, 1 + 3]}  # no more control clients than members
-    for row in told["methods"]:
-        formula = METHODS[row["name"]].cost_formula
-        if formula == "T/S" or row["name"] == "apa":
-            assert all(found <= others for found, others in zip(row["trainings"], [4, 3], strict=True))
-            assert sum(row["steps"]) <= 3 * (4 + 3)
+    for row in found.methods:
+        formula = METHODS[row.name].cost.formula
+        if formula == "T/S" or row.name == "apa":
+            assert all(found <= others for found, others in zip(row.trainings, [4, 3], strict=True))
+            assert sum(row.steps) <= 3 * (4 + 3)
         else:
-            assert row["trainings"] == expected[formula], row["name"]
-            assert row["steps"] == [3 * each for each in row["trainings"]]
+            assert row.trainings == expected[formula], row.name
+            assert row.steps == [3 * each for each in row.trainings]
         if formula in ("1", "T"):
-            assert row["trainings_of_all_removals"] == {"1": 4, "T": 4 + 3 + 2 + 1}[formula]
+            assert row.trainings_of_all_removals == {"1": 4, "T": 4 + 3 + 2 + 1}[formula]
 
 
-def test_scores_are_there_for_all(told: dict[str, Any]) -> None:
-    assert (told["clients"], told["held_out"], told["leavers"]) == (5, 2, ["client 1", "client 3"])
-    for row in told["methods"]:
-        for name in ("members_before", "members_after", "leavers_before", "leavers_after"):
-            assert 0 <= row[name] <= 1
-        assert 0 <= row["held_out_before"] <= 1
-        assert 0 <= row["held_out_after"] <= 1
-    by_name = {row["name"]: row for row in told["methods"]}
-    assert by_name["tall-masks"]["hyper_parameters"].keys() == {"density", "alpha"}
-    assert by_name["tall-masks"]["validation_scorings"] == 5 * 25
-    assert by_name["ties"]["validation_scorings"] == 5 * 4 * 18
-    assert by_name["consensus-tall-masks"]["validation_scorings"] == 5 * 25
-    assert by_name["apa"]["validation_scorings"] == 5 * 3
-    assert by_name["emr"]["validation_scorings"] == 0
+def test_searches_are_counted(found: Comparison) -> None:
+    assert (found.clients, found.newcomers, found.leavers) == (5, 2, ["client 1", "client 3"])
+    by_name = {row.name: row for row in found.methods}
+    assert by_name["tall-masks"].hyper_parameters.keys() == {"density", "alpha"}
+    scorings = {"tall-masks": 5 * 25, "ties": 5 * 4 * 18, "consensus-tall-masks": 5 * 25, "apa": 5 * 3, "emr": 0}
+    assert {name: by_name[name].validation_scorings for name in scorings} == scorings
 
 
-def test_ft_merge_is_the_mean_of_the_clients_own_vectors(
-    told: dict[str, Any], pool: WorkerPool, tiny_config: RunConfig
-) -> None:
-    """Another run over the vectors that the comparison kept, held against NumPy."""
-    size = load_layout(tiny_config.model_settings).size
-    vectors = [load_task_vector(told["out"] / "vectors", f"client {number}", size) for number in (0, 2, 4)]
-    expected = np.mean(np.stack([vector for vector in vectors if vector is not None]).astype(np.float64), axis=0)
-    strategy = FineTuneMerge(len(expected), evaluated=())
-    nodes = node_configs(
-        {f"client {number}": number for number in (0, 2, 4)}, {"vector-folder": str(told["out"] / "vectors")}
-    )
-    strategy.start(RayGrid(pool, nodes, tiny_config.to_user_config()), ArrayRecord(), num_rounds=1)
-    np.testing.assert_allclose(strategy.shared()["0"], expected, rtol=1e-5, atol=1e-9)
-    rows = {row["name"]: row for row in told["methods"]}
-    assert strategy.digest() == rows["ft-merge"]["state_digest"]
+def test_ft_merge_is_the_mean_of_the_clients_own_vectors(found: Comparison, out: Path, tiny_config: RunConfig) -> None:
+    """The vectors that the comparison kept, added up by NumPy and scored in this process: before, and of those left."""
+    settings, dataset = tiny_config.model_settings, load_dataset(tiny_config)
+    tuner = FineTuner(*load_learner(settings), tiny_config.tuning, tiny_config.seed)
+    members, stayers, leavers, newcomers = ([f"client {place}" for place in places] for places in PARTS)
+
+    def expected(merged: Sequence[str], scored: Sequence[str]) -> float:
+        vectors = [load_task_vector(out / "vectors", each, tuner.layout.size) for each in merged]
+        model = np.mean([each for each in vectors if each is not None], axis=0, dtype=np.float64).astype(np.float32)
+        tests = [tuner.encode(each, dataset.test_examples(each)) for each in scored]
+        return float(np.mean([tuner.score(model, each) for each in tests]))
+
+    (row,) = (row for row in found.methods if row.name == "ft-merge")
+    for state, merged in (("before", members), ("after", stayers)):
+        scored = {"members": merged, "leavers": leavers, "newcomers": newcomers}
+        for part, clients in scored.items():
+            assert getattr(row, f"{part}_{state}") == pytest.approx(expected(merged, clients), rel=1e-4), (part, state)
+    assert row.members_before != pytest.approx(row.members_after, rel=1e-3)
 
 
-def test_the_files_of_a_comparison(told: dict[str, Any]) -> None:
-    with (told["out"] / "methods.csv").open(encoding="utf-8") as file:
+def test_sift_merge_is_the_run_of_sift_masks_without_masks(found: Comparison) -> None:
+    masked, merged = found.methods[:2]
+    assert masked.state_digest == merged.state_digest
+    for name in ("leavers_after", "newcomers_before", "newcomers_after"):  # nobody has a mask
+        assert getattr(masked, name) == getattr(merged, name)
+    assert masked.members_before != merged.members_before
+
+
+def test_the_files_of_a_comparison(found: Comparison, out: Path) -> None:
+    assert json.loads((out / "result.json").read_text(encoding="utf-8")) == dataclasses.asdict(found)
+    with (out / "methods.csv").open(encoding="utf-8") as file:
         assert [row["name"] for row in csv.DictReader(file)] == list(METHODS)
 
 
 def test_table_1() -> None:
     """The paper's arithmetic at T = 500: the first removal, and removing all."""
-    found = {name: (method.cost(500), method.all_removals(500)) for name, method in METHODS.items()}
+    found = {name: (method.cost(500), method.cost.of_all(500)) for name, method in METHODS.items()}
     assert found["sift-masks"] == found["ft-merge"] == (1, 499)
     assert found["central-ft"] == (499, 124_750)
     assert found["sisa"][0] == found["clustered-central-ft"][0] == 100  # 499/S
@@ -134,9 +143,9 @@ def test_mistakes(tiny_config: RunConfig, tmp_path: Path) -> None:
     bars = PhaseBars(Console(quiet=True))
     with pytest.raises(BadInput, match="unknown method 'tise'; did you mean 'ties'"):
         compare(tiny_config, ["tise"], 0, tmp_path, bars)
-    for held_out in (-1, 10**400):
-        with pytest.raises(BadInput, match=r"held-out = .*: give a number of clients from 0 to 1,000,000,000"):
-            compare(dataclasses.replace(tiny_config, leave_count=1), ["ties"], held_out, tmp_path, bars)
+    for newcomers in (-1, 10**400):
+        with pytest.raises(BadInput, match=r"newcomers = .*: give a number of clients from 0 to 1,000,000,000"):
+            compare(dataclasses.replace(tiny_config, leave_count=1), ["ties"], newcomers, tmp_path, bars)
     with pytest.raises(BadInput, match="needs somebody who leaves: give leave-count, or leave"):
         compare(tiny_config, ["ties"], 0, tmp_path, bars)
     (tmp_path / "mine").write_text("precious", encoding="utf-8")

@@ -1,0 +1,68 @@
+"""What SIFT-Masks merges, and what it serves from: the two sums over some members, without who they are."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedsift.core.contribution import SLICE, Contribution, UploadTerms, mask_slices
+from fedsift.core.localisation import Localisation
+from fedsift.core.running_sums import RunningSums
+
+
+@dataclass
+class MergedSums:
+    """S and C over |T| members.
+
+    Attributes:
+        terms: of the members' contributions.
+        sums: S and C.
+        members: |T|.
+    """
+
+    terms: UploadTerms
+    sums: RunningSums
+    members: int = 0
+
+    @classmethod
+    def empty(cls, terms: UploadTerms, capacity: int) -> "MergedSums":
+        """No members, and room for `capacity` of them."""
+        return cls(terms, RunningSums(terms.size, terms.grid.levels, capacity))
+
+    def add(self, contribution: Contribution) -> None:
+        """Merge a member."""
+        self.sums.add(contribution)
+        self.members += 1
+
+    def subtract(self, contribution: Contribution) -> None:
+        """Remove a member.
+
+        Raises:
+            Refused: the sums do not contain the contribution; nothing is changed.
+        """
+        self.sums.subtract(contribution)
+        self.members -= 1
+
+    def served_magnitudes(self, packed_mask: bytes | memoryview, localisation: Localisation) -> NDArray[np.float32]:
+        """Magnitudes of shape (k,) for the k entries of a mask; none where its member is served from its own levels."""
+        if localisation.keeps_levels:
+            return np.empty(0, np.float32)
+        level_sum, mask_count = self.sums.level_sum, self.sums.mask_count
+        served = [
+            localisation.magnitudes(
+                level_sum[start : start + len(mask)][mask],
+                mask_count[start : start + len(mask)][mask],
+                self.terms.grid.step,
+                self.members,
+            )
+            for start, mask in mask_slices(packed_mask, self.terms.size)
+        ]
+        return np.concatenate(served)
+
+    def merged_magnitudes(self) -> NDArray[np.float32]:
+        """S * step / |T|, shape (n,): the merged model that everybody without a mask gets; zero without members."""
+        scale = self.terms.grid.step / max(1, self.members)
+        merged = np.empty(self.terms.size, np.float32)
+        for start in range(0, self.terms.size, SLICE):
+            merged[start : start + SLICE] = self.sums.level_sum[start : start + SLICE] * scale
+        return merged

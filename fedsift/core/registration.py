@@ -1,0 +1,32 @@
+"""Files that register themselves: what the modules of a package define is found by importing all of them."""
+
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Protocol, TypeVar
+
+
+class Named(Protocol):
+    """What can be registered."""
+
+    @property
+    def name(self) -> str:
+        """Of its own; no two have the same."""
+
+
+T = TypeVar("T", bound=Named)
+
+
+def registered(package: str, kind: type[T]) -> dict[str, T]:
+    """The instances of a type at the top of a package's modules, by name; packages within it are not looked into.
+
+    A new file in the package's folder is found by itself. The package is given by name, so that a lower room may list
+    what a higher one defines.
+    """
+    found: dict[str, T] = {}
+    for module in iter_modules(import_module(package).__path__, f"{package}."):
+        if module.ispkg:
+            continue
+        for each in vars(import_module(module.name)).values():
+            if isinstance(each, kind):
+                assert found.setdefault(each.name, each) is each, f"two are called {each.name!r}"
+    return found

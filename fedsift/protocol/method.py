@@ -1,0 +1,101 @@
+"""What is known of a method before it runs: where it comes from, whether its removal is exact, what that costs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Client trainings of a removal (Table 1 of arXiv 2504.04626).
+
+    Of the last member nothing has to be trained again: what is left is the state without members.
+
+    Attributes:
+        trainings: from T members before the removal.
+        formula: the same for people.
+    """
+
+    trainings: Callable[[int], int]
+    formula: str
+
+    def __call__(self, members: int) -> int:
+        """Client trainings of one removal from so many members."""
+        return self.trainings(members)
+
+    def of_all(self, members: int) -> int:
+        """Client trainings of removing all members one by one."""
+        return sum(map(self, range(members, 0, -1)))
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Bytes that a method keeps.
+
+    Attributes:
+        nbytes: from n parameters of 4 bytes and T members.
+        formula: the same for people, M being the bytes of a model, S those of shards, R of slices.
+    """
+
+    nbytes: Callable[[int, int], int]
+    formula: str
+
+    def __call__(self, parameters: int, members: int) -> int:
+        """Bytes for so many parameters and members."""
+        return self.nbytes(parameters, members)
+
+
+ONE = Cost(lambda members: 1 if members > 1 else 0, "1")  # The leaver alone trains again, and is subtracted.
+EVERYBODY_ELSE = Cost(lambda members: members - 1, "T")
+MODEL = Storage(lambda parameters, _: 4 * parameters, "M")  # one, in float32
+# One model, and a mask of one bit an entry for each member.
+MODEL_AND_MASKS = Storage(lambda parameters, members: 4 * parameters + members * -(-parameters // 8), "M (1 + T/32)")
+
+
+def several(trainings: int) -> Cost:
+    """A fixed number, whatever the number of members."""
+    return Cost(lambda members: trainings if members > 1 else 0, str(trainings))
+
+
+def others_of_shard(shards: int) -> Cost:
+    """The others of the leaver's shard train again: (T - 1) / S of them, in the mean."""
+    return Cost(lambda members: -(-(members - 1) // shards), "T/S")
+
+
+def models(number: int, formula: str) -> Storage:
+    """M times a number: shards, or their checkpoints."""
+    return Storage(lambda parameters, _: 4 * parameters * number, formula)
+
+
+class Method:
+    """The facts of a method, as class attributes of its subclass in `fedsift.strategies`.
+
+    Attributes:
+        name: on the command line; a class without one of its own is no method, but a frame for some.
+        title: in tables.
+        paper: where it comes from.
+        exact: whether a removal gives the state of never having joined, as the method's authors mean it.
+        cost: client trainings of one removal.
+        storage: bytes that the method keeps.
+        place: in tables, methods come by this number, then by name.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    paper: ClassVar[str]
+    exact: ClassVar[bool]
+    cost: ClassVar[Cost]
+    storage: ClassVar[Storage]
+    place: ClassVar[int] = 1000
+
+    @classmethod
+    def facts(cls) -> dict[str, str | bool]:
+        """What the command line tells of it."""
+        return {
+            "name": cls.name,
+            "title": cls.title,
+            "paper": cls.paper,
+            "exact": cls.exact,
+            "cost_formula": cls.cost.formula,
+            "storage_formula": cls.storage.formula,
+        }

@@ -1,0 +1,251 @@
+"""Any method in a federation: one Flower strategy that changes its membership round by round, and has it scored."""
+
+import json
+import math
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.serverapp import Grid
+
+from fedsift.core.bit_packing import packed_size, unpack_mask
+from fedsift.core.errors import Refused
+from fedsift.core.task_vectors import Mask, Vector
+from fedsift.protocol import messages
+from fedsift.protocol.client_rounds import ClientRounds, RoundRecord
+from fedsift.protocol.compared_method import ComparedMethod, PoolTraining, Stages, Terms, Trained
+from fedsift.protocol.messages import (
+    EMBED,
+    EVALUATE_SERVED,
+    FINE_TUNE,
+    JOINED,
+    MEMBER_MASKS,
+    POOLED,
+    REMOVED,
+    Stream,
+    Wish,
+)
+
+_T = TypeVar("_T")
+
+
+@dataclass
+class MethodRecord(RoundRecord):
+    """What a round did.
+
+    Attributes:
+        left: clients removed in this round.
+        trainings: clients that trained for the removals of this round.
+        steps: optimiser steps of these.
+        validation_scorings: models scored to choose hyper-parameters.
+    """
+
+    left: list[str] = field(default_factory=list)
+    trainings: int = 0
+    steps: int = 0
+    validation_scorings: int = 0
+
+
+class MethodRounds(ClientRounds[MethodRecord]):
+    """Ask all clients what they want, have the method change accordingly, and have all who answered score it.
+
+    Attributes:
+        method: whose state the rounds change.
+        before_removals: what an approximate method shared before the first removal; empty for an exact one.
+    """
+
+    def __init__(self, method: ComparedMethod, evaluated: Container[int] = ()) -> None:
+        """Begin with a method's state.
+
+        Args:
+            method: any of the registry.
+            evaluated: the rounds that end with an evaluation.
+        """
+        super().__init__()
+        self.method = method
+        self.before_removals: dict[str, Vector] = {}
+        self._evaluated = evaluated
+
+    def summary(self) -> None:
+        """Nothing to say before the first round."""
+
+    def configure_train(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """Change the membership as the clients wish; the method's own questions are asked and answered in here."""
+        record, method = MethodRecord(), self.method
+        self.rounds.append(record)
+        wishes = self.query(server_round, grid)
+        joining = {self.clients[node] for node, wish in wishes.items() if wish is Wish.JOIN} - method.members
+        leaving = {self.clients[node] for node, wish in wishes.items() if wish is Wish.LEAVE} & method.members
+        if leaving and not method.exact and not self.before_removals:
+            self.before_removals = method.shared()
+        work = method.change(GridClients(self, grid, server_round), joining, leaving)
+        record.joined, record.left = sorted(joining & method.members), sorted(leaving - method.members)
+        record.trainings, record.steps = work.trainings, work.steps
+        record.validation_scorings = work.validation_scorings
+        record.members, record.state_digest = len(method.members), method.digest()
+        self.tell(JOINED, server_round, record.joined, grid)
+        self.tell(REMOVED, server_round, record.left, grid)
+        return []
+
+    def aggregate_train(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
+        """Nothing is left to aggregate."""
+        return None, MetricRecord({"members": self.rounds[-1].members})
+
+    def configure_evaluate(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """Choose hyper-parameters in the first evaluation; serve all who answered."""
+        method = self.method
+        if server_round not in self._evaluated or not method.members:
+            return []
+        clients = GridClients(self, grid, server_round)
+        self.rounds[-1].validation_scorings += method.choose(clients)
+        return clients.serving(method)
+
+
+class GridClients:
+    """The clients of a federation, for the length of one round: every question is a message over Flower's grid."""
+
+    def __init__(self, rounds: MethodRounds, grid: Grid, server_round: int) -> None:
+        """Ask those who answered the round's query.
+
+        Args:
+            rounds: knows them, and notes who fails.
+            grid: over which they are asked.
+            server_round: of the messages.
+        """
+        self._rounds, self._grid, self._server_round = rounds, grid, server_round
+        self._size = rounds.method.size
+
+    @property
+    def failures(self) -> Mapping[str, str]:
+        """Client -> why it has failed to answer."""
+        return self._rounds.rounds[-1].failures
+
+    def answering(self, ids: Set[str]) -> Set[str]:
+        """Those who answered the query."""
+        return ids & set(self._rounds.clients.values())
+
+    def fine_tuned(self, ids: Set[str]) -> Iterator[tuple[str, Trained]]:
+        """As of `Clients`."""
+
+        def read(reply: Message, client: ConfigRecord) -> Trained:
+            (task_vector,) = messages.reply_task_vectors(reply, self._size)
+            return Trained(task_vector, messages.field(client, "steps", int))
+
+        return self._ask(FINE_TUNE, self._each(ids), read)
+
+    def embedded(self, ids: Set[str]) -> Iterator[tuple[str, Vector]]:
+        """As of `Clients`."""
+        return self._ask(EMBED, self._each(ids), lambda reply, _: messages.reply_task_vectors(reply)[0])
+
+    def pooled(self, trainings: Sequence[PoolTraining]) -> Iterator[tuple[int, Stages]]:
+        """As of `Clients`; pooled data lie in one place, so any node will do."""
+        nodes = sorted(self._rounds.clients)
+
+        def training(number: int, asked: PoolTraining) -> RecordDict:
+            slices, factor = json.dumps(asked.slices), asked.lr_factor
+            config = ConfigRecord({"pool": number, "first": asked.first, "slices": slices, "lr-factor": factor})
+            content = RecordDict({"config": config})
+            if asked.start is not None:
+                content["start"] = ArrayRecord({"values": messages.float_array(asked.start)})
+            return content
+
+        def read(reply: Message, client: ConfigRecord) -> tuple[int, Stages]:
+            number = messages.field(client, "pool", int)
+            if not 0 <= number < len(trainings):
+                raise Refused(f"pool {number} of {len(trainings)}")
+            checkpoints = messages.reply_task_vectors(reply, self._size)
+            return number, Stages(checkpoints, messages.field(client, "steps", int))
+
+        contents = [(nodes[number % len(nodes)], training(number, each)) for number, each in enumerate(trainings)]
+        return (stages for _, stages in self._ask(POOLED, Stream(iter(contents), len(contents)), read))
+
+    def masks(
+        self, method: ComparedMethod, ids: Set[str], candidates: Sequence[Terms], shared: Mapping[str, Vector]
+    ) -> Iterator[tuple[str, list[Mask]]]:
+        """As of `Clients`."""
+
+        def read(_: Message, client: ConfigRecord) -> list[Mask]:
+            packed = [messages.field(client, f"mask {place}", bytes) for place in range(len(candidates))]
+            for each in packed:
+                if len(each) != packed_size(self._size, 1):
+                    raise Refused(f"a mask of {len(each)} bytes; expected {packed_size(self._size, 1)}")
+            return [unpack_mask(each, self._size) for each in packed]
+
+        return self._ask(MEMBER_MASKS, self._with_candidates(method, ids, candidates, shared), read)
+
+    def scores(
+        self, method: ComparedMethod, ids: Set[str], candidates: Sequence[Terms], shared: Mapping[str, Vector]
+    ) -> dict[str, list[float]]:
+        """As of `Clients`; a reply without all scores is refused."""
+
+        def read(reply: Message, _: ConfigRecord) -> list[float]:
+            scores = messages.reply_scores(reply)
+            found = [scores.get(f"served {place}", math.nan) for place in range(len(candidates))]
+            if not all(map(math.isfinite, found)):
+                raise Refused("a reply lacks a finite score for each candidate's hyper-parameters")
+            return found
+
+        return dict(self._ask(EVALUATE_SERVED, self._with_candidates(method, ids, candidates, shared), read))
+
+    def serving(self, method: ComparedMethod) -> Iterable[Message]:
+        """Messages that have all clients score what they are served with the hyper-parameters chosen."""
+        everybody = set(self._rounds.clients.values())
+        return self._messages(
+            EVALUATE_SERVED, self._with_candidates(method, everybody, [method.chosen], method.shared())
+        )
+
+    def _each(self, ids: Set[str]) -> Stream[tuple[int, RecordDict]]:
+        """An empty message to each of some clients."""
+        content = RecordDict()
+        nodes = self._nodes(ids)
+        return Stream(((node, content) for node in nodes), len(nodes))
+
+    def _with_candidates(
+        self, method: ComparedMethod, ids: Set[str], candidates: Sequence[Terms], shared: Mapping[str, Vector]
+    ) -> Stream[tuple[int, RecordDict]]:
+        """To each of some clients what is shared, and the candidates with its own terms."""
+        arrays = ArrayRecord({name: messages.float_array(vector) for name, vector in shared.items()})
+        nodes = self._nodes(ids)
+
+        def content(client_id: str) -> RecordDict:
+            terms = json.dumps([{**each, **method.own_terms(client_id)} for each in candidates])
+            member = client_id in method.members
+            config = ConfigRecord({"method": method.name, "member": member, "candidates": terms})
+            return RecordDict({"shared": arrays, "config": config})
+
+        return Stream(((node, content(self._rounds.clients[node])) for node in nodes), len(nodes))
+
+    def _nodes(self, ids: Set[str]) -> list[int]:
+        return [node for node, client_id in self._rounds.clients.items() if client_id in ids]
+
+    def _messages(self, message_type: str, contents: Stream[tuple[int, RecordDict]]) -> Stream[Message]:
+        made = (
+            Message(content, dst_node_id=node, message_type=message_type, group_id=str(self._server_round))
+            for node, content in contents
+        )
+        return Stream(made, len(contents))
+
+    def _ask(
+        self,
+        message_type: str,
+        contents: Stream[tuple[int, RecordDict]],
+        read: Callable[[Message, ConfigRecord], _T],
+    ) -> Iterator[tuple[str, _T]]:
+        """What is read in each reply, as they come; a reply that cannot be read is noted as its client's failure."""
+        rounds = self._rounds
+        if not len(contents):
+            return
+        for reply in self._grid.send_and_receive(self._messages(message_type, contents)):
+            try:
+                answer = read(reply, rounds.client_record(reply))
+            except Refused as error:
+                rounds.failed(rounds.name(reply), message_type, error)
+                continue
+            yield rounds.name(reply), answer

@@ -1,0 +1,1 @@
+"""Membership attacks: a file each, which is found by itself."""

@@ -1,0 +1,65 @@
+"""What a membership attack is: scores from what an attacker sees, by which members are to be told from others."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedsift.studies.attacks.inputs import Numbers
+
+
+@dataclass(frozen=True)
+class Models:
+    """What a model under attack, or a reference model, says of examples and of a population that no model has seen.
+
+    Attributes:
+        losses: shape (e,), or (r, e) of reference models.
+        population_losses: shape (z,), or (r, z).
+    """
+
+    losses: Numbers
+    population_losses: Numbers
+
+    @property
+    def confidences(self) -> Numbers:
+        """Of the examples."""
+        return confidence(self.losses)
+
+    @property
+    def population(self) -> Numbers:
+        """Confidences of the population."""
+        return confidence(self.population_losses)
+
+
+@dataclass(frozen=True)
+class References(Models):
+    """Models of the attacker's own, on random halves of the clients.
+
+    Attributes:
+        seen: which model's training had which example, shape (r, e).
+    """
+
+    seen: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class MembershipAttack:
+    """A membership attack; a file of `membership` each, which is found by itself.
+
+    Attributes:
+        name: in the result.
+        title: for people.
+        scores: from the target and the reference models, one an example, shape (e,); higher is more likely a member.
+        needs_references: whether there have to be reference models; else they may be missing.
+    """
+
+    name: str
+    title: str
+    scores: Callable[[Models, References], Numbers]
+    needs_references: bool = True
+
+
+def confidence(losses: NDArray[np.float64]) -> Numbers:
+    """exp(-loss), above 0 and up to 1 whatever the loss; of language modelling the answer probability."""
+    return np.clip(np.exp(-losses), np.finfo(np.float64).tiny, 1.0)

@@ -1,0 +1,58 @@
+"""The arm "fedsift" of the overhead: workers, grid, strategy and ledger as in a run, and no step of training.
+
+As with stock Flower beside it, the server's process has no model and does not import torch.
+"""
+
+import logging
+import math
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import ray
+from flwr.app import ArrayRecord, UserConfig
+
+from fedsift.core.server_state import ServerState
+from fedsift.protocol.partial_merge import PartialMerge
+from fedsift.runtime.ray_grid import RayGrid, node_configs
+from fedsift.runtime.ray_start import start_ray
+from fedsift.runtime.worker_pool import WorkerPool
+from fedsift.simulations.bench.overhead import TERMS
+from fedsift.strategies.sift_masks import SiftMasks
+from fedsift.studies.bench.processes import ArmFailed, answer
+
+_APP = "fedsift.simulations.bench.arms.overhead_app:app"
+
+
+def measure(user_config: UserConfig, clients: int, workers: int, profile: str) -> dict[str, Any]:
+    """Query all clients, and merge a ready-made upload of each into a ledger on disk.
+
+    The clock starts when the workers are ready, before there are nodes, a ledger or messages.
+    """
+    logging.getLogger("flwr").setLevel(logging.ERROR)
+    start_ray(workers)
+    try:
+        pool = WorkerPool(_APP, workers, profile)
+        pool.prepare(user_config)
+        with tempfile.TemporaryDirectory() as folder:
+            started = time.perf_counter()
+            nodes = node_configs({f"client-{number}": number for number in range(clients)})
+            state = ServerState.create(Path(folder, "ledger.sqlite"), TERMS, capacity=clients)
+            grid = RayGrid(pool, nodes, user_config)
+            if user_config["partial-sums"]:
+                grid.partial_merge = PartialMerge(state.terms, state.ledger.checksum_secret)
+            strategy = SiftMasks(state, localisations=[], evaluate=False)
+            strategy.start(grid, ArrayRecord(), num_rounds=1, timeout=math.inf)
+            seconds = time.perf_counter() - started
+            members = len(state.members)
+            state.ledger.close()
+    finally:
+        ray.shutdown()
+    if members != clients:
+        raise ArmFailed(f"{members} of {clients} clients were merged: {strategy.rounds[0].failures}")
+    return {"seconds": seconds}
+
+
+if __name__ == "__main__":
+    answer(measure)

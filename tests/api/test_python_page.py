@@ -1,0 +1,57 @@
+"""docs/python.md and its notebook, run as a reader would run them."""
+
+import re
+from contextlib import nullcontext
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from fedsift.runtime.worker_pool import WorkerPool
+
+DOCS = Path(__file__).parents[2] / "docs"
+NOTEBOOK = DOCS / "first-federation.ipynb"
+
+
+def test_the_page_runs_from_top_to_bottom(
+    shared_workers: None,
+    pool: WorkerPool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for module in ("comparison.compare", "optout.play_scenario"):
+        monkeypatch.setattr(f"fedsift.studies.{module}.ray_session", lambda *_: nullcontext(pool))
+    blocks = re.findall(r"^```python\n(.*?)^```$", (DOCS / "python.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    names: dict[str, object] = {"__name__": "__main__"}
+    for block in blocks:
+        exec(compile(block, "docs/python.md", "exec"), names)
+    printed = capsys.readouterr().out
+    for told in (
+        "Scores(answer probability: zero_shot=",
+        "['ann', 'bob', 'cem']",
+        "\n3\n",
+        "SIFT-Masks",
+        "report.html",
+    ):
+        assert told in printed
+    assert sorted(each.name for each in (tmp_path / "runs").iterdir()) == ["001", "002", "003", "004"]
+
+
+def test_the_notebook_runs_and_shows_no_error(tmp_path: Path) -> None:
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    assert [output for output in outputs if output.get("name") == "stderr"] == []
+    told = "".join(str(output) for output in outputs)
+    assert "Verdict.BIT_EXACT" in told
+    assert "person-0009" in told
+    assert "'certificates', 'config.toml', 'ledger.sqlite', 'masks', 'result.json'" in told
+
+
+def test_the_notebook_is_kept_without_outputs() -> None:
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    assert NOTEBOOK.stat().st_size < 10_000
+    assert all(not cell.outputs and cell.execution_count is None for cell in notebook.cells if cell.cell_type == "code")
