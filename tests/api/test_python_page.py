@@ -23,7 +23,9 @@ def test_the_page_runs_from_top_to_bottom(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for module in ("comparison.compare", "optout.play_scenario"):
-        monkeypatch.setattr(f"fedsift.studies.{module}.ray_session", lambda *_: nullcontext(pool))
+        monkeypatch.setattr(
+            f"fedsift.studies.{module}.ray_session", lambda _, config, app, *spare: nullcontext(WorkerPool(app, 2))
+        )
     blocks = re.findall(r"^```python\n(.*?)^```$", (DOCS / "python.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
     names: dict[str, object] = {"__name__": "__main__"}
     for block in blocks:
