@@ -49,7 +49,7 @@ def compare(
         with output_folder(out) as folder, told_to_people(f"what is there so far is in {folder}", folder):
             found = play(settings, names, newcomers, folder, progress_bars())
             if json_:
-                typer.echo(json.dumps(found.to_json(), indent=1))
+                typer.echo(json_text(found, indent=1))
             else:
                 console = Console()
                 console.print(comparison_table(found))

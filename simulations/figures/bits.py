@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from fedsift.core.contribution import Contribution, UploadTerms, quantise
 from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.quantisation import highest_level
-from fedsift.studies.reproduction.drawing import legend, plot, score_axis
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, curves, series_of
+from fedsift.studies.reproduction.figure_style import legend, plot, score_axis
 from fedsift.studies.reproduction.merges import Request, SiftMerge, Trainings, scores_of
 from fedsift.studies.training_cache import TrainingCache
 

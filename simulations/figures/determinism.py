@@ -17,8 +17,8 @@ from fedsift.core.seeds import derive_seed
 from fedsift.core.server_state import ServerState
 from fedsift.data.loading import load_dataset
 from fedsift.learning.models import load_layout
-from fedsift.studies.reproduction.drawing import legend, plot
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, verdict
+from fedsift.studies.reproduction.figure_style import legend, plot
 from fedsift.studies.reproduction.merges import Trainings
 from fedsift.studies.training_cache import TrainingCache
 

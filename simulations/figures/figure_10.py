@@ -10,8 +10,8 @@ from fedsift.core.seeds import derive_seed
 from fedsift.data.partition import partition_iid
 from fedsift.protocol.method import others_of_shard
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
-from fedsift.studies.reproduction.drawing import counts, legend, plot, score_axis
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, means, series_of, verdict
+from fedsift.studies.reproduction.figure_style import counts, legend, plot, score_axis
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MASKED,

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from fedsift.strategies.ties import DENSITY
-from fedsift.studies.reproduction.drawing import counts, legend, plot, reference, score_axis
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, curves, series_of, verdict
+from fedsift.studies.reproduction.figure_style import counts, legend, plot, reference, score_axis
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     TIES_MERGED,

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fedsift.studies.reproduction.drawing import bars, legend, reference
 from fedsift.studies.reproduction.experiment import SIMILAR, Experiment, Kind, Result, means, verdict
+from fedsift.studies.reproduction.figure_style import bars, legend, reference
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MERGED,

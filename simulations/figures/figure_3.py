@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from fedsift.studies.reproduction.drawing import COLUMN, counts, legend, plot, reference, score_axis
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, curves, series_of, verdict
+from fedsift.studies.reproduction.figure_style import COLUMN, counts, legend, plot, reference, score_axis
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MASKED,

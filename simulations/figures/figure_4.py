@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fedsift.studies.reproduction.drawing import bars, legend, reference, score_axis
 from fedsift.studies.reproduction.experiment import (
     SIMILAR,
     Experiment,
@@ -16,6 +15,7 @@ from fedsift.studies.reproduction.experiment import (
     series_of,
     verdict,
 )
+from fedsift.studies.reproduction.figure_style import bars, legend, reference, score_axis
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MASKED,

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fedsift.studies.reproduction.drawing import legend, plot, score_axis
 from fedsift.studies.reproduction.experiment import SIMILAR, Experiment, Kind, Result, series_of, verdict
+from fedsift.studies.reproduction.figure_style import legend, plot, score_axis
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MASKED,

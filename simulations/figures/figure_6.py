@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
-from fedsift.studies.reproduction.drawing import COLUMN, legend, plot, score_axis
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, means, series_of, verdict
+from fedsift.studies.reproduction.figure_style import COLUMN, legend, plot, score_axis
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MASKED,

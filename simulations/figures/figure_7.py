@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fedsift.studies.reproduction.drawing import legend, plot, score_axis
 from fedsift.studies.reproduction.experiment import SIMILAR, Experiment, Kind, Result, curves, series_of, verdict
+from fedsift.studies.reproduction.figure_style import legend, plot, score_axis
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MASKED,

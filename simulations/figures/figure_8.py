@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from fedsift.core.seeds import derive_seed
 from fedsift.strategies.fine_tune_merge import Mean
-from fedsift.studies.reproduction.drawing import legend, plot, reference, score_axis
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, curves, has_series, series_of, verdict
+from fedsift.studies.reproduction.figure_style import legend, plot, reference, score_axis
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MASKED,

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from fedsift.protocol.method import Cost
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
-from fedsift.studies.reproduction.drawing import legend, plot
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, verdict
+from fedsift.studies.reproduction.figure_style import legend, plot
 from fedsift.studies.reproduction.merges import SIFT_MASKED
 from fedsift.studies.training_cache import TrainingCache
 

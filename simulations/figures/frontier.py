@@ -12,8 +12,8 @@ from fedsift.core.quantisation import highest_level
 from fedsift.core.seeds import derive_seed
 from fedsift.data.partition import partition_iid
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
-from fedsift.studies.reproduction.drawing import legend, plot, score_axis
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, means, verdict
+from fedsift.studies.reproduction.figure_style import legend, plot, score_axis
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MASKED,

@@ -13,8 +13,8 @@ from fedsift.core.examples import Row
 from fedsift.core.seeds import derive_seed, random_order
 from fedsift.data.loading import load_dataset
 from fedsift.strategies.registry import METHODS
-from fedsift.studies.reproduction.drawing import legend, plot, score_axis
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, curves, series_of, verdict
+from fedsift.studies.reproduction.figure_style import legend, plot, score_axis
 from fedsift.studies.reproduction.further_clients import further_clients
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,

@@ -14,8 +14,8 @@ from fedsift.configuration.run_config import RunConfig
 from fedsift.core.contribution import quantise
 from fedsift.core.errors import BadInput
 from fedsift.learning.tuning_settings import TuningSettings
-from fedsift.studies.reproduction.drawing import dots, legend
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, means
+from fedsift.studies.reproduction.figure_style import dots, legend
 from fedsift.studies.reproduction.merges import Request, SiftMerge, Trainings, scores_of
 from fedsift.studies.training_cache import TrainingCache
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from fedsift.core.seeds import derive_seed
 from fedsift.core.sign_vector import sign_vector
 from fedsift.learning.models import load_learner
-from fedsift.studies.reproduction.drawing import dots, legend
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, has_series, means, series_of
+from fedsift.studies.reproduction.figure_style import dots, legend
 from fedsift.studies.reproduction.further_clients import further_clients
 from fedsift.studies.reproduction.merges import (
     SIFT_MASKED,

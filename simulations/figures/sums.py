@@ -17,8 +17,8 @@ from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.quantisation import QuantisationGrid, highest_level
 from fedsift.core.running_sums import RunningSums
 from fedsift.learning.models import load_layout
-from fedsift.studies.reproduction.drawing import dots, legend
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, means, series_of
+from fedsift.studies.reproduction.figure_style import dots, legend
 from fedsift.studies.reproduction.merges import Request, Trainings, scores_of
 from fedsift.studies.training_cache import TrainingCache
 from fedsift.studies.training_calls import Vector

@@ -31,7 +31,13 @@ def test_the_page_runs_from_top_to_bottom(
     for block in blocks:
         exec(compile(block, "docs/python.md", "exec"), names)
     printed = capsys.readouterr().out
-    for told in ("Scores(answer probability: zero_shot=", "['ann', 'bob', 'cem']", "\n3\n", "SIFT-Masks", "report.html"):
+    for told in (
+        "Scores(answer probability: zero_shot=",
+        "['ann', 'bob', 'cem']",
+        "\n3\n",
+        "SIFT-Masks",
+        "report.html",
+    ):
         assert told in printed
     assert sorted(each.name for each in (tmp_path / "runs").iterdir()) == ["001", "002", "003", "004"]
 

@@ -68,7 +68,7 @@ def test_max_magnitude_follows_lr_steps_and_levels(lr: float, steps: int, levels
         ({"prompt": "{q}"}, "prompt belongs to own or a csv, .*; dataset people takes none"),
         (
             {"dataset": "rows.txt"},
-            "unknown dataset 'rows.txt'; .* .or give module:function, or a csv, jsonl or parquet file, ",
+            "unknown dataset 'rows.txt'; .* .or give module:function, .*, or a csv, jsonl or parquet file, ",
         ),
         *(
             ({key: size}, f"file: {key}: far too large a number; give at most 1,000,000,000$")

@@ -66,7 +66,7 @@ def test_one_kind_takes_a_data_set(dataset: str, kind: str) -> None:
 
 @pytest.mark.parametrize("dataset", ["poeple", "rows.txt", "rows.parquet.gz", "a/b/c", "module:", "", "two words"])
 def test_what_no_kind_takes(dataset: str) -> None:
-    with pytest.raises(BadInput, match=r"unknown dataset .* .or give module:function, or a csv"):
+    with pytest.raises(BadInput, match=r"unknown dataset .* .or give module:function, .*, or a csv"):
         DataSettings(dataset=dataset)
 
 

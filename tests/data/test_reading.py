@@ -2,7 +2,6 @@
 
 import bz2
 import csv
-import datetime
 import gzip
 import io
 import json
@@ -19,14 +18,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from fedsift.core.errors import BadInput
 from fedsift.data.csv_file import read_csv
 from fedsift.data.memory_table import text_table
-from tests.data.reading import COLUMNS, Rows, rows_in
-
-HEAD = b"user,q,a\n"
+from tests.data.reading import COLUMNS, HEAD, ROWS, SOURCES, Rows, given_as, rows_in
 
 
 def one(user: str, question: str = "q?", answer: str = "x") -> Rows:
@@ -133,22 +130,14 @@ TYPED = [
 
 
 @pytest.mark.parametrize(("column", "texts"), TYPED, ids=lambda value: str(getattr(value, "type", "")))
-@pytest.mark.parametrize("source", ["parquet", "arrow", "datasets", "pandas"])
+@pytest.mark.parametrize("source", SOURCES)
 def test_typed_columns(tmp_path: Path, column: pa.Array, texts: list[str], source: str) -> None:
     plain = ["x"] * len(column)
     table = pa.table({"user": column, "q": column, "a": column, "more": [[1]] * len(column), "same": plain})
     expected: Rows = {}
     for text in texts:
         expected.setdefault(text, []).append((text, text))
-    made: Any = table
-    if source == "parquet":
-        made = tmp_path / "rows.parquet"
-        pyarrow.parquet.write_table(table, made, row_group_size=2)
-    elif source == "datasets":
-        made = datasets.Dataset(table)
-    elif source == "pandas":
-        made = table.to_pandas()
-    assert rows_in(made) == expected
+    assert rows_in(given_as(source, table, tmp_path)) == expected
 
 
 class Word(str, Enum):  # noqa: UP042  (unlike a StrEnum's, its str() is not its text)
@@ -177,9 +166,6 @@ def test_frames(columns: dict[str, Any], expected: Rows) -> None:
 
 def join(*parts: datasets.Dataset) -> datasets.Dataset:
     return datasets.concatenate_datasets(parts)
-
-
-ROWS = {"user": ["b", "a", "b", "c"], "q": ["1", "2", "3", "4"], "a": ["w", "x", "y", "z"]}
 
 
 @pytest.mark.parametrize(
@@ -273,114 +259,10 @@ def test_no_character_of_a_name_stands_for_another(tmp_path: Path, name: str) ->
     assert rows_in(tmp_path / name) == one("right")
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("rows.csv", HEAD + b"u,q?,x,5\nv,r?,y,3\n", "line 2 has 4 values, the header 3"),
-        ("rows.csv", HEAD + b'"u\nu",q?,x\nv,r?\n', "line 4 has 2 values, the header 3"),
-        ("rows.csv", HEAD + b"u,q?,x\n \n", "line 3 has 1 values, the header 3"),
-        ("rows.csv", HEAD + b'u,q?,x\nu,"q?,x\nu,r?,y\n', "line 3: unexpected end of data"),
-        ("rows.csv", HEAD + b'u,q?,x\nu,"q"?,x\n', "line 3: ',' expected after '\"'; quote the value"),
-        ("rows.csv", HEAD + b'u,"q?" ,x\n', "line 2: ',' expected"),
-        ("rows.csv", b"user,q,a,q\nu,q?,x,r?\n", "2 columns are called 'q'"),
-        ("rows.csv", b"user,q,a,,\nu,q?,x,,\n", "2 columns are called ''"),
-        ("rows.csv", b"user;q;a\nu;q?;x\n", "its header is set apart by ';'; write the file with commas"),
-        ("rows.csv", b"user, q,a\nu,q?,x\n", "prompt: unknown column 'q'; did you mean ' q'"),
-        ("rows.csv", HEAD + b"u,q?,x\nu,q?,\n", "row 2 has nothing in column 'a'"),
-        ("rows.csv", HEAD + b'u,q?,x\n"",q?,x\n', "row 2 has nothing in column 'user'"),
-        ("rows.csv", HEAD + b"u,caf\xe9,x\n", "line 2 is no valid UTF-8"),
-        ("rows.csv", "user,q,a\nü,q?,x\n".encode("utf-16")[:-1], "no valid UTF-16"),
-        ("rows.csv", HEAD, "has no rows"),
-        ("rows.csv", HEAD[:-1], "has no rows"),
-        ("rows.csv", b"", "rows.csv has no rows"),
-        ("rows.csv", b"\n\n", "rows.csv has no rows"),
-        ("rows.jsonl", b'{"user":"u","q":"q?"}\n', "target: unknown column 'a'"),
-        ("rows.jsonl", b'{"user":"u","q":"q?","a":"x"}\n{"user":"u","q":"q?"}\n', "row 2 has nothing in column 'a'"),
-        (
-            "rows.jsonl",
-            b'{"user":"u","q":"q?","a":"x"}\n{"user":null,"q":"q?","a":"x"}\n',
-            "row 2 has nothing in column 'user'",
-        ),
-        ("rows.jsonl", b'{"user":"u","q":"q?","a":NaN}\n', "row 1 has nothing in column 'a'"),
-        ("rows.jsonl", b'{"user":"u","q":"q?","a":"x","a":"y"}\n', "line 1 is no JSON object: 'a' is in it 2 times"),
-        (
-            "rows.jsonl",
-            b'{"user":"u","q":"q?","a":["x"]}\n',
-            "line 1: column 'a' holds a list, .*; join it",
-        ),
-        ("rows.jsonl", b'{"user":{"id":1},"q":"q?","a":"x"}\n', "line 1: column 'user' holds a struct, expected texts"),
-        ("rows.jsonl", b'\n\n{"user":"u","q":"\\ud800","a":"x"}\n', "line 3: column 'q' holds no valid Unicode"),
-        ("rows.jsonl", b'{"user":"u","q":"q?","a":"x"}\n{"user"\n', "line 2 is no JSON object"),
-        ("rows.jsonl", b'"u"\n', "line 1 is no JSON object"),
-        ("rows.jsonl", b'[{"user":"u","q":"q?","a":"x"}, 7]', "row 2 is no JSON object"),
-        ("rows.jsonl", b'[{"user":"u","q":"q?","a":"x"},\n{"user"]', "no JSON array: .* line 2"),
-        ("rows.jsonl", b"[" * 100_000, "no JSON array: maximum recursion"),
-        ("rows.jsonl", b'{"user":"u","q":"caf\xe9","a":"x"}\n', "line 1 is no valid UTF-8"),
-        ("rows.jsonl", b'[{"user":"u","q":"q?","a":"x"},\n{"user":"\xe9"}]', "line 2 is no valid UTF-8"),
-        ("rows.jsonl", b"[]", "has no rows"),
-        ("rows.parquet", b"PAR1", "cannot be read as parquet"),
-    ],
-)
-def test_bad_files(tmp_path: Path, name: str, content: bytes, message: str) -> None:
-    file = tmp_path / name
-    file.write_bytes(content)
-    with pytest.raises(BadInput, match=message):
-        rows_in(file)
-
-
-BAD_COLUMNS = [
-    (pa.array([["x"], ["y"]]), "a list|list<"),
-    (pa.array([{"x": 1}, {"x": 2}]), "a struct|struct<"),
-    (pa.array([b"x", b"y"]), "bytes|binary"),
-    (pa.array([datetime.datetime(2024, 1, 1), None]), "a time|timestamp"),
-    (pa.array([datetime.date(2024, 1, 1), None]), "a time|date32"),
-    (pa.array([datetime.timedelta(1), None]), "a time|duration"),
-    (pa.array(["x", None]), "row 2 has nothing in column 'a'"),
-    (pa.array(["x", ""]), "row 2 has nothing in column 'a'"),
-    (pa.array([1.0, float("nan")]), "row 2 has nothing in column 'a'"),
-    (pa.array([None, None]), "row 1 has nothing in column 'a'"),
-]
-
-
-@pytest.mark.parametrize(("column", "message"), BAD_COLUMNS, ids=lambda value: str(getattr(value, "type", "")))
-@pytest.mark.parametrize("source", ["parquet", "arrow", "datasets", "pandas"])
-def test_columns_without_texts(tmp_path: Path, column: pa.Array, message: str, source: str) -> None:
-    table = pa.table({"user": ["u", "v"], "q": ["q?", "q?"], "a": column})
-    made: Any = table
-    if source == "parquet":
-        made = tmp_path / "rows.parquet"
-        pyarrow.parquet.write_table(table, made)
-    elif source == "datasets":
-        made = datasets.Dataset(table)
-    elif source == "pandas":
-        made = table.to_pandas()
-    with pytest.raises(BadInput, match=message) as told:
-        rows_in(made)
-    assert "column 'a'" in str(told.value)
-
-
-def test_tables_of_other_kinds() -> None:
-    with pytest.raises(BadInput, match="the table is a dict; expected a pandas DataFrame"):
-        rows_in(ROWS)
-    with pytest.raises(BadInput, match="2 columns are called 'q'"):
-        rows_in(pd.DataFrame([["u", "q?", "x", "r?"]], columns=["user", "q", "a", "q"]))
-    with pytest.raises(BadInput, match="column whose name is no text: 1; rename it"):
-        rows_in(pd.DataFrame([["u", "q?", "x"]], columns=["user", 1, "a"]))
-    with pytest.raises(BadInput, match="the table is a Series"):
-        rows_in(pd.Series(["u"]))
-    with pytest.raises(BadInput, match="the table is a DatasetDict"):
-        rows_in(datasets.DatasetDict({"train": datasets.Dataset.from_dict(ROWS)}))
-    with pytest.raises(BadInput, match="has a transform"):
-        rows_in(datasets.Dataset.from_dict(ROWS).with_transform(lambda rows: rows))
-    with pytest.raises(BadInput, match="target: unknown column 'a'"):
-        rows_in(datasets.Dataset.from_dict({"user": ["u"], "q": ["q?"]}))
-
-
 texts = st.text(min_size=1)
 tables = st.lists(st.tuples(texts, texts, texts), min_size=1, max_size=20)
 
 
-@settings(max_examples=100, deadline=None)
 @given(tables)
 def test_what_python_writes_comes_back(tmp_path_factory: Any, rows: list[tuple[str, str, str]]) -> None:
     folder = tmp_path_factory.getbasetemp()
@@ -407,12 +289,7 @@ def grouped(rows: Iterable[Sequence[str]]) -> Rows:
 PARTS = [b"a", b"b", b'"', b",", b"\n", b"\r\n", b" ", b"u,q,x\n", b'"x""\r\n",q,"""y"\n']
 
 
-@settings(max_examples=300, deadline=None)
-@given(
-    st.lists(
-        st.sampled_from([b"a", b"b", b'"', b",", b"\n", b"\r\n", b" ", b"u,q,x\n", b'"x""\r\n",q,"""y"\n']), max_size=24
-    )
-)
+@given(st.lists(st.sampled_from(PARTS), max_size=24))
 def test_a_csv_is_read_as_a_strict_reader_reads_it_or_not_at_all(tmp_path_factory: Any, parts: list[bytes]) -> None:
     file = tmp_path_factory.getbasetemp() / "odd.csv"
     content = HEAD + b"".join(parts)

@@ -1,7 +1,5 @@
 """A model that is not whole, not of one piece or too small: one line that names the fault, before it learns."""
 
-import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,144 +7,42 @@ from typing import Any
 
 import pytest
 import torch
-import transformers
-from safetensors.torch import load_file, save_file
-from torch import Tensor
-from transformers import AutoTokenizer
 
-from fedsift.core.errors import BadInput
-from fedsift.learning.model_settings import ModelSettings
 from fedsift.learning.models import load_layout, load_learner
-from tests.models import ALPHABET, FAMILIES, POSITIONS, save_model, save_tokenizer
+from tests.learning.damage import (
+    BIN,
+    CLASSIFY,
+    INDEX,
+    WEIGHTS,
+    Damage,
+    Evil,
+    added_token,
+    config,
+    content,
+    entry,
+    in_json,
+    index_entry,
+    pickled,
+    post_processor,
+    removed,
+    saved_as,
+    settings_of,
+    shard,
+    sharded,
+    told,
+    weights,
+    with_tensor,
+    without,
+)
+from tests.models import ALPHABET, FAMILIES, POSITIONS, save_model
 
-Damage = Callable[[Path], object]
-WEIGHTS, BIN, INDEX = "model.safetensors", "pytorch_model.bin", "model.safetensors.index.json"
 NORM, QUERY = "transformer.h.0.ln_1.weight", "encoder.layer.0.attention.self.query.weight"
 ROWS = len(ALPHABET)
-CLASSIFY = {"task": "classification", "choices": ("a", "b")}
 
 
 @pytest.fixture(scope="session")
 def families(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {family: save_model(tmp_path_factory.mktemp(family), family) for family in FAMILIES}
-
-
-def settings_of(folder: Path, **options: Any) -> ModelSettings:
-    return ModelSettings(model=str(folder), **{"max_length": 24, **options})
-
-
-def told(folder: Path, **options: Any) -> str:
-    """What is said of a model: one line, and the configuration alone gives the same layout or the same line."""
-    settings = settings_of(folder, **options)
-    with pytest.raises(BadInput) as caught:
-        load_learner(settings)
-    message = str(caught.value)
-    assert "\n" not in message and len(message) < 700
-    try:
-        load_layout(settings)
-    except BadInput as error:
-        assert str(error) == message
-    return message
-
-
-# Ways to change a folder.
-
-
-def weights(change: Callable[[dict[str, Tensor]], object]) -> Damage:
-    def damage(folder: Path) -> None:
-        tensors = load_file(folder / WEIGHTS)
-        change(tensors)
-        save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
-
-    return damage
-
-
-def without(*names: str) -> Damage:
-    return weights(lambda tensors: [tensors.pop(name) for name in names])
-
-
-def with_tensor(name: str, tensor: Tensor) -> Damage:
-    return weights(lambda tensors: tensors.update({name: tensor}))
-
-
-def entry(name: str, value: float) -> Damage:
-    return weights(lambda tensors: tensors[name].view(-1).__setitem__(3, value))
-
-
-def in_json(name: str, **values: Any) -> Damage:
-    return lambda folder: (folder / name).write_text(json.dumps(json.loads((folder / name).read_text()) | values))
-
-
-def config(**values: Any) -> Damage:
-    return in_json("config.json", **values)
-
-
-def content(name: str, of: bytes | Callable[[bytes], bytes]) -> Damage:
-    return lambda folder: (folder / name).write_bytes(of((folder / name).read_bytes()) if callable(of) else of)
-
-
-def removed(*names: str) -> Damage:
-    def damage(folder: Path) -> None:
-        for name in names:
-            (folder / name).unlink()
-
-    return damage
-
-
-def pickled(of: Callable[[dict[str, Tensor]], object] = dict, **options: Any) -> Damage:
-    """The weights as pytorch_model.bin."""
-
-    def damage(folder: Path) -> None:
-        torch.save(of(load_file(folder / WEIGHTS)), folder / BIN, **options)
-        (folder / WEIGHTS).unlink()
-
-    return damage
-
-
-def saved_as(kind: str, **options: Any) -> Damage:
-    """Weights that another class of the same family has written."""
-
-    def damage(folder: Path) -> None:
-        torch.manual_seed(0)
-        getattr(transformers, kind).from_pretrained(folder).save_pretrained(folder, **options)
-
-    return damage
-
-
-def sharded(folder: Path) -> None:
-    saved_as("LlamaForCausalLM", max_shard_size="4KB")(folder)
-    (folder / WEIGHTS).unlink()
-    assert (folder / shard(3)).is_file()
-
-
-def shard(number: int) -> str:
-    return f"model-{number:05}-of-00007.safetensors"
-
-
-def index_entry(name: str, file: str) -> Damage:
-    def damage(folder: Path) -> None:
-        index = json.loads((folder / INDEX).read_text())
-        index["weight_map"][name] = file
-        (folder / INDEX).write_text(json.dumps(index))
-
-    return damage
-
-
-def added_token(folder: Path) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    tokenizer.add_tokens(["<new>"])
-    tokenizer.save_pretrained(folder)
-
-
-def post_processor(folder: Path) -> None:
-    """One that Rust panics on."""
-    single = {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<none>", "type_id": 0}}]}
-    in_json("tokenizer.json", post_processor={**single, "pair": [], "special_tokens": {}})(folder)
-
-
-class Evil:
-    def __reduce__(self) -> tuple[Any, tuple[str]]:
-        return os.mkdir, ("evil",)
 
 
 half = lambda file: file[: len(file) // 2]  # noqa: E731
@@ -341,43 +237,3 @@ def test_weights_that_fit(
 ) -> None:
     settings = settings_of(copy(family, changes), **options)
     assert load_layout(settings) == load_learner(settings)[0].layout
-
-
-_B = {"vocab_size": ROWS, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
-_S = {"vocab_size": ROWS, "d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "decoder_start_token_id": 0}
-_S |= {"encoder_attention_heads": 2, "decoder_attention_heads": 2, "encoder_ffn_dim": 8, "decoder_ffn_dim": 8}
-
-
-@pytest.mark.parametrize(
-    ("kind", "values", "options", "positions"),
-    [
-        ("Roberta", {**_B, "max_position_embeddings": 40, "pad_token_id": 1}, CLASSIFY, 38),
-        ("MPNet", {**_B, "max_position_embeddings": 40}, CLASSIFY, 38),
-        ("Bert", {**_B, "max_position_embeddings": 40}, CLASSIFY, 40),
-        ("Bart", {**_S, "max_position_embeddings": 40}, {}, 40),
-        ("Bart", {**_S, "max_position_embeddings": 40}, CLASSIFY, 40),
-        ("OPT", {**_B, "word_embed_proj_dim": 16, "max_position_embeddings": 40}, {}, 40),
-        ("GPT2", {"vocab_size": ROWS, "n_positions": 40, "n_embd": 16, "n_layer": 1, "n_head": 2}, {}, 40),
-        ("Llama", {**_B, "max_position_embeddings": 40}, {}, 40),
-    ],
-)
-def test_positions(tmp_path: Path, kind: str, values: dict[str, Any], options: dict[str, Any], positions: int) -> None:
-    """The number to give is told, and is right: a row of that length runs, one that is longer has no position."""
-    suffix = {"Bart": "ForConditionalGeneration", "GPT2": "LMHeadModel", "OPT": "ForCausalLM", "Llama": "ForCausalLM"}
-    made = getattr(transformers, f"{kind}Config")(**values)
-    getattr(transformers, f"{kind}{suffix.get(kind, 'Model')}")(made).save_pretrained(tmp_path)
-    save_tokenizer(tmp_path)
-    assert told(tmp_path, max_length=positions + 1, **options) == (
-        f"max-length = {positions + 1}: model '{tmp_path}' has {positions} positions; give --max-length {positions}"
-    )
-    flat, task = load_learner(settings_of(tmp_path, max_length=positions, **options))
-    row = ("x" * 100, "a" if options else "y" * 100)
-    assert task.loss(flat.module, task.batch([task.encode(row)])).isfinite()
-    if kind != "Llama":
-        ids = torch.full((1, positions + 1), 5)
-        with pytest.raises((IndexError, RuntimeError)):
-            flat.module(input_ids=ids, **({"attention_mask": torch.ones_like(ids)} if options else {"labels": ids}))
-
-
-def test_relative_positions_have_no_end(families: dict[str, Path]) -> None:
-    load_learner(settings_of(families["t5"], max_length=1000))

@@ -90,17 +90,17 @@ SECOND_EVALUATION = 2 * 7 + 4  # Each of 7 members is served in two ways before;
     "moments",
     [
         [(ServerState, "merge", 4)],
-        [(ServerState, "serve", 5)],
         [(RoundLog, "write", 3)],  # The first round is over, and not written down.
         [(ServerState, "commit_removals", 2)],
-        [(ServerState, "refuse", 1)],
-        [(ServerState, "serve", SECOND_EVALUATION)],
-        [(ledger_folder, "certify", 2)],
-        [(RunFolder, "write_result", 1)],
         [(ServerState, "merge", 2), (ServerState, "serve", 3), (ServerState, "refuse", 2), (LoggedRounds, "tell", 1)],
         *(
-            pytest.param(moments, marks=pytest.mark.slow)
+            pytest.param(moments, marks=pytest.mark.exhaustive)
             for moments in (
+                [(ServerState, "serve", 5)],
+                [(ServerState, "refuse", 1)],
+                [(ServerState, "serve", SECOND_EVALUATION)],
+                [(ledger_folder, "certify", 2)],
+                [(RunFolder, "write_result", 1)],
                 [(ServerState, "create", 1)],
                 [(ServerState, "merge", 1)],
                 [(ServerState, "merge", 7), (ServerState, "merge", 1)],
@@ -145,7 +145,7 @@ def test_with_partial_sums(
     assert numbers(simulation.resume(out, bars())) == undisturbed[0]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_killed_anywhere(tiny_config: RunConfig, tmp_path: Path) -> None:
     """In processes of their own, by SIGKILL."""
     command = [sys.executable, "-m", "tests.runs.kill_runs", tiny_config.model, str(tmp_path)]

@@ -13,7 +13,6 @@ from fedsift.core.server_state import ServerState
 from fedsift.federation.client_folder import ClientFolder
 from fedsift.learning.models import load_layout
 from fedsift.protocol.partial_merge import PartialMerge
-from fedsift.runtime import ray_grid
 from fedsift.runtime.ray_grid import RayGrid
 from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.strategies.sift_masks import SiftMasks
@@ -114,6 +113,11 @@ def test_a_single_member_is_served_its_own_quantised_model(
     assert scores["local"] > scores["zero_shot"]
 
 
+@pytest.fixture(scope="module")
+def one_worker(pool: WorkerPool) -> WorkerPool:
+    return WorkerPool("tests.client_app:app", 1)
+
+
 @pytest.mark.parametrize("partial_sums", [False, True])
 @pytest.mark.parametrize(
     ("way", "reason"),
@@ -126,20 +130,12 @@ def test_a_single_member_is_served_its_own_quantised_model(
     ],
 )
 def test_a_bad_contribution_is_not_merged(
-    pool: WorkerPool,
-    tiny_config: RunConfig,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    way: str,
-    reason: str,
-    partial_sums: bool,
+    one_worker: WorkerPool, tiny_config: RunConfig, tmp_path: Path, way: str, reason: str, partial_sums: bool
 ) -> None:
-    """And others are: with partial sums, the first two clients are in one parcel."""
-    monkeypatch.setattr(ray_grid, "_UNSENT_PARCELS_PER_SLOT", 1)
-    monkeypatch.setattr(ray_grid, "_IN_FLIGHT_PER_WORKER", 1)
-    strategy = federate(pool, tiny_config, tmp_path, {1: way}, partial_sums=partial_sums)
+    """And others are: with partial sums, the first two of eight clients are in one parcel to the one worker."""
+    strategy = federate(one_worker, tiny_config, tmp_path, {1: way}, clients=8, partial_sums=partial_sums)
     merge = strategy.rounds[0]
-    assert sorted(merge.joined) == ["client 0", "client 2", "client 3"]
+    assert sorted(merge.joined) == [f"client {index}" for index in range(8) if index != 1]
     assert reason in merge.failures["client 1"]
     assert "client 1" not in strategy.state.members
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from fedsift.data.loading import load_dataset
 from fedsift.studies.attacks.canary import canary
-from fedsift.studies.attacks.central import CentralUnderAttack
+from fedsift.studies.attacks.central_subjects import CentralUnderAttack
 from fedsift.studies.attacks.measure_membership import membership
 from fedsift.studies.attacks.probes import canary_exposure, canary_row, relearning
 from fedsift.studies.attacks.sift_masks_subjects import SiftMasksUnderAttack

@@ -2,10 +2,10 @@
 
 import csv
 import dataclasses
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from fedsift.files.json_file import write_json
 
 
 @dataclass(frozen=True)
@@ -77,15 +77,10 @@ class Comparison:
     tuned_parameters: int
     methods: list[MethodRow] = field(default_factory=list)
 
-    def to_json(self) -> dict[str, Any]:
-        """The same under the same names, as JSON takes it."""
-        return dataclasses.asdict(self)
-
     def write(self, out: Path) -> None:
         """Write `result.json` and `methods.csv`."""
-        result = self.to_json()
-        (out / "result.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        write_json(out / "result.json", self, indent=1)
         with (out / "methods.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, [each.name for each in dataclasses.fields(MethodRow)])
             writer.writeheader()
-            writer.writerows(result["methods"])
+            writer.writerows(map(dataclasses.asdict, self.methods))

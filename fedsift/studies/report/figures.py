@@ -4,11 +4,13 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from rich.filesize import decimal
+
 from fedsift.studies.report.attack_figure import attack_figure
 from fedsift.studies.report.drawing import COLOURS, SERIES, Figure, legend, legend_label, marks_every, tick_label
 from fedsift.studies.report.outcome import Outcome
 from fedsift.studies.report.summary import OURS
-from fedsift.studies.report.table import Table, human_bytes
+from fedsift.studies.report.table import Table
 
 if TYPE_CHECKING:
     from matplotlib.axis import Axis
@@ -178,17 +180,17 @@ def _storage(table: Table) -> Figure:
         axes = canvas.subplots()
         colours = [COLOURS["blue" if title == OURS else "muted"] for title in titles]
         bars = axes.barh(range(len(titles)), numbers, height=0.6, color=colours)
-        axes.bar_label(bars, [human_bytes(number) for number in numbers], padding=3)
+        axes.bar_label(bars, [decimal(number) for number in numbers], padding=3)
         axes.set_yticks(range(len(titles)), [tick_label(title, narrow) for title in titles])
         axes.set_ylim(len(titles) - 0.4, -0.6)
         axes.margins(x=0.32 if narrow else 0.14)
         axes.set_xlim(left=0)
-        axes.xaxis.set_major_formatter(lambda value, _: human_bytes(value))
+        axes.xaxis.set_major_formatter(lambda value, _: decimal(round(value)))
         axes.xaxis.set_major_locator(MaxNLocator(3 if narrow else 6))
         axes.grid(visible=False, axis="y")
         axes.set_xlabel("kept by the method")
 
-    told = "; ".join(f"{title} {human_bytes(number)}" for title, number in zip(titles, numbers, strict=True))
+    told = "; ".join(f"{title} {decimal(number)}" for title, number in zip(titles, numbers, strict=True))
     return Figure(
         "storage",
         "Storage by method",

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
+from rich.filesize import decimal
+
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
 from fedsift.studies.optout.scenario_result import Proof
 from fedsift.studies.report.outcome import Outcome
-from fedsift.studies.report.table import human_bytes, human_change, last_line
+from fedsift.studies.report.table import human_change, last_line
 
 OURS = METHODS[SIFT_MASKS].title
 _NAMED = 5  # clients; the others are counted
@@ -199,10 +201,10 @@ def _attacks(outcome: Outcome) -> str:
 def _storage(outcome: Outcome) -> str:
     result = outcome.result
     return (
-        f"The server keeps {human_bytes(result.server_bytes)}, a client {human_bytes(result.mask_bytes_mean)}; an "
-        f"upload has {human_bytes(result.upload_bytes_mean)} in the mean, "
+        f"The server keeps {decimal(result.server_bytes)}, a client {decimal(round(result.mask_bytes_mean))}; an "
+        f"upload has {decimal(round(result.upload_bytes_mean))} in the mean, "
         f"{result.upload_bytes_mean / result.dense_bytes:.1%} of the "
-        f"{human_bytes(result.dense_bytes)} of a dense one."
+        f"{decimal(result.dense_bytes)} of a dense one."
     )
 
 

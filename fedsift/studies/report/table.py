@@ -1,12 +1,12 @@
 """A table, and how it is written: values as they are for CSV, formatted for LaTeX and the page."""
 
-import csv
-import io
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from pandas import DataFrame
 
 _LONGEST_TABULAR = 40  # rows; more of them go over several pages, as a longtable
 _NEGATIVE = re.compile(r"-\d[\d,.]*$")
@@ -74,45 +74,27 @@ class Table:
 
     def to_csv(self) -> str:
         """Values as they are, nothing where there is none; an interval's ends are columns of their own."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        header: list[str] = []
+        columns: dict[str, Sequence[Any]] = {}
         for column in self.columns:
-            ends = [f"{column.key}_low", f"{column.key}_high"] if column.kind == "interval" else []
-            header += [column.key, *ends]
-        writer.writerow(header)
-        for row in self.rows:
-            values: list[Any] = []
-            for column, value in zip(self.columns, row, strict=True):
-                values += (
-                    (value or [None] * 3)
-                    if column.kind == "interval"
-                    else [_plain(value) if isinstance(value, list) else value]
-                )
-            writer.writerow(values)
-        return out.getvalue()
+            values = self.column(column.key)
+            if column.kind == "interval":
+                parts = zip(*(each or (None, None, None) for each in values), strict=True)
+                columns |= dict(zip((column.key, f"{column.key}_low", f"{column.key}_high"), parts, strict=True))
+            else:
+                columns[column.key] = [_plain(each) if isinstance(each, list) else each for each in values]
+        return str(DataFrame(columns, dtype=object).to_csv(index=False, lineterminator="\n"))
 
     def to_latex(self) -> str:
         """A tabular with booktabs' rules, or a longtable."""
         long = len(self.rows) > _LONGEST_TABULAR
-        kind = "longtable" if long else "tabular"
-        packages = r"\usepackage{booktabs,longtable}" if long else r"\usepackage{booktabs}"
+        cells = DataFrame(
+            [map(_latex, row) for row in self.cells()], columns=[_latex(each.title) for each in self.columns]
+        )
         alignment = "".join("r" if column.numeric else "l" for column in self.columns)
-        header = _latex_row([column.title for column in self.columns])
-        lines = [f"% {packages}", rf"\begin{{{kind}}}{{{alignment}}}", r"\toprule", header, r"\midrule"]
-        lines += [r"\endhead"] if long else []
-        lines += [_latex_row(row) for row in self.cells()]
-        lines += [r"\bottomrule", rf"\end{{{kind}}}"]
-        return "\n".join(lines) + "\n"
-
-
-def human_bytes(value: float) -> str:
-    """Bytes with a unit."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:,.0f} {unit}" if unit == "bytes" or value >= 100 else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:,.1f} TB"
+        packages = r"\usepackage{booktabs,longtable}" if long else r"\usepackage{booktabs}"
+        return f"% {packages}\n" + str(
+            cells.to_latex(index=False, escape=False, column_format=alignment, longtable=long)
+        )
 
 
 def human_change(value: float) -> str:
@@ -179,10 +161,6 @@ _LATEX = str.maketrans(
         **{special: f"\\{special}" for special in "&%$#_"},
     }
 )
-
-
-def _latex_row(cells: list[str]) -> str:
-    return " & ".join(_latex(cell) for cell in cells) + r" \\"
 
 
 def _latex(cell: str) -> str:

@@ -4,6 +4,6 @@ experiment.py   what an experiment is; registry.py   which there are
 reproduce.py    measures one, and writes its numbers and its figure
 merges.py       what a federation would serve, from the cache's trainings
 further_clients.py   clients of the data that take no part
-drawing.py      how figures look
+figure_style.py   how figures look
 the others      one experiment each
 """

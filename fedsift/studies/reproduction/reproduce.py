@@ -7,7 +7,6 @@ OUT/NAME.md     what the paper found and what was found here
 OUT/trainings   the clients' trainings, for other experiments of the same clients, or to go on after a stop
 """
 
-import csv
 import dataclasses
 import json
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import tomli_w
+from pandas import DataFrame, concat
 
 from fedsift.configuration.run_config import PUBLISHED_TUNING, RunConfig
 from fedsift.core.errors import unknown_name
@@ -26,8 +26,8 @@ from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_session import ray_session
 from fedsift.runtime.ray_start import check_ray_folder
 from fedsift.studies.report.drawing import check_matplotlib
-from fedsift.studies.reproduction.drawing import render
 from fedsift.studies.reproduction.experiment import Experiment, Result
+from fedsift.studies.reproduction.figure_style import render
 from fedsift.studies.reproduction.registry import EXPERIMENTS
 from fedsift.studies.training_cache import Session, TrainingCache
 
@@ -103,19 +103,15 @@ def _write(experiment: Experiment, result: Result, out: Path) -> None:
     write_whole(out / f"{name}.json", json.dumps(result, indent=1) + "\n")
     write_whole(out / f"{name}.svg", svg)
     (out / f"{name}.png").write_bytes(png)
-    with (out / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
-        _write_points(csv.writer(file), result["series"])
+    write_whole(out / f"{name}.csv", _points(result["series"]))
     write_whole(out / f"{name}.md", _described(experiment, result))
 
 
-def _write_points(writer: Any, series: list[dict[str, Any]]) -> None:
-    """A row a point; columns that no series has are left out."""
+def _points(series: list[dict[str, Any]]) -> str:
+    """A row a point as CSV; columns that no series has are left out."""
     columns = [column for column in _COLUMNS if any(column in each for each in series)]
-    writer.writerow(columns)
-    for each in series:
-        for place in range(len(each["x"])):
-            values = (each.get(column, "") for column in columns)
-            writer.writerow([value[place] if isinstance(value, list) else value for value in values])
+    of_series = [DataFrame({key: each[key] for key in columns if key in each}, dtype=object) for each in series]
+    return str(concat(of_series).reindex(columns=columns).to_csv(index=False, lineterminator="\n"))
 
 
 def _described(experiment: Experiment, result: Result) -> str:

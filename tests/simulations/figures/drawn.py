@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from fedsift.studies.reproduction.drawing import render
 from fedsift.studies.reproduction.experiment import Experiment, Result
+from fedsift.studies.reproduction.figure_style import render
 
 
 def check_json_drawn_and_told(experiment: Experiment, result: Result) -> None:

@@ -19,7 +19,7 @@ from fedsift.strategies.msa import Msa
 from fedsift.strategies.negmerge import NegMerge
 from fedsift.strategies.task_negation import TaskNegation
 from fedsift.studies.attacks.canary import canary
-from fedsift.studies.attacks.central import CentralUnderAttack
+from fedsift.studies.attacks.central_subjects import CentralUnderAttack
 from fedsift.studies.attacks.evaluation import evaluate_attacks
 from fedsift.studies.attacks.measure_membership import membership
 from fedsift.studies.attacks.sift_masks_subjects import OWN_MASK, SiftMasksUnderAttack

@@ -89,13 +89,13 @@ def undisturbed(pool: WorkerPool, tiny_config: RunConfig, tmp_path_factory: pyte
 @pytest.mark.parametrize(
     ("owner", "name", "call"),
     [
-        (ServerState, "merge", 3),
-        pytest.param(optout, "_look_at_merge", 1, marks=pytest.mark.slow),
+        pytest.param(ServerState, "merge", 3, marks=pytest.mark.exhaustive),
+        pytest.param(optout, "_look_at_merge", 1, marks=pytest.mark.exhaustive),
         (ServerState, "commit_removals", 2),
-        pytest.param(ServerState, "refuse", 2, marks=pytest.mark.slow),
+        pytest.param(ServerState, "refuse", 2, marks=pytest.mark.exhaustive),
         (ScenarioRounds, "_write_down", 2),
-        pytest.param(optout, "chain_digests", 2, marks=pytest.mark.slow),
-        pytest.param(optout, "federate", 2, marks=pytest.mark.slow),
+        pytest.param(optout, "chain_digests", 2, marks=pytest.mark.exhaustive),
+        pytest.param(optout, "federate", 2, marks=pytest.mark.exhaustive),
         (ScenarioFolder, "write_result", 1),
     ],
     ids=lambda value: getattr(value, "__name__", str(value)),
@@ -117,7 +117,7 @@ def test_stopped_at_a_moment(
     assert len([*(out / "masks").iterdir()]) == undisturbed["steps"][-1]["members"]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_killed_in_the_middle(undisturbed: dict[str, Any], tiny_config: RunConfig, tmp_path: Path) -> None:
     """A process of its own, by SIGKILL; then what is over is told again without another step."""
     config, scenario, out = tmp_path / "config.toml", tmp_path / "scenario.toml", tmp_path / "out"

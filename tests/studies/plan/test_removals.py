@@ -34,7 +34,7 @@ def test_as_a_comparison_counts_them() -> None:
     """Five members, two of whom leave: what `tests/simulations/comparison` counts for the same federation."""
     found = rows(clients=5, removals=2)
     for method in METHODS.values():
-        counted = {"1": 1 + 1, "T": 4 + 3, "5": 5 + 5, "T/S": 1 + 1}.get(method.cost_formula)
+        counted = {"1": 1 + 1, "T": 4 + 3, "5": 5 + 5, "T/S": 1 + 1}.get(method.cost.formula)
         if counted is not None:
             assert found[method.name].trainings[1] == counted, method.name
     assert (found["sift-masks"].trainings[2], found["central-ft"].trainings[2]) == (4, 4 + 3 + 2 + 1)
@@ -46,4 +46,4 @@ def test_the_last_member_leaves_nothing_to_train() -> None:
 
 def test_all_that_are_asked_for_are_all() -> None:
     for row in rows(clients=7, removals=7).values():
-        assert row.trainings[1] == row.trainings[2] == row.method.all_removals(7)
+        assert row.trainings[1] == row.trainings[2] == row.method.cost.of_all(7)

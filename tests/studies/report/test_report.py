@@ -104,7 +104,7 @@ def test_page_stands_alone(attacked: Path) -> None:
         ("timeline", "97 after step 2"),
         ("scores", "members 0.988 at first, 0.987 at the end"),
         ("costs", "SIFT-Masks, SIFT + Merge, FT + Merge 3; TIES, TALL-masks, EMR-merging, Central FT 196;"),
-        ("storage", "SIFT-Masks 827 kB"),
+        ("storage", "SIFT-Masks 826.8 kB"),
         ("attacks", "LiRA, online on SIFT-Masks: before 0.934 (0.904 to 0.954), after 0.512"),
     ],
 )
