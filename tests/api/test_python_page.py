@@ -8,6 +8,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from fedsift import RunConfig
 from fedsift.runtime.worker_pool import WorkerPool
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -16,16 +17,17 @@ NOTEBOOK = DOCS / "first-federation.ipynb"
 
 def test_the_page_runs_from_top_to_bottom(
     shared_workers: None,
-    pool: WorkerPool,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
+
+    def study_session(_clients: int, _config: RunConfig, app: str, _spare: int = 0) -> nullcontext[WorkerPool]:
+        return nullcontext(WorkerPool(app, 2))
+
     for module in ("comparison.compare", "optout.play_scenario"):
-        monkeypatch.setattr(
-            f"fedsift.studies.{module}.ray_session", lambda _, config, app, *spare: nullcontext(WorkerPool(app, 2))
-        )
+        monkeypatch.setattr(f"fedsift.studies.{module}.ray_session", study_session)
     blocks = re.findall(r"^```python\n(.*?)^```$", (DOCS / "python.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
     names: dict[str, object] = {"__name__": "__main__"}
     for block in blocks:
