@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from fedsift.cli.terminal import go_on, told_to_people
+from fedsift.cli.terminal import errors_in_one_line, how_to_resume
 from fedsift.configuration.run_config import RunConfig, write_toml
 from fedsift.core.ledger import Ledger
 from fedsift.core.server_state import ServerState
@@ -120,7 +120,7 @@ def test_a_temporary_folder_that_ray_cannot_use(merged: Path, config_file: Path,
         ["run", str(config_file), "--out", out],
         ["run", str(config_file), "--engine", "flower", "--out", out],
         ["run", "--resume", str(merged)],
-        ["compare", str(config_file), "--methods", "ties", "--leave-count", "1", "--held-out", "0", "--out", out],
+        ["compare", str(config_file), "--methods", "ties", "--leave-count", "1", "--newcomers", "0", "--out", out],
         ["optout", str(scenario), "--newcomers", "0", "--out", out],
         ["reproduce", "fig3", "--clients", "2", "--out", out],
         ["check-data", "people", "--clients", "2"],
@@ -160,7 +160,7 @@ def test_an_output_that_cannot_be_written(out: str, told: str, config_file: Path
     commands: list[list[object]] = [
         ["run", config_file],
         ["run", config_file, "--engine", "flower"],
-        ["compare", config_file, "--leave-count", 1, "--held-out", 0],
+        ["compare", config_file, "--leave-count", 1, "--newcomers", 0],
         ["optout", scenario, "--newcomers", 0],
         ["reproduce", "fig3", "--clients", 2],
     ]
@@ -191,7 +191,7 @@ def test_what_stops_a_command_from_outside(
     """One line, and how to go on where something is there to go on with."""
     for advice in ("nothing was written", f"go on with: fedsift run --resume '{tmp_path}/a b'"):
         out = tmp_path / "a b"
-        with pytest.raises(typer.Exit) as code, told_to_people(go_on("run", out), out):
+        with pytest.raises(typer.Exit) as code, errors_in_one_line(how_to_resume("run", out), out):
             raise error
         assert code.value.exit_code == 1
         assert capsys.readouterr().err == f"fedsift: {error}; {advice}\n"

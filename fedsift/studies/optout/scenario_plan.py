@@ -92,14 +92,14 @@ class _Planner:
     def __init__(self, scenario: Scenario, clients: Sequence[str], seed: int) -> None:
         self._source, self._clients, self._seed = scenario.source, clients, seed
         self._order = {client_id: place for place, client_id in enumerate(clients)}
-        self._told: dict[str, dict[int, str]] = {client_id: {} for client_id in clients}
+        self._orders: dict[str, dict[int, str]] = {client_id: {} for client_id in clients}
         self._offline: dict[int, list[str]] = {}
         self._misbehaviour: dict[str, Misbehaviour] = {}
 
     def known(self, client_ids: Iterable[str], place: str) -> list[str]:
         """Client ids, checked."""
         for client_id in (chosen := list(client_ids)):
-            if client_id not in self._told:
+            if client_id not in self._orders:
                 raise BadInput(f"{place}: {unknown_name('client', client_id, self._clients)}")
         return chosen
 
@@ -161,7 +161,7 @@ class _Planner:
         """Let leavers misbehave; those who are offline leave so many steps later."""
         chosen = self.known(misbehave.clients, place)
         if misbehave.number:
-            for_good = [each for each, told in self._told.items() if [*told.values()] == [LEAVE]]
+            for_good = [each for each, orders in self._orders.items() if [*orders.values()] == [LEAVE]]
             free = [each for each in for_good if not self._misbehaves(each)]
             if misbehave.number > len(free):
                 raise BadInput(
@@ -170,7 +170,7 @@ class _Planner:
                 )
             chosen = self._drawn(free, place)[: misbehave.number]
         for client_id in chosen:
-            if LEAVE not in self._told[client_id].values():
+            if LEAVE not in self._orders[client_id].values():
                 raise BadInput(f"{place}: client {client_id!r} does not leave, so it cannot misbehave when it does")
             if self._misbehaves(client_id):
                 raise BadInput(f"{place}: client {client_id!r} misbehaves already; one thing for each")
@@ -181,28 +181,28 @@ class _Planner:
 
     def check(self) -> None:
         """See that each client leaves and comes back in turn."""
-        for client_id, told in self._told.items():
+        for client_id, orders in self._orders.items():
             before, member = 0, True
-            for step in sorted(told):
-                if told[step] == JOIN and member:
+            for step in sorted(orders):
+                if orders[step] == JOIN and member:
                     raise BadInput(
                         f"{self._source}: client {client_id!r} is to rejoin in step {step}, but does not leave before"
                     )
-                if told[step] == LEAVE and not member:
+                if orders[step] == LEAVE and not member:
                     raise BadInput(
                         f"{self._source}: client {client_id!r} is told to leave twice, in steps {before} and {step}, "
                         "without rejoining in between"
                     )
-                before, member = step, told[step] == JOIN
+                before, member = step, orders[step] == JOIN
 
     def plan(self) -> Plan:
         """The steps."""
-        last = max(max(told, default=0) for told in self._told.values())
+        last = max(max(orders, default=0) for orders in self._orders.values())
         if not last:
             raise BadInput(f"{self._source}: nobody leaves, because of until")
         done: dict[str, dict[int, list[str]]] = {JOIN: {0: list(self._clients)}, LEAVE: {}, OFFLINE: self._offline}
-        for client_id, told in self._told.items():
-            for step, what in told.items():
+        for client_id, orders in self._orders.items():
+            for step, what in orders.items():
                 done[what].setdefault(step, []).append(client_id)
 
         def of(what: str, step: int) -> tuple[str, ...]:
@@ -212,39 +212,39 @@ class _Planner:
         return Plan(steps, self._misbehaviour)
 
     def _go_offline(self, client_id: str, steps: int, place: str) -> None:
-        told = self._told[client_id]
-        for step in [step for step, what in sorted(told.items()) if what == LEAVE]:
+        orders = self._orders[client_id]
+        for step in [step for step, what in sorted(orders.items()) if what == LEAVE]:
             for away in range(step, step + steps):
                 self._offline.setdefault(away, []).append(client_id)
-            del told[step]
+            del orders[step]
             late = step + steps
-            if any(step < other <= late for other in told):
+            if any(step < other <= late for other in orders):
                 raise BadInput(
                     f"{place}: client {client_id!r} is offline from step {step} on and leaves in {late}, but is told "
                     "something else until then"
                 )
-            told[late] = LEAVE
+            orders[late] = LEAVE
 
     def _misbehaves(self, client_id: str) -> bool:
         """Whether it misbehaves already."""
         return client_id in self._misbehaviour or any(client_id in each for each in self._offline.values())
 
     def _tell(self, client_id: str, step: int, what: str, place: str) -> None:
-        before = self._told[client_id].get(step)
+        before = self._orders[client_id].get(step)
         if before is not None:
             twice = f"to {what} twice" if before == what else "to leave and to rejoin"
             raise BadInput(f"{place}: client {client_id!r} is told {twice} in step {step}")
-        self._told[client_id][step] = what
+        self._orders[client_id][step] = what
 
     def _is_member(self, client_id: str, step: int) -> bool:
         """Whether it is a member when a step begins."""
-        told = self._told[client_id]
-        before = [each for each in told if each < step]
-        return not before or told[max(before)] == JOIN
+        orders = self._orders[client_id]
+        before = [each for each in orders if each < step]
+        return not before or orders[max(before)] == JOIN
 
     def _is_free(self, client_id: str, step: int) -> bool:
         """Whether nothing tells it to do something in a step or later."""
-        return max(self._told[client_id], default=0) < step
+        return max(self._orders[client_id], default=0) < step
 
     def _members_after(self, step: int) -> int:
         return sum(self._is_member(each, step + 1) for each in self._clients)
