@@ -71,10 +71,11 @@ def _kept_partitions(dataset: Any, folder: Path, options: Mapping[str, Any]) -> 
     partitioner = _partitioner(dataset)
     columns = _template(options).columns
     client_column = next(name for name in _names(_CLIENT) if name not in columns)
+    number_of_partitions = partitioner.num_partitions  # Only now does a partitioner know their names.
     natural_ids = getattr(partitioner, "partition_id_to_natural_id", {})
 
     def tables() -> Iterator[pa.Table]:
-        for number in range(partitioner.num_partitions):
+        for number in range(number_of_partitions):
             client_id = str(natural_ids.get(number, f"client-{number:04d}"))
             table = text_table(partitioner.load_partition(number), columns, f"partition {number} of dataset")
             yield table.append_column(client_column, pa.array([client_id] * len(table), pa.string()))

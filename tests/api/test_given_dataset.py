@@ -27,13 +27,18 @@ RENDERED = {
 
 
 class Partitions:
-    """As a partitioner of Flower Datasets is."""
+    """As a partitioner of Flower Datasets is, which makes its partitions when it is asked for their number."""
 
     def __init__(self, rows: datasets.Dataset, ids: dict[int, str] | None = None) -> None:
-        self.rows = rows
-        self.num_partitions = 8
+        self.rows, self.ids = rows, ids
         if ids is not None:
-            self.partition_id_to_natural_id = ids
+            self.partition_id_to_natural_id: dict[int, str] = {}
+
+    @property
+    def num_partitions(self) -> int:
+        if self.ids is not None:
+            self.partition_id_to_natural_id = self.ids
+        return 8
 
     def load_partition(self, partition_id: int) -> datasets.Dataset:
         return self.rows.filter(lambda row: row["who"] == f"client {partition_id}")
@@ -130,7 +135,7 @@ def test_rows_of_a_task_of_ones_own(tmp_path: Path) -> None:
         (datasets.DatasetDict(train=datasets.Dataset.from_list([{"q": 1}])), {}, r"such as dataset\['train'\]"),
         (Federated(one=None, two=None), {}, r"several partitioners; .* dataset.partitioners\['one'\]"),
         (Partitions(None), {"prompt": "{q}", "target": "t", "client_column": "c"}, "partitions of dataset are its cl"),
-        (dict, {}, "cannot be imported by workers"),
+        (lambda: {"ann": ["row"]}, {}, "cannot be imported by workers"),
         ("people", {"batchsize": 3}, "unknown option 'batchsize'; did you mean 'batch_size'"),
     ],
 )
@@ -148,3 +153,12 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="the folder is not empty"):
         loaded(RENDERED, tmp_path)
     assert [each.name for each in (tmp_path / "run").iterdir()] == ["notes.txt"]
+
+
+def test_flower_datasets_itself(rows: list[dict[str, str]], tiny_config: RunConfig, tmp_path: Path) -> None:
+    """Where it is installed, which fedsift does not ask for."""
+    partitioners = pytest.importorskip("flwr_datasets.partitioner")
+    partitioner = partitioners.NaturalIdPartitioner("who")
+    partitioner.dataset = datasets.Dataset.from_list(rows)
+    given = loaded(partitioner, tmp_path, prompt="Q: {question}\nA:", target="answer")
+    assert digest(given) == digest(load_dataset(tiny_config))
