@@ -120,7 +120,7 @@ def test_a_temporary_folder_that_ray_cannot_use(merged: Path, config_file: Path,
         ["run", str(config_file), "--out", out],
         ["run", str(config_file), "--engine", "flower", "--out", out],
         ["run", "--resume", str(merged)],
-        ["compare", str(config_file), "--methods", "ties", "--leave-count", "1", "--held-out", "0", "--out", out],
+        ["compare", str(config_file), "--methods", "ties", "--leave-count", "1", "--newcomers", "0", "--out", out],
         ["optout", str(scenario), "--newcomers", "0", "--out", out],
         ["reproduce", "fig3", "--clients", "2", "--out", out],
         ["check-data", "people", "--clients", "2"],
@@ -160,7 +160,7 @@ def test_an_output_that_cannot_be_written(out: str, told: str, config_file: Path
     commands: list[list[object]] = [
         ["run", config_file],
         ["run", config_file, "--engine", "flower"],
-        ["compare", config_file, "--leave-count", 1, "--held-out", 0],
+        ["compare", config_file, "--leave-count", 1, "--newcomers", 0],
         ["optout", scenario, "--newcomers", 0],
         ["reproduce", "fig3", "--clients", 2],
     ]
