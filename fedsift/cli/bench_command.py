@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from fedsift.cli.options import JSON, TRAINING, settings_of, takes
-from fedsift.cli.terminal import told_to_people
+from fedsift.cli.terminal import errors_in_one_line
 from fedsift.core.options import Group
 from fedsift.files.output import check_file, write_whole
 from fedsift.studies.bench.benchmark import Benchmark
@@ -51,7 +51,7 @@ def bench(
     json_: Annotated[bool, JSON] = False,
 ) -> None:
     """Measure speed, overhead and memory; all parts, or those that are asked for."""
-    with told_to_people("what was not printed is lost"):
+    with errors_in_one_line("what was not printed is lost"):
         settings = settings_of(overrides, config)
         if out is not None:
             check_file(out)  # Before minutes are spent.

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fedsift.cli.terminal import told_to_people
+from fedsift.cli.terminal import errors_in_one_line
 
 
 def make_certificates(
@@ -13,7 +13,7 @@ def make_certificates(
     host: Annotated[list[str], typer.Option(help="Name or address by which nodes reach the SuperLink; repeatable.")],
 ) -> None:
     """Make the certificates with which nodes and SuperLink talk (TLS)."""
-    with told_to_people("some files may be missing: remove the folder and begin again"):
+    with errors_in_one_line("some files may be missing: remove the folder and begin again"):
         from fedsift.runtime.credentials import make_certificates as make
 
         _tell_written(make(folder, host))
@@ -24,7 +24,7 @@ def make_node_key(
     file: Annotated[Path, typer.Argument(help="The private key; the public one gets the same name and .pub.")],
 ) -> None:
     """Make the key that a node is known by; on the client's machine."""
-    with told_to_people("one of the files may be missing: remove them and begin again"):
+    with errors_in_one_line("one of the files may be missing: remove them and begin again"):
         from fedsift.runtime.credentials import make_node_key as make
 
         _tell_written(make(file))
@@ -37,7 +37,7 @@ def rekey(
     public_key: Annotated[Path, typer.Argument(help="The .pub file of the key that speaks for it from now on.")],
 ) -> None:
     """Tie a member to a new node key: the old one was lost, or is replaced."""
-    with told_to_people("the member is tied to the old key or to the new one"):
+    with errors_in_one_line("the member is tied to the old key or to the new one"):
         from fedsift.runs.rekey import rekey as tie
 
         tie(run, client, public_key)
@@ -49,7 +49,7 @@ def leave(
     undo: Annotated[bool, typer.Option("--undo", help="Take the request back, or join again after it.")] = False,
 ) -> None:
     """Ask, on a client's own machine, to be removed; or with --undo, not to be."""
-    with told_to_people("the same command goes on"):
+    with errors_in_one_line("the same command goes on"):
         from fedsift.federation.client_folder import ClientFolder
 
         folder = ClientFolder(client_folder)

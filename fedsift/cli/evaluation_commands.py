@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from fedsift.cli.options import JSON, TRAINING, overriding, settings_of, takes
-from fedsift.cli.terminal import NOTHING_WRITTEN, go_on, progress_bars, told_to_people
+from fedsift.cli.terminal import NOTHING_WRITTEN, errors_in_one_line, how_to_resume, progress_bars
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput, Refused
 from fedsift.core.options import Group
@@ -39,14 +39,14 @@ def compare(
     json_: Annotated[bool, JSON] = False,
 ) -> None:
     """Play merge and removals with several methods on the same clients."""
-    with told_to_people(NOTHING_WRITTEN):
+    with errors_in_one_line(NOTHING_WRITTEN):
         settings = settings_of(overrides, config)
         from fedsift.strategies.registry import METHODS
         from fedsift.studies.comparison.compare import compare as play
         from fedsift.studies.comparison.method_tables import comparison_table
 
         names = [name.strip() for name in methods.split(",")] if methods else list(METHODS)
-        with output_folder(out) as folder, told_to_people(f"what is there so far is in {folder}", folder):
+        with output_folder(out) as folder, errors_in_one_line(f"what is there so far is in {folder}", folder):
             found = play(settings, names, newcomers, folder, progress_bars())
             if json_:
                 typer.echo(json_text(found, indent=1))
@@ -70,7 +70,7 @@ def optout(
     json_: Annotated[bool, JSON] = False,
 ) -> None:
     """Play a scenario of clients that opt out, prove every step, and write a report."""
-    with told_to_people(NOTHING_WRITTEN):
+    with errors_in_one_line(NOTHING_WRITTEN):
         from fedsift.studies.optout import play_scenario as player
         from fedsift.studies.optout.scenario import read_scenario, ready_scenarios
         from fedsift.studies.optout.scenario_result import Proof
@@ -91,7 +91,7 @@ def optout(
         check_matplotlib()  # Before minutes are spent on what it is to show.
         if tensorboard:
             check_tensorboard()
-        with output_folder(resume or out) as folder, told_to_people(go_on("optout", folder), folder):
+        with output_folder(resume or out) as folder, errors_in_one_line(how_to_resume("optout", folder), folder):
             bars = progress_bars()
             if resume:
                 result = player.resume(folder, bars)
@@ -126,7 +126,7 @@ def reproduce(
     json_: Annotated[bool, JSON] = False,
 ) -> None:
     """Measure figures of the paper, and questions that it leaves open, on any data and model."""
-    with told_to_people(f"trainings so far are in {out}, and will be used again"):
+    with errors_in_one_line(f"trainings so far are in {out}, and will be used again"):
         from fedsift.studies.reproduction.registry import EXPERIMENTS
         from fedsift.studies.reproduction.reproduce import configuration, reproduce as measure
 

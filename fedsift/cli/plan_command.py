@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from fedsift.cli.options import JSON
-from fedsift.cli.terminal import told_to_people
+from fedsift.cli.terminal import errors_in_one_line
 from fedsift.configuration.run_config import RunConfig
 
 
@@ -48,7 +48,7 @@ def plan(
     json_: Annotated[bool, JSON] = False,
 ) -> None:
     """Calculate bytes, memory, device-hours and the cost of removals beyond this machine; nothing is trained."""
-    with told_to_people("nothing was written"):
+    with errors_in_one_line("nothing was written"):
         from fedsift.studies.plan.assumptions import Assumptions
         from fedsift.studies.plan.footprint import Footprint
         from fedsift.studies.plan.presentation import assumed, footprint_table, plan_json, removals_table

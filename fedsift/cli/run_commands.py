@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from fedsift.cli.options import JSON, TRAINING, settings_of, takes
-from fedsift.cli.terminal import NOTHING_WRITTEN, go_on, progress_bars, told_to_people
+from fedsift.cli.terminal import NOTHING_WRITTEN, errors_in_one_line, how_to_resume, progress_bars
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput, Refused
 from fedsift.core.options import Group
@@ -26,14 +26,14 @@ def run(
     json_: Annotated[bool, JSON] = False,
 ) -> None:
     """Simulate: merge all clients, remove those who leave, evaluate."""
-    with told_to_people(NOTHING_WRITTEN):
+    with errors_in_one_line(NOTHING_WRITTEN):
         settings = settings_of(overrides, config, preset)
         if resume and (config or preset or out or any(value is not None for value in overrides.values())):
             raise BadInput("--resume takes the run's own configuration; give no other option than --json")
         from fedsift.cli.run_summary import print_run
         from fedsift.runs import run as simulation
 
-        with output_folder(resume or out) as folder, told_to_people(go_on("run", folder), folder):
+        with output_folder(resume or out) as folder, errors_in_one_line(how_to_resume("run", folder), folder):
             bars = progress_bars()
             result = simulation.resume(folder, bars) if resume else simulation.run(settings, folder, bars)
             if json_:
@@ -51,7 +51,7 @@ def check_data(
     json_: Annotated[bool, JSON] = False,
 ) -> None:
     """Show what a data set holds, as the model will see it, and train one client twice."""
-    with told_to_people(NOTHING_WRITTEN):
+    with errors_in_one_line(NOTHING_WRITTEN):
         settings = settings_of({"dataset": dataset, **overrides})
         from fedsift.cli.run_summary import print_data
         from fedsift.runs.check_data import check_data as check
@@ -72,7 +72,7 @@ def forget(
     json_: Annotated[bool, JSON] = False,
 ) -> None:
     """Remove clients from a run: only they train again."""
-    with told_to_people("the state is that of before or of after; the same command goes on"):
+    with errors_in_one_line("the state is that of before or of after; the same command goes on"):
         from fedsift.cli.run_summary import print_forgotten
         from fedsift.runs.forget import forget as remove
 
@@ -92,7 +92,7 @@ def join(
     json_: Annotated[bool, JSON] = False,
 ) -> None:
     """Merge clients into a run: only they train."""
-    with told_to_people("the same command goes on with those who have not joined"):
+    with errors_in_one_line("the same command goes on with those who have not joined"):
         from fedsift.cli.run_summary import print_joined
         from fedsift.runs.join import join as merge
 
@@ -112,7 +112,7 @@ def verify(
     json_: Annotated[bool, JSON] = False,
 ) -> None:
     """Audit a run's ledger."""
-    with told_to_people("nothing was changed"):
+    with errors_in_one_line("nothing was changed"):
         from fedsift.cli.run_summary import print_verified
         from fedsift.runs.verify import verify as check
 

@@ -26,13 +26,13 @@ def progress_bars() -> "InterruptibleBars":
     return InterruptibleBars(Console(stderr=True))
 
 
-def go_on(command: str, folder: Path) -> str:
+def how_to_resume(command: str, folder: Path) -> str:
     """How to go on with what is in a folder."""
     return f"go on with: fedsift {command} --resume {shlex.quote(str(folder))}"
 
 
 @contextmanager
-def told_to_people(if_stopped: str, out: Path | None = None) -> Iterator[None]:
+def errors_in_one_line(if_stopped: str, out: Path | None = None) -> Iterator[None]:
     """Errors as one line and an exit code, without a traceback.
 
     Args:

@@ -23,6 +23,7 @@ from fedsift.learning.model_settings import ModelSettings
 from fedsift.learning.reproducibility import DEFAULT_PROFILE, PROFILES
 from fedsift.learning.tuning_settings import TuningSettings
 
+_GRID, _LEAVERS, _RUN, _MACHINE, _FREE = Group.GRID, Group.LEAVERS, Group.RUN, Group.MACHINE, Effect.FREE
 ENGINES = ("ray", "flower")
 _WORKERS_PER_CORE = 8  # More would only take memory: each worker loads its own libraries.
 _STEP_SHARE = 0.2  # of lr * steps: what a level is worth on a coarse grid (docs/served.md)
@@ -41,7 +42,7 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
     levels: int = option(
         2,
         "Highest quantised magnitude: 1 is a mask alone, 3 two bits, 65535 sixteen.",
-        Group.GRID,
+        _GRID,
         ge=1,
         le=highest_level(MAX_BITS),
     )
@@ -49,54 +50,46 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
         0.0,
         # Further than lr * steps Adam seldom moves an entry.
         "The magnitude of the highest level; 0 for lr * steps / 5 a level, at most lr * steps.",
-        Group.GRID,
+        _GRID,
         ge=0,
     )
     threshold: float = option(
-        QuantisationGrid.threshold, "Share of max-magnitude that an entry needs to be kept.", Group.GRID, ge=0, lt=1
+        QuantisationGrid.threshold, "Share of max-magnitude that an entry needs to be kept.", _GRID, ge=0, lt=1
     )
     localise: str = option(
-        OWN_LEVELS, "How a member is served (docs/served.md).", Group.GRID, Effect.SERVED, choices=LOCALISATIONS
+        OWN_LEVELS, "How a member is served (docs/served.md).", _GRID, Effect.SERVED, choices=LOCALISATIONS
     )
     leave: tuple[str, ...] = option(
         (),
         "Id of a client that leaves after the merge, to the character; repeatable. A number is an id, too.",
-        Group.LEAVERS,
-        Effect.FREE,
+        _LEAVERS,
+        _FREE,
     )
     leave_count: int = option(
-        0, "Instead, how many clients leave; they are drawn from the seed.", Group.LEAVERS, Effect.FREE, ge=0
+        0, "Instead, how many clients leave; they are drawn from the seed.", _LEAVERS, _FREE, ge=0
     )
-    oracle: bool = option(
-        False, "Also run the simulation in which the leavers never were, and compare.", Group.RUN, Effect.FREE
-    )
-    evaluate: bool = option(
-        True, "Score the base model, each client's own, and what members are served.", Group.RUN, Effect.FREE
-    )
+    oracle: bool = option(False, "Also run the simulation in which the leavers never were, and compare.", _RUN, _FREE)
+    evaluate: bool = option(True, "Score the base model, each client's own, and what members are served.", _RUN, _FREE)
     engine: str = option(
-        ENGINES[0],
-        "What runs the clients; flower is Flower's own (docs/deployment.md).",
-        Group.RUN,
-        Effect.FREE,
-        choices=ENGINES,
+        ENGINES[0], "What runs the clients; flower is Flower's own (docs/deployment.md).", _RUN, _FREE, choices=ENGINES
     )
     ray_address: str = option(
         "",
         "A running Ray cluster, auto for this machine's own (docs/cluster.md); without, Ray starts on this machine.",
-        Group.RUN,
-        Effect.FREE,
+        _RUN,
+        _FREE,
         choices=("auto",),
         form="host:port",
         fits=re.compile(r"[^/\s]+:\d+").fullmatch,
     )
     partial_sums: bool = option(
-        False, "Workers merge what clients upload, and hand over sums (docs/speed.md).", Group.RUN, Effect.FREE
+        False, "Workers merge what clients upload, and hand over sums (docs/speed.md).", _RUN, _FREE
     )
     profile: str = option(
-        DEFAULT_PROFILE, "How far the bits of a rerun carry (docs/reproducibility.md).", Group.MACHINE, choices=PROFILES
+        DEFAULT_PROFILE, "How far the bits of a rerun carry (docs/reproducibility.md).", _MACHINE, choices=PROFILES
     )
     workers: int = option(
-        0, "Ray actors; 0 for one a core, on a cluster for one for each of its CPUs.", Group.MACHINE, Effect.FREE, ge=0
+        0, "Ray actors; 0 for one a core, on a cluster for one for each of its CPUs.", _MACHINE, _FREE, ge=0
     )
 
     def __post_init__(self) -> None:

@@ -2,49 +2,35 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import unknown_name
 from fedsift.core.options import Effect, Group, Options, Scalar, hyphened, option
+
+_option = partial(option, group=Group.SERVER, effect=Effect.FREE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServerSettings(Options):
     """How the ServerApp works over nodes that come and go."""
 
-    out: str = option(
-        "",
-        "The run's folder, new or to go on with, on the server's machine; without, one in Flower's home.",
-        Group.SERVER,
-        Effect.FREE,
+    out: str = _option(
+        "", "The run's folder, new or to go on with, on the server's machine; without, one in Flower's home."
     )
-    rounds: int = option(
-        0,
-        "How many rounds; 0 for one, or two where the configuration says who leaves.",
-        Group.SERVER,
-        Effect.FREE,
-        ge=0,
-    )
-    min_nodes: int = option(
-        1, "A round begins when so many nodes are there, or after round-timeout.", Group.SERVER, Effect.FREE, ge=1
-    )
-    round_timeout: float = option(
+    rounds: int = _option(0, "How many rounds; 0 for one, or two where the configuration says who leaves.", ge=0)
+    min_nodes: int = _option(1, "A round begins when so many nodes are there, or after round-timeout.", ge=1)
+    round_timeout: float = _option(
         600.0,
         "Seconds after which a node that has not answered counts as absent. They begin anew with each kind of message.",
-        Group.SERVER,
-        Effect.FREE,
         gt=0,
     )
-    round_pause: float = option(
-        0.0, "Seconds between the beginnings of two rounds, at least.", Group.SERVER, Effect.FREE, ge=0
-    )
-    capacity: int = option(10_000, "Members that the sums have room for.", Group.SERVER, Effect.FREE, ge=1)
-    tie_nodes: bool = option(
+    round_pause: float = _option(0.0, "Seconds between the beginnings of two rounds, at least.", ge=0)
+    capacity: int = _option(10_000, "Members that the sums have room for.", ge=1)
+    tie_nodes: bool = _option(
         True,
         # Without authentication a node has a new key whenever it starts; simulated nodes are never tied.
         "Only the node that a client joined from may speak for it. Needs authenticated nodes.",
-        Group.SERVER,
-        Effect.FREE,
     )
 
 

@@ -28,11 +28,11 @@ def client_file(folder: Path, client_id: str, suffix: str) -> Path:
 
 
 def save_arrays(
-    path: Path, client_id: str, arrays: Mapping[str, NDArray[Any]], told: Mapping[str, Any] | None = None
+    path: Path, client_id: str, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any] | None = None
 ) -> None:
-    """Write a client's arrays, and what else is told of them, as JSON takes it."""
+    """Write a client's arrays, and metadata as JSON takes it."""
     partial = path.with_suffix(".partial")
-    about = {"client": client_id, "told": dict(told or {})}
+    about = {"client": client_id, "metadata": dict(metadata or {})}
     about["digest"] = _digest(about, arrays)
     save_file(dict(arrays), partial, {_ABOUT: json.dumps(about, sort_keys=True)})
     partial.replace(path)
@@ -42,7 +42,7 @@ class StoredArrays:
     """What `save_arrays` wrote, checked before any of it is used.
 
     Attributes:
-        told: as it was given to `save_arrays`.
+        metadata: as it was given to `save_arrays`.
     """
 
     def __init__(self, path: Path, client_id: str, mend: str) -> None:
@@ -61,10 +61,10 @@ class StoredArrays:
         try:
             self._file = cast(Any, safe_open(path, "numpy"))  # It has no types.
             about = json.loads((self._file.metadata() or {})[_ABOUT])
-            owner, self.told, self._digest = about["client"], dict(about["told"]), about["digest"]
+            owner, self.metadata, self._digest = about["client"], dict(about["metadata"]), about["digest"]
         except (OSError, SafetensorError, LookupError, TypeError, ValueError, RecursionError) as error:
             raise self.wrong("is no file of a client's, or damaged") from error
-        self._about = {"client": client_id, "told": self.told}
+        self._about = {"client": client_id, "metadata": self.metadata}
         if owner != client_id:
             raise self.wrong(f"belongs to client {owner!r}, not to client {client_id!r}")
 

@@ -48,8 +48,8 @@ def save_mask(folder: Path, client_id: str, mask: ClientMask, terms: UploadTerms
     arrays = {"packed": np.frombuffer(mask.packed, np.uint8)}
     if mask.packed_levels is not None:
         arrays["levels"] = np.frombuffer(mask.packed_levels, np.uint8)
-    told = {"l1": mask.l1, "scores": mask.scores, "terms": _told(terms)}
-    save_arrays(mask_path(folder, client_id), client_id, arrays, told)
+    metadata = {"l1": mask.l1, "scores": mask.scores, "terms": _as_json(terms)}
+    save_arrays(mask_path(folder, client_id), client_id, arrays, metadata)
 
 
 def load_mask(folder: Path, client_id: str, terms: UploadTerms) -> ClientMask:
@@ -62,8 +62,7 @@ def load_mask(folder: Path, client_id: str, terms: UploadTerms) -> ClientMask:
     if not path.is_file():
         raise BadInput(f"the mask of client {client_id!r} is missing: {path}; {_MEND}")
     stored = StoredArrays(path, client_id, _MEND)
-    told = stored.told
-    if told.get("terms") != _told(terms):
+    if stored.metadata.get("terms") != _as_json(terms):
         raise stored.wrong("was made under other terms than this federation's")
     packed = stored.array("packed", packed_size(terms.size, 1), "U8")
     levels = None
@@ -71,10 +70,10 @@ def load_mask(folder: Path, client_id: str, terms: UploadTerms) -> ClientMask:
         kept = int(np.bitwise_count(packed).sum(dtype=np.int64))
         levels = stored.array("levels", packed_size(kept, terms.grid.level_bits), "U8").tobytes()
     stored.check_digest()
-    return ClientMask(packed.tobytes(), float(told["l1"]), levels, told["scores"])
+    return ClientMask(packed.tobytes(), float(stored.metadata["l1"]), levels, stored.metadata["scores"])
 
 
-def _told(terms: UploadTerms) -> dict[str, Any]:
+def _as_json(terms: UploadTerms) -> dict[str, Any]:
     """The terms as JSON gives them back."""
     return {**asdict(terms), "layout_digest": terms.layout_digest.hex()}
 

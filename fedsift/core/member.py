@@ -9,7 +9,7 @@ from fedsift.core.linear_checksum import LinearChecksum
 
 @dataclass(frozen=True)
 class Training:
-    """What a client tells of its training beside the upload.
+    """What a client reports of its training, beside the upload.
 
     Attributes:
         data_digest: SHA-256 of its examples.

@@ -55,7 +55,7 @@ class QuantisationGrid:
 
     @property
     def level_bits(self) -> int:
-        """Bits that the level of a kept entry takes in an upload: 0 for one level, which the mask tells; 1 for two."""
+        """Bits that a kept entry's level takes in an upload: 0 for one level, which the mask implies; 1 for two."""
         return (self.levels - 1).bit_length()
 
     @property

@@ -78,7 +78,7 @@ class ServerState:
         Args:
             client_id: who joins.
             upload: its contribution, as `docs/upload.md` has it.
-            training: what it tells of its training.
+            training: what it reports of its training.
             node_key: of the node that alone may speak for it (`Ledger.set_node_key`); empty for none.
 
         Raises:
@@ -242,7 +242,7 @@ class ServerState:
         """Magnitudes of shape (k,) for the k entries of a member's mask; none where it is served from its own levels.
 
         Raises:
-            Refused: it is no member, or the mask is not the one it was merged with. A mask of somebody's choice would
+            Refused: it is no member, or the mask is not the one it was merged with. A mask of its choice would
                 read single members' values off the sums.
         """
         member = self._member(client_id)
@@ -298,10 +298,10 @@ class ServerState:
         return self.members[client_id]
 
     def _why_different(self, client_id: str, member: Member, digest: bytes, training: Training) -> str:
-        told = f"the rerun of client {client_id!r} differs from what was merged: "
+        differs = f"the rerun of client {client_id!r} differs from what was merged: "
         if training.data_digest != member.data_digest:
             now, then = commitment(training.data_digest), commitment(member.data_digest)
-            return f"{told}other data (commitment {now}, then {then})"
+            return f"{differs}other data (commitment {now}, then {then})"
         if training.environment != member.environment:
             here, there = json.loads(training.fingerprint), self.ledger.fingerprint(member.environment)
             changed = [
@@ -309,9 +309,9 @@ class ServerState:
                 for name in sorted(here.keys() | there.keys())
                 if here.get(name) != there.get(name)
             ]
-            return f"{told}same data, another environment ({'; '.join(changed)})"
+            return f"{differs}same data, another environment ({'; '.join(changed)})"
         return (
-            f"{told}same data and environment, another upload "
+            f"{differs}same data and environment, another upload "
             f"(commitment {commitment(digest)}, then {commitment(member.digest)})"
         )
 

@@ -1,4 +1,4 @@
-"""A user's own code, found by name (`package.module:function`) and called with its errors told as theirs."""
+"""A user's own code, found by name (`package.module:function`) and called with its errors named as the user's."""
 
 import importlib
 import re
@@ -40,12 +40,12 @@ def call_user_code(kind: str, specification: str) -> Any:
     if not callable(function):
         functions = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
         raise BadInput(f"{what}: {unknown_name('function', function_name, functions)}")
-    with told_as_bad_input(what):
+    with errors_as_bad_input(what):
         return function()
 
 
 def _imported(name: str, what: str) -> ModuleType:
-    with told_as_bad_input(what):
+    with errors_as_bad_input(what):
         try:
             return importlib.import_module(name)
         except ModuleNotFoundError as error:
@@ -56,15 +56,15 @@ def _imported(name: str, what: str) -> ModuleType:
 
 
 @contextmanager
-def told_as_bad_input(what: str) -> Iterator[None]:
+def errors_as_bad_input(what: str) -> Iterator[None]:
     """Whatever a user's code raises, an exit too, becomes one line that says what, and where in their code."""
     try:
         yield
     except FedsiftError:
         raise
     except (Exception, SystemExit) as error:
-        told = ": ".join(filter(None, [type(error).__name__, " ".join(str(error).split())]))
-        raise BadInput(f"{what}: {told}{_place(error)}") from error
+        message = ": ".join(filter(None, [type(error).__name__, " ".join(str(error).split())]))
+        raise BadInput(f"{what}: {message}{_place(error)}") from error
 
 
 def _place(error: BaseException) -> str:

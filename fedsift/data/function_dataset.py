@@ -6,7 +6,7 @@ from typing import Any
 
 from fedsift.core.errors import BadInput, unknown_name
 from fedsift.core.examples import Row
-from fedsift.core.user_code import told_as_bad_input
+from fedsift.core.user_code import errors_as_bad_input
 
 _GIVE = "give a list"
 
@@ -33,7 +33,7 @@ class FunctionDataset:
             BadInput: there are no clients, their order is not fixed, or an id is no text or is there twice.
         """
         self._train, self._test, self._name = train, test or train, name
-        with told_as_bad_input(f"{name}: client_ids"):
+        with errors_as_bad_input(f"{name}: client_ids"):
             given = _in_order(client_ids, f"{name}: client_ids")
         self.client_ids = [self._plain(client_id) for client_id in given]
         if not self.client_ids:
@@ -73,7 +73,7 @@ class FunctionDataset:
         what = f"{self._name}: client {client_id!r}"
         if client_id not in self._given:
             raise BadInput(f"{self._name}: {unknown_name('client', client_id, self.client_ids)}")
-        with told_as_bad_input(what):
+        with errors_as_bad_input(what):
             made = function(self._given[client_id])
             if hasattr(made, "keys"):
                 raise BadInput(
@@ -110,7 +110,7 @@ def dataset_of(made: Any, name: str) -> FunctionDataset:
             return made_now
 
         return FunctionDataset(made, train, name=name)
-    with told_as_bad_input(name):
+    with errors_as_bad_input(name):
         if hasattr(made, "client_ids") and callable(getattr(made, "train_examples", None)):
             return FunctionDataset(made.client_ids, made.train_examples, getattr(made, "test_examples", None), name)
     raise BadInput(

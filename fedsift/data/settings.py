@@ -1,40 +1,34 @@
 """Which data set, and what of it."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from fedsift.core.options import Effect, Group, Seeded, option
 from fedsift.data.kinds import ALL_FORMS, check_source
 from fedsift.data.partition import PARTITIONS
 from fedsift.data.template import unescaped
 
+_option = partial(option, group=Group.DATA)
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataSettings(Seeded):
     """Whose rows, and what is learnt from them."""
 
-    dataset: str = option("people", f"Which data set: {ALL_FORMS}", Group.DATA)
-    data_file: str = option("", "Local file of a setting of the paper; without it, the hub is asked.", Group.DATA)
-    client_column: str = option("", "Column of a table that names the client.", Group.DATA)
-    prompt: str = option("", 'Template, such as "Question: {question}\\nAnswer:".', Group.DATA, parse=unescaped)
-    target: str = option("", "Column with the text to learn.", Group.DATA)
-    partition: str = option(
-        "", "Splits a table without natural clients among so many clients.", Group.DATA, choices=PARTITIONS
+    dataset: str = _option("people", f"Which data set: {ALL_FORMS}")
+    data_file: str = _option("", "Local file of a setting of the paper; without it, the hub is asked.")
+    client_column: str = _option("", "Column of a table that names the client.")
+    prompt: str = _option("", 'Template, such as "Question: {question}\\nAnswer:".', parse=unescaped)
+    target: str = _option("", "Column with the text to learn.")
+    partition: str = _option("", "Splits a table without natural clients among so many clients.", choices=PARTITIONS)
+    alpha: float = _option(0.5, "Of the Dirichlet partition. The smaller, the more the clients' targets differ.", gt=0)
+    test_share: float = _option(
+        0.0, "Share of a client's rows kept for scoring. With 0, it is scored on what it tuned on.", ge=0, lt=1
     )
-    alpha: float = option(
-        0.5, "Of the Dirichlet partition. The smaller, the more the clients' targets differ.", Group.DATA, gt=0
-    )
-    test_share: float = option(
-        0.0,
-        "Share of a client's rows kept for scoring. With 0, it is scored on what it tuned on.",
-        Group.DATA,
-        ge=0,
-        lt=1,
-    )
-    clients: int = option(
+    clients: int = _option(
         0,
         "How many clients, the first of the data; 0 for all (people: 500). Of a partition they change the bits.",
-        Group.DATA,
-        Effect.FREE,
+        effect=Effect.FREE,
         ge=0,
     )
 

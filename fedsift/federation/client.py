@@ -53,12 +53,12 @@ class Client:
     @cached_property
     def _dataset(self) -> FederatedDataset:
         """Its own, or one that it shares; read when it is first needed."""
-        from fedsift.federation import learner
+        from fedsift.federation import loaded
 
         node = self._node
         if node.data:
             return dataset_of_client(self.config, node.data, node.client_id)
-        dataset = learner.dataset_of(self.config)
+        dataset = loaded.dataset_of(self.config)
         if node.partition_id < 0 and node.client_id not in dataset.client_ids:  # A simulation's clients are the data's.
             raise BadInput(f"node-config: {unknown_name('client', node.client_id, dataset.client_ids)}")
         return dataset
@@ -90,23 +90,23 @@ class Client:
         Raises:
             BadInput: the terms are for another M0 than this client's.
         """
-        from fedsift.federation import learner
+        from fedsift.federation import loaded
 
         terms, config = messages.read_terms(message.content), self.config
         wanted = messages.read_model_digest(message.content)
-        if wanted and wanted != (own := learner.model_digest(config.model_settings)):
+        if wanted and wanted != (own := loaded.model_digest(config.model_settings)):
             raise BadInput(
                 f"model {config.model} is not the server's: its weights have digest {own.hex()[:16]}..., the server's "
                 f"{wanted.hex()[:16]}...; put the server's model there"
             )
-        return learner.sign_fixed_trainer(config.model_settings, terms, config.tuning)
+        return loaded.sign_fixed_trainer(config.model_settings, terms, config.tuning)
 
     @property
     def fine_tuner(self) -> "FineTuner":
         """Plain fine-tuning, for the methods to compare with."""
-        from fedsift.federation import learner
+        from fedsift.federation import loaded
 
-        return learner.fine_tuner(self.config.model_settings, self.config.tuning)
+        return loaded.fine_tuner(self.config.model_settings, self.config.tuning)
 
     def wish(self, server_round: int) -> Wish:
         """Who is to leave in this simulation asks for it in a round after that in which it joined; who left is away.

@@ -6,7 +6,7 @@ from fedsift.configuration.clients_of_run import choose_clients
 from fedsift.configuration.run_config import RunConfig
 from fedsift.data.loading import data_files_digest
 from fedsift.federation.client_app import app as app
-from fedsift.federation.learner import dataset_of, learner, model_digest
+from fedsift.federation.loaded import dataset_of, model_and_task, model_digest
 from fedsift.federation.method_client import add_handlers
 from fedsift.learning.tasks.task import encode_rows
 from fedsift.protocol.loaded import Loaded
@@ -23,7 +23,7 @@ def prepare(run_config: UserConfig) -> Loaded:
     config = RunConfig.from_user_config(run_config)
     dataset_of.cache_clear()  # The files may have changed since this worker read them for another command.
     dataset = dataset_of(config)
-    _, task = learner(config.model_settings)
+    _, task = model_and_task(config.model_settings)
     digest = model_digest(config.model_settings)  # Now: later it might be that of buffers which a training changed.
     first = choose_clients(config, dataset)[0]
     task.batch(encode_rows(task, dataset.train_examples(first)[: config.batch_size], first))

@@ -1,4 +1,4 @@
-"""A model in Hugging Face format: its files opened, with whatever is wrong in them told as bad input."""
+"""A model in Hugging Face format: its files opened, with whatever is wrong in them raised as bad input."""
 
 import json
 import os
@@ -54,10 +54,10 @@ class Checkpoint:
         """
         try:
             _check_folder(self.location)
-        except OSError as error:  # A name that is too long, a folder that nobody may look into.
+        except OSError as error:  # A name that is too long, a folder without permission.
             raise BadInput(f"model {self.name!r}: {error.strerror}; give a folder or a hub name") from error
         logging.set_verbosity_error()
-        getLogger("huggingface_hub").setLevel(ERROR)  # Without a network it would tell of each of its retries.
+        getLogger("huggingface_hub").setLevel(ERROR)  # Without a network it would log each of its retries.
         logging.disable_progress_bar()
 
     @cached_property
@@ -113,7 +113,7 @@ class Checkpoint:
                 dtype=dtype,
                 trust_remote_code=False,
                 weights_only=True,
-                ignore_mismatched_sizes=True,  # They are told by name instead.
+                ignore_mismatched_sizes=True,  # They are named in our own error instead.
                 output_loading_info=True,
             )
         if getattr(module, "_hf_peft_config_loaded", False):
@@ -142,7 +142,7 @@ class Checkpoint:
 
     @contextmanager
     def reading(self, what: str, remedy: str) -> Iterator[None]:
-        """Whatever transformers and its kin raise on a user's files becomes one line. For their calls alone.
+        """Whatever transformers and its libraries raise on a user's files becomes one line. For their calls alone.
 
         They raise what they come across: KeyError, ZeroDivisionError, plain Exception, and Rust's panics.
 

@@ -134,7 +134,7 @@ def check_positions(name: str, module: nn.Module, config: Any, max_length: int) 
     limits = [stated] if isinstance(stated, int) and stated > 0 else []
     for path, table in module.named_modules():
         if isinstance(table, nn.Embedding) and "position" in path.rpartition(".")[2]:
-            # Some begin a few rows further on: BART and OPT at an offset, RoBERTa and its kin after the padding.
+            # Some begin a few rows further on: BART and OPT at an offset, RoBERTa and the like after the padding.
             before = getattr(table, "offset", 0) + (0 if table.padding_idx is None else table.padding_idx + 1)
             limits.append(table.num_embeddings - before)
     positions = min(limits, default=max_length)
@@ -168,7 +168,7 @@ def check_vocabulary(name: str, tokenizer: Any, body: Any) -> None:
 
 
 def _may_be_besides(key: str, module: Any, own_head: bool) -> bool:
-    """Whether a tensor that the module does not have is nothing to tell of."""
+    """Whether a tensor that the module does not have needs no mention."""
     if key in dict(module.named_buffers()) or key.endswith(".masked_bias"):
         return True  # Constants, which the module makes itself; the latter those of old GPTs.
     part = key.removeprefix(f"{module.base_model_prefix}.").partition(".")[0]

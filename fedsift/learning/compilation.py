@@ -71,8 +71,8 @@ def cpp_compiler() -> str:
     path = shutil.which(name)
     if path is None:
         raise BadInput(f"compile needs a C++ compiler, and there is no {name}: install it, or name another in CXX")
-    told = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
-    return (told.stdout or told.stderr or name).splitlines()[0]
+    done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+    return (done.stdout or done.stderr or name).splitlines()[0]
 
 
 def _canonical_batch(task: Task, answers: Sequence[str]) -> Any:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from fedsift.core.errors import BadInput
 from fedsift.core.parameter_layout import ParameterLayout
 
-# What came in a message cannot be written to; here nobody does.
+# Arrays that came in a message are read-only, and are not written to here.
 warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
 
 # Entries handled at a time where int8 signs meet floats: PyTorch converts such operands as a whole before it begins,

@@ -26,5 +26,5 @@ def add_lora(model: nn.Module, rank: int) -> None:
     except ImportError as error:
         raise BadInput("lora-rank needs peft: pip install 'fedsift[lora]'") from error
     settings = LoraConfig(r=rank, lora_alpha=_ALPHA_PER_RANK * rank, target_modules="all-linear", lora_dropout=0.0)
-    with warnings.catch_warnings(action="ignore", category=UserWarning):  # It tells of what it does to GPT-2's Conv1D.
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # It warns of what it does to GPT-2's Conv1D.
         inject_adapter_in_model(settings, model)

@@ -1,6 +1,7 @@
 """Which model learns what, and which of its parameters are tuned."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from fedsift.core.errors import BadInput
 from fedsift.core.options import Group, Seeded, hyphened, option
@@ -20,41 +21,36 @@ def split_at_commas(text: str) -> list[str]:
     return [each.strip() for each in text.split(",")]
 
 
+_option = partial(option, group=Group.MODEL)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelSettings(Seeded):
     """Which model learns what. Drawn weights (a random head, adapters, a custom model's) derive from the seed."""
 
-    model: str = option("people", "people (the embedded one), a folder, or a Hugging Face name.", Group.MODEL)
-    task: str = option(
+    model: str = _option("people", "people (the embedded one), a folder, or a Hugging Face name.")
+    task: str = _option(
         LANGUAGE_MODELLING,
         "What is learnt: texts, scored by their probability or, with choices, by accuracy; or labels.",
-        Group.MODEL,
         choices=TASKS,
         form="module:function",
         fits=is_user_code,
     )
-    choices: tuple[str, ...] = option(
-        (),
-        "Answers or labels to choose between, a,b,c (such as hold commas: in a config.toml).",
-        Group.MODEL,
-        parse=split_at_commas,
+    choices: tuple[str, ...] = _option(
+        (), "Answers or labels to choose between, a,b,c (such as hold commas: in a config.toml).", parse=split_at_commas
     )
-    max_length: int = option(192, "Tokens after which a row is cut.", Group.MODEL, ge=2)
-    head: str = option(HEADS[0], "Of a classification, where its directions come from.", Group.MODEL, choices=HEADS)
-    tune: str = option(
-        HIDDEN, 'Which parameters: hidden for all hidden layers, or patterns such as "*.mlp.*,*.norm.*".', Group.MODEL
+    max_length: int = _option(192, "Tokens after which a row is cut.", ge=2)
+    head: str = _option(HEADS[0], "Of a classification, where its directions come from.", choices=HEADS)
+    tune: str = _option(
+        HIDDEN, 'Which parameters: hidden for all hidden layers, or patterns such as "*.mlp.*,*.norm.*".'
     )
-    lora_rank: int = option(0, "Tune LoRA adapters of this rank instead; 0 for none.", Group.MODEL, ge=0)
-    dtype: str = option(DTYPES[0], "Of the base weights.", Group.MODEL, choices=DTYPES)
-    checkpointing: bool = option(False, "Compute activations twice instead of keeping them.", Group.MODEL)
-    compile: bool = option(
-        False,
-        "Run the loss through torch.compile, on a CPU with a C++ compiler (docs/reproducibility.md).",
-        Group.MODEL,
+    lora_rank: int = _option(0, "Tune LoRA adapters of this rank instead; 0 for none.", ge=0)
+    dtype: str = _option(DTYPES[0], "Of the base weights.", choices=DTYPES)
+    checkpointing: bool = _option(False, "Compute activations twice instead of keeping them.")
+    compile: bool = _option(
+        False, "Run the loss through torch.compile, on a CPU with a C++ compiler (docs/reproducibility.md)."
     )
-    device: str = option(
-        DEVICES[0], "Where clients tune; auto for cuda where there is one.", Group.MODEL, choices=DEVICES
-    )
+    device: str = _option(DEVICES[0], "Where clients tune; auto for cuda where there is one.", choices=DEVICES)
 
     def __post_init__(self) -> None:
         super().__post_init__()

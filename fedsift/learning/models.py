@@ -28,7 +28,7 @@ from fedsift.learning.tuned_layers import chosen_layers
 PEOPLE_MODEL = Path(__file__).parent / "people_model"
 
 
-def load_learner(settings: ModelSettings) -> tuple[FlatModel, Task]:
+def load_model(settings: ModelSettings) -> tuple[FlatModel, Task]:
     """The base model with its tuned parameters in a flat buffer, and the task.
 
     Raises:

@@ -44,8 +44,8 @@ def make_deterministic() -> None:
     torch.backends.cudnn.benchmark = False
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    # Filling the output of every operation before it is written finds code that reads what nobody wrote. There is none
-    # in a step, or two runs would not have the same digest.
+    # Filling the output of every operation before it is written finds code that reads what was never written. There is
+    # none in a step, or two runs would not have the same digest.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
@@ -90,7 +90,7 @@ def _device() -> str:
 
 
 def _processor() -> str:
-    """The processor's family as torch sees it; older versions of torch do not tell, Linux then knows the vendor."""
+    """The processor's family as torch sees it; older versions of torch do not know it, Linux then knows the vendor."""
     import torch
 
     if hasattr(torch.cpu, "get_capabilities"):

@@ -13,7 +13,7 @@ from fedsift.data.federated_dataset import FederatedDataset, dataset_digest
 from fedsift.data.loading import load_dataset
 from fedsift.data.look_alikes import look_alike_warning, look_alikes
 from fedsift.data.partition import heterogeneity
-from fedsift.learning.models import load_learner
+from fedsift.learning.models import load_model
 from fedsift.learning.tasks.task import each_row
 from fedsift.protocol.client_rounds import last_line
 from fedsift.runs.federate import federate, places
@@ -103,7 +103,7 @@ def check_data(config: RunConfig, bars: PhaseBars) -> DataReport:
     clients = choose_clients(config, dataset)
     alike = look_alikes(clients)
     bars.warn(look_alike_warning(alike))
-    _, task = load_learner(config.model_settings)
+    _, task = load_model(config.model_settings)
     read = clients[:_CLIENTS_READ]
     reports = {client_id: each_row(task.describe, dataset.train_examples(client_id), client_id) for client_id in read}
     everything = [report for rows in reports.values() for report in rows]

@@ -15,7 +15,7 @@ from fedsift.data.loading import load_dataset
 from fedsift.data.look_alikes import look_alike_warning, look_alikes
 from fedsift.federation.round_log import RoundLog
 from fedsift.federation.run_state import open_state
-from fedsift.learning.models import load_layout, load_learner, metric_of
+from fedsift.learning.models import load_layout, load_model, metric_of
 from fedsift.protocol.client_rounds import last_line
 from fedsift.runs.federate import federate, places
 from fedsift.runs.ledger_folder import least_room
@@ -112,7 +112,7 @@ def _check_flower(config: RunConfig) -> None:
         name = "oracle" if config.oracle else "partial-sums"
         instead = "; `fedsift verify RUN --oracle` compares afterwards" if config.oracle else ""
         raise BadInput(f"{name} belongs to engine ray{instead}")
-    load_learner(dataclasses.replace(config.model_settings, compile=False))
+    load_model(dataclasses.replace(config.model_settings, compile=False))
 
 
 def _simulate(folder: RunFolder, config: RunConfig, clients: list[str], log: RoundLog, bars: PhaseBars) -> RunResult:

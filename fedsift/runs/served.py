@@ -16,7 +16,7 @@ from fedsift.core.localisation import Localisation
 from fedsift.core.mask_file import load_mask
 from fedsift.core.server_state import ServerState
 from fedsift.core.sign_vector import sign_vector
-from fedsift.learning.models import load_learner, load_tokenizer
+from fedsift.learning.models import load_model, load_tokenizer
 from fedsift.runs.run_folder import RunFolder
 
 
@@ -58,7 +58,7 @@ def served_model(path: Path, client_id: str | None) -> Served:
     finally:
         ledger.close()
     settings = dataclasses.replace(config.model_settings, compile=False, checkpointing=False)
-    flat, _ = load_learner(settings)
+    flat, _ = load_model(settings)
     if model_digest and flat.base_digest() != model_digest:
         raise BadInput(f"model {config.model} has other weights now than those that members tuned; bring these back")
     signs = sign_vector(state.terms.sign_seed, state.terms.size)

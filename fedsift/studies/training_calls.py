@@ -16,7 +16,7 @@ from fedsift.configuration.run_config import RunConfig
 from fedsift.core.examples import Row
 from fedsift.core.quantisation import QuantisationGrid
 from fedsift.core.seeds import derive_seed
-from fedsift.federation import learner
+from fedsift.federation import loaded
 from fedsift.learning.fine_tuning import FineTuner
 from fedsift.learning.flat_model import FlatModel
 from fedsift.learning.local_trainer import tune_sign_fixed
@@ -70,7 +70,7 @@ def sign_fixed(
     noise: float,
 ) -> Vector:
     """Magnitudes u >= 0 as tuned under `signs`, with normal noise of that standard deviation planted in M0."""
-    model, task = learner.learner(config.model_settings)
+    model, task = loaded.model_and_task(config.model_settings)
     seed = derive_seed(config.seed, "batches", client_id)
     on_device = torch.from_numpy(signs.copy()).to(model.weights.device)
     encoded = _encoded(config, rows, client_id)
@@ -94,7 +94,7 @@ def _disturbed(model: FlatModel, noise: float, seed: int) -> Iterator[None]:
 @torch.no_grad()
 def example_losses(config: RunConfig, vector: Vector | None, rows: Sequence[Row]) -> NDArray[np.float64]:
     """The loss of each row under M0 + tau, under M0 alone for None; shape (rows,)."""
-    model, task = learner.learner(config.model_settings)
+    model, task = loaded.model_and_task(config.model_settings)
     encoded = encode_rows(task, rows, "rows to score")
     if vector is None:
         model.load_base()
@@ -113,15 +113,15 @@ def example_losses(config: RunConfig, vector: Vector | None, rows: Sequence[Row]
 def score(config: RunConfig, rows: Rows, client_id: str, vectors: Mapping[str, Vector | None]) -> dict[str, float]:
     """A client's score of M0 + tau by name, of M0 alone for None."""
     tuner = _fine_tuner(config)
-    held = rows[client_id] if client_id in rows else learner.dataset_of(config).test_examples(client_id)
+    held = rows[client_id] if client_id in rows else loaded.dataset_of(config).test_examples(client_id)
     test = tuner.encode(client_id, held)
     return {name: tuner.score(vector, test) for name, vector in vectors.items()}
 
 
 def _fine_tuner(config: RunConfig) -> FineTuner:
-    return learner.fine_tuner(config.model_settings, config.tuning)
+    return loaded.fine_tuner(config.model_settings, config.tuning)
 
 
 def _encoded(config: RunConfig, rows: Rows, client_id: str) -> list[Any]:
-    held = rows[client_id] if client_id in rows else learner.dataset_of(config).train_examples(client_id)
-    return encode_rows(learner.learner(config.model_settings)[1], held, client_id)
+    held = rows[client_id] if client_id in rows else loaded.dataset_of(config).train_examples(client_id)
+    return encode_rows(loaded.model_and_task(config.model_settings)[1], held, client_id)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fedsift.core.seeds import derive_seed
 from fedsift.core.sign_vector import sign_vector
-from fedsift.learning.models import load_learner
+from fedsift.learning.models import load_model
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, has_series, means, series_of
 from fedsift.studies.reproduction.figure_style import dots, legend
 from fedsift.studies.reproduction.further_clients import further_clients
@@ -67,7 +67,7 @@ def _sign_vectors(cache: TrainingCache) -> dict[str, Signs]:
         cache.config.sign_seed,
         *(derive_seed(seed, "sign vector", str(number)) for number in range(2, _SEEDS + 1)),
     ]
-    pretrained = load_learner(cache.config.model_settings)[0].weights.float().cpu().numpy()
+    pretrained = load_model(cache.config.model_settings)[0].weights.float().cpu().numpy()
     public = further_clients(cache, _PUBLIC)
     cache.add_clients(public)
     known = mean_of(cache, public, cache.fine_tuned(list(public)))

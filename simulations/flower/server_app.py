@@ -16,7 +16,7 @@ from fedsift.configuration.server_settings import ServerSettings, split
 from fedsift.core.errors import BadInput, legible
 from fedsift.federation.outcome import Outcome
 from fedsift.federation.run_state import open_state, run_facts
-from fedsift.learning.models import load_learner, metric_of
+from fedsift.learning.models import load_model, metric_of
 from fedsift.protocol.client_rounds import last_line
 from fedsift.runs.result import RunResult
 from fedsift.runs.run_folder import RunFolder
@@ -61,7 +61,7 @@ def _open(path: Path, config: RunConfig) -> RunFolder:
 
 def _rounds(grid: Grid, folder: RunFolder, config: RunConfig, settings: ServerSettings) -> None:
     started = time.perf_counter()
-    model_digest = load_learner(config.model_settings)[0].base_digest()
+    model_digest = load_model(config.model_settings)[0].base_digest()
     gc.collect()  # The server needs M0 for nothing else.
     state = open_state(config, folder.ledger, settings.capacity, model_digest)
     nodes = NodeGrid(grid, settings)

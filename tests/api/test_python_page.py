@@ -1,4 +1,4 @@
-"""docs/python.md and its notebook, run as a reader would run them."""
+"""docs/python.md, its notebook, and the example of README.md, run as a reader would run them."""
 
 import re
 from contextlib import nullcontext
@@ -8,26 +8,34 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from fedsift import RunConfig
 from fedsift.runtime.worker_pool import WorkerPool
 
 DOCS = Path(__file__).parents[2] / "docs"
 NOTEBOOK = DOCS / "first-federation.ipynb"
 
 
+def run_blocks(page: Path) -> None:
+    """All blocks of Python that are no files, one after the other, as one program."""
+    names: dict[str, object] = {"__name__": "__main__"}
+    for block in re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL):
+        exec(compile(block, page.name, "exec"), names)
+
+
 def test_the_page_runs_from_top_to_bottom(
     shared_workers: None,
-    pool: WorkerPool,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
+
+    def study_session(_clients: int, _config: RunConfig, app: str, _spare: int = 0) -> nullcontext[WorkerPool]:
+        return nullcontext(WorkerPool(app, 2))
+
     for module in ("comparison.compare", "optout.play_scenario"):
-        monkeypatch.setattr(f"fedsift.studies.{module}.ray_session", lambda *_: nullcontext(pool))
-    blocks = re.findall(r"^```python\n(.*?)^```$", (DOCS / "python.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    names: dict[str, object] = {"__name__": "__main__"}
-    for block in blocks:
-        exec(compile(block, "docs/python.md", "exec"), names)
+        monkeypatch.setattr(f"fedsift.studies.{module}.ray_session", study_session)
+    run_blocks(DOCS / "python.md")
     printed = capsys.readouterr().out
     for told in (
         "Scores(answer probability: zero_shot=",
@@ -38,6 +46,11 @@ def test_the_page_runs_from_top_to_bottom(
     ):
         assert told in printed
     assert sorted(each.name for each in (tmp_path / "runs").iterdir()) == ["001", "002", "003", "004"]
+
+
+def test_the_example_of_the_readme_runs(shared_workers: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_blocks(DOCS.parent / "README.md")
 
 
 def test_the_notebook_runs_and_shows_no_error(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 import fedsift
 from fedsift import BadInput, Refused, Run, RunConfig, Verdict
 from fedsift.core.sign_vector import sign_vector
-from fedsift.learning.models import load_learner
+from fedsift.learning.models import load_model
 from fedsift.learning.tasks.task import encode_rows, mean_score
 from tests.api.rows_of_tests import Multiples, Threes, clients
 from tests.cli import commands
@@ -58,7 +58,7 @@ def test_what_a_member_is_served_scores_as_the_run_says(
     settings: dict[str, Any], tmp_path: Path, localise: str
 ) -> None:
     run = fedsift.simulate(out=tmp_path / "run", localise=localise, **settings)
-    _, task = load_learner(run.config.model_settings)
+    _, task = load_model(run.config.model_settings)
     for client, kind in (("client 2", "sift_masks"), (None, "merged")):
         served = run.served(client)
         who = client or "client 3"

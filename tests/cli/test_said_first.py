@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from fedsift.cli.terminal import go_on, told_to_people
+from fedsift.cli.terminal import errors_in_one_line, how_to_resume
 from fedsift.configuration.run_config import RunConfig, write_toml
 from fedsift.core.ledger import Ledger
 from fedsift.core.server_state import ServerState
@@ -191,7 +191,7 @@ def test_what_stops_a_command_from_outside(
     """One line, and how to go on where something is there to go on with."""
     for advice in ("nothing was written", f"go on with: fedsift run --resume '{tmp_path}/a b'"):
         out = tmp_path / "a b"
-        with pytest.raises(typer.Exit) as code, told_to_people(go_on("run", out), out):
+        with pytest.raises(typer.Exit) as code, errors_in_one_line(how_to_resume("run", out), out):
             raise error
         assert code.value.exit_code == 1
         assert capsys.readouterr().err == f"fedsift: {error}; {advice}\n"

@@ -105,7 +105,7 @@ def _about(about: str) -> Callable[[Path], None]:
         _about("[]"),
         _about("no JSON"),
         _about("[" * 100_000),
-        _about('{"client": "ann", "told": null, "digest": ""}'),
+        _about('{"client": "ann", "metadata": null, "digest": ""}'),
         lambda file: (file.unlink(), file.mkdir()),
     ],
 )

@@ -15,7 +15,7 @@ from transformers import AutoTokenizer
 
 from fedsift.core.errors import BadInput
 from fedsift.learning.model_settings import ModelSettings
-from fedsift.learning.models import load_layout, load_learner
+from fedsift.learning.models import load_layout, load_model
 
 Damage = Callable[[Path], object]
 WEIGHTS, BIN, INDEX = "model.safetensors", "pytorch_model.bin", "model.safetensors.index.json"
@@ -30,7 +30,7 @@ def told(folder: Path, **options: Any) -> str:
     """What is said of a model: one line, and the configuration alone gives the same layout or the same line."""
     settings = settings_of(folder, **options)
     with pytest.raises(BadInput) as caught:
-        load_learner(settings)
+        load_model(settings)
     message = str(caught.value)
     assert "\n" not in message and len(message) < 700
     try:

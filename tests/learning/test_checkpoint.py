@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from fedsift.learning.models import load_layout, load_learner
+from fedsift.learning.models import load_layout, load_model
 from tests.learning.damage import (
     BIN,
     CLASSIFY,
@@ -236,4 +236,4 @@ def test_weights_that_fit(
     copy: Callable[[str, list[Damage]], Path], family: str, changes: list[Damage], options: dict[str, Any]
 ) -> None:
     settings = settings_of(copy(family, changes), **options)
-    assert load_layout(settings) == load_learner(settings)[0].layout
+    assert load_layout(settings) == load_model(settings)[0].layout

@@ -11,7 +11,7 @@ from fedsift.core.errors import BadInput
 from fedsift.core.examples import Example
 from fedsift.learning.compilation import _canonical_batch, compile_loss, cpp_compiler
 from fedsift.learning.model_settings import ModelSettings
-from fedsift.learning.models import load_learner
+from fedsift.learning.models import load_model
 from fedsift.learning.reproducibility import environment_fingerprint
 from fedsift.learning.tuning import accumulate_gradient
 from tests.learning.test_reproducibility import train_one
@@ -20,7 +20,7 @@ from tests.models import save_model
 
 def test_sizes_are_all_different() -> None:
     """Rows, length and targets of a batch: torch would compile for rows == length where they are the same at first."""
-    _, task = load_learner(ModelSettings())
+    _, task = load_model(ModelSettings())
     batch = _canonical_batch(task, ("two three",))
     sizes = sorted([*batch.input_ids.shape, *batch.target.shape])
     assert sizes[0] > 1
@@ -39,7 +39,7 @@ def test_without_a_compiler(tiny_model: Path) -> None:
     with pytest.raises(
         BadInput, match=r"^compile needs a C\+\+ compiler, and there is no [a-z+]+: install it, or name"
     ):
-        load_learner(ModelSettings(model=str(tiny_model), compile=True))
+        load_model(ModelSettings(model=str(tiny_model), compile=True))
 
 
 def test_the_compiler_is_in_the_fingerprint_of_what_is_compiled(
@@ -66,7 +66,7 @@ def test_what_is_not_compiled() -> None:
 @pytest.mark.parametrize("family", ["gpt2", "t5"])
 def test_whether_a_batch_fits_depends_on_its_shape(family: str, tmp_path: Path) -> None:
     """Gradients of several rows are those of other code, equal up to rounding; of one row they are the same bits."""
-    model, task = load_learner(ModelSettings(model=str(save_model(tmp_path, family)), max_length=64))
+    model, task = load_model(ModelSettings(model=str(save_model(tmp_path, family)), max_length=64))
     plain = task.loss
     compile_loss(model, task, ())
     examples = [Example("what is it? " * words, " a house") for words in range(1, 5)]

@@ -10,7 +10,7 @@ from fedsift.core.quantisation import QuantisationGrid
 from fedsift.core.server_state import ServerState
 from fedsift.learning.local_trainer import LocalTrainer
 from fedsift.learning.model_settings import ModelSettings
-from fedsift.learning.models import load_layout, load_learner
+from fedsift.learning.models import load_layout, load_model
 from fedsift.learning.tuning_settings import TuningSettings
 from tests.models import save_model
 
@@ -85,7 +85,7 @@ def settings_of(family: str, folder: Path, **options: object) -> ModelSettings:
 
 
 def trainer_of(settings: ModelSettings) -> tuple[LocalTrainer, UploadTerms]:
-    flat, task = load_learner(settings)
+    flat, task = load_model(settings)
     layout = load_layout(settings)
     terms = UploadTerms(layout.digest, layout.size, 7, QuantisationGrid(3, SETTINGS.lr * SETTINGS.steps))
     return LocalTrainer(flat, task, terms, SETTINGS, root_seed=3), terms
@@ -107,7 +107,7 @@ def assert_removal_is_exact(settings: ModelSettings) -> None:
 @pytest.mark.parametrize("family", EXPECTED)
 def test_tuned_frozen_and_exact(family: str, tmp_path: Path) -> None:
     settings = settings_of(family, save_model(tmp_path, family))
-    flat, _ = load_learner(settings)
+    flat, _ = load_model(settings)
     tuned, frozen = EXPECTED[family]
     parameters = dict(flat.module.named_parameters())
     assert set(tuned) <= set(flat.layout.names)
@@ -120,7 +120,7 @@ def test_tuned_frozen_and_exact(family: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("family", EXPECTED)
 def test_tuning_learns(family: str, tmp_path: Path) -> None:
     """The loss on a client's own rows falls by a third at least."""
-    flat, task = load_learner(settings_of(family, save_model(tmp_path, family)))
+    flat, task = load_model(settings_of(family, save_model(tmp_path, family)))
     terms = UploadTerms(flat.layout.digest, flat.layout.size, 7, QuantisationGrid(3, 0.3))
     trainer = LocalTrainer(flat, task, terms, TuningSettings(steps=30, lr=0.01, batch_size=8), root_seed=3)
     encoded = trainer.encode("ann", CLIENTS["ann"])
@@ -133,7 +133,7 @@ def test_tuning_learns(family: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("family", ["gpt2", "t5", "distilbert"])
 def test_adapters_alone_are_tuned(family: str, tmp_path: Path) -> None:
     settings = settings_of(family, save_model(tmp_path, family), lora_rank=2)
-    flat, _ = load_learner(settings)
+    flat, _ = load_model(settings)
     assert flat.layout == load_layout(settings)
     assert all("lora_" in name for name in flat.layout.names)
     assert not any("lm_head" in name or name.startswith("head") for name in flat.layout.names)
@@ -143,7 +143,7 @@ def test_adapters_alone_are_tuned(family: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("family", ["gpt2", "llama", "flan-t5", "bert"])
 def test_bfloat16_is_exact_too(family: str, tmp_path: Path) -> None:
     settings = settings_of(family, save_model(tmp_path, family), dtype="bfloat16")
-    flat, _ = load_learner(settings)
+    flat, _ = load_model(settings)
     assert flat.weights.dtype == torch.bfloat16
     assert load_layout(settings) == flat.layout
     assert_removal_is_exact(settings)

@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM
 from fedsift.core.errors import BadInput
 from fedsift.learning.fine_tuning import FineTuner
 from fedsift.learning.model_settings import HIDDEN, ModelSettings
-from fedsift.learning.models import load_learner
+from fedsift.learning.models import load_model
 from fedsift.learning.tuned_layers import chosen_layers
 from fedsift.learning.tuning_settings import TuningSettings
 
@@ -19,7 +19,7 @@ SETTINGS = TuningSettings(steps=3, lr=0.01, batch_size=4)
 
 
 def tuner(tiny_model: Path) -> FineTuner:
-    return FineTuner(*load_learner(ModelSettings(model=str(tiny_model))), SETTINGS, root_seed=1)
+    return FineTuner(*load_model(ModelSettings(model=str(tiny_model))), SETTINGS, root_seed=1)
 
 
 def test_it_is_adam_on_the_hidden_layers(tiny_model: Path) -> None:
@@ -28,7 +28,7 @@ def test_it_is_adam_on_the_hidden_layers(tiny_model: Path) -> None:
     tuned = [parameter for name, parameter in plain.named_parameters() if name in names]
     before = torch.cat([parameter.detach().reshape(-1).clone() for parameter in tuned])
     optimizer = torch.optim.Adam(tuned, lr=0.01, betas=(0.8, 0.95))
-    _, task = load_learner(ModelSettings(model=str(tiny_model)))
+    _, task = load_model(ModelSettings(model=str(tiny_model)))
     batch = task.batch([task.encode(row) for row in ROWS])
     for _ in range(3):
         optimizer.zero_grad()
@@ -49,7 +49,7 @@ def test_it_embeds_by_the_mean_last_hidden_state(tiny_model: Path) -> None:
     fine_tuner.fine_tune("ann", encoded)
     found = fine_tuner.embed(encoded)
     plain = AutoModelForCausalLM.from_pretrained(tiny_model).eval()
-    _, task = load_learner(ModelSettings(model=str(tiny_model)))
+    _, task = load_model(ModelSettings(model=str(tiny_model)))
     means = []
     for row in ROWS:
         inputs = task.batch([task.encode(row)]).input_ids
@@ -77,4 +77,4 @@ def test_scores_are_of_the_task_vector(tiny_model: Path) -> None:
 
 def test_bfloat16_is_refused(tiny_model: Path) -> None:
     with pytest.raises(BadInput, match="use dtype = float32"):
-        FineTuner(*load_learner(ModelSettings(model=str(tiny_model), dtype="bfloat16")), SETTINGS, root_seed=1)
+        FineTuner(*load_model(ModelSettings(model=str(tiny_model), dtype="bfloat16")), SETTINGS, root_seed=1)

@@ -7,7 +7,7 @@ import pytest
 import torch
 import transformers
 
-from fedsift.learning.models import load_learner
+from fedsift.learning.models import load_model
 from tests.learning.damage import CLASSIFY, settings_of, told
 from tests.models import ALPHABET, save_model, save_tokenizer
 
@@ -39,7 +39,7 @@ def test_positions(tmp_path: Path, kind: str, values: dict[str, Any], options: d
     assert told(tmp_path, max_length=positions + 1, **options) == (
         f"max-length = {positions + 1}: model '{tmp_path}' has {positions} positions; give --max-length {positions}"
     )
-    flat, task = load_learner(settings_of(tmp_path, max_length=positions, **options))
+    flat, task = load_model(settings_of(tmp_path, max_length=positions, **options))
     row = ("x" * 100, "a" if options else "y" * 100)
     assert task.loss(flat.module, task.batch([task.encode(row)])).isfinite()
     if kind != "Llama":
@@ -49,4 +49,4 @@ def test_positions(tmp_path: Path, kind: str, values: dict[str, Any], options: d
 
 
 def test_relative_positions_have_no_end(tmp_path: Path) -> None:
-    load_learner(settings_of(save_model(tmp_path, "t5"), max_length=1000))
+    load_model(settings_of(save_model(tmp_path, "t5"), max_length=1000))

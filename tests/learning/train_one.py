@@ -14,7 +14,7 @@ from fedsift.core.quantisation import QuantisationGrid
 from fedsift.data.kinds.people import PeopleDataset
 from fedsift.learning.local_trainer import LocalTrainer
 from fedsift.learning.model_settings import ModelSettings
-from fedsift.learning.models import load_layout, load_learner
+from fedsift.learning.models import load_layout, load_model
 from fedsift.learning.reproducibility import environment_fingerprint, make_deterministic
 from fedsift.learning.tuning_settings import TuningSettings
 
@@ -31,8 +31,8 @@ def terms() -> UploadTerms:
 def train(others_before: int = 0, compiled: bool = False) -> dict[str, Any]:
     """In this process, after so many others; the upload in hexadecimal, the environment, and seconds."""
     make_deterministic()
-    learner = load_learner(dataclasses.replace(MODEL, compile=compiled))
-    trainer = LocalTrainer(*learner, terms(), SETTINGS, root_seed=1)
+    model_and_task = load_model(dataclasses.replace(MODEL, compile=compiled))
+    trainer = LocalTrainer(*model_and_task, terms(), SETTINGS, root_seed=1)
     people = PeopleDataset(0, 3)
     for place, other in enumerate(("person-0002", "person-0000")[:others_before]):
         trainer.tune(other, people.train_examples(other)[: 5 * place + 1])  # of a single row, and of some

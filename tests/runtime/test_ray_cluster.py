@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from fedsift.configuration.run_config import RunConfig, write_toml
 from fedsift.core.errors import BadInput
 from fedsift.federation.run_state import open_state
-from fedsift.learning.models import load_learner
+from fedsift.learning.models import load_model
 from fedsift.runs.federate import federate, places
 from fedsift.runtime.cluster import connect
 from fedsift.runtime.ray_session import CLIENT_APP
@@ -151,10 +151,10 @@ def test_a_model_that_changed_since_the_merge(
     weights = load_file(model / "model.safetensors")
     weights["transformer.h.0.mlp.c_fc.bias"] += 1
     save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
-    changed = load_learner(dataclasses.replace(config, model=str(model)).model_settings)[0].base_digest()
+    changed = load_model(dataclasses.replace(config, model=str(model)).model_settings)[0].base_digest()
     with pytest.raises(BadInput, match=f"the weights of model {tiny_model} changed since"):
         open_state(config, ledger, 2, changed)
-    open_state(config, ledger, 2, load_learner(config.model_settings)[0].base_digest()).ledger.close()
+    open_state(config, ledger, 2, load_model(config.model_settings)[0].base_digest()).ledger.close()
 
 
 def test_no_worker_and_none_to_come(pool: WorkerPool, tiny_config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:

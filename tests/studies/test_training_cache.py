@@ -14,7 +14,7 @@ from fedsift.configuration.run_config import RunConfig
 from fedsift.core.contribution import UploadTerms
 from fedsift.data.loading import load_dataset
 from fedsift.learning.local_trainer import LocalTrainer
-from fedsift.learning.models import load_layout, load_learner
+from fedsift.learning.models import load_layout, load_model
 from fedsift.runtime.progress import PhaseBars
 from fedsift.studies.training_cache import Session, TrainingCache
 
@@ -48,7 +48,7 @@ def test_trainings_are_those_of_a_client_and_kept(cache: TrainingCache, folder: 
     assert files() == before
     layout = load_layout(config.model_settings)
     terms = UploadTerms(layout.digest, layout.size, config.sign_seed, config.grid)
-    trainer = LocalTrainer(*load_learner(config.model_settings), terms, config.tuning, config.seed)
+    trainer = LocalTrainer(*load_model(config.model_settings), terms, config.tuning, config.seed)
     tuned = trainer.tune("client 0", load_dataset(config).train_examples("client 0"))
     np.testing.assert_array_equal(magnitudes("client 0"), tuned.magnitudes)
     assert (magnitudes("client 0") >= 0).all()

@@ -1,4 +1,4 @@
-"""A user's own task, with whatever goes wrong in it told as theirs."""
+"""A user's own task, whose errors are named as the user's."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import Row
-from fedsift.core.user_code import told_as_bad_input
+from fedsift.core.user_code import errors_as_bad_input
 from fedsift.learning.tasks.task import CustomTask, Task
 
 
@@ -27,7 +27,7 @@ class OwnTask(Task):
             BadInput: it is no module.
         """
         torch.manual_seed(seed)
-        with told_as_bad_input(f"{self._name}: model()"):
+        with errors_as_bad_input(f"{self._name}: model()"):
             model = self._task.model()
         if not isinstance(model, nn.Module):
             raise BadInput(f"{self._name}: model() returned {type(model).__name__}; expected a torch.nn.Module")
@@ -35,22 +35,22 @@ class OwnTask(Task):
 
     def encode(self, row: Row) -> Any:
         """As the task does it."""
-        with told_as_bad_input(f"{self._name}: encode"):
+        with errors_as_bad_input(f"{self._name}: encode"):
             return self._task.encode(row)
 
     def terms(self, encoded: Any) -> int:
         """As the task counts them."""
-        with told_as_bad_input(f"{self._name}: terms"):
+        with errors_as_bad_input(f"{self._name}: terms"):
             return self._task.terms(encoded)
 
     def batch(self, encoded: Sequence[Any]) -> Any:
         """As the task makes it."""
-        with told_as_bad_input(f"{self._name}: batch"):
+        with errors_as_bad_input(f"{self._name}: batch"):
             return self._task.batch(encoded)
 
     def score_batch(self, encoded: Sequence[Any]) -> Any:
         """As the task makes it."""
-        with told_as_bad_input(f"{self._name}: score_batch"):
+        with errors_as_bad_input(f"{self._name}: score_batch"):
             return self._task.score_batch(encoded)
 
     def loss(self, model: nn.Module, batch: Any) -> Tensor:
@@ -59,7 +59,7 @@ class OwnTask(Task):
         Raises:
             BadInput: it is no scalar.
         """
-        with told_as_bad_input(f"{self._name}: loss"):
+        with errors_as_bad_input(f"{self._name}: loss"):
             loss = self._task.loss(model, batch)
         if not isinstance(loss, Tensor) or loss.numel() != 1:
             raise BadInput(f"{self._name}: loss returned {_described(loss)}; expected a tensor with one number")
@@ -71,7 +71,7 @@ class OwnTask(Task):
         Raises:
             BadInput: they are no vector.
         """
-        with told_as_bad_input(f"{self._name}: scores"):
+        with errors_as_bad_input(f"{self._name}: scores"):
             scores = self._task.scores(model, batch)
         if not isinstance(scores, Tensor) or scores.dim() != 1:
             raise BadInput(

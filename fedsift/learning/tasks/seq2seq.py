@@ -1,4 +1,4 @@
-"""Language modelling with an encoder and a decoder (T5 and its kin): the prompt goes in, the target comes out."""
+"""Language modelling with an encoder and a decoder (such as T5): the prompt goes in, the target comes out."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

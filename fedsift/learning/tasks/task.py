@@ -34,7 +34,7 @@ class RowReport(NamedTuple):
 
 
 class Task(ABC):
-    """Encoded rows and batches are the task's own affair; tensors in a batch may stand in tuples, lists and dicts."""
+    """Encoded rows and batches are for the task to define; tensors in a batch may stand in tuples, lists and dicts."""
 
     metric = "score"
 
@@ -91,7 +91,7 @@ def encode_rows(task: Task, rows: Sequence[Row], client_id: str) -> list[Any]:
 
 
 def each_row(function: Callable[[Row], T], rows: Sequence[Row], client_id: str) -> list[T]:
-    """What a function makes of each row of a client; a row that it cannot take is told with client and number."""
+    """What a function makes of each row of a client; an error names the client and the row."""
     made = []
     for number, row in enumerate(rows, start=1):
         try:

@@ -12,7 +12,7 @@ from fedsift.core.contribution import UploadTerms
 from fedsift.core.running_sums import RunningSums
 from fedsift.data.loading import load_dataset
 from fedsift.learning.local_trainer import LocalTrainer
-from fedsift.learning.models import load_layout, load_learner
+from fedsift.learning.models import load_layout, load_model
 from fedsift.learning.reproducibility import make_deterministic
 from fedsift.studies.bench.processes import ArmFailed, answer, set_worker_environment
 
@@ -55,7 +55,7 @@ def _work(config: RunConfig, clients: list[str], taken: Any, connection: Connect
     """Load, wait for the word, take one client after the other until none is left, and send S and C of these."""
     make_deterministic()
     dataset = load_dataset(config)
-    model, task = load_learner(config.model_settings)
+    model, task = load_model(config.model_settings)
     trainer = LocalTrainer(model, task, _terms(config), config.tuning, config.seed)
     sums = _empty_sums(config, len(clients))
     connection.send("ready")

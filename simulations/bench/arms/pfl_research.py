@@ -24,7 +24,7 @@ from fedsift.configuration.clients_of_run import choose_clients
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.seeds import derive_seed
 from fedsift.data.loading import load_dataset
-from fedsift.learning.models import load_learner
+from fedsift.learning.models import load_model
 from fedsift.learning.reproducibility import make_deterministic
 from fedsift.learning.tasks.task import Task, encode_rows, training_steps
 from fedsift.studies.bench.processes import ArmFailed, answer, set_worker_environment
@@ -83,7 +83,7 @@ def _work(order: Path, result: Path) -> None:
     config = RunConfig.from_user_config(json.loads(order.read_text(encoding="utf-8")))
     data = load_dataset(config)
     clients = choose_clients(config, data)
-    flat, task = load_learner(config.model_settings)
+    flat, task = load_model(config.model_settings)
     learner = _Learner(flat.module, task)
 
     def user_data(client_id: str) -> Any:

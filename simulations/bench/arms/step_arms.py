@@ -23,7 +23,7 @@ from fedsift.learning.fine_tuning import FineTuner
 from fedsift.learning.flat_model import FlatModel
 from fedsift.learning.local_trainer import tune_sign_fixed
 from fedsift.learning.model_settings import ModelSettings
-from fedsift.learning.models import PEOPLE_MODEL, load_learner
+from fedsift.learning.models import PEOPLE_MODEL, load_model
 from fedsift.learning.reproducibility import make_deterministic
 from fedsift.learning.tasks.causal_lm import CausalLanguageModelling, CausalRow
 from fedsift.learning.tasks.task import Task, encode_rows
@@ -138,11 +138,11 @@ def arms_of(subject: Subject, compiled: bool) -> tuple[dict[str, Arm], dict[str,
             arms[USUAL] = _usual(subject, encoded, settings.max_length)
             arms[USUAL_CUT] = _usual(subject, encoded, max(len(row.ids) for row in encoded))
     if not settings.is_custom and not subject.is_large:
-        attending, _ = load_learner(settings)
+        attending, _ = load_model(settings)
         attending.module.set_attn_implementation("eager")  # type: ignore[operator]
         arms[EAGER] = _sign_fixed(attending, task, subject)
         if settings.dtype == "float32":
-            halved, _ = load_learner(dataclasses.replace(settings, dtype="bfloat16"))
+            halved, _ = load_model(dataclasses.replace(settings, dtype="bfloat16"))
             arms[BFLOAT16] = _sign_fixed(halved, task, subject, is_slow=True)
     # Few steps, where these are short: beside other programs, two threads wait for each other a hundred times as long.
     arms[THREADS] = _with_threads(2, _sign_fixed(model, task, subject, is_slow=not subject.is_large))
@@ -155,7 +155,7 @@ def arms_of(subject: Subject, compiled: bool) -> tuple[dict[str, Arm], dict[str,
 
 def _timed_load(settings: ModelSettings) -> tuple[tuple[FlatModel, Task], float]:
     started = time.perf_counter()
-    return load_learner(settings), time.perf_counter() - started
+    return load_model(settings), time.perf_counter() - started
 
 
 def per_step(work: Callable[[int], object], steps: int, seconds: float) -> Arm:
@@ -200,7 +200,7 @@ def _with_threads(threads: int, arm: Arm) -> Arm:
 
 
 def _usual(subject: Subject, encoded: Sequence[CausalRow], length: int) -> Arm:
-    model, _ = load_learner(subject.settings)
+    model, _ = load_model(subject.settings)
 
     def work(steps: int) -> None:
         model.load_base()

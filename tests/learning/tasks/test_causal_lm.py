@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import Example
 from fedsift.learning.model_settings import ModelSettings
-from fedsift.learning.models import load_learner
+from fedsift.learning.models import load_model
 from fedsift.learning.tasks.causal_lm import CausalLanguageModelling
 from fedsift.learning.tasks.task import mean_score
 from tests.models import save_model
@@ -20,7 +20,7 @@ EXAMPLES = [Example("ab", "c"), Example("x", "yz!")]
 
 @pytest.fixture(scope="module")
 def loaded(tiny_model: Path) -> tuple[nn.Module, CausalLanguageModelling]:
-    flat, task = load_learner(ModelSettings(model=str(tiny_model), max_length=8))
+    flat, task = load_model(ModelSettings(model=str(tiny_model), max_length=8))
     assert isinstance(task, CausalLanguageModelling)
     return flat.module, task
 
@@ -83,7 +83,7 @@ def test_a_model_that_scales_its_logits_keeps_its_own_head(tiny_model: Path, tol
 
 def test_a_model_that_sees_ahead_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"is no causal model: its first token sees the second; use --task classif"):
-        load_learner(ModelSettings(model=str(save_model(tmp_path, "bert-lm"))))
+        load_model(ModelSettings(model=str(save_model(tmp_path, "bert-lm"))))
 
 
 def test_rows_that_are_too_long(loaded: tuple[nn.Module, CausalLanguageModelling]) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from fedsift.core.errors import BadInput
 from fedsift.learning.model_settings import ModelSettings
-from fedsift.learning.models import load_learner
+from fedsift.learning.models import load_model
 from fedsift.learning.tasks.task import mean_score
 from tests.models import ALPHABET, EOS, save_model
 
@@ -23,7 +23,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def alone(folder: Path, prompt: str, choice: str, ends: bool = True) -> float:
     """Log-probability of a choice, and of the end after it, token by token, unpadded, by the model's own forward."""
-    flat, _ = load_learner(ModelSettings(model=str(folder)))
+    flat, _ = load_model(ModelSettings(model=str(folder)))
     if "t5" in folder.name:
         ids = torch.tensor([[*_bytes(prompt), EOS]])
         target = [*_bytes(choice), EOS]
@@ -40,7 +40,7 @@ def _bytes(text: str) -> list[int]:
 
 
 def test_the_likeliest_choice_counts(folder: Path) -> None:
-    flat, task = load_learner(ModelSettings(model=str(folder), choices=CHOICES))
+    flat, task = load_model(ModelSettings(model=str(folder), choices=CHOICES))
     encoded = [task.encode(row) for row in ROWS]
     with torch.no_grad():
         expected = [
@@ -56,7 +56,7 @@ def test_the_likeliest_choice_counts(folder: Path) -> None:
 
 def test_free_answers_are_scored_by_their_probability(folder: Path) -> None:
     """Per token; a decoder's target has its end, a causal model's has not."""
-    flat, task = load_learner(ModelSettings(model=str(folder)))
+    flat, task = load_model(ModelSettings(model=str(folder)))
     encoded = [task.encode(row) for row in ROWS[:3]]
     with torch.no_grad():
         found = task.scores(flat.module, task.score_batch(encoded)).tolist()
@@ -67,7 +67,7 @@ def test_free_answers_are_scored_by_their_probability(folder: Path) -> None:
 
 
 def test_tuning_is_on_the_right_choice(folder: Path) -> None:
-    flat, task = load_learner(ModelSettings(model=str(folder), choices=CHOICES))
+    flat, task = load_model(ModelSettings(model=str(folder), choices=CHOICES))
     encoded = [task.encode(row) for row in ROWS[:2]]
     with torch.no_grad():
         found = task.loss(flat.module, task.batch(encoded)).item()
@@ -76,6 +76,6 @@ def test_tuning_is_on_the_right_choice(folder: Path) -> None:
 
 
 def test_a_target_that_is_no_choice(folder: Path) -> None:
-    _, task = load_learner(ModelSettings(model=str(folder), choices=CHOICES))
+    _, task = load_model(ModelSettings(model=str(folder), choices=CHOICES))
     with pytest.raises(BadInput, match="unknown choice 'yess'; did you mean 'yes'"):
         task.encode(("question?", " yess"))

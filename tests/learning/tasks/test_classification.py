@@ -5,7 +5,7 @@ import torch
 
 from fedsift.core.errors import BadInput
 from fedsift.learning.model_settings import ModelSettings
-from fedsift.learning.models import load_learner
+from fedsift.learning.models import load_model
 from fedsift.learning.tasks.classification import TextClassifier
 from tests.models import save_model
 
@@ -22,7 +22,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def test_logits_do_not_depend_on_the_padding(folder: Path) -> None:
-    flat, task = load_learner(settings(folder))
+    flat, task = load_model(settings(folder))
     short, long = (task.encode(row) for row in [("Sea?", " blue"), ("The sun in the evening?", " red")])
     with torch.no_grad():
         together = flat.module(*task.batch([short, long])[:2])
@@ -38,7 +38,7 @@ def test_logits_do_not_depend_on_the_padding(folder: Path) -> None:
 
 
 def test_a_random_head_comes_from_the_root_seed(folder: Path) -> None:
-    heads = [load_learner(settings(folder, seed=seed))[0].module.head.weight for seed in (0, 0, 1)]
+    heads = [load_model(settings(folder, seed=seed))[0].module.head.weight for seed in (0, 0, 1)]
     assert torch.equal(heads[0], heads[1])
     assert not torch.equal(heads[0], heads[2])
     torch.testing.assert_close(heads[0].norm(dim=1), torch.ones(3))
@@ -46,7 +46,7 @@ def test_a_random_head_comes_from_the_root_seed(folder: Path) -> None:
 
 def test_a_label_text_is_classified_as_itself(folder: Path) -> None:
     """Each label's own text points most in its own direction, as far as the centred directions allow."""
-    flat, task = load_learner(settings(folder, head="label-text"))
+    flat, task = load_model(settings(folder, head="label-text"))
     rows = [task.encode((label, f" {label}")) for label in LABELS]
     with torch.no_grad():
         logits = flat.module(*task.batch(rows)[:2])
@@ -55,13 +55,13 @@ def test_a_label_text_is_classified_as_itself(folder: Path) -> None:
 
 
 def test_unused_poolers_are_left_out(tmp_path: Path) -> None:
-    flat, _ = load_learner(settings(save_model(tmp_path, "bert")))
+    flat, _ = load_model(settings(save_model(tmp_path, "bert")))
     assert isinstance(flat.module, TextClassifier)
     assert not any("pooler" in name for name, _ in flat.module.named_parameters())
 
 
 def test_bad_labels(folder: Path) -> None:
-    _, task = load_learner(settings(folder))
+    _, task = load_model(settings(folder))
     with pytest.raises(BadInput, match="unknown choice 'blu'; did you mean 'blue'"):
         task.encode(("Sea?", " blu"))
     with pytest.raises(BadInput, match="classification needs choices"):

@@ -8,7 +8,7 @@ import pytest
 from fedsift.configuration.run_config import RunConfig
 from fedsift.data.loading import load_dataset
 from fedsift.learning.fine_tuning import FineTuner
-from fedsift.learning.models import load_learner
+from fedsift.learning.models import load_model
 from fedsift.simulations.bench import overhead, runs
 from fedsift.studies.bench.processes import ArmFailed, run_arm
 
@@ -33,7 +33,7 @@ def test_all_arms_run_and_two_of_them_have_the_same_sums(four: RunConfig) -> Non
 def test_stock_flower_averages_plain_fine_tunings(four: RunConfig) -> None:
     """Held against the mean of fine-tunings made here, in float64, up to other kernels' rounding."""
     settings = {"clients": 4, "workers": 2, "profile": four.profile, "parameters": 0}
-    model, task = load_learner(four.model_settings)
+    model, task = load_model(four.model_settings)
     settings["parameters"] = model.layout.size
     told = run_arm("fedsift.simulations.bench.arms.stock_flower", four, **settings).told
     tuner, dataset = FineTuner(model, task, four.tuning, four.seed), load_dataset(four)

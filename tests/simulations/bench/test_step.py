@@ -10,7 +10,7 @@ from torch.nn.modules.module import register_module_forward_hook
 from fedsift.configuration.run_config import RunConfig
 from fedsift.data.loading import load_dataset
 from fedsift.learning.fine_tuning import FineTuner
-from fedsift.learning.models import load_layout, load_learner
+from fedsift.learning.models import load_layout, load_model
 from fedsift.simulations.bench.arms.step_arms import (
     BFLOAT16,
     COMMITTED,
@@ -98,9 +98,9 @@ def test_the_whole_part(tiny_config: RunConfig) -> None:
 
 def test_the_usual_loop_optimises_the_same(subject: Subject) -> None:
     """Same rows, same loss, Adam with the same settings: the losses before each step agree up to rounding."""
-    model, task = load_learner(subject.settings)
+    model, task = load_model(subject.settings)
     encoded = [task.encode(row) for row in subject.rows]
-    another, _ = load_learner(subject.settings)
+    another, _ = load_model(subject.settings)
     usual = usual_loop(another.module, encoded, subject.settings.max_length, 4, 1e-3)
     tuner = FineTuner(model, task, subject.tuning, 0)
     ours = []

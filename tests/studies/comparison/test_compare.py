@@ -16,7 +16,7 @@ from fedsift.configuration.run_config import RunConfig
 from fedsift.core.client_file import load_task_vector
 from fedsift.core.errors import BadInput
 from fedsift.learning.fine_tuning import FineTuner
-from fedsift.learning.models import load_learner
+from fedsift.learning.models import load_model
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.strategies.registry import METHODS
@@ -87,7 +87,7 @@ def test_searches_are_counted(found: Comparison) -> None:
 def test_ft_merge_is_the_mean_of_the_clients_own_vectors(found: Comparison, out: Path, tiny_config: RunConfig) -> None:
     """The vectors that the comparison kept, added up by NumPy and scored in this process: before, and of those left."""
     settings, dataset = tiny_config.model_settings, load_dataset(tiny_config)
-    tuner = FineTuner(*load_learner(settings), tiny_config.tuning, tiny_config.seed)
+    tuner = FineTuner(*load_model(settings), tiny_config.tuning, tiny_config.seed)
     members, stayers, leavers, newcomers = ([f"client {place}" for place in places] for places in PARTS)
 
     def expected(merged: Sequence[str], scored: Sequence[str]) -> float:
