@@ -62,7 +62,7 @@ def test_a_lost_node_leaves_no_trace(pool: WorkerPool, tmp_path: Path, clients: 
         node.kill()
         assert process.wait(timeout=120) == 0
     result = result_of(out)
-    assert result["state_digest"] == undisturbed["state_digest"]
+    assert result["state_digest"] == undisturbed.state_digest
     assert result["failures"] == {}
     assert [each["ONEDNN_MAX_CPU_ISA"] for each in result["environment"]] == ["", "DEFAULT"]
 
