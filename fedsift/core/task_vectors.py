@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fedsift.core.contribution import SLICE
 from fedsift.core.errors import Refused
 
-Vector = NDArray[np.float32]  # a task vector, shape (n,)
+Vector = NDArray[np.float32]  # a task vector, or magnitudes; shape (n,)
 Mask = NDArray[np.bool_]  # shape (n,)
 
 

@@ -29,6 +29,7 @@ from fedsift.core.client_file import load_task_vector, save_task_vector, task_ve
 from fedsift.core.examples import Row, rows_digest
 from fedsift.core.quantisation import QuantisationGrid
 from fedsift.core.sign_vector import sign_vector
+from fedsift.core.task_vectors import Vector
 from fedsift.data.loading import load_dataset
 from fedsift.learning.models import load_layout
 from fedsift.protocol.messages import EVALUATE, POOLED, TRAIN
@@ -36,7 +37,7 @@ from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_session import ray_session
 from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.studies import training_calls
-from fedsift.studies.training_calls import FineTuning, Vector
+from fedsift.studies.training_calls import FineTuning
 
 T = TypeVar("T")
 # Workers for so many clients of a configuration.

@@ -16,6 +16,7 @@ from fedsift.configuration.run_config import RunConfig
 from fedsift.core.examples import Row
 from fedsift.core.quantisation import QuantisationGrid
 from fedsift.core.seeds import derive_seed
+from fedsift.core.task_vectors import Vector
 from fedsift.federation import loaded
 from fedsift.learning.fine_tuning import FineTuner
 from fedsift.learning.flat_model import FlatModel
@@ -25,7 +26,6 @@ from fedsift.learning.tasks.seq2seq import Seq2SeqLanguageModelling
 from fedsift.learning.tasks.task import encode_rows, to_device
 from fedsift.learning.tuning_settings import TuningSettings
 
-Vector = NDArray[np.float32]  # a task vector, or magnitudes; shape (n,)
 Rows = Mapping[str, Sequence[Row]]
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from fedsift.core.task_vectors import Vector
 from fedsift.studies.report.drawing import COLOURS
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, means, verdict
 from fedsift.studies.reproduction.figure_style import legend, plot, score_axis, style
 from fedsift.studies.reproduction.merges import FT_MERGED, TIES_MERGED, Request, mean_of, scores_of_groups, ties_of
 from fedsift.studies.training_cache import TrainingCache
-from fedsift.studies.training_calls import Vector
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fedsift.core.task_vectors import Vector
 from fedsift.studies.reproduction.experiment import SIMILAR, Experiment, Kind, Result, series_of, verdict
 from fedsift.studies.reproduction.figure_style import legend, plot, score_axis
 from fedsift.studies.reproduction.merges import (
@@ -19,7 +20,6 @@ from fedsift.studies.reproduction.merges import (
     sift_merges,
 )
 from fedsift.studies.training_cache import TrainingCache
-from fedsift.studies.training_calls import Vector
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

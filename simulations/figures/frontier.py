@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.quantisation import highest_level
 from fedsift.core.seeds import derive_seed
+from fedsift.core.task_vectors import Vector
 from fedsift.data.partition import partition_iid
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, means, verdict
@@ -26,7 +27,6 @@ from fedsift.studies.reproduction.merges import (
     sift_merge,
 )
 from fedsift.studies.training_cache import TrainingCache
-from fedsift.studies.training_calls import Vector
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,6 +11,7 @@ import numpy as np
 
 from fedsift.core.examples import Row
 from fedsift.core.seeds import derive_seed, random_order
+from fedsift.core.task_vectors import Vector
 from fedsift.data.loading import load_dataset
 from fedsift.strategies.registry import METHODS
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, curves, series_of, verdict
@@ -28,7 +29,6 @@ from fedsift.studies.reproduction.merges import (
     sift_merges,
 )
 from fedsift.studies.training_cache import TrainingCache
-from fedsift.studies.training_calls import Vector
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

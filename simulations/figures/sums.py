@@ -16,12 +16,12 @@ from fedsift.core.localisation import Localisation
 from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.quantisation import QuantisationGrid, highest_level
 from fedsift.core.running_sums import RunningSums
+from fedsift.core.task_vectors import Vector
 from fedsift.learning.models import load_layout
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, means, series_of
 from fedsift.studies.reproduction.figure_style import dots, legend
 from fedsift.studies.reproduction.merges import Request, Trainings, scores_of
 from fedsift.studies.training_cache import TrainingCache
-from fedsift.studies.training_calls import Vector
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

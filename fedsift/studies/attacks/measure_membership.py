@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from fedsift.core.examples import Row
 from fedsift.core.registration import registered
+from fedsift.core.task_vectors import Vector
 from fedsift.studies.attacks.membership_attack import MembershipAttack, Models, References
 from fedsift.studies.attacks.roc import roc
 from fedsift.studies.attacks.subjects import AFTER, ORACLE, Parties, Served, Subject
 from fedsift.studies.training_cache import TrainingCache
-from fedsift.studies.training_calls import Vector
 
 # First those that need no reference models, then by name.
 ATTACKS = sorted(

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 
 from fedsift.core.examples import Example, Row
+from fedsift.core.task_vectors import Vector
 from fedsift.studies.attacks.canary import Canary, exposure
 from fedsift.studies.attacks.membership_attack import confidence
 from fedsift.studies.attacks.relearning import steps_to_recover
 from fedsift.studies.attacks.subjects import AFTER, BEFORE, ORACLE, STATES, Subject
 from fedsift.studies.training_cache import TrainingCache
-from fedsift.studies.training_calls import FineTuning, Vector
+from fedsift.studies.training_calls import FineTuning
 
 _RECOVERED = 0.95  # of the score before the removal
 

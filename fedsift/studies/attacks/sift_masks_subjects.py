@@ -10,12 +10,12 @@ from fedsift.core.localisation import Localisation
 from fedsift.core.mask_file import ClientMask
 from fedsift.core.seeds import derive_seed
 from fedsift.core.server_state import ServerState
+from fedsift.core.task_vectors import Vector
 from fedsift.learning.models import load_layout
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
 from fedsift.studies.attacks.difference import Sums, before_minus_after, recovered
 from fedsift.studies.attacks.subjects import AFTER, BEFORE, ORACLE, Parties, Reference, Served, Subject, always
 from fedsift.studies.training_cache import TrainingCache
-from fedsift.studies.training_calls import Vector
 
 _TITLE = METHODS[SIFT_MASKS].title
 OWN_MASK = f"{_TITLE}, own mask"

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from fedsift.core.errors import BadInput
 from fedsift.core.seeds import derive_seed, random_order
-from fedsift.studies.training_calls import Vector
+from fedsift.core.task_vectors import Vector
 
 BEFORE, AFTER, ORACLE = STATES = ("before", "after", "oracle")
 LEAST_REFERENCES = 4  # two that have an example and two that have not

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fedsift.configuration.run_config import RunConfig
+from fedsift.core.task_vectors import Vector
 from fedsift.runs.federate import federate
 from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.strategies.families.clusters import CLUSTERS, random_cluster
@@ -29,7 +30,6 @@ from fedsift.studies.reproduction.merges import (
     ties_of,
 )
 from fedsift.studies.training_cache import TrainingCache
-from fedsift.studies.training_calls import Vector
 
 
 @pytest.mark.parametrize("as_published", [False, True])
