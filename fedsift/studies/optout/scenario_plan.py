@@ -40,11 +40,7 @@ class Plan:
 
 
 def resolve(
-    scenario: Scenario,
-    clients: Sequence[str],
-    seed: int,
-    clients_with: ClientsWith,
-    by_influence: Sequence[str] = (),
+    scenario: Scenario, clients: Sequence[str], seed: int, clients_with: ClientsWith, by_influence: Sequence[str] = ()
 ) -> Plan:
     """Who does what in which step; the same for the same arguments.
 

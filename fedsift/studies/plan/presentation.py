@@ -23,11 +23,7 @@ def plan_json(footprint: Footprint, rows: Sequence[Removals]) -> dict[str, Any]:
         "removals": assumptions.leavers,
         "flops": assumptions.device_flops,
     }
-    return {
-        "assumptions": resolved,
-        "sift_masks": footprint.to_json(),
-        "methods": [row.to_json() for row in rows],
-    }
+    return {"assumptions": resolved, "sift_masks": footprint.to_json(), "methods": [row.to_json() for row in rows]}
 
 
 def footprint_table(footprint: Footprint) -> Table:

@@ -47,12 +47,7 @@ def measure(
 
 
 def simulate(
-    client_app: ClientApp,
-    user_config: UserConfig,
-    clients: int,
-    workers: int,
-    profile: str,
-    start: NDArray[np.float32],
+    client_app: ClientApp, user_config: UserConfig, clients: int, workers: int, profile: str, start: NDArray[np.float32]
 ) -> tuple[float, NDArray[np.float32]]:
     """One round of FedAvg from a task vector of shape (n,); returns its seconds, and the clients' mean task vector."""
     set_worker_environment(profile)

@@ -96,7 +96,5 @@ def _shared_variance(side: _Side) -> float | None:
 
 
 ATTACK = MembershipAttack(
-    "lira",
-    "LiRA, online",
-    lambda target, references: lira(target.confidences, references.confidences, references.seen),
+    "lira", "LiRA, online", lambda target, references: lira(target.confidences, references.confidences, references.seen)
 )
