@@ -46,17 +46,11 @@ _THIS_PROCESS = uuid4().hex
 
 
 class _Training(NamedTuple):
-    """A training that is kept.
+    """A training that is kept."""
 
-    Attributes:
-        clients: whose rows it is on, in their order.
-        settings: what else decides its bits, as JSON takes it.
-        arguments: what the workers' function takes after the rows.
-    """
-
-    clients: Sequence[str]
-    settings: tuple[Any, ...]
-    arguments: tuple[Any, ...]
+    clients: Sequence[str]  # whose rows it is on, in their order
+    settings: tuple[Any, ...]  # what else decides its bits, as JSON takes it
+    arguments: tuple[Any, ...]  # what the workers' function takes after the rows
 
 
 class TrainingCache:

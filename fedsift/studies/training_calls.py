@@ -30,21 +30,13 @@ Rows = Mapping[str, Sequence[Row]]
 
 
 class FineTuning(NamedTuple):
-    """A plain fine-tuning on rows of whatever clients.
+    """A plain fine-tuning on rows of whatever clients."""
 
-    Attributes:
-        name: from which the order of the rows derives.
-        rows: what to tune on.
-        steps: how many.
-        start: the task vector to start from, shape (n,); M0 for None.
-        lr_factor: of the configuration's learning rate.
-    """
-
-    name: str
-    rows: Sequence[Row]
-    steps: int
-    start: Vector | None = None
-    lr_factor: float = 1.0
+    name: str  # from which the order of the rows derives
+    rows: Sequence[Row]  # what to tune on
+    steps: int  # how many
+    start: Vector | None = None  # the task vector to start from, shape (n,); M0 for None
+    lr_factor: float = 1.0  # of the configuration's learning rate
 
 
 def tune(config: RunConfig, asked: FineTuning) -> Vector:

@@ -5,22 +5,19 @@ would know most entries one by one, so that no real coder comes near.
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fedsift.core.contribution import Contribution, UploadTerms, quantise
+from fedsift.core.contribution import Contribution, quantise
 from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.quantisation import highest_level
+from fedsift.core.task_vectors import Vector
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, curves, series_of
-from fedsift.studies.reproduction.figure_style import legend, plot, score_axis
-from fedsift.studies.reproduction.merges import Request, SiftMerge, Trainings, scores_of
+from fedsift.studies.reproduction.figure_style import Figure, legend, panel_of, plot, score_axis
+from fedsift.studies.reproduction.merges import SiftMerge, scores_of_clients
 from fedsift.studies.training_cache import TrainingCache
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _BITS = (1, 2, 3, 4, 8, 16)
 _PAPER, _COORDINATE, _OWN = "served, S / |T|", "served, S / C", "own, not merged"
@@ -38,29 +35,25 @@ def measure(cache: TrainingCache) -> Result:
             name: SiftMerge(cache, dataclasses.replace(config, localise=localise), len(cache.clients))
             for name, localise in ((_PAPER, "paper"), (_COORDINATE, "coordinate"))
         }
-        terms = merges[_PAPER].terms
         of_clients = []
         for client_id in cache.clients:
-            upload = quantise(magnitudes(client_id), terms).contribution
+            upload = quantise(magnitudes(client_id), merges[_PAPER].terms).contribution
             for merge in merges.values():
                 merge.sums.add(upload)
             of_clients.append((len(upload.to_bytes()), entropy_bytes(upload, cache.layout), upload.nonzero))
         sizes.append(np.mean(of_clients, axis=0) / cache.size)
-        scores.append(scores_of(cache, _requests(cache, terms, merges, magnitudes), len(cache.clients)))
+
+        def served(client_id: str, merges: Mapping[str, SiftMerge] = merges) -> dict[str, Vector]:
+            """By merges of the same terms, under their names, and its own model as quantised."""
+            quantised = quantise(magnitudes(client_id), merges[_PAPER].terms)
+            by_merge = {name: merge.served_quantised(quantised) for name, merge in merges.items()}
+            return {**by_merge, _OWN: merges[_PAPER].own(quantised)}
+
+        scores.append(scores_of_clients(cache, cache.clients, served))
     series = [{"panel": _SCORE, **each} for each in curves(_BITS, scores)]
     for panel, name, y in zip((_BYTES, _BYTES, _KEPT), (_BYTES, _CODED, _KEPT), zip(*sizes, strict=True), strict=True):
         series.append({"panel": panel, "name": name, "x": list(_BITS), "y": [float(each) for each in y]})
     return {"series": series}
-
-
-def _requests(
-    cache: TrainingCache, terms: UploadTerms, merges: Mapping[str, SiftMerge], magnitudes: Trainings
-) -> Iterator[Request]:
-    """What each client is served by merges of the same terms, under their names, and its own model as quantised."""
-    for client_id in cache.clients:
-        quantised = quantise(magnitudes(client_id), terms)
-        own = (quantised.contribution.levels() * terms.grid.step).astype(np.float32) * cache.signs
-        yield client_id, {**{name: merge.served_quantised(quantised) for name, merge in merges.items()}, _OWN: own}
 
 
 def entropy_bytes(contribution: Contribution, layout: ParameterLayout) -> float:
@@ -76,20 +69,20 @@ def _entropy(levels: NDArray[np.integer]) -> float:
     return float(len(levels) * np.log2(len(levels)) - (counts * np.log2(counts)).sum())
 
 
-def draw(result: Result, figure: "Figure") -> None:
+def draw(result: Result, figure: Figure) -> None:
     """Scores, bytes and kept entries, one below the other."""
     figure.set_size_inches(figure.get_figwidth(), 4.4)
     panels = figure.subplots(3, 1, sharex=True, height_ratios=(2, 1, 1))
     for axes, panel in zip(panels, (_SCORE, _BYTES, _KEPT), strict=True):
-        series = [each for each in result["series"] if each["panel"] == panel]
-        plot(axes, series)
+        shown = panel_of(result, panel)
+        plot(axes, shown["series"])
         if panel == _SCORE:
-            score_axis(axes, {**result, "series": series})
+            score_axis(axes, shown)
             legend(figure, axes)
         else:
             axes.set_title(panel)
             axes.set_ylim(0)
-            if len(series) > 1:
+            if panel == _BYTES:
                 axes.legend(frameon=False)
     panels[-1].set_xscale("log", base=2)
     panels[-1].set_xticks(list(_BITS), [str(bits) for bits in _BITS])
@@ -106,10 +99,8 @@ def found(result: Result) -> str:
 
     def told(name: str) -> str:
         y = series_of(result, name)["y"]
-        return (
-            f"{at(name, 2):.3f} at 2 bits and {at(name, 16):.3f} at 16, most at {_BITS[int(np.argmax(y))]} "
-            f"({max(y):.3f})"
-        )
+        best = f"{_BITS[int(np.argmax(y))]} ({max(y):.3f})"
+        return f"{at(name, 2):.3f} at 2 bits and {at(name, 16):.3f} at 16, most at {best}"
 
     return (
         f"Served S / C, clients score {told(_COORDINATE)}; served S / |T|, {told(_PAPER)}. An upload has "
@@ -119,16 +110,9 @@ def found(result: Result) -> str:
     )
 
 
-EXPERIMENT = Experiment(
-    name="bits",
-    kind=Kind.QUANTISATION,
-    title="Bits of a magnitude",
-    paper_found=(
-        "The paper merges float weights and quantises nothing; how coarse the magnitudes may be, and what an upload "
-        "takes, is left open."
-    ),
-    defaults={"clients": 100},
-    measure=measure,
-    draw=draw,
-    found=found,
+_TITLE = "Bits of a magnitude"
+_PAPER_FOUND = (
+    "The paper merges float weights and quantises nothing; how coarse the magnitudes may be, and what an upload "
+    "takes, is left open."
 )
+EXPERIMENT = Experiment("bits", Kind.QUANTISATION, _TITLE, _PAPER_FOUND, {"clients": 100}, measure, draw, found)

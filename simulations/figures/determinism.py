@@ -5,7 +5,7 @@ Each rerun goes to a server, which removes the client or refuses to, and then me
 
 import dataclasses
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +16,10 @@ from fedsift.core.quantisation import highest_level
 from fedsift.core.seeds import derive_seed
 from fedsift.core.server_state import ServerState
 from fedsift.data.loading import load_dataset
-from fedsift.learning.models import load_layout
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, verdict
-from fedsift.studies.reproduction.figure_style import legend, plot
+from fedsift.studies.reproduction.figure_style import Figure, legend, panel_of, plot
 from fedsift.studies.reproduction.merges import Trainings
 from fedsift.studies.training_cache import TrainingCache
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 Levels = NDArray[Any]  # a client's quantised magnitudes, shape (n,)
 
@@ -67,13 +63,10 @@ def _reruns(cache: TrainingCache) -> dict[str, Trainings]:
     return {
         _NOTHING: cache.sign_fixed(cache.clients, name="rerun"),
         _ORDER: _on_other_rows(cache, _ORDER, {client_id: each[::-1] for client_id, each in rows.items()}),
-        _LEFT_OUT: _on_other_rows(
-            cache, _LEFT_OUT, {client_id: each[1:] or each * 2 for client_id, each in rows.items()}
-        ),
-        **{
-            planted: cache.sign_fixed(cache.clients, name=f"noise-{strength:g}", noise=strength)
-            for planted, strength in _NOISE.items()
-        },
+        _LEFT_OUT: _on_other_rows(cache, _LEFT_OUT, {name: each[1:] or each * 2 for name, each in rows.items()}),
+    } | {
+        planted: cache.sign_fixed(cache.clients, name=f"noise-{strength:g}", noise=strength)
+        for planted, strength in _NOISE.items()
     }
 
 
@@ -88,8 +81,7 @@ class _Server:
 
     def __init__(self, cache: TrainingCache, bits: int, tuned: Trainings) -> None:
         config = dataclasses.replace(cache.config, levels=highest_level(bits))
-        layout = load_layout(config.model_settings)
-        self.terms = UploadTerms(layout.digest, layout.size, config.sign_seed, config.grid)
+        self.terms = UploadTerms(cache.layout.digest, cache.size, config.sign_seed, config.grid)
         self._merged = {client_id: config.grid.quantise(tuned(client_id)) for client_id in cache.clients}
         self._state = ServerState.create(None, self.terms, len(cache.clients))
         for client_id, levels in self._merged.items():
@@ -137,16 +129,15 @@ class _Server:
         return Contribution.from_levels(levels, self.terms).to_bytes()
 
 
-def draw(result: Result, figure: "Figure") -> None:
+def draw(result: Result, figure: Figure) -> None:
     """Entries changed beside reruns refused, over the strength of the noise."""
     figure.set_size_inches(figure.get_figwidth(), 4)
     panels = figure.subplots(2, 1, sharex=True)
     for axes, panel in zip(panels, (_CHANGED, _REFUSED), strict=True):
-        plot(axes, [each for each in result["series"] if each["panel"] == panel])
+        plot(axes, panel_of(result, panel)["series"])
         axes.set_title(panel)
-    panels[0].set_yscale("log")
-    for axes in panels:
         axes.yaxis.set_major_formatter(_percent)
+    panels[0].set_yscale("log")
     panels[1].set_ylim(-0.05, 1.05)
     panels[1].set_xscale("log")
     panels[1].set_xticks(list(_NOISE.values()), _STRENGTHS)
@@ -184,16 +175,9 @@ def found(result: Result) -> str:
     )
 
 
-EXPERIMENT = Experiment(
-    name="determinism",
-    kind=Kind.QUESTION,
-    title="What randomness in a rerun changes",
-    paper_found=(
-        "Fine-tuning must be fully deterministic: a removal needs the very weights that were merged (section 3, "
-        "appendix A). What happens if it is not, and whether it would be noticed, is left open."
-    ),
-    defaults={"clients": 20},
-    measure=measure,
-    draw=draw,
-    found=found,
+_TITLE = "What randomness in a rerun changes"
+_PAPER_FOUND = (
+    "Fine-tuning must be fully deterministic: a removal needs the very weights that were merged (section 3, "
+    "appendix A). What happens if it is not, and whether it would be noticed, is left open."
 )
+EXPERIMENT = Experiment("determinism", Kind.QUESTION, _TITLE, _PAPER_FOUND, {"clients": 20}, measure, draw, found)

@@ -4,14 +4,14 @@ Clusters of Central FT and of FT + Merge are random, of equal size, each with a 
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fedsift.core.seeds import derive_seed
 from fedsift.data.partition import partition_iid
 from fedsift.protocol.method import others_of_shard
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, means, series_of, verdict
-from fedsift.studies.reproduction.figure_style import counts, legend, plot, score_axis
+from fedsift.studies.reproduction.figure_style import Figure, counts, legend, panel_of, plot, score_axis
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MASKED,
@@ -23,12 +23,10 @@ from fedsift.studies.reproduction.merges import (
     note_published,
     numbers_merged,
     scores_of,
+    scores_of_clients,
     sift_merges,
 )
 from fedsift.studies.training_cache import TrainingCache
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _COST, _SCORE = "cost", "score"
 _CENTRAL = METHODS["central-ft"].title
@@ -40,11 +38,7 @@ def measure(cache: TrainingCache) -> Result:
     numbers = numbers_merged(len(clients))
     magnitudes, task_vectors = cache.sign_fixed(clients), cache.fine_tuned(clients)
     sift = sift_merges(cache, clients, magnitudes)
-    served = (
-        (client_id, {name: merge.served(magnitudes(client_id)) for name, merge in sift.items()})
-        for client_id in clients
-    )
-    masked = scores_of(cache, served, len(clients))
+    masked = scores_of_clients(cache, clients, lambda client_id: sift.served(magnitudes(client_id)))
     clustered = [scores_of(cache, _clustered(cache, number, task_vectors), len(clients)) for number in numbers]
     own = _models_stored(SIFT_MASKS, cache)
     scored = [means(FT_MERGED, numbers, [each[FT_MERGED] for each in clustered])]
@@ -55,12 +49,8 @@ def measure(cache: TrainingCache) -> Result:
 def _costs(cache: TrainingCache, numbers: list[int]) -> Iterator[dict[str, Any]]:
     """Client trainings of one removal: clusters of Central FT, and one point for each method with masks."""
     clients = len(cache.clients)
-    yield {
-        "panel": _COST,
-        "name": _CENTRAL,
-        "x": numbers,
-        "y": [others_of_shard(number)(clients) for number in numbers],
-    }
+    central = [others_of_shard(number)(clients) for number in numbers]
+    yield {"panel": _COST, "name": _CENTRAL, "x": numbers, "y": central}
     for name in (SIFT_MASKS, "tall-masks"):
         method = METHODS[name]
         yield {"panel": _COST, "name": method.title, "x": [_models_stored(name, cache)], "y": [method.cost(clients)]}
@@ -68,9 +58,8 @@ def _costs(cache: TrainingCache, numbers: list[int]) -> Iterator[dict[str, Any]]
 
 def _models_stored(name: str, cache: TrainingCache) -> float:
     """Storage of a method, in models of 4 bytes a parameter."""
-    return METHODS[name].storage(cache.size, len(cache.clients)) / METHODS["ft-merge"].storage(
-        cache.size, len(cache.clients)
-    )
+    own, model = (METHODS[each].storage(cache.size, len(cache.clients)) for each in (name, "ft-merge"))
+    return own / model
 
 
 def _clustered(cache: TrainingCache, number: int, task_vectors: Trainings) -> Iterator[Request]:
@@ -82,17 +71,17 @@ def _clustered(cache: TrainingCache, number: int, task_vectors: Trainings) -> It
         yield from ((client_id, {FT_MERGED: merged}) for client_id in cluster)
 
 
-def draw(result: Result, figure: "Figure") -> None:
+def draw(result: Result, figure: Figure) -> None:
     """Cost beside score, over storage on logarithmic axes."""
     figure.set_size_inches(figure.get_figwidth(), 2.7)
     left, right = figure.subplots(1, 2)
     for axes, panel in ((left, _COST), (right, _SCORE)):
-        plot(axes, [each for each in result["series"] if each["panel"] == panel])
+        plot(axes, panel_of(result, panel)["series"])
         counts(axes, [number for number in (1, 10, 100) if number <= result["clients"]])
     left.set_yscale("log")
     left.yaxis.set_major_formatter("{x:,.0f}")
     left.set_ylabel("client trainings, one removal")
-    score_axis(right, {**result, "series": [each for each in result["series"] if each["panel"] == _SCORE]})
+    score_axis(right, panel_of(result, _SCORE))
     figure.supxlabel("models stored (lines: one a cluster)", fontsize="medium")
     legend(figure, (left, right))
 
@@ -103,7 +92,7 @@ def found(result: Result) -> str:
     ours, tall, scored = (
         series_of(result, *each) for each in ((SIFT_MASKED, _COST), (TALL_MASKED, _COST), (SIFT_MASKED, _SCORE))
     )
-    judged = held_against_paper({"series": [each for each in result["series"] if each["panel"] == _SCORE]})
+    judged = held_against_paper(panel_of(result, _SCORE))
     storage, cost, score = ours["x"][0], ours["y"][0], judged["y"][0]
     trainings = [each for number, each in zip(central["x"], central["y"], strict=True) if number <= storage]
     scores = [each for number, each in zip(clusters["x"], clusters["y"], strict=True) if number <= storage]
@@ -117,17 +106,10 @@ def found(result: Result) -> str:
     )
 
 
-EXPERIMENT = Experiment(
-    name="fig10",
-    kind=Kind.FIGURE,
-    title="Figure 10: storage against the cost of a removal, and against score",
-    paper_found=(
-        "Clusters of Central FT reduce what a removal costs, but it stays several times that of SIFT-Masks; clusters "
-        "of FT + Merge barely gain accuracy, and can store more than SIFT-Masks (17 models for 500 clients) and still "
-        "score less (section 4.4, figure 10)."
-    ),
-    defaults={"clients": 100},
-    measure=measure,
-    draw=draw,
-    found=found,
+_TITLE = "Figure 10: storage against the cost of a removal, and against score"
+_PAPER_FOUND = (
+    "Clusters of Central FT reduce what a removal costs, but it stays several times that of SIFT-Masks; clusters "
+    "of FT + Merge barely gain accuracy, and can store more than SIFT-Masks (17 models for 500 clients) and still "
+    "score less (section 4.4, figure 10)."
 )
+EXPERIMENT = Experiment("fig10", Kind.FIGURE, _TITLE, _PAPER_FOUND, {"clients": 100}, measure, draw, found)

@@ -1,11 +1,10 @@
 """Figure 11: TIES and FT + Merge against the number of models merged."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from fedsift.strategies.ties import DENSITY
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, curves, series_of, verdict
-from fedsift.studies.reproduction.figure_style import counts, legend, plot, reference, score_axis
+from fedsift.studies.reproduction.figure_style import Figure, counts, legend, plot, reference, score_axis
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     TIES_MERGED,
@@ -18,9 +17,6 @@ from fedsift.studies.reproduction.merges import (
     zero_shot,
 )
 from fedsift.studies.training_cache import TrainingCache
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 def measure(cache: TrainingCache) -> Result:
@@ -36,7 +32,7 @@ def measure(cache: TrainingCache) -> Result:
     return {"series": curves(numbers, points), "zero_shot": zero_shot(cache)}
 
 
-def draw(result: Result, figure: "Figure") -> None:
+def draw(result: Result, figure: Figure) -> None:
     """Lines over the number merged."""
     axes = figure.subplots()
     plot(axes, result["series"])
@@ -58,16 +54,9 @@ def found(result: Result) -> str:
     )
 
 
-EXPERIMENT = Experiment(
-    name="fig11",
-    kind=Kind.FIGURE,
-    title=f"Figure 11: {TIES_MERGED} against {FT_MERGED} over the number of models merged",
-    paper_found=(
-        "Scale can harm TIES more than FT + Merge (figure 11, appendix C). Here TIES keeps 20% of the entries, its "
-        "authors' value, and its scale is 1, as appendix B rescales no merge."
-    ),
-    defaults={"clients": 100},
-    measure=measure,
-    draw=draw,
-    found=found,
+_TITLE = f"Figure 11: {TIES_MERGED} against {FT_MERGED} over the number of models merged"
+_PAPER_FOUND = (
+    "Scale can harm TIES more than FT + Merge (figure 11, appendix C). Here TIES keeps 20% of the entries, its "
+    "authors' value, and its scale is 1, as appendix B rescales no merge."
 )
+EXPERIMENT = Experiment("fig11", Kind.FIGURE, _TITLE, _PAPER_FOUND, {"clients": 100}, measure, draw, found)

@@ -1,17 +1,13 @@
 """Figure 12: TIES over its density and the number of models merged."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from fedsift.core.task_vectors import Vector
 from fedsift.studies.report.drawing import COLOURS
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, means, verdict
-from fedsift.studies.reproduction.figure_style import legend, plot, score_axis, style
+from fedsift.studies.reproduction.figure_style import Figure, legend, panel_of, plot, score_axis, style
 from fedsift.studies.reproduction.merges import FT_MERGED, TIES_MERGED, Request, mean_of, scores_of_groups, ties_of
 from fedsift.studies.training_cache import TrainingCache
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _DENSITIES = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 _DOTTED = (0, (1, 1))
@@ -41,13 +37,11 @@ def measure(cache: TrainingCache) -> Result:
     return {"series": series, "numbers": numbers}
 
 
-def draw(result: Result, figure: "Figure") -> None:
+def draw(result: Result, figure: Figure) -> None:
     """A line over the density for each number merged, FT + Merge dotted."""
     axes = figure.subplots()
-    ties = [each for each in result["series"] if each["panel"] == TIES_MERGED]
-    merged = [each for each in result["series"] if each["panel"] == FT_MERGED]
-    plot(axes, ties)
-    for place, each in enumerate(merged):
+    plot(axes, panel_of(result, TIES_MERGED)["series"])
+    for place, each in enumerate(panel_of(result, FT_MERGED)["series"]):
         look = style(each["name"], place) | {"linestyle": _DOTTED, "marker": ""}
         axes.plot(each["x"], each["y"], linewidth=1, **look)
     axes.plot([], [], linewidth=1, linestyle=_DOTTED, color=COLOURS["muted"], label=f"{FT_MERGED} of as many")
@@ -59,7 +53,7 @@ def draw(result: Result, figure: "Figure") -> None:
 
 def found(result: Result) -> str:
     """Hold what trimming gains with the most models merged against what it gains with one."""
-    ties = [each["y"] for each in result["series"] if each["panel"] == TIES_MERGED]
+    ties = [each["y"] for each in panel_of(result, TIES_MERGED)["series"]]
     # The last density trims nothing. Adding 0 makes 0 of -0.
     gains = [round(max(scores[:-1]) - scores[-1], 3) + 0.0 for scores in (ties[0], ties[-1])]
     few, many = result["numbers"][0], result["numbers"][-1]
@@ -70,16 +64,9 @@ def found(result: Result) -> str:
     )
 
 
-EXPERIMENT = Experiment(
-    name="fig12",
-    kind=Kind.FIGURE,
-    title=f"Figure 12: {TIES_MERGED} over its density and the number of models merged",
-    paper_found=(
-        "Trimming tends to help more the more models are merged, but in most settings it harms the single models by "
-        "more than fewer sign conflicts gain (figure 12, appendix C)."
-    ),
-    defaults={"clients": 100},
-    measure=measure,
-    draw=draw,
-    found=found,
+_TITLE = f"Figure 12: {TIES_MERGED} over its density and the number of models merged"
+_PAPER_FOUND = (
+    "Trimming tends to help more the more models are merged, but in most settings it harms the single models by "
+    "more than fewer sign conflicts gain (figure 12, appendix C)."
 )
+EXPERIMENT = Experiment("fig12", Kind.FIGURE, _TITLE, _PAPER_FOUND, {"clients": 100}, measure, draw, found)

@@ -1,27 +1,21 @@
 """Figure 13: the merges without masks, with all clients merged."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from fedsift.core.task_vectors import Vector
 from fedsift.studies.reproduction.experiment import SIMILAR, Experiment, Kind, Result, means, verdict
-from fedsift.studies.reproduction.figure_style import bars, legend, reference
+from fedsift.studies.reproduction.figure_style import Figure, bars, legend, reference
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MERGED,
     TIES_MERGED,
     ZERO_SHOT,
-    Request,
     compared_merge,
     mean_of,
-    scores_of,
+    scores_of_clients,
     sift_merge,
 )
 from fedsift.studies.training_cache import TrainingCache
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _MERGED = "merged"
 
@@ -34,23 +28,21 @@ def measure(cache: TrainingCache) -> Result:
     merged = mean_of(cache, clients, tuned)
     sift = sift_merge(cache, cache.config, clients, magnitudes).merged()
 
-    def requests() -> Iterator[Request]:
-        for client_id in clients:
-            served = ties.served(client_id)
-            yield client_id, {ZERO_SHOT: None, FT_MERGED: merged, TIES_MERGED: served, SIFT_MERGED: sift}
+    def served(client_id: str) -> dict[str, Vector | None]:
+        own = ties.served(client_id)
+        return {ZERO_SHOT: None, FT_MERGED: merged, TIES_MERGED: own, SIFT_MERGED: sift}
 
-    scores = scores_of(cache, requests(), len(clients))
+    scores = scores_of_clients(cache, clients, served)
     zero = float(np.mean(scores.pop(ZERO_SHOT)))
     series = [means(name, [_MERGED], [of_clients]) for name, of_clients in scores.items()]
     return {"series": series, "zero_shot": zero, "chosen": {TIES_MERGED: ties.chosen}}
 
 
-def draw(result: Result, figure: "Figure") -> None:
+def draw(result: Result, figure: Figure) -> None:
     """A bar each."""
     axes = figure.subplots()
-    bars(
-        axes, [{**each, "x": [each["name"]]} for each in result["series"]], [each["name"] for each in result["series"]]
-    )
+    names = [each["name"] for each in result["series"]]
+    bars(axes, [{**each, "x": [each["name"]]} for each in result["series"]], names)
     reference(axes, result["zero_shot"], ZERO_SHOT)
     axes.set_ylim(bottom=0)
     axes.set_ylabel(f"mean {result['metric']}")
@@ -68,16 +60,9 @@ def found(result: Result) -> str:
     )
 
 
-EXPERIMENT = Experiment(
-    name="fig13",
-    kind=Kind.FIGURE,
-    title=f"Figure 13: {TIES_MERGED}, {FT_MERGED} and {SIFT_MERGED} with all clients merged",
-    paper_found=(
-        "TIES and SIFT + Merge both reduce sign conflicts, which does not change the quality of the merged model much "
-        "(figure 13, appendix C, 500 models)."
-    ),
-    defaults={"clients": 100},
-    measure=measure,
-    draw=draw,
-    found=found,
+_TITLE = f"Figure 13: {TIES_MERGED}, {FT_MERGED} and {SIFT_MERGED} with all clients merged"
+_PAPER_FOUND = (
+    "TIES and SIFT + Merge both reduce sign conflicts, which does not change the quality of the merged model much "
+    "(figure 13, appendix C, 500 models)."
 )
+EXPERIMENT = Experiment("fig13", Kind.FIGURE, _TITLE, _PAPER_FOUND, {"clients": 100}, measure, draw, found)

@@ -1,10 +1,9 @@
 """Figure 3: the score against the number of models merged."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, curves, series_of, verdict
-from fedsift.studies.reproduction.figure_style import COLUMN, counts, legend, plot, reference, score_axis
+from fedsift.studies.reproduction.figure_style import COLUMN, Figure, counts, legend, plot, reference, score_axis
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MASKED,
@@ -20,9 +19,6 @@ from fedsift.studies.reproduction.merges import (
 )
 from fedsift.studies.training_cache import TrainingCache
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 
 def measure(cache: TrainingCache) -> Result:
     """Merge groups of 1, 2, 5, ... clients, and all."""
@@ -31,15 +27,14 @@ def measure(cache: TrainingCache) -> Result:
     def served(group: Sequence[str]) -> Iterator[Request]:
         merged, sift = mean_of(cache, group, tuned), sift_merges(cache, group, magnitudes)
         for client_id in group:
-            own = magnitudes(client_id)
-            yield client_id, {FT_MERGED: merged, **{name: merge.served(own) for name, merge in sift.items()}}
+            yield client_id, {FT_MERGED: merged, **sift.served(magnitudes(client_id))}
 
     numbers = numbers_merged(len(cache.clients))
     points = [scores_of_groups(cache, number, served) for number in numbers]
     return {"series": curves(numbers, points), "zero_shot": zero_shot(cache)}
 
 
-def draw(result: Result, figure: "Figure") -> None:
+def draw(result: Result, figure: Figure) -> None:
     """FT + Merge on the left, SIFT-Masks on the right, over the number merged."""
     figure.set_size_inches(2 * COLUMN, 2.5)
     left, right = figure.subplots(1, 2, sharey=True)
@@ -66,16 +61,9 @@ def found(result: Result) -> str:
     )
 
 
-EXPERIMENT = Experiment(
-    name="fig3",
-    kind=Kind.FIGURE,
-    title="Figure 3: score against the number of models merged",
-    paper_found=(
-        "FT + Merge gets worse with every model merged, on TOFU down to zero-shot at 200; SIFT-Masks suffers much less "
-        "from scale and keeps 99% there (figure 3, section 4.1)."
-    ),
-    defaults={"clients": 100},
-    measure=measure,
-    draw=draw,
-    found=found,
+_TITLE = "Figure 3: score against the number of models merged"
+_PAPER_FOUND = (
+    "FT + Merge gets worse with every model merged, on TOFU down to zero-shot at 200; SIFT-Masks suffers much less "
+    "from scale and keeps 99% there (figure 3, section 4.1)."
 )
+EXPERIMENT = Experiment("fig3", Kind.FIGURE, _TITLE, _PAPER_FOUND, {"clients": 100}, measure, draw, found)

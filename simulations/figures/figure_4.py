@@ -1,10 +1,8 @@
 """Figure 4: local, merged and masked models, of plain fine-tuning (FT) and of sign-fixed tuning (SIFT)."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from fedsift.core.task_vectors import Vector
 from fedsift.studies.reproduction.experiment import (
     SIMILAR,
     Experiment,
@@ -15,7 +13,7 @@ from fedsift.studies.reproduction.experiment import (
     series_of,
     verdict,
 )
-from fedsift.studies.reproduction.figure_style import bars, legend, reference, score_axis
+from fedsift.studies.reproduction.figure_style import Figure, bars, legend, reference, score_axis
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MASKED,
@@ -23,19 +21,16 @@ from fedsift.studies.reproduction.merges import (
     SIFT_PUBLISHED,
     TALL_MASKED,
     ZERO_SHOT,
-    Request,
     compared_merge,
     mean_of,
     note_published,
-    scores_of,
+    scores_of_clients,
     sift_merges,
 )
 from fedsift.studies.training_cache import TrainingCache
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 _FT, _SIFT, _MASKED = "FT", "SIFT", "masked"
+_KINDS = ("local", "merged", _MASKED)
 _FT_LOCAL, _SIFT_LOCAL = "FT, local", "SIFT, local"
 
 
@@ -46,42 +41,30 @@ def measure(cache: TrainingCache) -> Result:
     tall = compared_merge("tall-masks", cache, cache.clients)
     ft_merged, sift_merged = mean_of(cache, cache.clients, tuned), sift[SIFT_MASKED].merged()
 
-    def requests() -> Iterator[Request]:
-        for client_id in cache.clients:
-            own = magnitudes(client_id)
-            yield (
-                client_id,
-                {
-                    ZERO_SHOT: None,
-                    _FT_LOCAL: tuned(client_id),
-                    _SIFT_LOCAL: own * cache.signs,
-                    FT_MERGED: ft_merged,
-                    SIFT_MERGED: sift_merged,
-                    TALL_MASKED: tall.served(client_id),
-                    **{name: merge.served(own) for name, merge in sift.items()},
-                },
-            )
+    def served(client_id: str) -> dict[str, Vector | None]:
+        own = magnitudes(client_id)
+        local = {ZERO_SHOT: None, _FT_LOCAL: tuned(client_id), _SIFT_LOCAL: own * cache.signs}
+        merged = {FT_MERGED: ft_merged, SIFT_MERGED: sift_merged, TALL_MASKED: tall.served(client_id)}
+        return local | merged | sift.served(own)
 
-    scores = scores_of(cache, requests(), len(cache.clients))
-    kinds = ["local", "merged", _MASKED]
+    scores = scores_of_clients(cache, cache.clients, served)
     series = [
-        means(_FT, kinds, [scores[name] for name in (_FT_LOCAL, FT_MERGED, TALL_MASKED)]),
-        means(_SIFT, kinds, [scores[name] for name in (_SIFT_LOCAL, SIFT_MERGED, SIFT_MASKED)]),
+        means(_FT, _KINDS, [scores[name] for name in (_FT_LOCAL, FT_MERGED, TALL_MASKED)]),
+        means(_SIFT, _KINDS, [scores[name] for name in (_SIFT_LOCAL, SIFT_MERGED, SIFT_MASKED)]),
     ]
     if SIFT_PUBLISHED in scores:
         series.append(means(SIFT_PUBLISHED, [_MASKED], [scores[SIFT_PUBLISHED]]))
     return {"series": series, "zero_shot": float(np.mean(scores[ZERO_SHOT])), "chosen": {TALL_MASKED: tall.chosen}}
 
 
-def draw(result: Result, figure: "Figure") -> None:
+def draw(result: Result, figure: Figure) -> None:
     """Bars: local, merged, masked."""
     axes = figure.subplots()
-    kinds = ["local", "merged", _MASKED]
-    bars(axes, result["series"], kinds)
-    axes.set_xticks(range(len(kinds)), ["local", "merged", f"masked\n(FT: {TALL_MASKED})"])
+    bars(axes, result["series"], _KINDS)
+    axes.set_xticks(range(len(_KINDS)), ["local", "merged", f"masked\n(FT: {TALL_MASKED})"])
     score_axis(axes, result)
     reference(axes, result["zero_shot"], ZERO_SHOT)
-    legend(figure, axes, columns=2)
+    legend(figure, axes)
 
 
 def found(result: Result) -> str:
@@ -97,16 +80,9 @@ def found(result: Result) -> str:
     )
 
 
-EXPERIMENT = Experiment(
-    name="fig4",
-    kind=Kind.FIGURE,
-    title="Figure 4: local, merged and masked models",
-    paper_found=(
-        "SIFT is about as good as FT, local or merged; what helps is its masks, made from local data alone: SIFT-Masks "
-        "is competitive with TALL-masks, or better (figure 4, section 4.1)."
-    ),
-    defaults={"clients": 100},
-    measure=measure,
-    draw=draw,
-    found=found,
+_TITLE = "Figure 4: local, merged and masked models"
+_PAPER_FOUND = (
+    "SIFT is about as good as FT, local or merged; what helps is its masks, made from local data alone: SIFT-Masks "
+    "is competitive with TALL-masks, or better (figure 4, section 4.1)."
 )
+EXPERIMENT = Experiment("fig4", Kind.FIGURE, _TITLE, _PAPER_FOUND, {"clients": 100}, measure, draw, found)

@@ -1,28 +1,24 @@
 """Figure 5: each client's distance from the served to its local model, against the score of what it is served."""
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from fedsift.core.task_vectors import Vector
 from fedsift.studies.reproduction.experiment import SIMILAR, Experiment, Kind, Result, series_of, verdict
-from fedsift.studies.reproduction.figure_style import legend, plot, score_axis
+from fedsift.studies.reproduction.figure_style import Figure, legend, plot, score_axis
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MASKED,
     SIFT_MERGED,
-    Request,
     held_against_paper,
     mean_of,
     note_published,
-    scores_of,
+    scores_of_clients,
     sift_merges,
 )
 from fedsift.studies.training_cache import TrainingCache
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 def measure(cache: TrainingCache) -> Result:
@@ -33,18 +29,16 @@ def measure(cache: TrainingCache) -> Result:
     ft_merged, sift_merged = mean_of(cache, clients, tuned), sift[SIFT_MASKED].merged()
     distances: dict[str, dict[str, float]] = {}
 
-    def requests() -> Iterator[Request]:
-        for client_id in clients:
-            own, ft_local = magnitudes(client_id), tuned(client_id)
-            served: dict[str, Vector] = {FT_MERGED: ft_merged, SIFT_MERGED: sift_merged}
-            served |= {name: merge.served(own) for name, merge in sift.items()}
-            distances[client_id] = {
-                name: float(np.linalg.norm(vector - (ft_local if name == FT_MERGED else own * cache.signs)))
-                for name, vector in served.items()
-            }
-            yield client_id, served
+    def served(client_id: str) -> dict[str, Vector]:
+        own, ft_local = magnitudes(client_id), tuned(client_id)
+        vectors = {FT_MERGED: ft_merged, SIFT_MERGED: sift_merged, **sift.served(own)}
+        distances[client_id] = {
+            name: float(np.linalg.norm(vector - (ft_local if name == FT_MERGED else own * cache.signs)))
+            for name, vector in vectors.items()
+        }
+        return vectors
 
-    scores = scores_of(cache, requests(), len(clients))
+    scores = scores_of_clients(cache, clients, served)
     series = [
         {"name": name, "x": [distances[client_id][name] for client_id in clients], "y": of_clients}
         for name, of_clients in scores.items()
@@ -52,7 +46,7 @@ def measure(cache: TrainingCache) -> Result:
     return {"series": series, "points": clients}
 
 
-def draw(result: Result, figure: "Figure") -> None:
+def draw(result: Result, figure: Figure) -> None:
     """Distance against score."""
     axes = figure.subplots()
     plot(axes, result["series"], linestyle="none", alpha=0.6, markeredgewidth=0)
@@ -80,16 +74,9 @@ def found(result: Result) -> str:
     )
 
 
-EXPERIMENT = Experiment(
-    name="fig5",
-    kind=Kind.FIGURE,
-    title="Figure 5: distance to the local model against score, a point a client",
-    paper_found=(
-        "SIFT + Merge lies nearer to the local models than FT + Merge, which does not in itself improve accuracy; only "
-        "the masks do (figure 5, section 4.1, 100 clients of Sent140)."
-    ),
-    defaults={"clients": 100},
-    measure=measure,
-    draw=draw,
-    found=found,
+_TITLE = "Figure 5: distance to the local model against score, a point a client"
+_PAPER_FOUND = (
+    "SIFT + Merge lies nearer to the local models than FT + Merge, which does not in itself improve accuracy; only "
+    "the masks do (figure 5, section 4.1, 100 clients of Sent140)."
 )
+EXPERIMENT = Experiment("fig5", Kind.FIGURE, _TITLE, _PAPER_FOUND, {"clients": 100}, measure, draw, found)

@@ -1,26 +1,22 @@
 """Figure 6: what unlearning one client costs, against the score of what members are served."""
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
+from fedsift.core.task_vectors import Vector
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, means, series_of, verdict
-from fedsift.studies.reproduction.figure_style import COLUMN, legend, plot, score_axis
+from fedsift.studies.reproduction.figure_style import COLUMN, Figure, legend, plot, score_axis
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MASKED,
     TALL_MASKED,
-    Request,
     compared_merge,
     held_against_paper,
     note_published,
-    scores_of,
+    scores_of_clients,
     sift_merges,
 )
 from fedsift.studies.training_cache import TrainingCache
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _CENTRAL = METHODS["central-ft"].title
 _CENTRAL_STEPS = (50, 100, 200, 400, 800)  # appendix B: up to 800; and before these, as many as a client has
@@ -41,25 +37,18 @@ def measure(cache: TrainingCache) -> Result:
         merges[merge.title] = merge
         costs[merge.title] = METHODS[name].cost(len(clients)) * own_steps
 
-    def requests() -> Iterator[Request]:
-        for client_id in clients:
-            own = magnitudes(client_id)
-            yield (
-                client_id,
-                {
-                    **{str(number): vector for number, vector in zip(steps, central, strict=True)},
-                    **{name: merge.served(own) for name, merge in sift.items()},
-                    **{name: merge.served(client_id) for name, merge in merges.items()},
-                },
-            )
+    def served(client_id: str) -> dict[str, Vector]:
+        by_steps = {str(number): vector for number, vector in zip(steps, central, strict=True)}
+        by_method = {name: merge.served(client_id) for name, merge in merges.items()}
+        return by_steps | sift.served(magnitudes(client_id)) | by_method
 
-    scores = scores_of(cache, requests(), len(clients))
+    scores = scores_of_clients(cache, clients, served)
     series = [means(_CENTRAL, steps, [scores[str(number)] for number in steps])]
     series += [means(name, [cost], [scores[name]]) for name, cost in costs.items()]
     return {"series": series, "chosen": {name: merge.chosen for name, merge in merges.items() if merge.chosen}}
 
 
-def draw(result: Result, figure: "Figure") -> None:
+def draw(result: Result, figure: Figure) -> None:
     """Steps of a removal, on a logarithmic axis, against score."""
     from matplotlib.ticker import LogLocator
 
@@ -101,17 +90,10 @@ def found(result: Result) -> str:
     )
 
 
-EXPERIMENT = Experiment(
-    name="fig6",
-    kind=Kind.FIGURE,
-    title="Figure 6: cost of unlearning one client against score",
-    paper_found=(
-        "SIFT-Masks costs as little as FT + Merge, 20 steps, and improves on the trade-off of cost and accuracy that "
-        "Central FT has over its number of steps; TALL-masks, EMR-merging and TIES train everybody else again, 9980 "
-        "steps (figure 6, section 4.2)."
-    ),
-    defaults={"clients": 100},
-    measure=measure,
-    draw=draw,
-    found=found,
+_TITLE = "Figure 6: cost of unlearning one client against score"
+_PAPER_FOUND = (
+    "SIFT-Masks costs as little as FT + Merge, 20 steps, and improves on the trade-off of cost and accuracy that "
+    "Central FT has over its number of steps; TALL-masks, EMR-merging and TIES train everybody else again, 9980 "
+    "steps (figure 6, section 4.2)."
 )
+EXPERIMENT = Experiment("fig6", Kind.FIGURE, _TITLE, _PAPER_FOUND, {"clients": 100}, measure, draw, found)

@@ -1,26 +1,21 @@
 """Figure 7: the score against the number of steps that clients tune for."""
 
 import dataclasses
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from fedsift.core.task_vectors import Vector
 from fedsift.studies.reproduction.experiment import SIMILAR, Experiment, Kind, Result, curves, series_of, verdict
-from fedsift.studies.reproduction.figure_style import legend, plot, score_axis
+from fedsift.studies.reproduction.figure_style import Figure, legend, plot, score_axis
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MASKED,
     SIFT_MERGED,
-    Request,
     held_against_paper,
     mean_of,
     note_published,
-    scores_of,
+    scores_of_clients,
     sift_merges,
 )
 from fedsift.studies.training_cache import TrainingCache
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _STEPS = (5, 10, 15, 20, 25, 30)
 
@@ -37,15 +32,13 @@ def _scores(cache: TrainingCache, steps: int) -> dict[str, list[float]]:
     sift = sift_merges(cache, clients, magnitudes, dataclasses.replace(cache.config, steps=steps))
     ft_merged, sift_merged = mean_of(cache, clients, tuned), sift[SIFT_MASKED].merged()
 
-    def requests() -> Iterator[Request]:
-        for client_id in clients:
-            served = {name: merge.served(magnitudes(client_id)) for name, merge in sift.items()}
-            yield client_id, {FT_MERGED: ft_merged, SIFT_MERGED: sift_merged, **served}
+    def served(client_id: str) -> dict[str, Vector]:
+        return {FT_MERGED: ft_merged, SIFT_MERGED: sift_merged, **sift.served(magnitudes(client_id))}
 
-    return scores_of(cache, requests(), len(clients))
+    return scores_of_clients(cache, clients, served)
 
 
-def draw(result: Result, figure: "Figure") -> None:
+def draw(result: Result, figure: Figure) -> None:
     """Lines over the steps."""
     axes = figure.subplots()
     plot(axes, result["series"])
@@ -65,22 +58,14 @@ def found(result: Result) -> str:
     published = note_published(result, f"{kept[ten]:.3f} and {kept[twenty]:.3f}")
     return (
         f"{verdict(holds)}: {SIFT_MASKED} scores {masked[ten]:.3f} after 10 steps and {masked[twenty]:.3f} after "
-        f"20{published}; "
-        f"{FT_MERGED} has {merged[ten]:.3f} and {merged[twenty]:.3f}. After 5 steps {SIFT_MERGED} has "
+        f"20{published}; {FT_MERGED} has {merged[ten]:.3f} and {merged[twenty]:.3f}. After 5 steps {SIFT_MERGED} has "
         f"{unmasked[0]:.3f}, {FT_MERGED} {merged[0]:.3f}."
     )
 
 
-EXPERIMENT = Experiment(
-    name="fig7",
-    kind=Kind.FIGURE,
-    title="Figure 7: score against steps a client",
-    paper_found=(
-        "10 steps a client are about as good as 20; the sign constraint slows training down a little, seen at 5 steps; "
-        "for the same steps SIFT-Masks is always better than FT + Merge (figure 7, section 4.2)."
-    ),
-    defaults={"clients": 40},
-    measure=measure,
-    draw=draw,
-    found=found,
+_TITLE = "Figure 7: score against steps a client"
+_PAPER_FOUND = (
+    "10 steps a client are about as good as 20; the sign constraint slows training down a little, seen at 5 steps; "
+    "for the same steps SIFT-Masks is always better than FT + Merge (figure 7, section 4.2)."
 )
+EXPERIMENT = Experiment("fig7", Kind.FIGURE, _TITLE, _PAPER_FOUND, {"clients": 40}, measure, draw, found)

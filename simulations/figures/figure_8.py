@@ -3,27 +3,23 @@
 The merges are walked down by subtraction, as the server does it. Who left is served the merged model without a mask.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from fedsift.core.seeds import derive_seed
 from fedsift.strategies.fine_tune_merge import Mean
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, curves, has_series, series_of, verdict
-from fedsift.studies.reproduction.figure_style import legend, plot, reference, score_axis
+from fedsift.studies.reproduction.figure_style import Figure, legend, panel_of, plot, reference, score_axis
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MASKED,
     SIFT_PUBLISHED,
     ZERO_SHOT,
     Request,
-    SiftMerge,
+    SiftMerges,
     Trainings,
     sift_merges,
 )
 from fedsift.studies.training_cache import TrainingCache
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _HELD_IN, _HELD_OUT = "held-in", "held-out"
 _LAST = (5, 2, 1)  # members, where most changes
@@ -37,11 +33,9 @@ def measure(cache: TrainingCache) -> Result:
     sift, mean = sift_merges(cache, order, magnitudes), Mean(cache.size)
     for client_id in order:
         mean.add(task_vectors(client_id))
-    numbers = sorted(
-        {clients * tenth // 10 for tenth in range(11)} | {clients - left for left in _LAST if left < clients}
-    )
-    held_in, held_out = [], []
-    gone = 0
+    last = {clients - left for left in _LAST if left < clients}
+    numbers = sorted({clients * tenth // 10 for tenth in range(11)} | last)
+    held_in, held_out, gone = [], [], 0
     for number in numbers:
         for client_id in order[gone:number]:
             for merge in sift.values():
@@ -58,7 +52,7 @@ def measure(cache: TrainingCache) -> Result:
 
 
 def _requests(
-    order: Sequence[str], gone: int, sift: Mapping[str, SiftMerge], mean: Mean, magnitudes: Trainings
+    order: Sequence[str], gone: int, sift: SiftMerges, mean: Mean, magnitudes: Trainings
 ) -> Iterator[Request]:
     """What all clients are served when the first `gone` have left."""
     without_mask = {name: merge.merged() for name, merge in sift.items()}
@@ -66,14 +60,14 @@ def _requests(
     for client_id in order[:gone]:
         yield client_id, without_mask | merged
     for client_id in order[gone:]:
-        yield client_id, {name: merge.served(magnitudes(client_id)) for name, merge in sift.items()} | merged
+        yield client_id, sift.served(magnitudes(client_id)) | merged
 
 
-def draw(result: Result, figure: "Figure") -> None:
+def draw(result: Result, figure: Figure) -> None:
     """Held-out beside held-in, with one score axis."""
     panels = figure.subplots(1, 2, sharey=True)
     for axes, panel in zip(panels, (_HELD_OUT, _HELD_IN), strict=True):
-        plot(axes, [each for each in result["series"] if each["panel"] == panel])
+        plot(axes, panel_of(result, panel)["series"])
         reference(axes, result[ZERO_SHOT], ZERO_SHOT)
         axes.set_title(panel)
     figure.supxlabel("clients unlearned", fontsize="medium")
@@ -99,17 +93,10 @@ def found(result: Result) -> str:
     )
 
 
-EXPERIMENT = Experiment(
-    name="fig8",
-    kind=Kind.FIGURE,
-    title="Figure 8: held-out and held-in scores while clients leave",
-    paper_found=(
-        "Held-out, with those who left served the merged model, SIFT-Masks falls as clients are unlearned, down to "
-        "FT + Merge; held-in, on those who stay, it rises, since less interferes; with all unlearned everything is at "
-        "zero-shot (section 4.3, figure 8)."
-    ),
-    defaults={"clients": 100},
-    measure=measure,
-    draw=draw,
-    found=found,
+_TITLE = "Figure 8: held-out and held-in scores while clients leave"
+_PAPER_FOUND = (
+    "Held-out, with those who left served the merged model, SIFT-Masks falls as clients are unlearned, down to "
+    "FT + Merge; held-in, on those who stay, it rises, since less interferes; with all unlearned everything is at "
+    "zero-shot (section 4.3, figure 8)."
 )
+EXPERIMENT = Experiment("fig8", Kind.FIGURE, _TITLE, _PAPER_FOUND, {"clients": 100}, measure, draw, found)

@@ -1,17 +1,14 @@
 """Figure 9: client trainings added up over requests to leave, from the methods' formulas; nothing is trained."""
 
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fedsift.protocol.method import Cost
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, verdict
-from fedsift.studies.reproduction.figure_style import legend, plot
+from fedsift.studies.reproduction.figure_style import Figure, legend, plot
 from fedsift.studies.reproduction.merges import SIFT_MASKED
 from fedsift.studies.training_cache import TrainingCache
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _CENTRAL = METHODS["central-ft"]
 _SHARES = (1, 0.4, 0.2, 0.1)  # of the clients: X, with which Central FT begins
@@ -32,7 +29,7 @@ def _added_up(name: str, cost: Cost, members: int) -> dict[str, Any]:
     return {"name": name, "x": list(range(1, members + 1)), "y": list(trainings)}
 
 
-def draw(result: Result, figure: "Figure") -> None:
+def draw(result: Result, figure: Figure) -> None:
     """Lines over requests, on a logarithmic axis."""
     axes = figure.subplots()
     plot(axes, result["series"], marker="")
@@ -58,17 +55,10 @@ def found(result: Result) -> str:
     )
 
 
-EXPERIMENT = Experiment(
-    name="fig9",
-    kind=Kind.FIGURE,
-    title="Figure 9: client trainings over all requests to leave",
-    paper_found=(
-        "Removing all 500 clients one by one relearns 499 tasks with merging and about 125,000 with Central FT, 250 "
-        "times as many. Begun with X < 500 clients Central FT still costs X/2 to X times as much as merging, and takes "
-        "no more than X requests (section 4.3, figure 9)."
-    ),
-    defaults={"clients": 500},
-    measure=measure,
-    draw=draw,
-    found=found,
+_TITLE = "Figure 9: client trainings over all requests to leave"
+_PAPER_FOUND = (
+    "Removing all 500 clients one by one relearns 499 tasks with merging and about 125,000 with Central FT, 250 "
+    "times as many. Begun with X < 500 clients Central FT still costs X/2 to X times as much as merging, and takes "
+    "no more than X requests (section 4.3, figure 9)."
 )
+EXPERIMENT = Experiment("fig9", Kind.FIGURE, _TITLE, _PAPER_FOUND, {"clients": 500}, measure, draw, found)

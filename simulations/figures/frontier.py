@@ -5,7 +5,7 @@ Cost is in optimiser steps; those of merges are on a client's rows, those of Cen
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.quantisation import highest_level
@@ -14,7 +14,7 @@ from fedsift.core.task_vectors import Vector
 from fedsift.data.partition import partition_iid
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, means, verdict
-from fedsift.studies.reproduction.figure_style import legend, plot, score_axis
+from fedsift.studies.reproduction.figure_style import Figure, legend, plot, score_axis
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MASKED,
@@ -27,9 +27,6 @@ from fedsift.studies.reproduction.merges import (
     sift_merge,
 )
 from fedsift.studies.training_cache import TrainingCache
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _STEPS = (5, 10, 20, 40)  # of a client
 _BITS = (1, 4, 16)  # beside the configuration's, at its steps
@@ -63,8 +60,7 @@ def measure(cache: TrainingCache) -> Result:
     scores: dict[str, list[list[float]]] = {}
     for point in _points(cache):
         requests = ((client_id, {"": point.served(client_id)}) for client_id in cache.clients)
-        scored = scores_of(cache, requests, len(cache.clients))[""]
-        scores.setdefault(point.method, []).append(scored)
+        scores.setdefault(point.method, []).append(scores_of(cache, requests, len(cache.clients))[""])
         points.append({"method": point.method, "knobs": point.knobs, "cost": point.cost})
     series = []
     for method, each in scores.items():
@@ -116,9 +112,8 @@ def _sift_point(cache: TrainingCache, name: str, config: RunConfig) -> _Point:
 
 def _clusters(cache: TrainingCache, number: int) -> list[list[str]]:
     """Random clusters of equal size."""
-    places = partition_iid(
-        len(cache.clients), min(number, len(cache.clients)), derive_seed(cache.config.seed, "clusters")
-    )
+    clients = len(cache.clients)
+    places = partition_iid(clients, min(number, clients), derive_seed(cache.config.seed, "clusters"))
     return [[cache.clients[place] for place in each] for each in places.values()]
 
 
@@ -140,12 +135,12 @@ def _central_points(cache: TrainingCache, name: str, number: int, all_steps: Seq
         yield _Point(METHODS[name].title, f"steps {steps}, clusters {number}", steps, served.__getitem__)
 
 
-def draw(result: Result, figure: "Figure") -> None:
+def draw(result: Result, figure: Figure) -> None:
     """Steps of a removal, on a logarithmic axis, against score; a line joins the frontier."""
     figure.set_size_inches(figure.get_figwidth(), 3.1)
     axes = figure.subplots()
     *methods, frontier = result["series"]
-    axes.step(frontier["x"], frontier["y"], where="post", label=_FRONTIER, **_RING)
+    axes.step(frontier["x"], frontier["y"], where="post", label=_FRONTIER, zorder=1, **_RING)
     plot(axes, [{key: each[key] for key in ("name", "x", "y")} for each in methods], linestyle="")
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:,.0f}")
@@ -162,8 +157,7 @@ def found(result: Result) -> str:
     ours = max(point["score"] for point in points if point["method"] == judged)
     rivals = [point["score"] for point in points if point["method"] not in sift and point["cost"] <= most]
     told = "; ".join(
-        f"{point['method']} ({point['knobs']}) {point['score']:.3f} for {point['cost']:,}"
-        for point in result[_FRONTIER]
+        f"{each['method']} ({each['knobs']}) {each['score']:.3f} for {each['cost']:,}" for each in result[_FRONTIER]
     )
     dearest = max(points, key=lambda point: point["cost"])
     return (
@@ -173,17 +167,10 @@ def found(result: Result) -> str:
     )
 
 
-EXPERIMENT = Experiment(
-    name="frontier",
-    kind=Kind.QUESTION,
-    title="Score against the cost of a removal, over the methods' own knobs",
-    paper_found=(
-        "SIFT-Masks improves on the trade-off of cost and accuracy: as cheap to unlearn as merging, and where clients "
-        "differ as good as Central FT or better; masks that need the merged model cost several times Central FT "
-        "(figures 1 and 6, section 4.2)."
-    ),
-    defaults={"clients": 50},
-    measure=measure,
-    draw=draw,
-    found=found,
+_TITLE = "Score against the cost of a removal, over the methods' own knobs"
+_PAPER_FOUND = (
+    "SIFT-Masks improves on the trade-off of cost and accuracy: as cheap to unlearn as merging, and where clients "
+    "differ as good as Central FT or better; masks that need the merged model cost several times Central FT "
+    "(figures 1 and 6, section 4.2)."
 )
+EXPERIMENT = Experiment("frontier", Kind.QUESTION, _TITLE, _PAPER_FOUND, {"clients": 50}, measure, draw, found)

@@ -5,7 +5,7 @@ at 1 all hold the same rows. Which rows are replaced is drawn by client, and a c
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from fedsift.core.task_vectors import Vector
 from fedsift.data.loading import load_dataset
 from fedsift.strategies.registry import METHODS
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, curves, series_of, verdict
-from fedsift.studies.reproduction.figure_style import legend, plot, score_axis
+from fedsift.studies.reproduction.figure_style import Figure, legend, panel_of, plot, score_axis
 from fedsift.studies.reproduction.further_clients import further_clients
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
@@ -29,9 +29,6 @@ from fedsift.studies.reproduction.merges import (
     sift_merges,
 )
 from fedsift.studies.training_cache import TrainingCache
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _OVERLAPS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 _PARTS = (4, 2, 1)  # the clients are merged in groups of T/4, T/2 and T
@@ -64,11 +61,8 @@ def measure(cache: TrainingCache) -> Result:
             differ = [_heterogeneity(group, task_vectors) for group in dealt]
             measures = {name: float(np.mean([each[name] for each in differ])) for name in _MEASURES}
             rows.append({"clients": size, "overlap": overlap, **gains, **measures})
-    correlations = {
-        gain: {name: _correlation(rows, name, gain) for name in _MEASURES}
-        for gain in rows[-1]
-        if gain.startswith(_OVER)
-    }
+    gains_of_all = [key for key in rows[-1] if key.startswith(_OVER)]
+    correlations = {gain: {name: _correlation(rows, name, gain) for name in _MEASURES} for gain in gains_of_all}
     best = max(_MEASURES, key=lambda name: abs(correlations[_OVER_MERGED][name]))
     series = [{"panel": _SCORE, **each} for each in curves(_OVERLAPS, points)]
     for size in sizes:
@@ -115,8 +109,7 @@ def _requests(
 ) -> Iterator[Request]:
     sift, merged = sift_merges(cache, group, magnitudes), mean_of(cache, group, task_vectors)
     for client_id in group:
-        served = {name: merge.served(magnitudes(client_id)) for name, merge in sift.items()}
-        yield client_id, {**served, FT_MERGED: merged, **rivals}
+        yield client_id, {**sift.served(magnitudes(client_id)), FT_MERGED: merged, **rivals}
 
 
 def _heterogeneity(clients: Sequence[str], task_vectors: Trainings) -> dict[str, float]:
@@ -144,16 +137,16 @@ def _correlation(rows: Sequence[dict[str, Any]], measure: str, gain: str) -> flo
     return float(np.corrcoef(pairs.T)[0, 1]) if len(pairs) > 1 and pairs.std(axis=0).all() else 0.0
 
 
-def draw(result: Result, figure: "Figure") -> None:
+def draw(result: Result, figure: Figure) -> None:
     """Scores over the overlap, and below them the gain over what tells it best."""
     figure.set_size_inches(figure.get_figwidth(), 4.6)
     top, bottom = figure.subplots(2, 1)
-    scores, gains = ([each for each in result["series"] if each["panel"] == panel] for panel in (_SCORE, _GAIN))
-    plot(top, scores)
+    scores, gains = (panel_of(result, panel) for panel in (_SCORE, _GAIN))
+    plot(top, scores["series"])
     top.set_xlabel("rows taken from a common client")
     top.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-    score_axis(top, {**result, "series": scores})
-    plot(bottom, gains, linestyle="")
+    score_axis(top, scores)
+    plot(bottom, gains["series"], linestyle="")
     bottom.set_xlabel(f"how task vectors differ: {result['best']}")
     bottom.set_ylabel(f"{SIFT_MASKED} {_OVER_MERGED}")
     bottom.legend(frameon=False)
@@ -181,17 +174,10 @@ def found(result: Result) -> str:
     )
 
 
-EXPERIMENT = Experiment(
-    name="heterogeneity",
-    kind=Kind.QUESTION,
-    title="What masks gain when clients share data",
-    paper_found=(
-        "Merging is most helpful where data are heterogeneous: SIFT-Masks beats Central FT on Reddit, and cannot reach "
-        "it on StackOverflow, whose clients are alike; on TOFU Central FT gets there, but slowly (section 4.2, figure "
-        "6). No measure of heterogeneity is given."
-    ),
-    defaults={"clients": 20},
-    measure=measure,
-    draw=draw,
-    found=found,
+_TITLE = "What masks gain when clients share data"
+_PAPER_FOUND = (
+    "Merging is most helpful where data are heterogeneous: SIFT-Masks beats Central FT on Reddit, and cannot reach "
+    "it on StackOverflow, whose clients are alike; on TOFU Central FT gets there, but slowly (section 4.2, figure "
+    "6). No measure of heterogeneity is given."
 )
+EXPERIMENT = Experiment("heterogeneity", Kind.QUESTION, _TITLE, _PAPER_FOUND, {"clients": 20}, measure, draw, found)

@@ -5,39 +5,30 @@ which setting is best. What that setting is worth, the second half tells, on whi
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.contribution import quantise
 from fedsift.core.errors import BadInput
+from fedsift.core.task_vectors import Vector
 from fedsift.learning.tuning_settings import TuningSettings
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, means
-from fedsift.studies.reproduction.figure_style import dots, legend
-from fedsift.studies.reproduction.merges import Request, SiftMerge, Trainings, scores_of
+from fedsift.studies.reproduction.figure_style import Figure, dots, legend, panel_of
+from fedsift.studies.reproduction.merges import SiftMerge, Trainings, scores_of_clients
 from fedsift.studies.training_cache import TrainingCache
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 class Setting(NamedTuple):
-    """A grid, and a tuning for it.
-
-    Attributes:
-        levels, threshold: of the grid.
-        max_factor: max_magnitude as a multiple of lr * steps.
-        commit_share: share of the steps that run on the quantised model.
-        betas: Adam's.
-    """
+    """A grid of levels and a threshold, and a tuning for it."""
 
     levels: int
     threshold: float
-    max_factor: float
-    commit_share: float
-    betas: tuple[float, float]
+    max_factor: float  # max_magnitude as a multiple of lr * steps
+    commit_share: float  # share of the steps that run on the quantised model
+    betas: tuple[float, float]  # Adam's
 
     def of(self, config: RunConfig) -> RunConfig:
         """The configuration with this setting."""
@@ -112,18 +103,14 @@ def _measured(
         merge.sums.add(upload)
         kept.append(upload.nonzero / cache.size)
         uploaded.append(len(upload.to_bytes()) / cache.size)
-    scores = scores_of(cache, _requests(cache, merge, clients, magnitudes), len(clients))
-    return scores, {_KEPT: float(np.mean(kept)), _BYTES: float(np.mean(uploaded))}
-
-
-def _requests(
-    cache: TrainingCache, merge: SiftMerge, clients: Sequence[str], magnitudes: Trainings
-) -> Iterator[Request]:
     merged = merge.merged()
-    for client_id in clients:
+
+    def served(client_id: str) -> dict[str, Vector]:
         quantised = quantise(magnitudes(client_id), merge.terms)
-        own = (quantised.contribution.levels() * merge.terms.grid.step).astype(np.float32) * cache.signs
-        yield client_id, {_OWN: own, _BY_SUMS: merge.served_quantised(quantised), _MERGED: merged}
+        return {_OWN: merge.own(quantised), _BY_SUMS: merge.served_quantised(quantised), _MERGED: merged}
+
+    scores = scores_of_clients(cache, clients, served)
+    return scores, {_KEPT: float(np.mean(kept)), _BYTES: float(np.mean(uploaded))}
 
 
 def _label(setting: Setting, config: RunConfig) -> str:
@@ -133,9 +120,9 @@ def _label(setting: Setting, config: RunConfig) -> str:
     return f"{levels}, max x {setting.max_factor:g}{threshold}, {betas}, commit {config.tuning.commit_steps}"
 
 
-def draw(result: Result, figure: "Figure") -> None:
+def draw(result: Result, figure: Figure) -> None:
     """The half that is reported, a setting a row: scores, and beside them what is kept and uploaded."""
-    reported = {each["name"]: each for each in result["series"] if each["panel"] == _REPORTED}
+    reported = {each["name"]: each for each in panel_of(result, _REPORTED)["series"]}
     settings = reported[_OWN]["x"]
     figure.set_size_inches(6.6, 1 + 0.2 * len(settings))
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
@@ -161,13 +148,6 @@ def found(result: Result) -> str:
     )
 
 
-EXPERIMENT = Experiment(
-    name="served",
-    kind=Kind.QUANTISATION,
-    title="What a member is served, by grid and tuning",
-    paper_found="The paper quantises nothing, and serves the sum of all members under a member's mask.",
-    defaults={"clients": 200},
-    measure=measure,
-    draw=draw,
-    found=found,
-)
+_TITLE = "What a member is served, by grid and tuning"
+_PAPER_FOUND = "The paper quantises nothing, and serves the sum of all members under a member's mask."
+EXPERIMENT = Experiment("served", Kind.QUANTISATION, _TITLE, _PAPER_FOUND, {"clients": 200}, measure, draw, found)

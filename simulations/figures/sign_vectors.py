@@ -4,46 +4,36 @@ A sign vector that is fixed before any client trains keeps a removal at one clie
 mean is there to see what knowing the members could gain; after a removal it would be another one.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fedsift.core.seeds import derive_seed
 from fedsift.core.sign_vector import sign_vector
+from fedsift.core.task_vectors import Vector
 from fedsift.learning.models import load_model
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, has_series, means, series_of
-from fedsift.studies.reproduction.figure_style import dots, legend
+from fedsift.studies.reproduction.figure_style import Figure, dots, legend, panel_of
 from fedsift.studies.reproduction.further_clients import further_clients
 from fedsift.studies.reproduction.merges import (
     SIFT_MASKED,
     SIFT_PUBLISHED,
-    Request,
-    SiftMerge,
+    SiftMerges,
     Trainings,
     mean_of,
-    scores_of,
+    scores_of_clients,
     sift_merges,
 )
 from fedsift.studies.training_cache import TrainingCache
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 Signs = NDArray[np.int8]  # a sign vector, shape (n,)
 
 _SEEDS = 5  # random sign vectors
 _PUBLIC = 20  # clients that take no part
-_RANDOM, _PRETRAINED, _MIRRORED, _KNOWN, _MEMBERS = (
-    "random",
-    "M0",
-    "mirrored M0",
-    "other clients' mean",
-    "members' mean",
-)
-_LOCAL, _KEPT = "local", "entries kept"
-_SCORE = "score"
+_RANDOM, _PRETRAINED, _MIRRORED = "random", "M0", "mirrored M0"
+_KNOWN, _MEMBERS = "other clients' mean", "members' mean"
+_LOCAL, _KEPT, _SCORE = "local", "entries kept", "score"
 
 
 def measure(cache: TrainingCache) -> Result:
@@ -53,7 +43,7 @@ def measure(cache: TrainingCache) -> Result:
     for place, signs in enumerate(candidates.values()):
         magnitudes = cache.sign_fixed(cache.clients, signs=signs, name=f"signs-{place}" if place else "")
         merges = sift_merges(cache, cache.clients, magnitudes)
-        points.append(scores_of(cache, _requests(cache, signs, merges, magnitudes), len(cache.clients)))
+        points.append(scores_of_clients(cache, cache.clients, _served(cache, signs, merges, magnitudes)))
         kept.append([float(np.mean(cache.grid.quantise(magnitudes(each)) > 0)) for each in cache.clients])
     names = list(candidates)
     series = [{"panel": _SCORE, **means(kind, names, [each[kind] for each in points])} for kind in points[0]]
@@ -62,11 +52,8 @@ def measure(cache: TrainingCache) -> Result:
 
 def _sign_vectors(cache: TrainingCache) -> dict[str, Signs]:
     """By name, the run's own first. Where there is no sign to take, the run's stands."""
-    seed = cache.config.seed
-    seeds = [
-        cache.config.sign_seed,
-        *(derive_seed(seed, "sign vector", str(number)) for number in range(2, _SEEDS + 1)),
-    ]
+    further = (derive_seed(cache.config.seed, "sign vector", str(number)) for number in range(2, _SEEDS + 1))
+    seeds = [cache.config.sign_seed, *further]
     pretrained = load_model(cache.config.model_settings)[0].weights.float().cpu().numpy()
     public = further_clients(cache, _PUBLIC)
     cache.add_clients(public)
@@ -85,22 +72,25 @@ def _signs(vector: NDArray[np.float32], otherwise: Signs) -> Signs:
     return np.where(vector == 0, otherwise, np.sign(vector)).astype(np.int8)
 
 
-def _requests(
-    cache: TrainingCache, signs: Signs, merges: Mapping[str, SiftMerge], magnitudes: Trainings
-) -> Iterator[Request]:
-    """What each client tuned, and what it is served, under other signs than the cache's."""
+def _served(
+    cache: TrainingCache, signs: Signs, merges: SiftMerges, magnitudes: Trainings
+) -> Callable[[str], dict[str, Vector]]:
+    """The way to what a client tuned, and what it is served, under other signs than the cache's."""
     turned = cache.signs * signs  # merges apply the cache's
-    for client_id in cache.clients:
+
+    def served(client_id: str) -> dict[str, Vector]:
         own = magnitudes(client_id)
-        yield client_id, {**{name: merge.served(own) * turned for name, merge in merges.items()}, _LOCAL: own * signs}
+        return {**{name: each * turned for name, each in merges.served(own).items()}, _LOCAL: own * signs}
+
+    return served
 
 
-def draw(result: Result, figure: "Figure") -> None:
+def draw(result: Result, figure: Figure) -> None:
     """Scores beside entries kept, the sign vectors one below the other."""
     figure.set_size_inches(figure.get_figwidth(), 2.8)
     panels = figure.subplots(1, 2, sharey=True)
     for axes, panel, label in zip(panels, (_SCORE, _KEPT), (f"mean {result['metric']}", _KEPT), strict=True):
-        series = [each for each in result["series"] if each["panel"] == panel]
+        series = panel_of(result, panel)["series"]
         dots(axes, series, series[0]["x"])
         axes.set_xlabel(label)
     panels[1].xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
@@ -131,16 +121,9 @@ def found(result: Result) -> str:
     )
 
 
-EXPERIMENT = Experiment(
-    name="sign-vectors",
-    kind=Kind.QUESTION,
-    title="Other sign vectors than a random one",
-    paper_found=(
-        "The sign vector is drawn at random before any training, so that masks depend on local data alone; whether a "
-        "better one could be had without depending on the members is left open (section 3)."
-    ),
-    defaults={"clients": 30},
-    measure=measure,
-    draw=draw,
-    found=found,
+_TITLE = "Other sign vectors than a random one"
+_PAPER_FOUND = (
+    "The sign vector is drawn at random before any training, so that masks depend on local data alone; whether a "
+    "better one could be had without depending on the members is left open (section 3)."
 )
+EXPERIMENT = Experiment("sign-vectors", Kind.QUESTION, _TITLE, _PAPER_FOUND, {"clients": 30}, measure, draw, found)

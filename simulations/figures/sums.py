@@ -5,8 +5,8 @@ of a removal at one client's training, since a mask never depends on the sums.
 """
 
 import dataclasses
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +17,10 @@ from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.quantisation import QuantisationGrid, highest_level
 from fedsift.core.running_sums import RunningSums
 from fedsift.core.task_vectors import Vector
-from fedsift.learning.models import load_layout
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, means, series_of
-from fedsift.studies.reproduction.figure_style import dots, legend
-from fedsift.studies.reproduction.merges import Request, Trainings, scores_of
+from fedsift.studies.reproduction.figure_style import Figure, dots, legend
+from fedsift.studies.reproduction.merges import Trainings, scores_of_clients
 from fedsift.studies.training_cache import TrainingCache
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _BITS = (2, 16)
 _ONE, _TENSOR = "mask, one constant", "mask, a constant a tensor"
@@ -38,20 +34,25 @@ def measure(cache: TrainingCache) -> Result:
     series = []
     for bits in _BITS:
         grid = dataclasses.replace(cache.config, levels=highest_level(bits)).grid
-        scores = scores_of(cache, _requests(cache, grid, magnitudes), len(cache.clients))
+        scores = scores_of_clients(cache, cache.clients, _served_by_sums(cache, grid, magnitudes))
         series.append(means(f"{bits} bits", _SOURCES, [scores[source] for source in _SOURCES]))
     return {"series": series}
 
 
-def _requests(cache: TrainingCache, grid: QuantisationGrid, magnitudes: Trainings) -> Iterator[Request]:
-    layout, members = load_layout(cache.config.model_settings), len(cache.clients)
-    terms = UploadTerms(layout.digest, layout.size, cache.config.sign_seed, grid)
-    sums = RunningSums(cache.size, grid.levels, members)
+def _served_by_sums(
+    cache: TrainingCache, grid: QuantisationGrid, magnitudes: Trainings
+) -> Callable[[str], dict[str, Vector]]:
+    """The way to what a client is served, by source."""
+    terms = UploadTerms(cache.layout.digest, cache.size, cache.config.sign_seed, grid)
+    sums, members = RunningSums(cache.size, grid.levels, len(cache.clients)), len(cache.clients)
     for client_id in cache.clients:
         sums.add(quantise(magnitudes(client_id), terms).contribution)
-    for client_id in cache.clients:
-        served = _served(grid.quantise(magnitudes(client_id)), sums, grid.step, members, layout)
-        yield client_id, {source: each * cache.signs for source, each in served.items()}
+
+    def served(client_id: str) -> dict[str, Vector]:
+        found = _served(grid.quantise(magnitudes(client_id)), sums, grid.step, members, cache.layout)
+        return {source: each * cache.signs for source, each in found.items()}
+
+    return served
 
 
 def _served(
@@ -61,13 +62,12 @@ def _served(
     mask = levels > 0
     own = (levels * step).astype(np.float32)
     level_sum, count = sums.level_sum[mask].astype(np.int64), sums.mask_count[mask].astype(np.int64)
+    by_count = Localisation("coordinate").magnitudes
     kept = {
         _MEAN: Localisation("paper").magnitudes(level_sum, count, step, members),
-        _COUNT: Localisation("coordinate").magnitudes(level_sum, count, step, members),
+        _COUNT: by_count(level_sum, count, step, members),
         # Where nobody else moved an entry there is nothing to serve.
-        _OTHERS: Localisation("coordinate").magnitudes(
-            level_sum - levels[mask], np.maximum(count - 1, 1), step, members
-        ),
+        _OTHERS: by_count(level_sum - levels[mask], np.maximum(count - 1, 1), step, members),
     }
     served = {source: np.zeros_like(own) for source in kept}
     for source, each in kept.items():
@@ -85,7 +85,7 @@ def _constant(own: Vector) -> Vector:
     return np.where(mask, np.float32(own.sum() / max(1, np.count_nonzero(mask))), np.float32(0))
 
 
-def draw(result: Result, figure: "Figure") -> None:
+def draw(result: Result, figure: Figure) -> None:
     """Sources one below the other, over the score."""
     axes = figure.subplots()
     dots(axes, result["series"], _SOURCES)
@@ -110,17 +110,10 @@ def found(result: Result) -> str:
     return f"{sentence[0].upper()}{sentence[1:]}."
 
 
-EXPERIMENT = Experiment(
-    name="sums",
-    kind=Kind.QUESTION,
-    title="What the sums add to a member's own mask",
-    paper_found=(
-        "Masks that are made from local data alone keep a removal cheap, masks that use the merged model make it "
-        "expensive; how much a member gains from the sums under its mask, and from limited information of other "
-        "clients, is left open (sections 3 and 5)."
-    ),
-    defaults={"clients": 100},
-    measure=measure,
-    draw=draw,
-    found=found,
+_TITLE = "What the sums add to a member's own mask"
+_PAPER_FOUND = (
+    "Masks that are made from local data alone keep a removal cheap, masks that use the merged model make it "
+    "expensive; how much a member gains from the sums under its mask, and from limited information of other "
+    "clients, is left open (sections 3 and 5)."
 )
+EXPERIMENT = Experiment("sums", Kind.QUESTION, _TITLE, _PAPER_FOUND, {"clients": 100}, measure, draw, found)

@@ -25,15 +25,10 @@ _MOST_BITS = 16
 
 @dataclass(frozen=True)
 class Canary:
-    """A secret and what it might have been.
+    """A secret and what it might have been."""
 
-    Attributes:
-        candidates: different texts of six lower-case letters in alphabetical order, the secret among them.
-        place: the secret's place among the candidates.
-    """
-
-    candidates: tuple[str, ...]
-    place: int
+    candidates: tuple[str, ...]  # different texts of six lower-case letters in alphabetical order
+    place: int  # the secret's among the candidates
 
     @property
     def secret(self) -> str:

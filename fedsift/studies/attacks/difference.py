@@ -17,15 +17,10 @@ from fedsift.core.errors import BadInput
 
 
 class Sums(NamedTuple):
-    """A server's sums, or a difference of them; unsigned integers of any width.
+    """A server's sums, or a difference of them; unsigned integers of any width."""
 
-    Attributes:
-        level_sum: S, shape (n,).
-        mask_count: C, shape (n,).
-    """
-
-    level_sum: NDArray[Any]
-    mask_count: NDArray[Any]
+    level_sum: NDArray[Any]  # S, shape (n,)
+    mask_count: NDArray[Any]  # C, shape (n,)
 
 
 class Recovered(NamedTuple):

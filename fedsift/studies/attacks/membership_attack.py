@@ -11,15 +11,10 @@ from fedsift.studies.attacks.inputs import Numbers
 
 @dataclass(frozen=True)
 class Models:
-    """What a model under attack, or a reference model, says of examples and of a population that no model has seen.
+    """What a model under attack, or a reference model, says of examples and of a population that no model has seen."""
 
-    Attributes:
-        losses: shape (e,), or (r, e) of reference models.
-        population_losses: shape (z,), or (r, z).
-    """
-
-    losses: Numbers
-    population_losses: Numbers
+    losses: Numbers  # shape (e,), or (r, e) of reference models
+    population_losses: Numbers  # shape (z,), or (r, z)
 
     @property
     def confidences(self) -> Numbers:
@@ -34,13 +29,9 @@ class Models:
 
 @dataclass(frozen=True)
 class References(Models):
-    """Models of the attacker's own, on random halves of the clients.
+    """Models of the attacker's own, on random halves of the clients."""
 
-    Attributes:
-        seen: which model's training had which example, shape (r, e).
-    """
-
-    seen: NDArray[np.bool_]
+    seen: NDArray[np.bool_]  # which model's training had which example, shape (r, e)
 
 
 @dataclass(frozen=True)

@@ -18,19 +18,12 @@ Served = Callable[[str], Vector]
 
 @dataclass(frozen=True)
 class Parties:
-    """Who plays which part.
+    """Who plays which part."""
 
-    Attributes:
-        members: everybody who was merged before the removal, the leavers among them.
-        leavers: members whose rows are looked for.
-        strangers: clients that never joined, from whose rows those of the leavers are to be told.
-        population: further clients that never joined, for RMIA; no model has seen their rows.
-    """
-
-    members: Sequence[str]
-    leavers: Sequence[str]
-    strangers: Sequence[str]
-    population: Sequence[str]
+    members: Sequence[str]  # everybody who was merged before the removal, the leavers among them
+    leavers: Sequence[str]  # members whose rows are looked for
+    strangers: Sequence[str]  # clients that never joined, from whose rows those of the leavers are to be told
+    population: Sequence[str]  # further clients that never joined, for RMIA; no model has seen their rows
 
     @classmethod
     def of(cls, members: Sequence[str], leavers: Sequence[str], non_members: Sequence[str]) -> "Parties":
@@ -83,32 +76,20 @@ class Parties:
 
 
 class Reference(NamedTuple):
-    """A reference model.
+    """A reference model."""
 
-    Attributes:
-        members: whose rows it was made from.
-        open: makes it, and says what it serves.
-    """
-
-    members: Collection[str]
-    open: Callable[[], Served]
+    members: Collection[str]  # whose rows it was made from
+    open: Callable[[], Served]  # makes it, and says what it serves
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A method under attack.
+    """A method under attack."""
 
-    Attributes:
-        title: of the method.
-        states: what is served in each of the `STATES`.
-        references: the same method with other members; empty where none were made.
-        one_model: whether all clients are served the same.
-    """
-
-    title: str
-    states: Mapping[str, Served]
-    references: Sequence[Reference]
-    one_model: bool
+    title: str  # of the method
+    states: Mapping[str, Served]  # what is served in each of the `STATES`
+    references: Sequence[Reference]  # the same method with other members; empty where none were made
+    one_model: bool  # whether all clients are served the same
 
 
 def always(vector: Vector) -> Served:

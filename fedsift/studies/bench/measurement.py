@@ -14,19 +14,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Measurement:
-    """One figure, as often as it was measured.
+    """One figure, as often as it was measured."""
 
-    Attributes:
-        arm: whose figure it is, such as "fedsift" or "stock Flower": a row of the table.
-        quantity: what is measured: a column of the table.
-        unit: of the values.
-        values: one a round.
-    """
-
-    arm: str
-    quantity: str
-    unit: str
-    values: tuple[float, ...]
+    arm: str  # whose figure it is, such as "fedsift" or "stock Flower": a row of the table
+    quantity: str  # what is measured: a column of the table
+    unit: str  # of the values
+    values: tuple[float, ...]  # one a round
 
     @property
     def median(self) -> float:
@@ -36,19 +29,12 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Part:
-    """What `fedsift bench` measures together.
+    """What `fedsift bench` measures together."""
 
-    Attributes:
-        title: of its table.
-        measurements: the first arm is the one that the others are compared with.
-        notes: what could not be measured and why, and what a figure means, a line each.
-        compared: whether the table shows the ratios to the first arm.
-    """
-
-    title: str
-    measurements: Sequence[Measurement]
-    notes: Sequence[str] = ()
-    compared: bool = True
+    title: str  # of its table
+    measurements: Sequence[Measurement]  # the first arm is the one that the others are compared with
+    notes: Sequence[str] = ()  # what could not be measured and why, and what a figure means, a line each
+    compared: bool = True  # whether the table shows the ratios to the first arm
 
     def ratios(self, arm: str, quantity: str) -> tuple[float, ...]:
         """An arm's figure over the first arm's, round by round; empty where these have other rounds, or none."""

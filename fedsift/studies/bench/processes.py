@@ -28,15 +28,10 @@ class ArmFailed(FedsiftError):
 
 @dataclass(frozen=True)
 class ArmRun:
-    """What an arm's process did.
+    """What an arm's process did."""
 
-    Attributes:
-        whole: seconds from its start to its end, libraries, model, workers and all.
-        told: what it told at its end; `PEAK_MEMORY` is always in it.
-    """
-
-    whole: float
-    told: dict[str, Any]
+    whole: float  # seconds from its start to its end, libraries, model, workers and all
+    told: dict[str, Any]  # what it told at its end; `PEAK_MEMORY` is always in it
 
 
 PEAK_MEMORY = "peak memory"  # of the arm's own process, without its workers; MiB

@@ -31,29 +31,17 @@ Scores = Mapping[str, Mapping[str, float]]  # client -> name -> score
 
 @dataclasses.dataclass
 class Arena:
-    """Plays merge and removals with one method after the other, on the same clients.
+    """Plays merge and removals with one method after the other, on the same clients."""
 
-    Attributes:
-        pool: the workers.
-        config: of the runs.
-        client_ids: all that the data set has.
-        members: who joins.
-        newcomers: who never joins, and scores the merged model.
-        leavers: members that leave, one after the other; with SIFT-Masks as one batch.
-        size: n, the number of tuned parameters.
-        out: a folder for the clients' files.
-        bars: are told of the progress.
-    """
-
-    pool: WorkerPool
-    config: RunConfig
-    client_ids: Sequence[str]
-    members: Sequence[str]
-    newcomers: Sequence[str]
-    leavers: tuple[str, ...]
-    size: int
-    out: Path
-    bars: PhaseBars
+    pool: WorkerPool  # the workers
+    config: RunConfig  # of the runs
+    client_ids: Sequence[str]  # all that the data set has
+    members: Sequence[str]  # who joins
+    newcomers: Sequence[str]  # who never joins, and scores the merged model
+    leavers: tuple[str, ...]  # members that leave, one after the other; with SIFT-Masks as one batch
+    size: int  # n, the number of tuned parameters
+    out: Path  # a folder for the clients' files
+    bars: PhaseBars  # are told of the progress
 
     @property
     def _stayers(self) -> list[str]:

@@ -44,31 +44,18 @@ _READY = resources.files("fedsift") / "simulations" / "scenarios"
 
 @dataclass(frozen=True, kw_only=True)
 class Leave:
-    """Clients that leave. Of the fields up to `most_influential` one says who.
-
-    Attributes:
-        clients: their ids.
-        share: of all clients, rounded up, drawn from the seed.
-        number: drawn from the seed.
-        everybody: all members whom nothing else tells to leave.
-        group: a column of the data and a value; all clients that have it in one row or more.
-        most_influential: so many of those with the largest contributions, the largest first.
-        pace: all in one step, one a step, or `batch` a step.
-        batch: with pace "batches".
-        from_step: the first step.
-        until: it ends where so many members are left.
-    """
+    """Clients that leave. Of the fields up to `most_influential` one says who."""
 
     clients: tuple[str, ...] = ()
-    share: float = 0.0
-    number: int = 0
-    everybody: bool = False
-    group: tuple[str, str] | None = None
-    most_influential: int = 0
-    pace: str = AT_ONCE
+    share: float = 0.0  # of all clients, rounded up, drawn from the seed
+    number: int = 0  # drawn from the seed
+    everybody: bool = False  # all members whom nothing else tells to leave
+    group: tuple[str, str] | None = None  # a column of the data, and the value that a client has in one row or more
+    most_influential: int = 0  # so many of those with the largest contributions, the largest first
+    pace: str = AT_ONCE  # all in one step, one a step, or `batch` a step
     batch: int = 0
     from_step: int = 1
-    until: int = 0
+    until: int = 0  # it ends where so many members are left
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,24 +79,16 @@ class Misbehave:
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """A whole scenario.
-
-    Attributes:
-        title, description: for people.
-        run: keys of a run's configuration, hyphened.
-        leave, rejoin, misbehave: in the order of the file.
-        source: where it comes from, for errors.
-        toml: the file's text.
-    """
+    """A whole scenario, its entries in the order of the file."""
 
     title: str
     description: str
-    run: Mapping[str, Any]
+    run: Mapping[str, Any]  # keys of a run's configuration, hyphened
     leave: tuple[Leave, ...]
     rejoin: tuple[Rejoin, ...]
     misbehave: tuple[Misbehave, ...]
-    source: str
-    toml: str
+    source: str  # where it comes from, for errors
+    toml: str  # the file's text
 
     @property
     def needs_influence(self) -> bool:

@@ -30,19 +30,12 @@ _EVALUATIONS = 11  # after step 0
 
 @dataclass(frozen=True)
 class Cast:
-    """Who takes part.
+    """Who takes part."""
 
-    Attributes:
-        clients: of the run.
-        newcomers: further clients, who never join.
-        client_ids: all of the data.
-        size: n, the number of tuned parameters.
-    """
-
-    clients: list[str]
-    newcomers: list[str]
-    client_ids: Sequence[str]
-    size: int
+    clients: list[str]  # of the run
+    newcomers: list[str]  # further clients, who never join
+    client_ids: Sequence[str]  # all of the data
+    size: int  # n, the number of tuned parameters
 
     @classmethod
     def of(cls, scenario: Scenario, config: RunConfig, newcomers: int) -> "Cast":

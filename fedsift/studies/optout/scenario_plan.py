@@ -28,15 +28,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """A resolved scenario.
+    """A resolved scenario."""
 
-    Attributes:
-        steps: step 0, in which all clients join, and those after it.
-        misbehaviour: client -> what its reruns do, for those who misbehave otherwise than by being offline.
-    """
-
-    steps: tuple[Step, ...]
-    misbehaviour: Mapping[str, Misbehaviour]
+    steps: tuple[Step, ...]  # step 0, in which all clients join, and those after it
+    misbehaviour: Mapping[str, Misbehaviour]  # what a client's reruns do; none for who is only offline
 
 
 def resolve(

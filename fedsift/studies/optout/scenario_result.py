@@ -31,22 +31,14 @@ class CheckedStep(Step):
 
 @dataclass(frozen=True)
 class StepRemoval:
-    """What became of a request to leave.
-
-    Attributes:
-        client: who asked.
-        step: when.
-        verdict, reason: what came of it, and why.
-        steps_retrained: optimiser steps that it took.
-        certificate: the file in the folder.
-    """
+    """What became of a request to leave, and why."""
 
     client: str
     step: int
     verdict: Verdict
     reason: str
-    steps_retrained: int
-    certificate: str
+    steps_retrained: int  # optimiser steps
+    certificate: str  # the file in the folder
 
 
 @dataclass(frozen=True)
@@ -60,45 +52,26 @@ class ScenarioText:
 
 @dataclass(frozen=True)
 class ScenarioResult:
-    """result.json of a scenario.
-
-    Attributes:
-        scenario: what was played.
-        config: as config.toml has it.
-        metric: what scores are.
-        tuned_parameters: n.
-        clients: members after the merge.
-        newcomers: how many clients never join.
-        server_bytes: of both sums.
-        mask_bytes_mean, upload_bytes_mean, dense_bytes: of a member's mask, of an upload, and of a dense float32 one.
-        steps: the merge, and those after it.
-        costs: title of each method -> client trainings up to each step.
-        storage_bytes: title of each method -> bytes that it keeps.
-        removals: in the order of their receipts.
-        attacks: on the leavers; None where they were not asked for.
-        verdict: of the whole.
-        environment: distinct fingerprints of the workers.
-        seconds: of the last session.
-    """
+    """result.json of a scenario."""
 
     scenario: ScenarioText
-    config: dict[str, Any]
-    metric: str
+    config: dict[str, Any]  # as config.toml has it
+    metric: str  # what scores are
     tuned_parameters: int
-    clients: int
-    newcomers: int
-    server_bytes: int
-    mask_bytes_mean: float
+    clients: int  # members after the merge
+    newcomers: int  # how many clients never join
+    server_bytes: int  # of both sums
+    mask_bytes_mean: float  # of a member's mask
     upload_bytes_mean: float
-    dense_bytes: int
-    steps: list[CheckedStep]
-    costs: dict[str, list[int]]
-    storage_bytes: dict[str, int]
-    removals: list[StepRemoval]
-    attacks: dict[str, Any] | None
-    verdict: Proof
-    environment: list[dict[str, str]]
-    seconds: float
+    dense_bytes: int  # of a float32 upload
+    steps: list[CheckedStep]  # the merge, and those after it
+    costs: dict[str, list[int]]  # title of each method -> client trainings up to each step
+    storage_bytes: dict[str, int]  # title of each method -> bytes that it keeps
+    removals: list[StepRemoval]  # in the order of their receipts
+    attacks: dict[str, Any] | None  # on the leavers; None where they were not asked for
+    verdict: Proof  # of the whole
+    environment: list[dict[str, str]]  # distinct fingerprints of the workers
+    seconds: float  # of the last session
 
     @classmethod
     def of(

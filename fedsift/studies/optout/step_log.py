@@ -15,57 +15,35 @@ MEND = "bring back a copy, or play the scenario anew into another folder"  # a d
 
 @dataclass(frozen=True)
 class StepScores:
-    """Mean scores after a step; None where there is nobody to have them.
+    """Mean scores after a step; None where there is nobody to have them."""
 
-    Attributes:
-        held_in: of the members, as they are served.
-        worst_decile: of the tenth of them with the lowest scores.
-        newcomers: of clients that never join, with the merged model, as the following ones.
-        leavers: of those who have left.
-        all_clients: of members and those who have left.
-        stayers_change_mean, stayers_change_worst: since step 0, over those who are members then and now.
-    """
-
-    held_in: float | None
-    worst_decile: float | None
-    newcomers: float | None
-    leavers: float | None
-    all_clients: float | None
-    stayers_change_mean: float | None
+    held_in: float | None  # of the members, as they are served
+    worst_decile: float | None  # of the tenth of them with the lowest scores
+    newcomers: float | None  # of clients that never join, with the merged model, as are leavers
+    leavers: float | None  # of those who have left
+    all_clients: float | None  # of members, as they are served, and of those who have left
+    stayers_change_mean: float | None  # since step 0, over those who are members then and now
     stayers_change_worst: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """A step that is over.
+    """A step that is over; lists of clients are in the order of the nodes."""
 
-    Attributes:
-        step: its number; 0 is the merge.
-        members: after it.
-        asked, left, joined, offline: clients, in the order of the nodes.
-        refused, failures: client -> why.
-        state_digest: after it, in hexadecimal.
-        trainings: of clients, reruns among them.
-        steps_retrained: optimiser steps of the reruns.
-        bytes_up: of all uploads.
-        seconds: it took, but for its evaluation.
-        scores: None where it did not end with an evaluation.
-    """
-
-    step: int
-    members: int
+    step: int  # its number; 0 is the merge
+    members: int  # after it
     asked: list[str]
     left: list[str]
     joined: list[str]
-    refused: dict[str, str]
+    refused: dict[str, str]  # client -> why
     offline: list[str]
-    failures: dict[str, str]
-    state_digest: str
-    trainings: int
-    steps_retrained: int
-    bytes_up: int
-    seconds: float
-    scores: StepScores | None
+    failures: dict[str, str]  # client -> why
+    state_digest: str  # after it, in hexadecimal
+    trainings: int  # of clients, reruns among them
+    steps_retrained: int  # optimiser steps of the reruns
+    bytes_up: int  # of all uploads
+    seconds: float  # it took, but for its evaluation
+    scores: StepScores | None  # None where it did not end with an evaluation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,27 +65,19 @@ class OracleDigests:
 class StepLog:
     """The file's content.
 
-    Attributes:
-        newcomers, full_oracles, evaluate_every: as `play` was asked for.
-        steps: those that are over.
-        reruns: of the step under way, written before its removals are committed: client -> bytes of its upload,
-            optimiser steps of its training.
-        first_scores: member -> what it scored at step 0; a client that leaves is taken out.
-        by_influence: all clients, the most influential first; empty until the merge has been looked at.
-        mask_bytes: mean size of a member's mask file after the merge.
-        server_bytes: of both sums.
-        oracles: what they came to.
+    `newcomers`, `full_oracles` and `evaluate_every` are as `play` was asked for.
     """
 
     newcomers: int
     full_oracles: int
     evaluate_every: int | None
-    steps: list[LoggedStep] = field(default_factory=list)
+    steps: list[LoggedStep] = field(default_factory=list)  # those that are over
+    # Of the step under way, written before its removals are committed: client -> bytes of its upload, optimiser steps.
     reruns: dict[str, tuple[int, int]] = field(default_factory=dict)
-    first_scores: dict[str, float] = field(default_factory=dict)
-    by_influence: list[str] = field(default_factory=list)
-    mask_bytes: float = 0.0
-    server_bytes: int = 0
+    first_scores: dict[str, float] = field(default_factory=dict)  # of members at step 0 that have not left
+    by_influence: list[str] = field(default_factory=list)  # the largest first; empty until the merge was looked at
+    mask_bytes: float = 0.0  # mean size of a member's mask file after the merge
+    server_bytes: int = 0  # of both sums
     oracles: OracleDigests = field(default_factory=OracleDigests)
 
     @classmethod

@@ -10,15 +10,10 @@ from fedsift.studies.plan.footprint import Footprint
 
 @dataclass(frozen=True)
 class Removals:
-    """A method's row.
+    """A method's row."""
 
-    Attributes:
-        method: of the registry.
-        footprint: how many clients there are, and what a training takes.
-    """
-
-    method: type[Method]
-    footprint: Footprint
+    method: type[Method]  # of the registry
+    footprint: Footprint  # how many clients there are, and what a training takes
 
     @property
     def trainings(self) -> tuple[int, int, int]:

@@ -49,21 +49,13 @@ _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure before it is drawn.
+    """A figure before it is drawn."""
 
-    Attributes:
-        name: of its files.
-        title: for people.
-        alt: what it shows in words, with its numbers.
-        height: inches, from whether it is narrow.
-        draw: fills a canvas, from whether it is narrow.
-    """
-
-    name: str
-    title: str
-    alt: str
-    height: Callable[[bool], float]
-    draw: Callable[["Canvas", bool], None]
+    name: str  # of its files
+    title: str  # for people
+    alt: str  # what it shows in words, with its numbers
+    height: Callable[[bool], float]  # inches, from whether it is narrow
+    draw: Callable[["Canvas", bool], None]  # fills a canvas, from whether it is narrow
 
 
 @dataclass(frozen=True)

@@ -16,23 +16,14 @@ _NAMED = 5  # clients; the others are counted
 
 @dataclass(frozen=True)
 class Summary:
-    """What stands at the top of the page.
+    """What stands at the top of the page."""
 
-    Attributes:
-        verdict: of the outcome.
-        headline: the verdict for people, where it is not a plain "proven", with what follows from it in `warnings`.
-        warnings: sentences on what did not come about.
-        still_in: who asked to leave and is part of the server's state all the same, and why.
-        lead: who left, what the server's state is, what it cost.
-        points: more of it, a paragraph each.
-    """
-
-    verdict: str
-    headline: str
-    warnings: list[str]
-    still_in: list[str]
-    lead: str
-    points: list[str]
+    verdict: str  # of the outcome
+    headline: str  # the verdict for people, where it is not a plain "proven", with what follows from it in `warnings`
+    warnings: list[str]  # sentences on what did not come about
+    still_in: list[str]  # who asked to leave and is part of the server's state all the same, and why
+    lead: str  # who left, what the server's state is, what it cost
+    points: list[str]  # more of it, a paragraph each
 
 
 def summarise(outcome: Outcome) -> Summary:

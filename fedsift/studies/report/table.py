@@ -24,17 +24,11 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class Column:
-    """A column.
+    """A column."""
 
-    Attributes:
-        key: its name in CSV.
-        title: for people.
-        kind: how its values are shown, a key of `_SHOWN`.
-    """
-
-    key: str
-    title: str
-    kind: str = "text"
+    key: str  # its name in CSV
+    title: str  # for people
+    kind: str = "text"  # how its values are shown, a key of `_SHOWN`
 
     @property
     def numeric(self) -> bool:
@@ -50,16 +44,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; each row has as many values as there are columns.
+    """A table; each row has as many values as there are columns."""
 
-    Attributes:
-        name: of its files.
-        title: for people.
-        columns, rows: what it holds.
-    """
-
-    name: str
-    title: str
+    name: str  # of its files
+    title: str  # for people
     columns: tuple[Column, ...]
     rows: list[tuple[Any, ...]]
 

@@ -3,14 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, auto
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from fedsift.studies.reproduction.figure_style import Figure
 from fedsift.studies.training_cache import TrainingCache
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 # What JSON can hold. "series" is a list of {"name", "x", "y"}, with "low" and "high" where y is a mean, and "panel"
 # where a figure has several; beside it whatever else the experiment tells. `reproduce` adds what `draw` and `found` may
@@ -50,7 +48,7 @@ class Experiment:
     paper_found: str
     defaults: Mapping[str, Any]
     measure: Callable[[TrainingCache], Result]
-    draw: Callable[[Result, "Figure"], None]
+    draw: Callable[[Result, Figure], None]
     found: Callable[[Result], str]
 
 

@@ -8,7 +8,9 @@ from fedsift.studies.report.drawing import COLOURS, SERIES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Figure  # experiments name it from here
+else:
+    Figure = Any  # matplotlib is an extra
 
 COLUMN = 3.3  # inches: a column of a paper
 _HEIGHT = 2.4
@@ -36,7 +38,7 @@ _REFERENCE = (0, (1, 1))
 _BEHIND = 1.5  # zorder of a reference: above bars, below lines and numbers
 
 
-def render(name: str, draw: Callable[["Figure"], None]) -> tuple[str, bytes]:
+def render(name: str, draw: Callable[[Figure], None]) -> tuple[str, bytes]:
     """A figure as SVG and as PNG; the same figure gives the same bytes.
 
     Args:
@@ -63,6 +65,11 @@ def style(name: str, place: int = 0) -> dict[str, Any]:
     """Colour, line and marker of a method, or of the `place`-th series where the name is no method's."""
     colour, line, marker = _STYLES.get(name, SERIES[place % len(SERIES)])
     return {"color": COLOURS[colour], "linestyle": line, "marker": marker}
+
+
+def panel_of(result: Mapping[str, Any], panel: str) -> dict[str, Any]:
+    """The result with the series of one panel alone."""
+    return {**result, "series": [each for each in result["series"] if each["panel"] == panel]}
 
 
 def plot(axes: "Axes", series: Sequence[Mapping[str, Any]], **changes: Any) -> None:
@@ -122,7 +129,7 @@ def counts(axes: "Axes", numbers: Sequence[int]) -> None:
     axes.minorticks_off()
 
 
-def legend(figure: "Figure", axes: "Axes | Sequence[Axes]", columns: int = 2) -> None:
+def legend(figure: Figure, axes: "Axes | Sequence[Axes]", columns: int = 2) -> None:
     """A legend above the axes, each name once, references last."""
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fedsift.configuration.run_config import PRESETS, RunConfig
-from fedsift.core.contribution import Contribution, Quantised, UploadTerms, quantise
+from fedsift.core.contribution import Quantised, UploadTerms, quantise
 from fedsift.core.localisation import Localisation
 from fedsift.core.mask_file import ClientMask
 from fedsift.core.merged_sums import MergedSums
@@ -64,14 +64,11 @@ class SiftMerge:
 
     def add(self, magnitudes: Vector) -> None:
         """Merge a member's magnitudes as tuned, shape (n,)."""
-        self.sums.add(self._contribution(magnitudes))
+        self.sums.add(quantise(magnitudes, self.terms).contribution)
 
     def subtract(self, magnitudes: Vector) -> None:
         """Remove a member."""
-        self.sums.subtract(self._contribution(magnitudes))
-
-    def _contribution(self, magnitudes: Vector) -> Contribution:
-        return quantise(magnitudes, self.terms).contribution
+        self.sums.subtract(quantise(magnitudes, self.terms).contribution)
 
     def served(self, magnitudes: Vector) -> Vector:
         """The task vector that a member is served under the mask of its own magnitudes; shape (n,)."""
@@ -82,6 +79,10 @@ class SiftMerge:
         own = ClientMask.of(quantised, self._localisation.keeps_levels)
         served = self.sums.served_magnitudes(own.packed, self._localisation)
         return self._localisation.localised(served, own, self.terms) * self._signs
+
+    def own(self, quantised: Quantised) -> Vector:
+        """A client's own task vector as quantised, which nobody merged; shape (n,)."""
+        return (quantised.contribution.levels() * self.terms.grid.step).astype(np.float32) * self._signs
 
     def merged(self) -> Vector:
         """The task vector of the merged model, that of SIFT + Merge, which everybody without a mask is served."""
@@ -96,9 +97,17 @@ def sift_merge(cache: TrainingCache, config: RunConfig, clients: Sequence[str], 
     return merge
 
 
+class SiftMerges(dict[str, SiftMerge]):
+    """Several merges of the same clients, by title."""
+
+    def served(self, magnitudes: Vector) -> dict[str, Vector]:
+        """What each of them serves a member under the mask of its own magnitudes."""
+        return {name: merge.served(magnitudes) for name, merge in self.items()}
+
+
 def sift_merges(
     cache: TrainingCache, clients: Sequence[str], magnitudes: Trainings, config: RunConfig | None = None
-) -> dict[str, SiftMerge]:
+) -> SiftMerges:
     """The merges for SIFT-Masks as configured and as published, by title; one where the two are the same.
 
     `config` is the cache's for None.
@@ -107,7 +116,7 @@ def sift_merges(
     variants = {SIFT_MASKED: config, SIFT_PUBLISHED: published(config)}
     if variants[SIFT_PUBLISHED] == config:
         del variants[SIFT_PUBLISHED]
-    return {name: sift_merge(cache, each, clients, magnitudes) for name, each in variants.items()}
+    return SiftMerges((name, sift_merge(cache, each, clients, magnitudes)) for name, each in variants.items())
 
 
 def mean_of(cache: TrainingCache, clients: Iterable[str], task_vectors: Trainings) -> Vector:
@@ -127,17 +136,11 @@ def ties_of(cache: TrainingCache, clients: Iterable[str], task_vectors: Training
 
 
 class ComparedMerge(NamedTuple):
-    """A method with members, and its hyper-parameters chosen.
+    """A method with members, and its hyper-parameters chosen."""
 
-    Attributes:
-        title: of the method.
-        chosen: the hyper-parameters; none where there is nothing to choose.
-        served: the way to the task vector that a member is served, shape (n,).
-    """
-
-    title: str
-    chosen: dict[str, float]
-    served: Callable[[str], Vector]
+    title: str  # of the method
+    chosen: dict[str, float]  # the hyper-parameters; none where there is nothing to choose
+    served: Callable[[str], Vector]  # the way to the task vector that a member is served, shape (n,)
 
 
 def compared_merge(name: str, cache: TrainingCache, clients: Iterable[str], steps: int = 0) -> ComparedMerge:
@@ -171,6 +174,13 @@ def scores_of(cache: TrainingCache, requests: Iterable[Request], total: int) -> 
     return {name: [scores[client_id][name] for client_id in sorted(scores)] for name in names}
 
 
+def scores_of_clients(
+    cache: TrainingCache, clients: Sequence[str], served: Callable[[str], Mapping[str, Vector | None]]
+) -> dict[str, list[float]]:
+    """As of `scores_of`; `served` makes the task vectors of a client, by name."""
+    return scores_of(cache, ((client_id, served(client_id)) for client_id in clients), len(clients))
+
+
 def scores_of_groups(
     cache: TrainingCache, number: int, served: Callable[[Sequence[str]], Iterable[Request]]
 ) -> dict[str, list[float]]:
@@ -191,5 +201,4 @@ def note_published(result: Result, scores: str) -> str:
 
 def zero_shot(cache: TrainingCache) -> float:
     """The mean score of M0."""
-    scores = scores_of(cache, ((client_id, {ZERO_SHOT: None}) for client_id in cache.clients), len(cache.clients))
-    return float(np.mean(scores[ZERO_SHOT]))
+    return float(np.mean(scores_of_clients(cache, cache.clients, lambda _: {ZERO_SHOT: None})[ZERO_SHOT]))

@@ -40,27 +40,16 @@ Arm = Callable[[], float]
 
 
 class Subject(NamedTuple):
-    """A model that is stepped: a column.
+    """A model that is stepped: a column."""
 
-    Attributes:
-        settings: of the model, on the CPU and not compiled.
-        rows: of one client, one step's.
-        tuning: how many steps are timed at once.
-        grid: on which commit steps run.
-        slow_steps: how many of an arm that takes many times as long.
-        rounds: how often.
-        is_large: whether arms that would say little, or take minutes, are left out.
-        seconds: for how long steps are timed.
-    """
-
-    settings: ModelSettings
-    rows: Sequence[Row]
-    tuning: TuningSettings
-    grid: QuantisationGrid
-    slow_steps: int
-    rounds: int
-    is_large: bool = False
-    seconds: float = 0.5
+    settings: ModelSettings  # of the model, on the CPU and not compiled
+    rows: Sequence[Row]  # of one client, one step's
+    tuning: TuningSettings  # how many steps are timed at once
+    grid: QuantisationGrid  # on which commit steps run
+    slow_steps: int  # how many of an arm that takes many times as long
+    rounds: int  # how often
+    is_large: bool = False  # whether arms that would say little, or take minutes, are left out
+    seconds: float = 0.5  # for how long steps are timed
 
 
 def measure(user_config: UserConfig, rounds: int, folder: str) -> dict[str, Any]:
