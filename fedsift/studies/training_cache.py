@@ -156,12 +156,10 @@ class TrainingCache:
 
     def pools(self, trainings: Sequence[tuple[Sequence[str], int]]) -> list[Vector]:
         """Task vectors of several such trainings, each on clients of its own with its own steps, side by side."""
-        calls = {
-            _name_of_pool(clients, steps): _Training(
-                clients, (self._plain_tuning(steps),), (f"pool of {len(clients)}", list(clients), steps)
-            )
-            for clients, steps in trainings
-        }
+        calls = {}
+        for clients, steps in trainings:
+            arguments = f"pool of {len(clients)}", list(clients), steps
+            calls[_name_of_pool(clients, steps)] = _Training(clients, (self._plain_tuning(steps),), arguments)
         vector = self._trained("pooled", training_calls.fine_tune, calls, POOLED)
         return [vector(_name_of_pool(*training)) for training in trainings]
 
@@ -206,10 +204,7 @@ class TrainingCache:
             requests: a client with named task vectors; made one by one while workers get free.
             total: how many, for the progress bar.
         """
-        calls = (
-            (client_id, (self.config, self._held([client_id]), client_id, dict(vectors)))
-            for client_id, vectors in requests
-        )
+        calls = ((each, (self.config, self._held([each]), each, dict(vectors))) for each, vectors in requests)
         return dict(self._map(training_calls.score, calls, EVALUATE, total))
 
     def _trained(
@@ -226,10 +221,7 @@ class TrainingCache:
             return found
 
         missing = {name: calls[name] for name, file in files.items() if not task_vector_file(folder, file).is_file()}
-        running = (
-            (name, (self.config, self._held(training.clients), *training.arguments))
-            for name, training in missing.items()
-        )
+        running = ((name, (self.config, self._held(each.clients), *each.arguments)) for name, each in missing.items())
         for name, trained in self._map(function, running, phase, len(missing)):
             save_task_vector(folder, files[name], trained)
         return vector

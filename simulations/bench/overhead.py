@@ -10,14 +10,10 @@ from fedsift.core.contribution import UploadTerms
 from fedsift.core.quantisation import QuantisationGrid
 from fedsift.studies.bench.benchmark import Benchmark
 from fedsift.studies.bench.measurement import Measurement, Part, in_turn
-from fedsift.studies.bench.processes import PEAK_MEMORY, run_arm
+from fedsift.studies.bench.processes import ARMS, PEAK_MEMORY, run_arm
 
-TERMS = UploadTerms(
-    hashlib.sha256(b"zero steps").digest(),
-    size=200_000,
-    sign_seed=0,
-    grid=QuantisationGrid(levels=3, max_magnitude=1.0),
-)
+_GRID = QuantisationGrid(levels=3, max_magnitude=1.0)
+TERMS = UploadTerms(hashlib.sha256(b"zero steps").digest(), size=200_000, sign_seed=0, grid=_GRID)
 _CLIENTS = (500, 2_000, 10_000)
 _MOST_STOCK_CLIENTS = 2_000
 _MOST_ROUNDS = 3
@@ -40,17 +36,10 @@ def measure_overhead(config: RunConfig, rounds: int, clients: Sequence[int] = _C
     arms += [("stock Flower", count, "stock_flower", fedavg) for count in clients if count <= _MOST_STOCK_CLIENTS]
     counts, calls = {}, {}
     for arm, count, module, settings in arms:
-        row, workers = f"{arm}, {count:,} clients", min(config.worker_count, count)
+        row = f"{arm}, {count:,} clients"
         counts[row] = count
-        calls[row] = partial(
-            run_arm,
-            f"fedsift.simulations.bench.arms.{module}",
-            config,
-            clients=count,
-            workers=workers,
-            profile=config.profile,
-            **settings,
-        )
+        told = {"clients": count, "workers": min(config.worker_count, count), "profile": config.profile, **settings}
+        calls[row] = partial(run_arm, f"{ARMS}.{module}", config, **told)
     measurements = []
     for row, runs in in_turn(calls, min(rounds, _MOST_ROUNDS), warm_up=0).items():
         times = tuple(run.told["seconds"] / counts[row] * 1e3 for run in runs)

@@ -8,7 +8,7 @@ from pathlib import Path
 from fedsift.configuration.run_config import RunConfig
 from fedsift.studies.bench.benchmark import Benchmark
 from fedsift.studies.bench.measurement import Measurement, Part, in_turn
-from fedsift.studies.bench.processes import run_arm
+from fedsift.studies.bench.processes import ARMS, run_arm
 
 FEDSIFT = "fedsift"
 _ARMS = ("pyarrow.csv", FEDSIFT)
@@ -32,10 +32,7 @@ def measure_reading(config: RunConfig, rounds: int, rows: Sequence[int] = _ROWS)
         for count in rows:
             file = Path(folder) / f"{count}.csv"
             _write(file, count)
-            calls = {
-                arm: partial(run_arm, "fedsift.simulations.bench.arms.reading_run", config, arm=arm, file=str(file))
-                for arm in _ARMS
-            }
+            calls = {arm: partial(run_arm, f"{ARMS}.reading_run", config, arm=arm, file=str(file)) for arm in _ARMS}
             for arm, runs in in_turn(calls, rounds).items():
                 for quantity, unit in (("read", "s"), ("kept", "MiB")):
                     values = tuple(run.told[quantity] for run in runs)

@@ -9,7 +9,7 @@ from fedsift.configuration.run_config import RunConfig
 from fedsift.data.loading import load_dataset
 from fedsift.studies.bench.benchmark import Benchmark
 from fedsift.studies.bench.measurement import Measurement, Part, in_turn
-from fedsift.studies.bench.processes import PEAK_MEMORY, ArmFailed, run_arm
+from fedsift.studies.bench.processes import ARMS, PEAK_MEMORY, ArmFailed, run_arm
 
 _MOST_ROUNDS = 3
 _FEDSIFT, _STOCK, _BARE, _PFL = "fedsift", "stock Flower", "bare loop", "pfl-research"
@@ -31,27 +31,19 @@ def measure_runs(config: RunConfig, rounds: int) -> Part:
     config = dataclasses.replace(config.leaving(), oracle=False, evaluate=False, device="cpu")
     clients = len(choose_clients(config, load_dataset(config)))
     workers, layout = min(config.worker_count, clients), load_layout(config.model_settings)
-    arms = {
-        _FEDSIFT: partial(run_arm, "fedsift.simulations.bench.arms.fedsift_run", config),
-        _STOCK: partial(
-            run_arm,
-            "fedsift.simulations.bench.arms.stock_flower",
-            config,
-            clients=clients,
-            workers=workers,
-            profile=config.profile,
-            parameters=layout.size,
-        ),
-        _BARE: partial(run_arm, "fedsift.simulations.bench.arms.bare_loop", config),
-    }
+    modules = {_FEDSIFT: "fedsift_run", _STOCK: "stock_flower", _BARE: "bare_loop"}
     if has_pfl_research():
-        arms[_PFL] = partial(run_arm, "fedsift.simulations.bench.arms.pfl_research", config)
+        modules[_PFL] = "pfl_research"
+    fedavg = {"clients": clients, "workers": workers, "profile": config.profile, "parameters": layout.size}
+    arms = {
+        name: partial(run_arm, f"{ARMS}.{module}", config, **(fedavg if name == _STOCK else {}))
+        for name, module in modules.items()
+    }
     results = in_turn(arms, min(rounds, _MOST_ROUNDS), warm_up=0)
     sums = {run.told["sums"] for name in (_FEDSIFT, _BARE) for run in results[name]}
     if len(sums) != 1:
-        raise ArmFailed(
-            f"fedsift and the bare loop should have the same sums, but there are: {', '.join(sorted(sums))}"
-        )
+        found = ", ".join(sorted(sums))
+        raise ArmFailed(f"fedsift and the bare loop should have the same sums, but there are: {found}")
     measurements = []
     for name, done in results.items():
         measurements.append(Measurement(name, "after start-up", "s", tuple(run.told["seconds"] for run in done)))
@@ -64,7 +56,7 @@ def measure_runs(config: RunConfig, rounds: int) -> Part:
         "after start-up: from when all workers have loaded model and data",
         "fedsift and the bare loop: same sums",
     ]
-    if _PFL not in arms:
+    if _PFL not in modules:
         notes.append("pfl-research not installed: pip install 'fedsift[bench]' (Python below 3.13)")
     return Part("whole runs", measurements, notes)
 

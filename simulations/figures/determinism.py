@@ -136,8 +136,9 @@ def draw(result: Result, figure: Figure) -> None:
     for axes, panel in zip(panels, (_CHANGED, _REFUSED), strict=True):
         plot(axes, panel_of(result, panel)["series"])
         axes.set_title(panel)
-        axes.yaxis.set_major_formatter(_percent)
     panels[0].set_yscale("log")
+    for axes in panels:
+        axes.yaxis.set_major_formatter(_percent)
     panels[1].set_ylim(-0.05, 1.05)
     panels[1].set_xscale("log")
     panels[1].set_xticks(list(_NOISE.values()), _STRENGTHS)

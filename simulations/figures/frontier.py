@@ -35,14 +35,7 @@ _REBUILT = ("ties", "tall-masks", "emr")  # everybody else trains again
 _CENTRAL_STEPS = (50, 100, 200, 400)
 _CENTRAL_CLUSTERS, _CLUSTER_STEPS = 5, (50, 100)
 _FRONTIER = "frontier"
-_RING: dict[str, Any] = {
-    "color": "0.5",
-    "linewidth": 1,
-    "marker": "o",
-    "markersize": 7,
-    "fillstyle": "none",
-    "zorder": 1,
-}
+_RING: dict[str, Any] = {"color": "0.5", "linewidth": 1, "marker": "o", "markersize": 7, "fillstyle": "none"}
 
 
 class _Point(NamedTuple):

@@ -86,12 +86,12 @@ def canary_exposure(cache: TrainingCache, subject: Subject, planted: Mapping[str
         for each in planted
     )
     losses = cache.example_losses(requests, len(STATES) * len(planted))
-    bits = {
-        state: [exposure(losses[f"{state} {each}"], hidden.place) for each, hidden in planted.items()]
-        for state in STATES
-    }
+
+    def bits(state: str) -> float:
+        return float(np.mean([exposure(losses[f"{state} {each}"], hidden.place) for each, hidden in planted.items()]))
+
     return {
         "method": subject.title,
-        "exposure": {state: float(np.mean(bits[state])) for state in STATES},
+        "exposure": {state: bits(state) for state in STATES},
         "equals_oracle": all(np.array_equal(losses[f"{AFTER} {each}"], losses[f"{ORACLE} {each}"]) for each in planted),
     }

@@ -31,33 +31,21 @@ _BISECTIONS = 60  # past float64's digits
 class Roc:
     """The summary of a membership attack; all intervals are of 95%.
 
-    Attributes:
-        auc: the share of pairs in which the member scores higher, ties counted half.
-        auc_interval: see the module.
-        tpr_at_one_in_1000: the share of members found with at most 0.1% of the non-members taken for members. With
-            fewer than 1,000 non-members none may be: the threshold is above all of them.
-        tpr_at_one_in_1000_interval: Wilson's, for this threshold; that few non-members fix it is not in it.
-        tpr_at_one_in_100: the same at 1%, and for fewer than 100 non-members.
-        tpr_at_one_in_100_interval: as above.
+    With fewer non-members than a rate counts in, none may be taken for a member: the threshold is above all of them.
     """
 
-    auc: float
-    auc_interval: Interval
-    tpr_at_one_in_1000: float
-    tpr_at_one_in_1000_interval: Interval
-    tpr_at_one_in_100: float
+    auc: float  # the share of pairs in which the member scores higher, ties counted half
+    auc_interval: Interval  # see the module
+    tpr_at_one_in_1000: float  # the share of members found with at most 0.1% of the non-members taken for members
+    tpr_at_one_in_1000_interval: Interval  # Wilson's, for this threshold; that few non-members fix it is not in it
+    tpr_at_one_in_100: float  # the same at 1%
     tpr_at_one_in_100_interval: Interval
 
     def to_json(self) -> dict[str, float | list[float]]:
         """The same for a JSON file, under the names that say the false positive rate."""
-        return {
-            "auc": self.auc,
-            "auc_interval": list(self.auc_interval),
-            "tpr_at_0.001": self.tpr_at_one_in_1000,
-            "tpr_at_0.001_interval": list(self.tpr_at_one_in_1000_interval),
-            "tpr_at_0.01": self.tpr_at_one_in_100,
-            "tpr_at_0.01_interval": list(self.tpr_at_one_in_100_interval),
-        }
+        names = ("auc", "tpr_at_0.001", "tpr_at_0.01")
+        told = zip((each for name in names for each in (name, f"{name}_interval")), vars(self).values(), strict=True)
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in told}
 
 
 def roc(members: NDArray[Any], non_members: NDArray[Any]) -> Roc:

@@ -17,6 +17,7 @@ from fedsift.learning.reproducibility import worker_environment
 if TYPE_CHECKING:
     from fedsift.configuration.run_config import RunConfig
 
+ARMS = "fedsift.simulations.bench.arms"  # the package of their modules
 _STATUS = Path("/proc/self/status")
 
 
@@ -73,13 +74,20 @@ def set_worker_environment(profile: str) -> None:
     os.environ.update(worker_environment(profile, gpus=0))
 
 
+def memory(key: str) -> float | None:
+    """What Linux tells of this process under a key such as VmHWM, MiB; None on other systems."""
+    if not _STATUS.exists():
+        return None
+    line = next(line for line in _STATUS.read_text(encoding="ascii").splitlines() if line.startswith(key))
+    return int(line.split()[1]) / 1024
+
+
 def _peak_memory() -> float:
     """Of this process since its program began, MiB.
 
     Linux's getrusage also counts the process that started this one, and children; /proc does not.
     """
-    if _STATUS.exists():
-        line = next(line for line in _STATUS.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) / 1024
+    if (told := memory("VmHWM")) is not None:
+        return told
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)

@@ -51,14 +51,14 @@ class Arena:
         """A row for SIFT-Masks, and one for SIFT + Merge: the same run served without masks."""
         self.bars.prefix = f"{METHODS[SIFT_MASKS].title} "
         started = time.perf_counter()
-        clients = self._places([*self.members, *self.newcomers])
+        clients = places(self.client_ids, [*self.members, *self.newcomers])
         masks = self.out / "masks"
         masks.mkdir(parents=True)
         leaving = self.config.leaving(*self.leavers)
         outcome = federate(self.pool, leaving, clients, self.bars, masks=masks, newcomers=self.newcomers)
         seconds = time.perf_counter() - started
         alone = dataclasses.replace(self.config.leaving(), evaluate=False)
-        never_joined = federate(self.pool, alone, self._places(self._stayers), self.bars)
+        never_joined = federate(self.pool, alone, places(self.client_ids, self._stayers), self.bars)
         merge, removal = outcome.rounds
         _check(SIFT_MASKS, [merge.failures, removal.failures, never_joined.rounds[0].failures])
         steps = [body.steps_retrained for body in outcome.receipts]
@@ -148,7 +148,7 @@ class Arena:
         vectors = self.out / folder
         vectors.mkdir(parents=True, exist_ok=True)
         everybody = [*clients, *newcomers]
-        nodes = node_configs(self._places(everybody), newcomers=newcomers, vector_folder=vectors)
+        nodes = node_configs(places(self.client_ids, everybody), newcomers=newcomers, vector_folder=vectors)
         for client_id, node in zip(everybody, nodes, strict=True):
             if client_id in self.leavers:
                 script = ClientScript({1: Wish.JOIN, 2 + self.leavers.index(client_id): Wish.LEAVE})
@@ -158,9 +158,6 @@ class Arena:
         grid = RayGrid(self.pool, nodes, user_config, self.bars)
         played.start(grid, ArrayRecord(), num_rounds=rounds, timeout=math.inf)
         return played
-
-    def _places(self, clients: Sequence[str]) -> dict[str, int]:
-        return places(self.client_ids, clients)
 
 
 def _check(name: str, failures: Sequence[Mapping[str, str]]) -> None:

@@ -24,16 +24,9 @@ def comparison_table(found: Comparison) -> Table:
     title = f"mean {found.metric}, {found.clients} members, {removals} leave, {found.newcomers} newcomers"
     table = Table(title=title, title_justify="left")
     table.add_column("method", no_wrap=True)
-    columns = (
-        "members",
-        "the rest: after",
-        "leavers: after",
-        "newcomers: after",
-        "first removal",
-        f"all {removals}",
-        "of everybody",
-    )
-    for column in (*columns, "storage", "seconds", "same bits"):
+    scored = ("members", "the rest: after", "leavers: after", "newcomers: after")
+    counted = ("first removal", f"all {removals}", "of everybody")
+    for column in (*scored, *counted, "storage", "seconds", "same bits"):
         table.add_column(column, justify="right")
     for row in found.methods:
         scores = (row.members_before, row.members_after, row.leavers_after, row.newcomers_after)

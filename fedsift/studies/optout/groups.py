@@ -36,9 +36,5 @@ def _people_born(config: RunConfig, column: str, value: str) -> list[str]:
     if column not in _BIRTH.groupindex:
         raise BadInput(f"{unknown_name('column', column, _BIRTH.groupindex)} in people")
     dataset = load_dataset(dataclasses.replace(config, test_share=0.0))
-    chosen = []
-    for client_id in dataset.client_ids:
-        born = _BIRTH.fullmatch(dataset.train_examples(client_id)[0].target)
-        if born and born[column] == value:
-            chosen.append(client_id)
-    return chosen
+    births = ((each, _BIRTH.fullmatch(dataset.train_examples(each)[0].target)) for each in dataset.client_ids)
+    return [client_id for client_id, birth in births if birth and birth[column] == value]

@@ -65,10 +65,8 @@ def chain_digests(
     clients = places(client_ids, [client_id for _, added in chain for client_id in added])
     state = open_state(config, None, capacity=max(1, len(clients)))
     strategy = _Chain(state, chain, on_link)
-    user_config = config.to_user_config()
-    strategy.start(
-        RayGrid(pool, node_configs(clients), user_config, progress), ArrayRecord(), num_rounds=1, timeout=math.inf
-    )
+    grid = RayGrid(pool, node_configs(clients), config.to_user_config(), progress)
+    strategy.start(grid, ArrayRecord(), num_rounds=1, timeout=math.inf)
     state.ledger.close()
     return strategy.digests
 
@@ -80,11 +78,7 @@ def full_steps(number: int, last: int, seed: int) -> list[int]:
 
 
 class _Chain(SiftMasks):
-    """Merges clients in the order of their nodes, and keeps the state's digest after each link.
-
-    Attributes:
-        digests: step -> digest.
-    """
+    """Merges clients in the order of their nodes, and keeps the state's digest after each link, by step."""
 
     def __init__(self, state: ServerState, chain: Sequence[Link], on_link: Callable[[], None]) -> None:
         super().__init__(state, (), evaluate=False)

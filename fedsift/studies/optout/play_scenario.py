@@ -64,9 +64,8 @@ def play(
         raise BadInput(f"evaluate-every = {evaluate_every}: give a number of steps from 1 on")
     for name in ("leave", "leave_count", "oracle"):
         if getattr(config, name):
-            raise BadInput(
-                f"{hyphened(name)} has no place here: the scenario says who leaves, and oracles are always asked"
-            )
+            why = "the scenario says who leaves, and oracles are always asked"
+            raise BadInput(f"{hyphened(name)} has no place here: {why}")
     cast = Cast.of(scenario, config, newcomers)
     folder = ScenarioFolder.create(out, config, least_room(cast.size, len(cast.clients)))
     log = StepLog(newcomers, full_oracles, evaluate_every)
@@ -121,17 +120,9 @@ def _play(
         bars.finish()
     with closing(Ledger.open(folder.ledger)) as ledger:
         receipts = ledger.receipts()
-    result = ScenarioResult.of(
-        scenario,
-        read_toml(folder.path / "config.toml"),
-        metric_of(config.model_settings),
-        cast.size,
-        log,
-        len(cast.newcomers),
-        receipts,
-        environments,
-        time.perf_counter() - started,
-    )
+    told, metric = read_toml(folder.path / "config.toml"), metric_of(config.model_settings)
+    newcomers, seconds = len(cast.newcomers), time.perf_counter() - started
+    result = ScenarioResult.of(scenario, told, metric, cast.size, log, newcomers, receipts, environments, seconds)
     folder.write_result(result)
     return result
 

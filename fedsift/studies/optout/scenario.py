@@ -77,7 +77,7 @@ class Misbehave:
     steps: int = 1
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Scenario:
     """A whole scenario, its entries in the order of the file."""
 
@@ -108,12 +108,11 @@ def read_scenario(name: str) -> Scenario:
     Raises:
         BadInput: there is none of that name, or something in it is wrong.
     """
-    if not name.endswith(".toml"):
-        ready = ready_scenarios()
-        if name not in ready:
-            raise BadInput(f"{unknown_name('scenario', name, ready)} (or give a .toml file)")
-        return parse_scenario(ready[name], name)
-    return parse_scenario(read_text(Path(name), f"scenario {name}"), name)
+    if name.endswith(".toml"):
+        return parse_scenario(read_text(Path(name), f"scenario {name}"), name)
+    if name not in (ready := ready_scenarios()):
+        raise BadInput(f"{unknown_name('scenario', name, ready)} (or give a .toml file)")
+    return parse_scenario(ready[name], name)
 
 
 def parse_scenario(toml: str, source: str) -> Scenario:
@@ -136,16 +135,7 @@ def parse_scenario(toml: str, source: str) -> Scenario:
         raise BadInput(f"{source}: nobody leaves; add a [[leave]]")
     rejoin = tuple(_rejoin(each) for each in top.tables("rejoin", ("clients", "number", "step")))
     misbehave = tuple(_misbehave(each) for each in top.tables("misbehave", ("clients", "number", "what", "steps")))
-    scenario = Scenario(
-        title=title,
-        description=top.text("description", ""),
-        run=run,
-        leave=leave,
-        rejoin=rejoin,
-        misbehave=misbehave,
-        source=source,
-        toml=toml,
-    )
+    scenario = Scenario(title, top.text("description", ""), run, leave, rejoin, misbehave, source, toml)
     named = any(each.clients for each in rejoin) or any(each.clients for each in misbehave)
     if scenario.needs_influence and named:
         raise BadInput(
@@ -258,21 +248,15 @@ def _rejoin(table: _Table) -> Rejoin:
     table.one_of(("clients", "number"))
     if "step" not in table.values:
         raise table.wrong("step", "the step in which they come back")
-    return Rejoin(
-        clients=table.ids("clients"), number=table.whole("number"), step=table.whole("step", least=2, most=_LAST_STEP)
-    )
+    step = table.whole("step", least=2, most=_LAST_STEP)
+    return Rejoin(clients=table.ids("clients"), number=table.whole("number"), step=step)
 
 
 def _misbehave(table: _Table) -> Misbehave:
     table.one_of(("clients", "number"))
     what = Misbehaviour(table.name("what", "misbehaviour", list(Misbehaviour)))
     if "steps" in table.values and what != Misbehaviour.OFFLINE:
-        raise BadInput(
-            f'{table.place}: steps goes with what = "{Misbehaviour.OFFLINE}" only: for how long they are away'
-        )
-    return Misbehave(
-        clients=table.ids("clients"),
-        number=table.whole("number"),
-        what=what,
-        steps=table.whole("steps", 1, most=_LAST_STEP),
-    )
+        offline = f'what = "{Misbehaviour.OFFLINE}"'
+        raise BadInput(f"{table.place}: steps goes with {offline} only: for how long they are away")
+    steps = table.whole("steps", 1, most=_LAST_STEP)
+    return Misbehave(clients=table.ids("clients"), number=table.whole("number"), what=what, steps=steps)

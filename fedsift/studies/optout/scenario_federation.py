@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 
 from flwr.app import ArrayRecord, UserConfig
 
@@ -52,11 +53,7 @@ class Cast:
 
     def plan(self, scenario: Scenario, config: RunConfig, by_influence: Sequence[str] = ()) -> Plan:
         """The scenario, resolved for these clients."""
-
-        def group(column: str, value: str) -> list[str]:
-            return clients_with(config, column, value)
-
-        return resolve(scenario, self.clients, config.seed, group, by_influence)
+        return resolve(scenario, self.clients, config.seed, partial(clients_with, config), by_influence)
 
 
 @dataclass
@@ -79,13 +76,9 @@ class Federation:
         everybody, ledger = self.cast.everybody, self.folder.ledger
         state = open_state(self.config, ledger, capacity=len(everybody))
         settled = [receipt.body for receipt in state.ledger.receipts()[self.log.receipts :]]
-        grid = RayGrid(
-            self.workers,
-            self._nodes(plan, {body.client for body in settled}),
-            self.clients_config.to_user_config(),
-            progress,
-            remembered(everybody, ledger, returning=False),
-        )
+        nodes = self._nodes(plan, {body.client for body in settled})
+        remember = remembered(everybody, ledger, returning=False)
+        grid = RayGrid(self.workers, nodes, self.clients_config.to_user_config(), progress, remember)
         if self.config.partial_sums:
             grid.partial_merge = PartialMerge(state.terms, state.ledger.checksum_secret)
         strategy = ScenarioRounds(
@@ -110,11 +103,8 @@ class Federation:
         """
         schedules: dict[str, dict[int, str]] = {client_id: {} for client_id in self.cast.everybody}
         for server_round, step in enumerate(plan.steps[len(self.log.steps) :], start=1):
-            for what, client_ids in (
-                (Wish.JOIN, step.join),
-                (Wish.LEAVE, step.leave),
-                (Misbehaviour.OFFLINE, step.offline),
-            ):
+            wishes = {Wish.JOIN: step.join, Wish.LEAVE: step.leave, Misbehaviour.OFFLINE: step.offline}
+            for what, client_ids in wishes.items():
                 for client_id in client_ids:
                     if not (server_round == 1 and what == Wish.LEAVE and client_id in settled):
                         schedules[client_id][server_round] = what

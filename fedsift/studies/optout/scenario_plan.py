@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import count, repeat
 
 from fedsift.core.errors import BadInput, unknown_name
 from fedsift.core.seeds import derive_seed
@@ -155,10 +156,8 @@ class _Planner:
             for_good = [each for each, orders in self._orders.items() if [*orders.values()] == [LEAVE]]
             free = [each for each in for_good if not self._misbehaves(each)]
             if misbehave.number > len(free):
-                raise BadInput(
-                    f"{place}: number = {misbehave.number}: only {len(free)} clients leave for good and do nothing "
-                    "else wrong"
-                )
+                few = f"only {len(free)} clients leave for good and do nothing else wrong"
+                raise BadInput(f"{place}: number = {misbehave.number}: {few}")
             chosen = self._drawn(free, place)[: misbehave.number]
         for client_id in chosen:
             if LEAVE not in self._orders[client_id].values():
@@ -175,15 +174,12 @@ class _Planner:
         for client_id, orders in self._orders.items():
             before, member = 0, True
             for step in sorted(orders):
+                place = f"{self._source}: client {client_id!r} is"
                 if orders[step] == JOIN and member:
-                    raise BadInput(
-                        f"{self._source}: client {client_id!r} is to rejoin in step {step}, but does not leave before"
-                    )
+                    raise BadInput(f"{place} to rejoin in step {step}, but does not leave before")
                 if orders[step] == LEAVE and not member:
-                    raise BadInput(
-                        f"{self._source}: client {client_id!r} is told to leave twice, in steps {before} and {step}, "
-                        "without rejoining in between"
-                    )
+                    twice = f"in steps {before} and {step}, without rejoining in between"
+                    raise BadInput(f"{place} told to leave twice, {twice}")
                 before, member = step, orders[step] == JOIN
 
     def plan(self) -> Plan:
@@ -248,10 +244,6 @@ class _Planner:
 
 def _paced(leave: Leave) -> Iterator[int]:
     """The step of the first, second, third, ... client of an entry."""
-    place = 0
-    while True:
-        if leave.pace == AT_ONCE:
-            yield leave.from_step
-        else:
-            yield leave.from_step + (place if leave.pace == ONE_BY_ONE else place // leave.batch)
-        place += 1
+    if leave.pace == AT_ONCE:
+        return repeat(leave.from_step)
+    return (leave.from_step + place // (1 if leave.pace == ONE_BY_ONE else leave.batch) for place in count())

@@ -113,18 +113,15 @@ class ScenarioResult:
 
 def checked_steps(log: StepLog) -> list[CheckedStep]:
     """The log's steps, each held against its oracles."""
-    checked = []
-    for step in log.steps:
-        digest, full = step.state_digest, log.oracles.full.get(str(step.step))
-        known = {key: value for key, value in vars(step).items() if key != "receipts"}
-        checked.append(
-            CheckedStep(
-                **known,
-                same_as_incremental=digest == log.oracles.incremental[str(step.step)],
-                same_as_full=None if full is None else digest == full,
-            )
-        )
-    return checked
+    incremental, full = log.oracles.incremental, log.oracles.full
+
+    def checked(step: LoggedStep) -> CheckedStep:
+        digest, key = step.state_digest, str(step.step)
+        known = {name: value for name, value in vars(step).items() if name != "receipts"}
+        same_as_full = digest == full[key] if key in full else None
+        return CheckedStep(**known, same_as_incremental=digest == incremental[key], same_as_full=same_as_full)
+
+    return list(map(checked, log.steps))
 
 
 def proof(steps: Sequence[CheckedStep]) -> Proof:
@@ -140,11 +137,10 @@ def costs(steps: Sequence[Step]) -> dict[str, list[int]]:
     Every method trains who joins. For those who leave in one step a method pays what single removals cost, one after
     the other, or trains all who remain once, whichever is less.
     """
-    found = {}
-    for name, method in METHODS.items():
-        each = [step.trainings if name == SIFT_MASKS else _cost(method, step) for step in steps]
-        found[method.title] = list(accumulate(each))
-    return found
+    return {
+        method.title: list(accumulate(step.trainings if name == SIFT_MASKS else _cost(method, step) for step in steps))
+        for name, method in METHODS.items()
+    }
 
 
 def _cost(method: type[Method], step: Step) -> int:

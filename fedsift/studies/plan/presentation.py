@@ -52,9 +52,8 @@ def footprint_table(footprint: Footprint) -> Table:
     table.add_row("memory: training, activations on top", decimal(footprint.client_bytes), "-", "-")
     table.add_row("memory: both sums", "-", "-", decimal(footprint.sums_bytes))
     table.add_row("disk: the ledger", "-", "-", decimal(footprint.ledger_bytes))
-    table.add_row(
-        "device-hours: training", three_digits(footprint.training_hours), three_digits(footprint.merge_hours), "-"
-    )
+    each_hours, all_hours = three_digits(footprint.training_hours), three_digits(footprint.merge_hours)
+    table.add_row("device-hours: training", each_hours, all_hours, "-")
     table.add_row("hours by the clock: training", "-", three_digits(footprint.merge_elapsed_hours), "-")
     for label, seconds in (("decode and add", footprint.add_seconds), ("a merge in all", footprint.merge_seconds)):
         table.add_row(f"server's core-seconds: {label}", three_digits(seconds), three_digits(clients * seconds), "-")
@@ -71,15 +70,8 @@ def removals_table(rows: Sequence[Removals]) -> Table:
         table.add_column(span, justify="right", no_wrap=True)
     table.add_column("storage", justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(
-            row.method.title,
-            "yes" if row.method.exact else "no",
-            *(
-                f"{trainings:,} ({three_digits(hours)})"
-                for trainings, hours in zip(row.trainings, row.hours, strict=True)
-            ),
-            decimal(row.storage_bytes),
-        )
+        costs = [f"{count:,} ({three_digits(hours)})" for count, hours in zip(row.trainings, row.hours, strict=True)]
+        table.add_row(row.method.title, "yes" if row.method.exact else "no", *costs, decimal(row.storage_bytes))
     return table
 
 

@@ -4,7 +4,7 @@ write.py     write_report: the files
 outcome.py   result.json, read and checked, and what follows from it: who is gone, who is not, the verdict
 summary.py   the outcome in words
 table.py     a table as CSV, LaTeX and text; tables.py which tables there are
-drawing.py   a figure as SVG and PNG; figures.py which figures there are; attack_figure.py that of the attacks
+drawing.py   a figure as SVG and PNG; figures.py which figures there are
 page.py      sections, and the page from page.html.j2 and style.css
 """
 

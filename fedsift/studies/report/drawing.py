@@ -8,7 +8,7 @@ import io
 import math
 import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -44,6 +44,25 @@ SERIES = (
 )
 _WIDTHS = {False: 7.2, True: 3.4}  # inches, of wide and narrow
 _PIXELS_PER_INCH = 200
+# Of all figures: those of reports and those of experiments.
+_STYLE: dict[str, Any] = {
+    "font.family": ["DejaVu Sans"],
+    "text.parse_math": False,  # a dollar in a name is a dollar
+    "axes.titlelocation": "left",
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right"), False),
+    **dict.fromkeys(("axes.grid", "axes.axisbelow"), True),
+    **dict.fromkeys(("text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"), COLOURS["ink"]),
+    **dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), COLOURS["muted"]),
+    "grid.color": COLOURS["grid"],
+}
+_SIZES: dict[str, Any] = {
+    "svg.fonttype": "none",  # letters stay letters
+    **dict.fromkeys(("font.size", "axes.titlesize", "legend.fontsize"), 9),
+    **dict.fromkeys(("axes.facecolor", "figure.facecolor"), COLOURS["paper"]),
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 5,
+}
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 
 
@@ -86,14 +105,13 @@ def drawn(figure: Figure) -> Drawn:
     Raises:
         BadInput: matplotlib is not installed.
     """
-    wide, png = _rendered(figure, narrow=False)
-    narrow, _ = _rendered(figure, narrow=True)
-    return Drawn(
-        svg=_file_form(wide, figure),
-        png=png,
-        page_wide=_page_form(wide, figure, "wide"),
-        page_narrow=_page_form(narrow, figure, "narrow"),
-    )
+
+    def form(narrow: bool) -> tuple[str, bytes]:
+        size, dots = (_WIDTHS[narrow], figure.height(narrow)), 0 if narrow else _PIXELS_PER_INCH
+        return rendered(figure.name, lambda canvas: figure.draw(canvas, narrow), size, _SIZES, dots)
+
+    (wide, png), (narrow, _) = form(narrow=False), form(narrow=True)
+    return Drawn(_file_form(wide, figure), png, _page_form(wide, figure, "wide"), _page_form(narrow, figure, "narrow"))
 
 
 def legend(canvas: "Canvas", handles: Sequence["Artist"], labels: Sequence[str], narrow: bool) -> None:
@@ -121,7 +139,25 @@ def tick_label(label: str, narrow: bool) -> str:
     return textwrap.fill(label, 15 if narrow else 30)
 
 
-def _rendered(figure: Figure, narrow: bool) -> tuple[str, bytes]:
+def rendered(
+    name: str,
+    draw: Callable[["Canvas"], None],
+    size: tuple[float, float],
+    settings: Mapping[str, Any],
+    pixels_per_inch: int,
+) -> tuple[str, bytes]:
+    """A drawing as SVG and as PNG, the latter empty for 0 pixels; the same drawing gives the same bytes.
+
+    Args:
+        name: of the figure.
+        draw: fills a canvas; it may set another size.
+        size: of the canvas, in inches.
+        settings: of matplotlib, beside those of all figures.
+        pixels_per_inch: of the PNG.
+
+    Raises:
+        BadInput: matplotlib is not installed.
+    """
     check_matplotlib()
     import matplotlib as mpl
     from matplotlib.figure import Figure as Canvas
@@ -129,46 +165,15 @@ def _rendered(figure: Figure, narrow: bool) -> tuple[str, bytes]:
     with mpl.rc_context():
         mpl.rcdefaults()  # Whatever the user's own settings are.
         parameters: Any = mpl.rcParams  # Typed by a list of names that changes from version to version.
-        parameters.update(_settings(figure.name))
-        canvas = Canvas(figsize=(_WIDTHS[narrow], figure.height(narrow)), layout="constrained")
-        figure.draw(canvas, narrow)
+        parameters.update({**_STYLE, **settings, "svg.hashsalt": name})
+        canvas = Canvas(figsize=size, layout="constrained")
+        draw(canvas)
         svg, png = io.StringIO(), io.BytesIO()
         # Without the date, and without matplotlib's version.
         canvas.savefig(svg, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-        if not narrow:
-            canvas.savefig(png, format="png", dpi=_PIXELS_PER_INCH, metadata={"Software": None})
+        if pixels_per_inch:
+            canvas.savefig(png, format="png", dpi=pixels_per_inch, metadata={"Software": None})
     return svg.getvalue(), png.getvalue()
-
-
-def _settings(salt: str) -> dict[str, Any]:
-    ink, muted, grid, paper = (COLOURS[name] for name in ("ink", "muted", "grid", "paper"))
-    return {
-        "svg.fonttype": "none",  # letters stay letters
-        "svg.hashsalt": salt,
-        "font.family": ["DejaVu Sans"],
-        "font.size": 9,
-        "text.parse_math": False,  # a dollar in a name is a dollar
-        "text.color": ink,
-        "axes.titlesize": 9,
-        "axes.titlelocation": "left",
-        "axes.labelcolor": ink,
-        "axes.edgecolor": muted,
-        "axes.facecolor": paper,
-        "figure.facecolor": paper,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.grid": True,
-        "axes.axisbelow": True,
-        "grid.color": grid,
-        "grid.linewidth": 0.6,
-        "xtick.color": muted,
-        "ytick.color": muted,
-        "xtick.labelcolor": ink,
-        "ytick.labelcolor": ink,
-        "legend.fontsize": 9,
-        "lines.linewidth": 1.6,
-        "lines.markersize": 5,
-    }
 
 
 def _file_form(svg: str, figure: Figure) -> str:

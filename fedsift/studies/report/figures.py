@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from rich.filesize import decimal
 
-from fedsift.studies.report.attack_figure import attack_figure
 from fedsift.studies.report.drawing import COLOURS, SERIES, Figure, legend, legend_label, marks_every, tick_label
 from fedsift.studies.report.outcome import Outcome
 from fedsift.studies.report.summary import OURS
-from fedsift.studies.report.table import Table
+from fedsift.studies.report.table import Interval, Table
+from fedsift.studies.report.tables import WHEN
 
 if TYPE_CHECKING:
     from matplotlib.axis import Axis
@@ -31,6 +31,9 @@ _SCORES = {
     "newcomers": "newcomers",
 }
 _POWERS_SUFFICE = 100  # client trainings; below, a logarithmic axis has ticks between the powers of ten
+_MARKS = dict(zip(WHEN.values(), (("vermillion", "s"), ("blue", "o"), ("green", "D")), strict=True))
+_GUESSING = 0.5  # AUC
+_APART = 0.24  # of a row, between the marks of the states that are attacked
 _INCHES_PER_LINE = 0.17  # of a legend
 
 
@@ -46,7 +49,7 @@ def all_figures(outcome: Outcome, tables: Mapping[str, Table]) -> list[Figure]:
     if "storage" in tables:
         figures.append(_storage(tables["storage"]))
     if "membership" in tables:
-        figures.append(attack_figure(tables["membership"]))
+        figures.append(_attacks(tables["membership"]))
     return figures
 
 
@@ -91,9 +94,8 @@ def _timeline(steps: Table, events: Table) -> Figure:
         f"{members[0]:,} members after the merge, {members[-1]:,} after step {numbers[-1]}; "
         f"fewest {min(members):,}, most {max(members):,}. Events: {tally}."
     )
-    return Figure(
-        "timeline", "Members over the steps", alt, lambda narrow: 2.6 + 0.22 * len(lanes) + (0.2 if narrow else 0), draw
-    )
+    height = 2.6 + 0.22 * len(lanes)
+    return Figure("timeline", "Members over the steps", alt, lambda narrow: height + (0.2 if narrow else 0), draw)
 
 
 def _scores(table: Table, metric: str) -> Figure:
@@ -125,14 +127,8 @@ def _scores(table: Table, metric: str) -> Figure:
     told = "; ".join(f"{title} {ends(values)}" for title, values in series.items())
     span = f"from {unlearned[0]:,} to {unlearned[-1]:,} clients unlearned"
     alt = f"Mean {metric} of what clients are served, {span}: {told}."
-    lines = len(series)
-    return Figure(
-        "scores",
-        "Scores over the number of clients unlearned",
-        alt,
-        lambda narrow: 3.0 + (_INCHES_PER_LINE * lines if narrow else 0),
-        draw,
-    )
+    title, lines = "Scores over the number of clients unlearned", _INCHES_PER_LINE * len(series)
+    return Figure("scores", title, alt, lambda narrow: 3.0 + (lines if narrow else 0), draw)
 
 
 def _costs(table: Table) -> Figure:
@@ -191,13 +187,61 @@ def _storage(table: Table) -> Figure:
         axes.set_xlabel("kept by the method")
 
     told = "; ".join(f"{title} {decimal(number)}" for title, number in zip(titles, numbers, strict=True))
-    return Figure(
-        "storage",
-        "Storage by method",
-        f"Bytes kept: {told}.",
-        lambda narrow: 0.75 + (0.36 if narrow else 0.26) * len(titles),
-        draw,
+
+    def height(narrow: bool) -> float:
+        return 0.75 + (0.36 if narrow else 0.26) * len(titles)
+
+    return Figure("storage", "Storage by method", f"Bytes kept: {told}.", height, draw)
+
+
+def _attacks(table: Table) -> Figure:
+    """A forest plot: a panel for each attack, a row for each method, an AUC with its interval for each state."""
+    panels: dict[str, dict[str, dict[str, Interval]]] = {}
+    for attack, method, when, auc in zip(*map(table.column, ("attack", "method", "state", "auc")), strict=True):
+        panels.setdefault(attack, {}).setdefault(method, {})[when] = auc
+    sizes = [len(methods) for methods in panels.values()]
+
+    def draw(canvas: "Canvas", narrow: bool) -> None:
+        all_axes = canvas.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=sizes)[:, 0]
+        for axes, (attack, methods) in zip(all_axes, panels.items(), strict=True):
+            axes.set_title(legend_label(attack, narrow))
+            axes.axvline(_GUESSING, color=COLOURS["muted"], linestyle=":", linewidth=1.2)
+            handles = []
+            for place, (when, (colour, marker)) in enumerate(_MARKS.items()):
+                found = [methods[method][when] for method in methods]
+                handles.append(
+                    axes.errorbar(
+                        [each.value for each in found],
+                        [row + _APART * (place - 1) for row in range(len(methods))],
+                        xerr=[
+                            [max(0.0, each.value - each.low) for each in found],
+                            [max(0.0, each.high - each.value) for each in found],
+                        ],
+                        fmt=marker,
+                        color=COLOURS[colour],
+                        # The oracle's mark is hollow: it often lies on that of "after".
+                        markerfacecolor=COLOURS["paper"] if place == len(_MARKS) - 1 else COLOURS[colour],
+                        markersize=4.5,
+                        linewidth=1.2,
+                    )
+                )
+            axes.set_yticks(range(len(methods)), [tick_label(method, narrow) for method in methods])
+            axes.set_ylim(len(methods) - 0.5, -0.5)
+            axes.grid(visible=False, axis="y")
+        all_axes[-1].set_xlabel("AUC with 95% interval")
+        legend(canvas, handles, list(WHEN.values()), narrow)
+
+    def height(narrow: bool) -> float:
+        return 1.0 + 0.34 * len(panels) + 0.5 * sum(sizes) + (0.34 if narrow else 0)
+
+    # In words, the figures of this method; those of others are in the table that follows.
+    told = "; ".join(
+        f"{attack} on {method}: " + ", ".join(f"{when} {methods[method][when]}" for when in WHEN.values())
+        for attack, methods in panels.items()
+        for method in methods
+        if method == OURS or OURS not in methods
     )
+    return Figure("attacks", "Membership attacks on the leavers", f"AUC with its 95% interval. {told}.", height, draw)
 
 
 def _whole_numbers(axis: "Axis") -> None:

@@ -18,42 +18,37 @@ _LONG_TABLE = 30  # rows; longer ones are folded
 
 @dataclass(frozen=True)
 class _Section:
-    """A part of the page: some words, then figures, then tables."""
+    """A part of the page: some words, then the figure of its name, then tables."""
 
     name: str
-    title: str
-    words: tuple[str, ...]
-    figures: tuple[str, ...]
     tables: tuple[str, ...]
+    words: tuple[str, ...] = ()
+    title: str = ""  # as the name for none
 
 
 _SECTIONS = (
-    _Section("timeline", "Timeline", (), ("timeline",), ("events", "steps")),
+    _Section("timeline", ("events", "steps")),
     _Section(
         "scores",
-        "Scores",
+        ("scores",),
         (
             "What clients score with the model that they are served: members with their own, newcomers and "
             "leavers with the mean of all. Members and leavers together are what the paper calls held-out (its figure "
             "8). A change for stayers is the score now less the score after the merge.",
         ),
-        ("scores",),
-        ("scores",),
     ),
     _Section(
         "costs",
-        "Costs",
+        ("costs_in_all", "costs"),
         (
             "Client trainings that it takes to remove clients, and to let them join again, added up; the merge, which "
             f"every method begins with, is left out. Those of {OURS} were counted in this run, refused reruns "
             "among them; those of the other methods follow from the number of members.",
         ),
-        ("costs",),
-        ("costs_in_all", "costs"),
     ),
     _Section(
         "attacks",
-        "Attacks",
+        ("membership", "relearning", "canaries"),
         (
             "Can the data of those who left be told from data that were never there? Each attack is made on the state "
             "before they left, on the state after, and on that of the run which they never joined. An AUC of 0.5 is "
@@ -61,21 +56,17 @@ _SECTIONS = (
             "fewer than 1,000 others, or 100 for 1%, none may be). "
             "After an exact removal an attack finds what it finds where they never joined, whatever that is.",
         ),
-        ("attacks",),
-        ("membership", "relearning", "canaries"),
     ),
-    _Section("storage", "Storage", (), ("storage",), ("storage",)),
+    _Section("storage", ("storage",)),
     _Section(
         "removals",
-        "Removals",
+        ("removals",),
         (
             "BIT_EXACT: the rerun had the digest that was merged, and was subtracted. REBUILT: all who stayed trained "
             "again. REFUSED: nothing was changed. A certificate lies beside this page.",
         ),
-        (),
-        ("removals",),
     ),
-    _Section("run", "The run", (), (), ("overview", "configuration", "environment")),
+    _Section("run", ("overview", "configuration", "environment"), title="The run"),
 )
 
 

@@ -21,6 +21,9 @@ class Interval(NamedTuple):
     low: float
     high: float
 
+    def __str__(self) -> str:
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+
 
 @dataclass(frozen=True)
 class Column:
@@ -75,14 +78,12 @@ class Table:
     def to_latex(self) -> str:
         """A tabular with booktabs' rules, or a longtable."""
         long = len(self.rows) > _LONGEST_TABULAR
-        cells = DataFrame(
-            [map(_latex, row) for row in self.cells()], columns=[_latex(each.title) for each in self.columns]
-        )
+        titles = [_latex(each.title) for each in self.columns]
+        cells = DataFrame([map(_latex, row) for row in self.cells()], columns=titles)
         alignment = "".join("r" if column.numeric else "l" for column in self.columns)
         packages = r"\usepackage{booktabs,longtable}" if long else r"\usepackage{booktabs}"
-        return f"% {packages}\n" + str(
-            cells.to_latex(index=False, escape=False, column_format=alignment, longtable=long)
-        )
+        latex = cells.to_latex(index=False, escape=False, column_format=alignment, longtable=long)
+        return f"% {packages}\n{latex}"
 
 
 def human_change(value: float) -> str:
@@ -123,7 +124,7 @@ _SHOWN: dict[str, Callable[[Any], str]] = {
     "score": lambda value: f"{value:.3f}",
     "change": human_change,
     "times": lambda value: f"{value:,.1f}",
-    "interval": lambda value: f"{value.value:.3f} ({value.low:.3f} to {value.high:.3f})",
+    "interval": str,
 }
 _NONE = {"check": "not run", "recovery": "not recovered", "reason": ""}
 

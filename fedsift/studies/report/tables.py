@@ -1,6 +1,6 @@
 """All tables of a report: the one place where its numbers are taken from the outcome."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fedsift.studies.optout.scenario_result import CheckedStep
@@ -10,6 +10,12 @@ from fedsift.studies.report.table import Column, Interval, Table
 
 # The states that are attacked: key in result.json, and how people know them.
 WHEN = {"before": "before", "after": "after", "oracle": "never joined"}
+
+_STEP, _UNLEARNED = Column("step", "step", "quantity"), Column("unlearned", "unlearned so far", "quantity")
+_CLIENT, _METHOD = Column("client", "client", "code"), Column("method", "method")
+_REASON, _RETRAINED = Column("reason", "reason", "reason"), Column("steps_retrained", "steps retrained", "quantity")
+_SAME = Column("equals_oracle", "same as oracle", "answer")
+_KEY, _VALUE = Column("key", "key", "code"), Column("value", "value", "code")
 
 
 def all_tables(outcome: Outcome) -> dict[str, Table]:
@@ -21,7 +27,7 @@ def all_tables(outcome: Outcome) -> dict[str, Table]:
         scores(outcome),
         costs(outcome),
         _costs_in_all(outcome),
-        storage(outcome),
+        _storage(outcome),
         _removals(outcome),
         *_attack_tables(outcome),
         _configuration(outcome),
@@ -56,13 +62,13 @@ def overview(outcome: Outcome) -> Table:
 
 def _steps(outcome: Outcome) -> Table:
     columns = (
-        Column("step", "step", "quantity"),
+        _STEP,
         Column("members", "members", "quantity"),
         *(Column(key, key, "quantity") for key in ("asked", "left", "joined", "refused", "offline", "failed")),
         Column("same_as_incremental", "same as incremental oracle", "check"),
         Column("same_as_full", "same as full oracle", "check"),
         Column("trainings", "client trainings", "quantity"),
-        Column("steps_retrained", "steps retrained", "quantity"),
+        _RETRAINED,
         Column("bytes_up", "bytes up", "quantity"),
         Column("seconds", "seconds", "quantity"),
         Column("state_digest", "state digest", "digest"),
@@ -78,12 +84,7 @@ def _steps(outcome: Outcome) -> Table:
 
 def events(outcome: Outcome) -> Table:
     """Who left, joined, was refused, was away or failed, and when."""
-    columns = (
-        Column("step", "step", "quantity"),
-        Column("client", "client", "code"),
-        Column("event", "what happened"),
-        Column("reason", "reason", "reason"),
-    )
+    columns = (_STEP, _CLIENT, Column("event", "what happened"), _REASON)
 
     def happened(step: CheckedStep) -> Iterator[tuple[Any, ...]]:
         for key, event in (("left", "left"), ("joined", "joined"), ("offline", "away")):
@@ -99,8 +100,8 @@ def events(outcome: Outcome) -> Table:
 def scores(outcome: Outcome) -> Table:
     """Mean scores of what clients are served, by the number unlearned."""
     columns = (
-        Column("step", "step", "quantity"),
-        Column("unlearned", "unlearned so far", "quantity"),
+        _STEP,
+        _UNLEARNED,
         Column("held_in", "members", "score"),
         Column("worst_decile", "members, worst tenth", "score"),
         Column("all_clients", "members and leavers", "score"),
@@ -120,52 +121,38 @@ def scores(outcome: Outcome) -> Table:
 def costs(outcome: Outcome) -> Table:
     """Client trainings of each method after the merge, up to each step."""
     methods = outcome.costs
-    columns = (
-        Column("step", "step", "quantity"),
-        Column("unlearned", "unlearned so far", "quantity"),
-        *(Column(title, title, "quantity") for title in methods),
-    )
+    columns = (_STEP, _UNLEARNED, *(Column(title, title, "quantity") for title in methods))
     steps = [step.step for step in outcome.steps]
     rows = list(zip(steps, outcome.unlearned, *methods.values(), strict=True)) if methods else []
     return Table("costs", "Client trainings after the merge, up to each step", columns, rows)
 
 
 def _costs_in_all(outcome: Outcome) -> Table:
-    methods = outcome.costs
-    ours = methods[OURS][-1] if OURS in methods else 0
-    columns = (
-        Column("method", "method"),
-        Column("trainings", "client trainings", "quantity"),
-        Column("times_ours", f"times {OURS}", "times"),
-    )
-    rows: list[tuple[Any, ...]] = [
-        (title, cumulated[-1], cumulated[-1] / ours if ours else None) for title, cumulated in methods.items()
-    ]
-    return Table("costs_in_all", "Client trainings after the merge", columns, sorted(rows, key=lambda row: row[1]))
+    in_all = {title: cumulated[-1] for title, cumulated in outcome.costs.items()}
+    column = Column("trainings", "client trainings", "quantity")
+    return _by_method("costs_in_all", "Client trainings after the merge", column, in_all)
 
 
-def storage(outcome: Outcome) -> Table:
-    """Bytes that each method keeps."""
-    methods: dict[str, int] = outcome.result.storage_bytes
-    ours = methods.get(OURS, 0)
-    columns = (
-        Column("method", "method"),
-        Column("bytes", "bytes", "quantity"),
-        Column("times_ours", f"times {OURS}", "times"),
-    )
-    rows: list[tuple[Any, ...]] = [
-        (title, number, number / ours if ours else None) for title, number in methods.items()
-    ]
-    return Table("storage", "Bytes that a method keeps", columns, sorted(rows, key=lambda row: row[1]))
+def _storage(outcome: Outcome) -> Table:
+    column = Column("bytes", "bytes", "quantity")
+    return _by_method("storage", "Bytes that a method keeps", column, outcome.result.storage_bytes)
+
+
+def _by_method(name: str, title: str, column: Column, numbers: Mapping[str, int]) -> Table:
+    """Each method's number, and how many times ours it is, the smallest first."""
+    ours = numbers.get(OURS, 0)
+    rows = [(method, number, number / ours if ours else None) for method, number in numbers.items()]
+    columns = (_METHOD, column, Column("times_ours", f"times {OURS}", "times"))
+    return Table(name, title, columns, sorted(rows, key=lambda row: row[1]))
 
 
 def _removals(outcome: Outcome) -> Table:
     columns = (
-        Column("client", "client", "code"),
-        Column("step", "step", "quantity"),
+        _CLIENT,
+        _STEP,
         Column("verdict", "verdict"),
-        Column("reason", "reason", "reason"),
-        Column("steps_retrained", "steps retrained", "quantity"),
+        _REASON,
+        _RETRAINED,
         Column("certificate", "certificate", "path"),
     )
     rows = [tuple(getattr(removal, column.key) for column in columns) for removal in outcome.result.removals]
@@ -174,18 +161,33 @@ def _removals(outcome: Outcome) -> Table:
 
 def _attack_tables(outcome: Outcome) -> list[Table]:
     told = outcome.result.attacks
-    return [_membership(told), _relearning(told), _canaries(told)] if told else []
+    if not told:
+        return []
+    relearning = "Relearning: optimiser steps until the leavers' data are known again"
+    canaries = "Canaries: exposure of those of the leavers, in bits"
+    return [
+        _membership(told),
+        _probe("relearning", relearning, told["relearning"], "steps_to_recover", "recovery"),
+        _probe("canaries", canaries, told["canaries"], "exposure", "score"),
+    ]
+
+
+def _probe(name: str, title: str, told: Sequence[Mapping[str, Any]], key: str, kind: str) -> Table:
+    """What a probe found for each method in each state that is attacked."""
+    columns = (_METHOD, *(Column(state, when, kind) for state, when in WHEN.items()), _SAME)
+    rows = [(row["method"], *(row[key][state] for state in WHEN), row["equals_oracle"]) for row in told]
+    return Table(name, title, columns, rows)
 
 
 def _membership(told: dict[str, Any]) -> Table:
     columns = (
         Column("attack", "attack"),
-        Column("method", "method"),
+        _METHOD,
         Column("state", "state"),
         Column("auc", "AUC (95% interval)", "interval"),
         Column("tpr_at_0.001", "TPR at FPR 0.1% (95% interval)", "interval"),
         Column("tpr_at_0.01", "TPR at FPR 1% (95% interval)", "interval"),
-        Column("equals_oracle", "same as oracle", "answer"),
+        _SAME,
     )
     titles = [row["title"] for row in told["rows"]]
     rows = [
@@ -194,8 +196,8 @@ def _membership(told: dict[str, Any]) -> Table:
             row["method"],
             when,
             *(
-                Interval(row[key][name], *row[key][f"{name}_interval"])
-                for name in ("auc", "tpr_at_0.001", "tpr_at_0.01")
+                Interval(row[key][each], *row[key][f"{each}_interval"])
+                for each in ("auc", "tpr_at_0.001", "tpr_at_0.01")
             ),
             row["equals_oracle"] if key == "after" else None,
         )
@@ -205,40 +207,12 @@ def _membership(told: dict[str, Any]) -> Table:
     return Table("membership", "Membership attacks on the leavers", columns, rows)
 
 
-def _relearning(told: dict[str, Any]) -> Table:
-    columns = (
-        Column("method", "method"),
-        *(Column(key, when, "recovery") for key, when in WHEN.items()),
-        Column("equals_oracle", "same as oracle", "answer"),
-    )
-    rows = [
-        (row["method"], *(row["steps_to_recover"][key] for key in WHEN), row["equals_oracle"])
-        for row in told["relearning"]
-    ]
-    return Table("relearning", "Relearning: optimiser steps until the leavers' data are known again", columns, rows)
-
-
-def _canaries(told: dict[str, Any]) -> Table:
-    columns = (
-        Column("method", "method"),
-        *(Column(key, when, "score") for key, when in WHEN.items()),
-        Column("equals_oracle", "same as oracle", "answer"),
-    )
-    rows = [(row["method"], *(row["exposure"][key] for key in WHEN), row["equals_oracle"]) for row in told["canaries"]]
-    return Table("canaries", "Canaries: exposure of those of the leavers, in bits", columns, rows)
-
-
 def _configuration(outcome: Outcome) -> Table:
-    columns = (Column("key", "key", "code"), Column("value", "value", "code"))
-    return Table("configuration", "Configuration", columns, list(outcome.result.config.items()))
+    return Table("configuration", "Configuration", (_KEY, _VALUE), list(outcome.result.config.items()))
 
 
 def _environment(outcome: Outcome) -> Table:
-    columns = (
-        Column("worker", "kind of worker", "quantity"),
-        Column("key", "key", "code"),
-        Column("value", "value", "code"),
-    )
+    columns = (Column("worker", "kind of worker", "quantity"), _KEY, _VALUE)
     rows: list[tuple[Any, ...]] = [
         (number, key, value)
         for number, fingerprint in enumerate(outcome.result.environment, start=1)

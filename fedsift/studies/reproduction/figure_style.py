@@ -1,10 +1,9 @@
 """How the figures of experiments look: a column of a paper wide, and one style a method in all of them."""
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fedsift.studies.report.drawing import COLOURS, SERIES
+from fedsift.studies.report.drawing import COLOURS, SERIES, rendered
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,6 +37,16 @@ _REFERENCE = (0, (1, 1))
 _BEHIND = 1.5  # zorder of a reference: above bars, below lines and numbers
 
 
+_SIZES = {
+    **dict.fromkeys(("font.size", "axes.titlesize"), 8),
+    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), 7),
+    "legend.handlelength": 2.6,
+    **dict.fromkeys(("grid.linewidth", "hatch.linewidth"), 0.5),
+    "lines.linewidth": 1.3,
+    "lines.markersize": 3.5,
+}
+
+
 def render(name: str, draw: Callable[[Figure], None]) -> tuple[str, bytes]:
     """A figure as SVG and as PNG; the same figure gives the same bytes.
 
@@ -45,20 +54,7 @@ def render(name: str, draw: Callable[[Figure], None]) -> tuple[str, bytes]:
         name: of the figure.
         draw: onto one of a column's width; it may set another size.
     """
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    with mpl.rc_context():
-        mpl.rcdefaults()  # Whatever the user's own settings are.
-        parameters: Any = mpl.rcParams  # Typed by a list of names that changes from version to version.
-        parameters.update(_SETTINGS | {"svg.hashsalt": name})
-        figure = Figure(figsize=(COLUMN, _HEIGHT), layout="constrained")
-        draw(figure)
-        svg, png = io.StringIO(), io.BytesIO()
-        # Without the date, and without matplotlib's version.
-        figure.savefig(svg, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-        figure.savefig(png, format="png", dpi=_PIXELS_PER_INCH, metadata={"Software": None})
-    return svg.getvalue(), png.getvalue()
+    return rendered(name, draw, (COLUMN, _HEIGHT), _SIZES, _PIXELS_PER_INCH)
 
 
 def style(name: str, place: int = 0) -> dict[str, Any]:
@@ -140,32 +136,3 @@ def legend(figure: Figure, axes: "Axes | Sequence[Axes]", columns: int = 2) -> N
         named |= dict(zip(labels, handles, strict=True))
     named = dict(sorted(named.items(), key=lambda item: isinstance(item[1], Line2D) and item[1].zorder == _BEHIND))
     figure.legend(list(named.values()), list(named), loc="outside upper left", ncols=columns, frameon=False)
-
-
-_SETTINGS: dict[str, Any] = {
-    "font.family": ["DejaVu Sans"],
-    "font.size": 8,
-    "text.parse_math": False,  # a dollar in a name is a dollar
-    "text.color": COLOURS["ink"],
-    "axes.titlesize": 8,
-    "axes.titlelocation": "left",
-    "axes.labelcolor": COLOURS["ink"],
-    "axes.edgecolor": COLOURS["muted"],
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": COLOURS["grid"],
-    "grid.linewidth": 0.5,
-    "xtick.color": COLOURS["muted"],
-    "ytick.color": COLOURS["muted"],
-    "xtick.labelcolor": COLOURS["ink"],
-    "ytick.labelcolor": COLOURS["ink"],
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "legend.fontsize": 7,
-    "legend.handlelength": 2.6,
-    "hatch.linewidth": 0.5,
-    "lines.linewidth": 1.3,
-    "lines.markersize": 3.5,
-}

@@ -71,9 +71,8 @@ def measure(user_config: UserConfig, rounds: int, folder: str) -> dict[str, Any]
         measured += [Measurement(arm, START_UP, "s", (seconds,)) for arm, seconds in start_up.items()]
         if THREADS in values:
             one, two = median(values[SIGN_FIXED]), median(values[THREADS])
-            notes.append(
-                f"{name}: 2 threads, a step in {two:.3g} ms; two clients on a thread each, two in {one:.3g} ms"
-            )
+            two_clients = f"two clients on a thread each, two in {one:.3g} ms"
+            notes.append(f"{name}: 2 threads, a step in {two:.3g} ms; {two_clients}")
     notes.append(f"{USUAL}: rows padded to max-length, logits at every position, Adam tensor by tensor")
     notes.append(f"{USUAL_CUT}: the same, but padded to the longest row only")
     notes.append("of the largest model, eager attention and bfloat16 are left out: they would take minutes")
@@ -113,11 +112,8 @@ def arms_of(subject: Subject, compiled: bool) -> tuple[dict[str, Arm], dict[str,
     """The arms that apply to a model, seconds that some took to load it, and what the column is called."""
     settings = subject.settings
     (model, task), start_up = _timed_load(settings)
-    arms = {
-        SIGN_FIXED: _sign_fixed(model, task, subject),
-        COMMITTED: _sign_fixed(model, task, subject, is_committed=True),
-    }
-    seconds = {}
+    arms, seconds = {SIGN_FIXED: _sign_fixed(model, task, subject)}, {}
+    arms[COMMITTED] = _sign_fixed(model, task, subject, is_committed=True)
     if settings.dtype == "float32":
         encoded = encode_rows(task, subject.rows, "bench")
         tuner = FineTuner(model, task, subject.tuning, 0)
