@@ -20,7 +20,7 @@ def test_every_name_is_there() -> None:
 
 
 def test_an_unknown_name_is_an_error() -> None:
-    with pytest.raises(AttributeError, match="module 'fedsift' has no attribute 'simulat'"):
+    with pytest.raises(AttributeError, match="fedsift attribute simulat"):
         getattr(fedsift, "simulat")  # noqa: B009
 
 
