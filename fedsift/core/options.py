@@ -18,13 +18,7 @@ from fedsift.core.errors import BadInput, unknown_name
 
 MOST = 10**9  # of steps, rows, tokens, clients and the like: far beyond any, and products of them stay finite
 _LARGEST_FLOAT = int(sys.float_info.max)
-_KINDS = {
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    str: "a text",
-    tuple: "a list of texts",
-}
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", tuple: "a list of texts"}
 
 P = ParamSpec("P")
 T = TypeVar("T", bound="Options")

@@ -71,12 +71,7 @@ class LocalTrainer:
     """A base model and a task under the server's terms; one serves any number of clients, one after the other."""
 
     def __init__(
-        self,
-        model: FlatModel,
-        task: Task,
-        terms: UploadTerms,
-        settings: TuningSettings,
-        root_seed: int,
+        self, model: FlatModel, task: Task, terms: UploadTerms, settings: TuningSettings, root_seed: int
     ) -> None:
         """Make the sign vector of the terms.
 

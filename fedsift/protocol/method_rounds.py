@@ -233,10 +233,7 @@ class GridClients:
         return Stream(made, len(contents))
 
     def _ask(
-        self,
-        message_type: str,
-        contents: Stream[tuple[int, RecordDict]],
-        read: Callable[[Message, ConfigRecord], _T],
+        self, message_type: str, contents: Stream[tuple[int, RecordDict]], read: Callable[[Message, ConfigRecord], _T]
     ) -> Iterator[tuple[str, _T]]:
         """What is read in each reply, as they come; a reply that cannot be read is noted as its client's failure."""
         rounds = self._rounds

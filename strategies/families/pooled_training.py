@@ -108,10 +108,7 @@ def train(clients: Clients, pools: Sequence[Pool]) -> Work:
     """Train the stages that pools lack, and say what that took."""
     trainings = [
         PoolTraining(
-            pool.slices,
-            len(pool.checkpoints),
-            pool.checkpoints[-1] if pool.checkpoints else pool.start,
-            pool.lr_factor,
+            pool.slices, len(pool.checkpoints), pool.checkpoints[-1] if pool.checkpoints else pool.start, pool.lr_factor
         )
         for pool in pools
     ]
