@@ -1,44 +1,31 @@
 """NegMerge (Kim et al. 2025, arXiv 2410.05583), on top of Central FT."""
 
-import hashlib
 from collections.abc import Mapping
 
 import numpy as np
 
 from fedsift.core.fixed_point import FixedPointSum
-from fedsift.core.task_vectors import Vector, hash_vector, slices
+from fedsift.core.task_vectors import Vector, slices
 from fedsift.protocol.method import MODEL, several
+from fedsift.strategies.families.merged_fine_tunings import Merger
 from fedsift.strategies.families.negated_central_ft import SCALES, NegatedCentralFineTuning, negated
 
 _LR_FACTORS = (0.5, 0.75, 1.0, 1.5, 2.0)  # the varied hyper-parameter; ours, the paper varies what its models have
 
 
-class SignConsensus:
+class SignConsensus(Merger):
     """NegMerge's merge of K task vectors: their mean where all K signs agree, else zero. 12 bytes a parameter.
 
     A zero agrees with nothing: the reference keeps an entry where the signs, -1, 0 or 1, add up to K or to -K.
-
-    Attributes:
-        members: K.
     """
 
     def __init__(self, size: int) -> None:
         """No task vectors yet, of `size` entries."""
-        self.members = 0
-        self._sum = FixedPointSum(size)
-        self._sign_sum = np.zeros(size, np.int32)
-
-    @property
-    def nbytes(self) -> int:
-        """Memory of the sum and of the signs' sum."""
-        return self._sum.nbytes + self._sign_sum.nbytes
+        self._sum, self._sign_sum = FixedPointSum(size), np.zeros(size, np.int32)
+        super().__init__(self._sum.units, self._sign_sum)
 
     def add(self, task_vector: Vector) -> None:
-        """Merge a task vector, shape (n,).
-
-        Raises:
-            Refused: it is of another shape, not finite or out of range; nothing is changed.
-        """
+        """Merge a task vector, shape (n,)."""
         self._sum.add(task_vector)
         for entries in slices(len(task_vector)):
             self._sign_sum[entries] += np.sign(task_vector[entries]).astype(np.int32)
@@ -49,13 +36,6 @@ class SignConsensus:
         merged = self._sum.mean(self.members)
         merged[np.abs(self._sign_sum) != self.members] = 0
         return merged
-
-    def digest(self) -> bytes:
-        """SHA-256 (32 bytes) over K, the sum and the signs' sum."""
-        state = hashlib.sha256(self.members.to_bytes(8, "little"))
-        self._sum.update_hash(state)
-        hash_vector(state, self._sign_sum)
-        return state.digest()
 
 
 class NegMerge(NegatedCentralFineTuning):

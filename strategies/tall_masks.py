@@ -88,10 +88,7 @@ class TallMasks(MergedFineTunings[Mean]):
     name, title, paper, place = "tall-masks", "TALL-masks", "Wang et al. 2024, arXiv 2405.07813", 13
     exact, cost, storage = True, EVERYBODY_ELSE, MODEL_AND_MASKS
     candidates = tuple({"density": density, "alpha": alpha} for density in DENSITIES for alpha in SCALES)
-
-    def new_merger(self) -> Mean:
-        """A sum of task vectors, in fixed point."""
-        return Mean(self.size)
+    new_merger = Mean
 
     def shared(self) -> dict[str, Vector]:
         """The mean, and the sum that masks are made from."""

@@ -14,7 +14,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, ParamSpec, Self, TypeVar
 
-from fedsift.core.errors import BadInput, unknown_name
+from fedsift.core.errors import BadInput, invalid_character, unknown_name
 
 MOST = 10**9  # of steps, rows, tokens, clients and the like: far beyond any, and products of them stay finite
 _LARGEST_FLOAT = int(sys.float_info.max)
@@ -233,10 +233,8 @@ def check_unicode(key: str, text: str) -> None:
     Raises:
         BadInput: it cannot: it came as other bytes on the command line.
     """
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise BadInput(f"{key} = {text!a}: no valid Unicode at character {error.start + 1}; give UTF-8") from error
+    if place := invalid_character(text):
+        raise BadInput(f"{key} = {text!a}: no valid Unicode at character {place}; give UTF-8")
 
 
 def _from_json(key: str, text: str) -> Any:

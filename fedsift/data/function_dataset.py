@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from fedsift.core.errors import BadInput, unknown_name
+from fedsift.core.errors import BadInput, invalid_character, unknown_name
 from fedsift.core.examples import Row
 from fedsift.core.user_code import errors_as_bad_input
 
@@ -48,13 +48,9 @@ class FunctionDataset:
         if not isinstance(client_id, str) or not client_id:
             raise BadInput(f"{self._name}: client id {client_id!r} is no text")
         plain = str.__str__(client_id)
-        try:
-            plain.encode()
-        except UnicodeEncodeError as error:
-            raise BadInput(
-                f"{self._name}: client id {plain!r} is no valid Unicode at character {error.start + 1}; decode the "
-                "source as UTF-8"
-            ) from error
+        if place := invalid_character(plain):
+            what = f"{self._name}: client id {plain!r}"
+            raise BadInput(f"{what} is no valid Unicode at character {place}; decode the source as UTF-8")
         return plain
 
     def train_examples(self, client_id: str) -> Sequence[Row]:

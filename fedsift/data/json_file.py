@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -12,10 +11,9 @@ import pyarrow as pa
 from fedsift.core.errors import BadInput
 from fedsift.data.cells import text_of
 from fedsift.data.columns import Columns, check_names
-from fedsift.data.disk_table import on_disk
+from fedsift.data.disk_table import batches, on_disk
 from fedsift.data.file_source import opened
 
-_BATCH = 10_000  # rows
 T = TypeVar("T")
 
 
@@ -33,24 +31,20 @@ def read_json(path: Path, columns: Columns, lists: Collection[str] = ()) -> pa.T
     schema = pa.schema([(name, pa.list_(pa.string()) if name in lists else pa.string()) for name in columns])
     names: set[str] = set()
     with opened(path) as stream:
-        objects = each_object(stream, path)
-        table = on_disk(_batches(objects, schema, path, names), schema)
+        table = on_disk(batches(_rows(each_object(stream, path), schema, path, names), schema), schema)
     if len(table):
         check_names(columns, sorted(names), str(path))
     return table
 
 
-def _batches(
+def _rows(
     objects: Iterable[tuple[str, dict[str, Any]]], schema: pa.Schema, path: Path, names: set[str]
-) -> Iterator[pa.RecordBatch]:
-    """The rows, a batch at a time; all keys are added to `names`."""
-    while batch := list(islice(objects, _BATCH)):
-        names.update(*(each for _, each in batch))
-        arrays = []
-        for field in schema:
-            texts = _texts if pa.types.is_list(field.type) else text_of
-            arrays.append(pa.array([_cell(texts, place, row, field.name, path) for place, row in batch], field.type))
-        yield pa.record_batch(arrays, schema=schema)
+) -> Iterator[list[Any]]:
+    """The cells of each object; all keys are added to `names`."""
+    cells = {field.name: _texts if pa.types.is_list(field.type) else text_of for field in schema}
+    for place, row in objects:
+        names.update(row)
+        yield [_cell(texts, place, row, column, path) for column, texts in cells.items()]
 
 
 def _texts(value: Any) -> list[str | None]:

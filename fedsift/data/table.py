@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,30 +18,16 @@ from fedsift.data.hub import load_from_hub
 from fedsift.data.json_file import read_json
 from fedsift.data.memory_table import text_table
 from fedsift.data.parquet_file import read_parquet
+from fedsift.data.template import Template
 
 # Which rows of a table belong to which client, in the clients' order; each client's rows of shape (rows,).
 Split = Mapping[str, NDArray[np.intp]]
 
 
-class RowMaker(Protocol):
-    """Makes a client's row of a table's row of texts; a `Template`, above all."""
-
-    @property
-    def columns(self) -> Columns:
-        """All that it needs, each with the option that names it."""
-
-    def __call__(self, row: Mapping[str, str | None]) -> Row:
-        """The client's row.
-
-        Raises:
-            BadInput: there is nothing in a column; the message goes on from the row's number.
-        """
-
-
 class TableDataset:
     """The rows of a table, split into clients, each rendered to a prompt and a target when they are asked for."""
 
-    def __init__(self, table: Any, split: Split, template: RowMaker) -> None:
+    def __init__(self, table: Any, split: Split, template: Template) -> None:
         """Put a table and a split of it together.
 
         Args:

@@ -45,7 +45,6 @@ class NegatedCentralFineTuning(PooledTraining):
     uses_retain_data: ClassVar[bool] = False
 
     def __init__(self, size: int, chosen: Terms | None = None) -> None:
-        """Begin without members; arguments as of `ComparedMethod`."""
         super().__init__(size, chosen)
         self._found: Terms = {}
 

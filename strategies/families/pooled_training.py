@@ -64,7 +64,6 @@ class PooledTraining(ComparedMethod):
     slices: ClassVar[int] = 1
 
     def __init__(self, size: int, chosen: Terms | None = None) -> None:
-        """Begin without members; arguments as of `ComparedMethod`."""
         super().__init__(size, chosen)
         self.pools: list[Pool] = []
 
