@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,6 +37,16 @@ class UploadTerms:
     size: int
     sign_seed: int
     grid: QuantisationGrid
+
+    @classmethod
+    def from_json(cls, described: dict[str, Any]) -> "UploadTerms":
+        """The inverse of `as_json`."""
+        layout_digest, grid = bytes.fromhex(described["layout_digest"]), QuantisationGrid(**described["grid"])
+        return cls(**{**described, "layout_digest": layout_digest, "grid": grid})
+
+    def as_json(self) -> dict[str, Any]:
+        """The terms as JSON gives them back."""
+        return {**asdict(self), "layout_digest": self.layout_digest.hex()}
 
 
 class ContributionSlice(NamedTuple):
@@ -136,10 +146,8 @@ class Contribution:
             raise Refused("upload has padding bits set in its mask")
         if not padding_is_zero(self.packed_levels, self.nonzero * grid.level_bits):
             raise Refused("upload has padding bits set in its levels")
-        counted = sum(
-            int(np.bitwise_count(np.frombuffer(mask[start : start + SLICE], np.uint8)).sum(dtype=np.int64))
-            for start in range(0, len(mask), SLICE)
-        )
+        parts = (np.frombuffer(mask[start : start + SLICE], np.uint8) for start in range(0, len(mask), SLICE))
+        counted = sum(int(np.bitwise_count(part).sum(dtype=np.int64)) for part in parts)
         if counted != self.nonzero:
             raise Refused(f"upload declares {self.nonzero} entries but its mask keeps {counted}")
         if _wraps(grid):
@@ -200,20 +208,10 @@ class _Packer:
     def contribution(self) -> Contribution:
         """Header, mask and levels together."""
         terms, grid = self._terms, self._terms.grid
-        header = _HEADER.pack(
-            _MAGIC,
-            _VERSION,
-            grid.levels,
-            grid.max_magnitude,
-            grid.threshold,
-            terms.sign_seed,
-            terms.size,
-            self._nonzero,
-            terms.layout_digest,
-        )
+        numbers = grid.levels, grid.max_magnitude, grid.threshold, terms.sign_seed, terms.size, self._nonzero
+        header = _HEADER.pack(_MAGIC, _VERSION, *numbers, terms.layout_digest)
         left = pack(self._left, grid.level_bits) if len(self._left) else b""
-        upload = b"".join([header, self._mask, self._levels, left])
-        return Contribution(terms, self._nonzero, upload)
+        return Contribution(terms, self._nonzero, b"".join([header, self._mask, self._levels, left]))
 
 
 class Quantised(NamedTuple):

@@ -1,8 +1,7 @@
 """What a client remembers between rounds, one small file each: its mask, levels and L1 norm, its own scores."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -48,7 +47,7 @@ def save_mask(folder: Path, client_id: str, mask: ClientMask, terms: UploadTerms
     arrays = {"packed": np.frombuffer(mask.packed, np.uint8)}
     if mask.packed_levels is not None:
         arrays["levels"] = np.frombuffer(mask.packed_levels, np.uint8)
-    metadata = {"l1": mask.l1, "scores": mask.scores, "terms": _as_json(terms)}
+    metadata = {"l1": mask.l1, "scores": mask.scores, "terms": terms.as_json()}
     save_arrays(mask_path(folder, client_id), client_id, arrays, metadata)
 
 
@@ -62,7 +61,7 @@ def load_mask(folder: Path, client_id: str, terms: UploadTerms) -> ClientMask:
     if not path.is_file():
         raise BadInput(f"the mask of client {client_id!r} is missing: {path}; {_MEND}")
     stored = StoredArrays(path, client_id, _MEND)
-    if stored.metadata.get("terms") != _as_json(terms):
+    if stored.metadata.get("terms") != terms.as_json():
         raise stored.wrong("was made under other terms than this federation's")
     packed = stored.array("packed", packed_size(terms.size, 1), "U8")
     levels = None
@@ -71,11 +70,6 @@ def load_mask(folder: Path, client_id: str, terms: UploadTerms) -> ClientMask:
         levels = stored.array("levels", packed_size(kept, terms.grid.level_bits), "U8").tobytes()
     stored.check_digest()
     return ClientMask(packed.tobytes(), float(stored.metadata["l1"]), levels, stored.metadata["scores"])
-
-
-def _as_json(terms: UploadTerms) -> dict[str, Any]:
-    """The terms as JSON gives them back."""
-    return {**asdict(terms), "layout_digest": terms.layout_digest.hex()}
 
 
 def delete_mask(folder: Path, client_id: str) -> None:

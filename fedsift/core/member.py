@@ -1,6 +1,7 @@
 """What is kept of a member besides the sums, and what is made of an upload for it."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fedsift.core.contribution import Contribution
@@ -70,3 +71,10 @@ class Member:
             upload_bytes=len(upload),
             saturated=training.saturated,
         )
+
+
+def summed_checksums(members: Iterable[Member]) -> dict[str, int]:
+    """h(S) and h(C) by the name of the sum, as they are where the sums are those of these members."""
+    pairs = [(member.level_checksum, member.mask_checksum) for member in members]
+    levels, masks = (sum(int.from_bytes(each[place], "little") for each in pairs) % 2**64 for place in (0, 1))
+    return {"level sum": levels, "mask count": masks}

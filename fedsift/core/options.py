@@ -12,7 +12,7 @@ from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
 from functools import cache
 from types import MappingProxyType
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from fedsift.core.errors import BadInput, invalid_character, unknown_name
 
@@ -20,7 +20,6 @@ MOST = 10**9  # of steps, rows, tokens, clients and the like: far beyond any, an
 _LARGEST_FLOAT = int(sys.float_info.max)
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", tuple: "a list of texts"}
 
-P = ParamSpec("P")
 T = TypeVar("T", bound="Options")
 Scalar = bool | float | int | str
 Value = Scalar | tuple[str, ...]
@@ -143,16 +142,9 @@ def _shown(bound: float) -> str:
     return f"{bound:,}" if isinstance(bound, int) else f"{bound:.2g}"
 
 
-def _declaring(kind: Callable[P, Option]) -> Callable[P, Any]:
-    def declare(*arguments: P.args, **keywords: P.kwargs) -> Any:
-        declared = kind(*arguments, **keywords)
-        return dataclasses.field(default=declared.default, metadata={"option": declared})
-
-    return declare
-
-
-option = _declaring(Option)
-"""A field of an `Options` class; takes what `Option` takes."""
+def option(default: Value, *arguments: Any, **keywords: Any) -> Any:
+    """A field of an `Options` class; takes what `Option` takes."""
+    return dataclasses.field(default=default, metadata={"option": Option(default, *arguments, **keywords)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,9 +190,8 @@ class Options:
             BadInput: as of `from_mapping`, or what is to be a list is no JSON.
         """
         lists = {hyphened(name) for name, each in cls.options().items() if isinstance(each.default, tuple)}
-        return cls.from_mapping(
-            {key: _from_json(key, str(value)) if key in lists else value for key, value in user_config.items()}
-        )
+        read = {key: _from_json(key, str(each)) if key in lists else each for key, each in user_config.items()}
+        return cls.from_mapping(read)
 
     def to_mapping(self) -> dict[str, Any]:
         """All values by their keys, group after group: what `from_mapping` takes."""

@@ -114,11 +114,7 @@ class Receipt:
 
     @property
     def body(self) -> ReceiptBody:
-        """What it says.
-
-        Raises:
-            BadInput: it is damaged.
-        """
+        """What it says, as `ReceiptBody.read` finds it."""
         return ReceiptBody.read(self.text)
 
 

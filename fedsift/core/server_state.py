@@ -161,11 +161,8 @@ class ServerState:
     def commit_removals(self, facts: RunFacts | None = None) -> list[Receipt]:
         """Make all staged removals last, in one transaction that publishes one state; nothing of the members is left.
 
-        Args:
-            facts: what each receipt is to say of the run.
-
         Returns:
-            A receipt for each, by client id.
+            A receipt for each, by client id, which says `facts` of the run.
         """
         if not self._leaving:
             return []
@@ -176,12 +173,9 @@ class ServerState:
                     self.ledger.delete_member(client_id)
                 self._write_sums(digest)
                 states = self._digest_before, digest.hex()
-                receipts = [
-                    self.ledger.append_receipt(
-                        self.receipt_body(each, Verdict.BIT_EXACT, "", *self._leaving[each], states, facts)
-                    )
-                    for each in sorted(self._leaving)
-                ]
+                leavers = sorted(self._leaving.items())
+                bodies = [self.receipt_body(each, Verdict.BIT_EXACT, "", *of, states, facts) for each, of in leavers]
+                receipts = [self.ledger.append_receipt(body) for body in bodies]
         except BaseException:
             self._load()  # The transaction was rolled back: memory follows the file.
             raise
@@ -199,9 +193,8 @@ class ServerState:
         member, digest = self.members.get(client_id), self.digest().hex()
         merged = member.digest if member else b""
         with self.ledger.transaction():
-            return self.ledger.append_receipt(
-                self.receipt_body(client_id, Verdict.REFUSED, reason, merged, 0, (digest, digest), facts)
-            )
+            body = self.receipt_body(client_id, Verdict.REFUSED, reason, merged, 0, (digest, digest), facts)
+            return self.ledger.append_receipt(body)
 
     def receipt_body(
         self,
@@ -246,10 +239,8 @@ class ServerState:
                 read single members' values off the sums.
         """
         member = self._member(client_id)
-        if (
-            len(packed_mask) != packed_size(self.terms.size, 1)
-            or hashlib.sha256(packed_mask).digest() != member.mask_digest
-        ):
+        is_whole = len(packed_mask) == packed_size(self.terms.size, 1)
+        if not is_whole or hashlib.sha256(packed_mask).digest() != member.mask_digest:
             raise Refused(f"client {client_id!r} asked to be served under a mask that it was not merged with")
         return self._merged.served_magnitudes(packed_mask, localisation)
 
@@ -304,16 +295,11 @@ class ServerState:
             return f"{differs}other data (commitment {now}, then {then})"
         if training.environment != member.environment:
             here, there = json.loads(training.fingerprint), self.ledger.fingerprint(member.environment)
-            changed = [
-                f"{name} is {here.get(name, '')!r}, then {there.get(name, '')!r}"
-                for name in sorted(here.keys() | there.keys())
-                if here.get(name) != there.get(name)
-            ]
+            names = [name for name in sorted(here.keys() | there.keys()) if here.get(name) != there.get(name)]
+            changed = [f"{name} is {here.get(name, '')!r}, then {there.get(name, '')!r}" for name in names]
             return f"{differs}same data, another environment ({'; '.join(changed)})"
-        return (
-            f"{differs}same data and environment, another upload "
-            f"(commitment {commitment(digest)}, then {commitment(member.digest)})"
-        )
+        now, then = commitment(digest), commitment(member.digest)
+        return f"{differs}same data and environment, another upload (commitment {now}, then {then})"
 
 
 def commitment(digest: bytes) -> str:

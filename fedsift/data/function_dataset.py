@@ -72,9 +72,8 @@ class FunctionDataset:
         with errors_as_bad_input(what):
             made = function(self._given[client_id])
             if hasattr(made, "keys"):
-                raise BadInput(
-                    f"{what}: its rows are a {type(made).__name__}, of which only the keys would be read; {_GIVE}"
-                )
+                kind = type(made).__name__
+                raise BadInput(f"{what}: its rows are a {kind}, of which only the keys would be read; {_GIVE}")
             rows: list[Row] = _in_order(made, f"{what}: its rows")
         if not rows:
             once = f"; a {type(made).__name__} can be read only once, so make it anew" * isinstance(made, Iterator)
@@ -116,11 +115,7 @@ def dataset_of(made: Any, name: str) -> FunctionDataset:
 
 
 def _in_order(values: Any, what: str) -> list[Any]:
-    """What a user's code gives as many values one after the other.
-
-    Raises:
-        BadInput: it has no order that is the same in every process, or is something else.
-    """
+    """What a user's code gives as many values, in an order that is the same in every process."""
     if isinstance(values, set | frozenset):
         raise BadInput(f"{what} are a {type(values).__name__}, which has another order in each process; {_GIVE}")
     if isinstance(values, str | bytes | bytearray) or not isinstance(values, Iterable):

@@ -18,12 +18,7 @@ T = TypeVar("T")
 
 
 def read_json(path: Path, columns: Columns, lists: Collection[str] = ()) -> pa.Table:
-    """Some columns of a file, as texts; null where a row has null, NaN or nothing.
-
-    Args:
-        path: the file.
-        columns: which.
-        lists: those of them that hold lists of texts, or a single one.
+    """Some columns of a file, as texts; those in `lists` as lists of them. Null where a row has null, NaN or nothing.
 
     Raises:
         BadInput: it cannot be read, a line is no JSON object, or a value is no text; the message names the line.
@@ -88,9 +83,8 @@ def _decoded(text: bytes, place: str, what: str, kind: type[T], path: Path) -> T
     except json.JSONDecodeError as error:
         where = f"character {error.colno}" if what == "object" else f"line {error.lineno}, character {error.colno}"
         expected = "one object a line, or all in one array"
-        raise BadInput(
-            f"dataset file {path}: {place} is no JSON {what}: {error.msg} at {where}; expected {expected}"
-        ) from error
+        problem = f"{place} is no JSON {what}: {error.msg} at {where}"
+        raise BadInput(f"dataset file {path}: {problem}; expected {expected}") from error
     except (ValueError, RecursionError) as error:
         raise BadInput(f"dataset file {path}: {place} is no JSON {what}: {error}") from error
     if not isinstance(value, kind):

@@ -116,11 +116,8 @@ def check_weights(name: str, module: Any, body: nn.Module, info: LoadingInfo, ow
             'the weights; set "tie_word_embeddings" to false in config.json, or leave it out of the weights'
         )
     # A sum takes no memory, and is no number where one of its terms is none.
-    if broken := [
-        key
-        for key, tensor in body.state_dict().items()
-        if tensor.is_floating_point() and not tensor.sum().isfinite() and not tensor.isfinite().all()
-    ]:
+    floats = {key: tensor for key, tensor in body.state_dict().items() if tensor.is_floating_point()}
+    if broken := [key for key, each in floats.items() if not each.sum().isfinite() and not each.isfinite().all()]:
         raise BadInput(f"model {name!r}: the weights have NaN or infinity in {_some(broken)}: give undamaged ones")
 
 
@@ -139,9 +136,8 @@ def check_positions(name: str, module: nn.Module, config: Any, max_length: int) 
             limits.append(table.num_embeddings - before)
     positions = min(limits, default=max_length)
     if positions < max_length:
-        raise BadInput(
-            f"max-length = {max_length}: model {name!r} has {positions} positions; give --max-length {positions}"
-        )
+        advice = f"give --max-length {positions}"
+        raise BadInput(f"max-length = {max_length}: model {name!r} has {positions} positions; {advice}")
 
 
 def check_vocabulary(name: str, tokenizer: Any, body: Any) -> None:

@@ -47,9 +47,8 @@ class FlatModel:
         for name in layout.names:
             dtype = parameters[name].dtype
             if dtype not in (torch.float32, torch.bfloat16) or dtype != first.dtype:
-                raise BadInput(
-                    f"tuned parameter {name} is {dtype}: all tuned parameters must be float32, or all bfloat16"
-                )
+                expected = "all tuned parameters must be float32, or all bfloat16"
+                raise BadInput(f"tuned parameter {name} is {dtype}: {expected}")
         self.weights = torch.empty(layout.size, dtype=first.dtype, device=first.device)
         self.gradient = torch.zeros_like(self.weights)
         for parameter in parameters.values():

@@ -97,11 +97,8 @@ def check_loss(value: float, step: int, lr: float) -> None:
         BadInput: it is infinite or no number; at the first step the learning rate cannot be why.
     """
     if not math.isfinite(value):
-        why = (
-            f"try a smaller lr than {lr}"
-            if step > 1
-            else "nothing has been tuned yet, so look at the data and the loss"
-        )
+        untuned = "nothing has been tuned yet, so look at the data and the loss"
+        why = f"try a smaller lr than {lr}" if step > 1 else untuned
         raise BadInput(f"the loss is {value} at step {step} of the tuning: {why}")
 
 

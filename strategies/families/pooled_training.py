@@ -105,11 +105,10 @@ class PooledTraining(ComparedMethod):
 
 def train(clients: Clients, pools: Sequence[Pool]) -> Work:
     """Train the stages that pools lack, and say what that took."""
+    starts = [pool.checkpoints[-1] if pool.checkpoints else pool.start for pool in pools]
     trainings = [
-        PoolTraining(
-            pool.slices, len(pool.checkpoints), pool.checkpoints[-1] if pool.checkpoints else pool.start, pool.lr_factor
-        )
-        for pool in pools
+        PoolTraining(pool.slices, len(pool.checkpoints), start, pool.lr_factor)
+        for pool, start in zip(pools, starts, strict=True)
     ]
     work = Work()
     for number, (checkpoints, steps) in clients.pooled(trainings):

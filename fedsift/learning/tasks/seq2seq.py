@@ -67,12 +67,8 @@ class Seq2SeqLanguageModelling(Task):
             if not prompts or prompts[-1] is not row.prompt:
                 prompts.append(row.prompt)
             prompt_of_row.append(len(prompts) - 1)
-        return Seq2SeqBatch(
-            pad(prompts, pad_token(self._tokenizer)),
-            pad([[1] * len(prompt) for prompt in prompts], 0),
-            torch.tensor(prompt_of_row),
-            pad([row.target for row in encoded], NO_LABEL),
-        )
+        ids, mask = pad(prompts, pad_token(self._tokenizer)), pad([[1] * len(prompt) for prompt in prompts], 0)
+        return Seq2SeqBatch(ids, mask, torch.tensor(prompt_of_row), pad([row.target for row in encoded], NO_LABEL))
 
     def loss(self, model: nn.Module, batch: Seq2SeqBatch) -> Tensor:
         """Mean cross entropy over the target tokens of the batch."""
