@@ -61,17 +61,12 @@ class NodeKeys(Protocol):
 
 @dataclass
 class SiftRecord(RoundRecord):
-    """What a round did.
+    """What a round did."""
 
-    Attributes:
-        receipts: what the receipts say that were written for those who asked to leave.
-        upload_bytes: total size of the members' uploads.
-        saturated: entries that the highest level cut, over the members' uploads.
-    """
-
+    # what the receipts say that were written for those who asked to leave
     receipts: list[ReceiptBody] = field(default_factory=list)
-    upload_bytes: int = 0
-    saturated: int = 0
+    upload_bytes: int = 0  # total size of the members' uploads
+    saturated: int = 0  # entries that the highest level cut, over the members' uploads
 
 
 class SiftMasks(ClientRounds[SiftRecord]):

@@ -24,19 +24,12 @@ SLICE = 1 << 16
 
 @dataclass(frozen=True)
 class UploadTerms:
-    """What all contributions to one sum must agree on; the server broadcasts it.
+    """What all contributions to one sum must agree on; the server broadcasts it."""
 
-    Attributes:
-        layout_digest: SHA-256 of the parameter layout, 32 bytes.
-        size: n, the number of tuned parameters.
-        sign_seed: the 64-bit seed of the sign vector.
-        grid: the quantisation grid.
-    """
-
-    layout_digest: bytes
-    size: int
-    sign_seed: int
-    grid: QuantisationGrid
+    layout_digest: bytes  # SHA-256 of the parameter layout, 32 bytes
+    size: int  # n, the number of tuned parameters
+    sign_seed: int  # the 64-bit seed of the sign vector
+    grid: QuantisationGrid  # the quantisation grid
 
     @classmethod
     def from_json(cls, described: dict[str, Any]) -> "UploadTerms":
@@ -50,19 +43,12 @@ class UploadTerms:
 
 
 class ContributionSlice(NamedTuple):
-    """Entries start .. start + len(mask) - 1 of a contribution.
+    """Entries start .. start + len(mask) - 1 of a contribution."""
 
-    Attributes:
-        start: the first of them.
-        mask: shape (entries,).
-        places: of the k entries that the mask keeps, counted from `start`; shape (k,).
-        levels: their quantised magnitudes, in the narrowest unsigned integers; shape (k,).
-    """
-
-    start: int
-    mask: NDArray[np.bool_]
-    places: NDArray[np.intp]
-    levels: NDArray[Any]
+    start: int  # the first of them
+    mask: NDArray[np.bool_]  # shape (entries,)
+    places: NDArray[np.intp]  # of the k entries that the mask keeps, counted from `start`; shape (k,)
+    levels: NDArray[Any]  # their quantised magnitudes, in the narrowest unsigned integers; shape (k,)
 
     @property
     def entries(self) -> slice:
@@ -72,15 +58,10 @@ class ContributionSlice(NamedTuple):
 
 @dataclass(frozen=True)
 class Contribution:
-    """Mask m = (q > 0) and the levels q > 0 of one client, packed; all of it is kept once, as the upload.
+    """Mask m = (q > 0) and the levels q > 0 of one client, packed; all of it is kept once, as the upload."""
 
-    Attributes:
-        terms: what it was made under.
-        nonzero: number of entries that the mask keeps.
-    """
-
-    terms: UploadTerms
-    nonzero: int
+    terms: UploadTerms  # what it was made under
+    nonzero: int  # number of entries that the mask keeps
     _upload: bytes
 
     @classmethod
@@ -215,17 +196,11 @@ class _Packer:
 
 
 class Quantised(NamedTuple):
-    """Magnitudes on the grid.
+    """Magnitudes on the grid."""
 
-    Attributes:
-        contribution: what is uploaded.
-        l1: the L1 norm of the quantised task vector.
-        saturated: entries cut by the highest level of the grid.
-    """
-
-    contribution: Contribution
-    l1: float
-    saturated: int
+    contribution: Contribution  # what is uploaded
+    l1: float  # the L1 norm of the quantised task vector
+    saturated: int  # entries cut by the highest level of the grid
 
 
 def quantise(magnitudes: NDArray[np.float32], terms: UploadTerms) -> Quantised:

@@ -63,14 +63,10 @@ class Ledger:
     def create(
         cls, path: Path | None, terms: UploadTerms, capacity: int, config: str = "", model_digest: bytes = b""
     ) -> "Ledger":
-        """A new, empty ledger; in memory for None.
+        """A new, empty ledger in a file that does not exist, with room for `capacity` members; in memory for None.
 
-        Args:
-            path: a file that does not exist.
-            terms: what its members' uploads agree on.
-            capacity: members it has room for at a time.
-            config: text of the configuration, kept as it is.
-            model_digest: of the M0 that its members share (`FlatModel.base_digest`); empty where it is not known.
+        The text of the configuration is kept as it is, and so is the digest of the M0 that the members share
+        (`FlatModel.base_digest`), which is empty where it is not known.
         """
         ledger = cls(_connect(str(path) if path else ":memory:"))
         with ledger.transaction():

@@ -15,19 +15,13 @@ _MEND = "bring the right one back, or let the client leave and join again"
 
 @dataclass(frozen=True)
 class ClientMask:
-    """What a member keeps to be served.
+    """What a member keeps to be served."""
 
-    Attributes:
-        packed: its mask, ceil(n / 8) bytes.
-        l1: the L1 norm of its own quantised task vector.
-        packed_levels: its levels, as in its upload, where it is served from them; None where it did not keep them.
-        scores: what it measured while it tuned, by name.
-    """
-
-    packed: bytes
-    l1: float
+    packed: bytes  # its mask, ceil(n / 8) bytes
+    l1: float  # the L1 norm of its own quantised task vector
+    # its levels, as in its upload, where it is served from them; None where it did not keep them
     packed_levels: bytes | None = None
-    scores: dict[str, float] = field(default_factory=dict)
+    scores: dict[str, float] = field(default_factory=dict)  # what it measured while it tuned, by name
 
     @classmethod
     def of(cls, quantised: Quantised, keeps_levels: bool) -> "ClientMask":

@@ -12,17 +12,11 @@ from fedsift.core.running_sums import RunningSums
 
 @dataclass
 class MergedSums:
-    """S and C over |T| members.
+    """S and C over |T| members."""
 
-    Attributes:
-        terms: of the members' contributions.
-        sums: S and C.
-        members: |T|.
-    """
-
-    terms: UploadTerms
-    sums: RunningSums
-    members: int = 0
+    terms: UploadTerms  # of the members' contributions
+    sums: RunningSums  # S and C
+    members: int = 0  # |T|
 
     @classmethod
     def empty(cls, terms: UploadTerms, capacity: int) -> "MergedSums":

@@ -48,33 +48,21 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True)
 class Option:
-    """What is known of an option.
+    """What is known of an option."""
 
-    Attributes:
-        default: always valid; its type is the option's.
-        help: for people. The first sentence also ends the error of a number that is out of range.
-        group: where it is listed.
-        effect: what another value changes.
-        choices: of a text, the valid values beside the default; any for none.
-        form: what else a text may be, for people, beside `choices`.
-        fits: whether a text has that form.
-        ge, gt, le, lt: of a number, its bounds; `le` of a whole number is `MOST` if nothing else is said.
-        parse: makes the value of a text on the command line, where that is not the value itself.
-    """
-
-    default: Value
-    help: str
-    group: Group
-    effect: Effect = Effect.BITS
+    default: Value  # always valid; its type is the option's
+    help: str  # for people; the first sentence also ends the error of a number that is out of range
+    group: Group  # where it is listed
+    effect: Effect = Effect.BITS  # what another value changes
     _: KW_ONLY
-    choices: Collection[str] = ()
-    form: str = ""
-    fits: Callable[[str], object] | None = None
-    ge: float | None = None
+    choices: Collection[str] = ()  # of a text, the valid values beside the default; any for none
+    form: str = ""  # what else a text may be, for people, beside `choices`
+    fits: Callable[[str], object] | None = None  # whether a text has that form
+    ge: float | None = None  # of a number, its bounds
     gt: float | None = None
-    le: float | None = None
+    le: float | None = None  # `MOST` for a whole number if nothing else is said
     lt: float | None = None
-    parse: Callable[[str], object] | None = None
+    parse: Callable[[str], object] | None = None  # makes the value of a text on the command line
 
     def checked(self, key: str, value: Any) -> Any:
         """A value of the option's type: a whole number will do as a number, a list as a tuple.

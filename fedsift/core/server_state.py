@@ -73,13 +73,9 @@ class ServerState:
         self._digest_before = ""
 
     def merge(self, client_id: str, upload: bytes, training: Training | None = None, node_key: str = "") -> Member:
-        """Add a client's contribution and make it a member.
+        """Add a client's contribution (docs/upload.md) and make it a member.
 
-        Args:
-            client_id: who joins.
-            upload: its contribution, as `docs/upload.md` has it.
-            training: what it reports of its training.
-            node_key: of the node that alone may speak for it (`Ledger.set_node_key`); empty for none.
+        With a `node_key`, that node alone may speak for it from now on (`Ledger.set_node_key`).
 
         Raises:
             Refused: it is a member already, the capacity is reached, or the upload is not valid.
@@ -206,16 +202,9 @@ class ServerState:
         states: tuple[str, str],
         facts: RunFacts | None,
     ) -> ReceiptBody:
-        """What a receipt written now says.
+        """What a receipt written now says (`ReceiptBody`).
 
-        Args:
-            client_id: who asked to leave.
-            verdict: what became of it.
-            reason: why.
-            merged: digest of what was merged; empty for nothing.
-            steps: optimiser steps that it took.
-            states: digests of the state before and after.
-            facts: of the run.
+        `merged` is the digest of what was merged, empty for nothing; `states` are those before and after.
         """
         return ReceiptBody(
             client=client_id,

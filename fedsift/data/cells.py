@@ -97,13 +97,7 @@ def _no_text(what: str, kind: str) -> BadInput:
 
 
 def texts_of_columns(table: pa.Table, columns: Iterable[str], source: str, lists: Collection[str] = ()) -> pa.Table:
-    """Some columns of a table, each as `column_of_texts` makes it.
-
-    Args:
-        table: has the columns.
-        columns: which.
-        source: what errors call the table.
-        lists: those of them that may hold lists of texts, and then stay as they are.
+    """Some columns of a table, each as `column_of_texts` makes it; lists of texts stay as they are in those of `lists`.
 
     Raises:
         BadInput: a column has no texts; the message names it.

@@ -84,10 +84,7 @@ class FunctionDataset:
 def dataset_of(made: Any, name: str) -> FunctionDataset:
     """The data set that a user's mapping, or object with `client_ids` and `train_examples`, stands for.
 
-    Args:
-        made: from client id to rows or to a function that makes them; or a `FederatedDataset`, `test_examples` being
-            optional.
-        name: what errors call it.
+    A mapping leads from client id to rows, or to a function that makes them; of an object, `test_examples` is optional.
 
     Raises:
         BadInput: it is something else.

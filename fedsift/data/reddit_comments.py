@@ -16,14 +16,8 @@ from fedsift.data.json_file import each_object
 def read_comments(path: Path, columns: Columns, subreddits: Collection[str], bots: Collection[str]) -> pa.Table:
     """Author, body and subreddit of the comments that are kept.
 
-    Left out are other subreddits, deleted comments, comments without an author, those of bots, and those of which a
-    half is missing from a surrogate pair: they are no Unicode.
-
-    Args:
-        path: JSON lines, plain or packed.
-        columns: author, body and subreddit.
-        subreddits: which are kept.
-        bots: parts of names, in any case, whose bearers are left out.
+    Left out are other subreddits, deleted comments, comments without an author, those of bots (whose names have one
+    of the parts `bots`, in any case), and those of which a half is missing from a surrogate pair: they are no Unicode.
 
     Raises:
         BadInput: a line is no comment; the message names it.

@@ -36,15 +36,10 @@ _SENTENCE = re.compile(r"(?<=\w)[.!] (?=[A-Z])")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A folder in Hugging Face format, or a hub name. No code that comes with it is run, and no pickle trusted.
+    """A folder in Hugging Face format, or a hub name. No code that comes with it is run, and no pickle trusted."""
 
-    Attributes:
-        name: as the user gave it, for messages.
-        location: the folder, or the hub name.
-    """
-
-    name: str
-    location: str
+    name: str  # as the user gave it, for messages
+    location: str  # the folder, or the hub name
 
     def __post_init__(self) -> None:
         """Look at the folder.
@@ -143,11 +138,8 @@ class Checkpoint:
     def reading(self, what: str, remedy: str) -> Iterator[None]:
         """Whatever transformers and its libraries raise on a user's files becomes one line. For their calls alone.
 
-        They raise what they come across: KeyError, ZeroDivisionError, plain Exception, and Rust's panics.
-
-        Args:
-            what: is read; the message says so.
-            remedy: what would be right.
+        They raise what they come across: KeyError, ZeroDivisionError, plain Exception, and Rust's panics. The line says
+        what was read, and what would be right.
         """
         try:
             yield

@@ -15,19 +15,12 @@ _MOST_ENTRIES = 4
 
 
 class LoadingInfo(NamedTuple):
-    """How a checkpoint's names and shapes fit a module, by transformers' rules: renamed, tied and ignorable ones do.
+    """How a checkpoint's names and shapes fit a module, by transformers' rules: renamed, tied and ignorable ones do."""
 
-    Attributes:
-        missing: parameters and buffers that the checkpoint does not have.
-        unexpected: tensors that the module does not have.
-        mismatched: name, shape in the checkpoint, shape in the module.
-        untied: tied by the configuration, but the checkpoint has another tensor.
-    """
-
-    missing: Collection[str]
-    unexpected: Collection[str]
-    mismatched: Collection[tuple[str, torch.Size, torch.Size]]
-    untied: Collection[str]
+    missing: Collection[str]  # parameters and buffers that the checkpoint does not have
+    unexpected: Collection[str]  # tensors that the module does not have
+    mismatched: Collection[tuple[str, torch.Size, torch.Size]]  # name, shape in the checkpoint, shape in the module
+    untied: Collection[str]  # tied by the configuration, but the checkpoint has another tensor
 
 
 def check_depth(name: str, config: Any, stored: Mapping[str, Tensor]) -> None:
@@ -47,10 +40,7 @@ def check_depth(name: str, config: Any, stored: Mapping[str, Tensor]) -> None:
 def check_stored(name: str, outline: Any, stored: Mapping[str, Tensor]) -> None:
     """See that a checkpoint's tensors can be the weights of a module, before memory is taken for it.
 
-    Args:
-        name: the model's, for people.
-        outline: the module that the configuration describes, on the meta device.
-        stored: the checkpoint's tensors, likewise.
+    Both are on the meta device: `outline`, the module that the configuration describes, and the tensors.
 
     Raises:
         BadInput: the module is far larger, or some weights are no floating-point numbers, which transformers would

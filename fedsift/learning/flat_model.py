@@ -94,12 +94,7 @@ class FlatModel:
                 start += len(base)
 
     def load_magnitudes(self, signs: Tensor, magnitudes: NDArray[np.float32] | Tensor) -> None:
-        """Set the weights to M0 + v * u, computed in float32.
-
-        Args:
-            signs: v as int8, shape (n,), on the module's device.
-            magnitudes: u as float32, shape (n,).
-        """
+        """Set the weights to M0 + v * u in float32: int8 signs v on the module's device, float32 u, of shape (n,)."""
         magnitudes = torch.as_tensor(magnitudes)
         for entries, base in self.slices():
             moved = magnitudes[entries].to(base.device)

@@ -52,8 +52,7 @@ def make_deterministic() -> None:
 def environment_fingerprint(compiled: bool = False) -> dict[str, str]:
     """Versions, processor and settings that decide the bits; flat strings, stable within a machine.
 
-    Args:
-        compiled: whether the model is compiled; then the C++ compiler is among them.
+    Where the model is compiled, the C++ compiler is among them.
     """
     import torch
 

@@ -24,15 +24,10 @@ BatchT = TypeVar("BatchT")
 
 
 class Commitment(NamedTuple):
-    """Which steps of a tuning run on the quantised model.
+    """Which steps of a tuning run on the quantised model."""
 
-    Attributes:
-        grid: of the quantised model.
-        first_step: the first such step, counted from 1; all later ones are too.
-    """
-
-    grid: QuantisationGrid
-    first_step: int
+    grid: QuantisationGrid  # of the quantised model
+    first_step: int  # the first such step, counted from 1; all later ones are too
 
 
 def tune_magnitudes(

@@ -18,21 +18,14 @@ _LOG = getLogger("flwr")  # Flower's own logger: what a strategy says belongs be
 
 @dataclass
 class RoundRecord:
-    """What a round did.
+    """What a round did."""
 
-    Attributes:
-        joined: clients merged in this round.
-        failures: client (or node, where it did not say who it is) -> at what stage it failed first, and why.
-        scores: client -> score name -> value.
-        members: number of members after merging and removing.
-        state_digest: of the state after merging and removing.
-    """
-
-    joined: list[str] = field(default_factory=list)
+    joined: list[str] = field(default_factory=list)  # clients merged in this round
+    # client (or node, where it did not say who it is) -> at what stage it failed first, and why
     failures: dict[str, str] = field(default_factory=dict)
-    scores: dict[str, dict[str, float]] = field(default_factory=dict)
-    members: int = 0
-    state_digest: str = ""
+    scores: dict[str, dict[str, float]] = field(default_factory=dict)  # client -> score name -> value
+    members: int = 0  # number of members after merging and removing
+    state_digest: str = ""  # of the state after merging and removing
 
 
 RecordT = TypeVar("RecordT", bound=RoundRecord)

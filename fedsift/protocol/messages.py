@@ -72,12 +72,7 @@ class Stream(Generic[_T]):
 
 
 def terms_record(terms: UploadTerms, model_digest: bytes = b"") -> ConfigRecord:
-    """The terms as a record of a few bytes: the seed stands for the sign vector.
-
-    Args:
-        terms: what all uploads agree on.
-        model_digest: of the M0 that all clients are to have; empty where nobody checks it.
-    """
+    """The terms as a record of a few bytes, with the digest of the M0 that all must have; empty if unchecked."""
     return ConfigRecord(
         {
             "layout-digest": terms.layout_digest,

@@ -22,19 +22,12 @@ _T = TypeVar("_T")
 
 @dataclass
 class MethodRecord(RoundRecord):
-    """What a round did.
+    """What a round did."""
 
-    Attributes:
-        left: clients removed in this round.
-        trainings: clients that trained for the removals of this round.
-        steps: optimiser steps of these.
-        validation_scorings: models scored to choose hyper-parameters.
-    """
-
-    left: list[str] = field(default_factory=list)
-    trainings: int = 0
-    steps: int = 0
-    validation_scorings: int = 0
+    left: list[str] = field(default_factory=list)  # clients removed in this round
+    trainings: int = 0  # clients that trained for the removals of this round
+    steps: int = 0  # optimiser steps of these
+    validation_scorings: int = 0  # models scored to choose hyper-parameters
 
 
 class MethodRounds(ClientRounds[MethodRecord]):
@@ -46,12 +39,7 @@ class MethodRounds(ClientRounds[MethodRecord]):
     """
 
     def __init__(self, method: ComparedMethod, evaluated: Container[int] = ()) -> None:
-        """Begin with a method's state.
-
-        Args:
-            method: any of the registry.
-            evaluated: the rounds that end with an evaluation.
-        """
+        """Begin with a method's state; `evaluated` are the rounds that end with an evaluation."""
         super().__init__()
         self.method = method
         self.before_removals: dict[str, Vector] = {}
@@ -102,13 +90,7 @@ class GridClients:
     """The clients of a federation, for the length of one round: every question is a message over Flower's grid."""
 
     def __init__(self, rounds: MethodRounds, grid: Grid, server_round: int) -> None:
-        """Ask those who answered the round's query.
-
-        Args:
-            rounds: knows them, and notes who fails.
-            grid: over which they are asked.
-            server_round: of the messages.
-        """
+        """Ask those who answered the round's query; `rounds` knows them, and notes who fails."""
         self._rounds, self._grid, self._server_round = rounds, grid, server_round
         self._size = rounds.method.size
 

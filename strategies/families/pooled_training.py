@@ -37,19 +37,13 @@ def stage_steps(client_steps: int, clients: int, stage: int, slices: int) -> int
 
 @dataclass
 class Pool:
-    """Clients whose data are trained on together.
+    """Clients whose data are trained on together."""
 
-    Attributes:
-        slices: client ids, sorted within each slice.
-        checkpoints: task vectors of shape (n,), one after each slice; fewer while it is being trained.
-        start: the task vector that the first stage starts from, shape (n,); M0 for None.
-        lr_factor: of the clients' learning rate.
-    """
-
-    slices: list[list[str]]
+    slices: list[list[str]]  # client ids, sorted within each slice
+    # task vectors of shape (n,), one after each slice; fewer while it is being trained
     checkpoints: list[Vector] = field(default_factory=list)
-    start: Vector | None = None
-    lr_factor: float = 1.0
+    start: Vector | None = None  # the task vector that the first stage starts from, shape (n,); M0 for None
+    lr_factor: float = 1.0  # of the clients' learning rate
 
     @property
     def clients(self) -> list[str]:

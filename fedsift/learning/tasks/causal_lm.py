@@ -22,18 +22,12 @@ class CausalRow(NamedTuple):
 
 
 class CausalBatch(NamedTuple):
-    """Rows padded on the right to the longest.
+    """Rows padded on the right to the longest."""
 
-    Attributes:
-        input_ids: shape (rows, length).
-        row, position: where a target token is predicted: one before the token itself; shape (targets,) each.
-        target: the token to predict there, shape (targets,).
-    """
-
-    input_ids: Tensor
-    row: Tensor
-    position: Tensor
-    target: Tensor
+    input_ids: Tensor  # shape (rows, length)
+    row: Tensor  # where a target token is predicted, one before the token itself: shape (targets,)
+    position: Tensor  # likewise
+    target: Tensor  # the token to predict there, shape (targets,)
 
 
 class CausalLanguageModelling(Task):
@@ -45,13 +39,9 @@ class CausalLanguageModelling(Task):
     metric = "answer probability"
 
     def __init__(self, tokenizer: Any, model: nn.Module, max_length: int, closed: bool = False) -> None:
-        """Use a Hugging Face tokenizer and causal model.
+        """Use a Hugging Face tokenizer and causal model, which is looked at once, to see how its head works.
 
-        Args:
-            tokenizer: of the model.
-            model: looked at once, to see how its head works.
-            max_length: tokens after which a row is cut.
-            closed: whether a target ends with the end-of-sequence token.
+        A row is cut after `max_length` tokens. Where `closed`, a target ends with the end-of-sequence token.
 
         Raises:
             BadInput: the model is not causal: it sees the tokens that it should predict.

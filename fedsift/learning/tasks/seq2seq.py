@@ -22,18 +22,12 @@ class Seq2SeqRow(NamedTuple):
 
 
 class Seq2SeqBatch(NamedTuple):
-    """Padded on the right.
+    """Padded on the right."""
 
-    Attributes:
-        input_ids, attention_mask: the prompts, each once however many rows follow on it; shape (prompts, length).
-        prompt_of_row: shape (rows,).
-        labels: the targets, -100 where there is none; shape (rows, target length).
-    """
-
-    input_ids: Tensor
-    attention_mask: Tensor
-    prompt_of_row: Tensor
-    labels: Tensor
+    input_ids: Tensor  # the prompts, each once however many rows follow on it; shape (prompts, length)
+    attention_mask: Tensor  # likewise
+    prompt_of_row: Tensor  # shape (rows,)
+    labels: Tensor  # the targets, -100 where there is none; shape (rows, target length)
 
 
 class Seq2SeqLanguageModelling(Task):
