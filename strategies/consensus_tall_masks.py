@@ -34,29 +34,14 @@ class ConsensusCount(Merger):
         Raises:
             Refused: it is of another shape; nothing is changed.
         """
-        self._check(mask)
+        if mask.dtype != np.bool_ or mask.shape != self._count.shape:
+            raise Refused(f"a mask of {mask.dtype} and shape {mask.shape}; this count takes bool ({len(self._count)},)")
         self._count += mask
         self.members += 1
 
-    def subtract(self, mask: Mask) -> None:  # type: ignore[override]
-        """Discount a member's mask, shape (n,), exactly.
-
-        Raises:
-            Refused: the counts do not contain it; nothing is changed.
-        """
-        self._check(mask)
-        if not self.members or (mask & (self._count == 0)).any():
-            raise Refused("the counts do not contain this mask")
-        self._count -= mask
-        self.members -= 1
-
-    def mask(self, at_least: int = AT_LEAST) -> Mask:
-        """The entries that at least so many masks keep, shape (n,)."""
-        return self._count >= at_least
-
-    def _check(self, mask: Mask) -> None:
-        if mask.dtype != np.bool_ or mask.shape != self._count.shape:
-            raise Refused(f"a mask of {mask.dtype} and shape {mask.shape}; this count takes bool ({len(self._count)},)")
+    def mask(self) -> Mask:
+        """The entries that at least `AT_LEAST` masks keep, shape (n,)."""
+        return self._count >= AT_LEAST
 
 
 class ConsensusTallMasks(MergedFineTunings[Mean]):

@@ -7,13 +7,12 @@ import numpy as np
 from fedsift.core.fixed_point import FixedPointSum
 from fedsift.core.task_vectors import Vector, slices
 from fedsift.protocol.method import MODEL, several
-from fedsift.strategies.families.merged_fine_tunings import Merger
 from fedsift.strategies.families.negated_central_ft import SCALES, NegatedCentralFineTuning, negated
 
 _LR_FACTORS = (0.5, 0.75, 1.0, 1.5, 2.0)  # the varied hyper-parameter; ours, the paper varies what its models have
 
 
-class SignConsensus(Merger):
+class SignConsensus:
     """NegMerge's merge of K task vectors: their mean where all K signs agree, else zero. 12 bytes a parameter.
 
     A zero agrees with nothing: the reference keeps an entry where the signs, -1, 0 or 1, add up to K or to -K.
@@ -21,8 +20,9 @@ class SignConsensus(Merger):
 
     def __init__(self, size: int) -> None:
         """No task vectors yet, of `size` entries."""
-        self._sum, self._sign_sum = FixedPointSum(size), np.zeros(size, np.int32)
-        super().__init__(self._sum.units, self._sign_sum)
+        self.members = 0
+        self._sum = FixedPointSum(size)
+        self._sign_sum = np.zeros(size, np.int32)
 
     def add(self, task_vector: Vector) -> None:
         """Merge a task vector, shape (n,)."""

@@ -65,8 +65,8 @@ class Ties(Merger):
         self._negative_count += negative
         self.members += 1
 
-    def merged(self, scale: float = 1.0) -> Vector:
-        """The disjoint mean times `scale` (lambda), shape (n,)."""
+    def merged(self) -> Vector:
+        """The disjoint mean, shape (n,)."""
         size = len(self._positive.units)
         majority = 0
         for entries in slices(size):
@@ -79,7 +79,7 @@ class Ties(Merger):
             upwards = total >= 0 if majority > 0 else total > 0
             agreeing = np.where(upwards, positive, negative)
             count = np.where(upwards, self._positive_count[entries], self._negative_count[entries])
-            merged[entries] = agreeing / (np.maximum(count, 1) * 2.0**SCALE) * scale
+            merged[entries] = agreeing / (np.maximum(count, 1) * 2.0**SCALE)
         return merged
 
 

@@ -28,11 +28,6 @@ class Merger:
         """No members; `kept` are all arrays of the state, shape (n,), which a subclass changes in place."""
         self.members, self._kept = 0, kept
 
-    @property
-    def nbytes(self) -> int:
-        """Memory of all that is kept."""
-        return sum(each.nbytes for each in self._kept)
-
     def add(self, task_vector: Vector) -> None:
         """Merge one more, shape (n,).
 
