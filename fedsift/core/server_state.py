@@ -20,7 +20,7 @@ from fedsift.core.localisation import Localisation
 from fedsift.core.member import Member, Training
 from fedsift.core.merged_sums import MergedSums
 from fedsift.core.partial_sums import PartialSums
-from fedsift.core.receipt import Receipt, ReceiptBody, RunFacts, Verdict
+from fedsift.core.receipt import Receipt, ReceiptBody, RunFacts, Verdict, canonical
 from fedsift.core.running_sums import RunningSums
 
 _LEAST_FOLD_BYTES = 1 << 22  # A journal is folded when it outgrows the sums, but not for less than this.
@@ -257,7 +257,7 @@ class ServerState:
             "threshold": struct.pack("<d", grid.threshold).hex(),
             "members": sorted(member.digest.hex() for member in self.members.values()),
         }
-        state = hashlib.sha256(json.dumps(terms, sort_keys=True, separators=(",", ":")).encode())
+        state = hashlib.sha256(canonical(terms).encode())
         self.sums.update_hash(state)
         return state.digest()
 

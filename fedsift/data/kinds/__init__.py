@@ -1,15 +1,13 @@
 """The kinds of data sets: each file here defines one, and is found by being here."""
 
-from importlib import import_module
-from pkgutil import iter_modules
 from typing import Any
 
 from fedsift.core.errors import BadInput, unknown_name
 from fedsift.core.options import hyphened
+from fedsift.core.registration import modules
 from fedsift.data.kind import DataKind, DataSettings
 
-for _found in iter_modules(__path__):
-    import_module(f"{__name__}.{_found.name}")
+list(modules(__name__))  # whose classes are known then
 KINDS = tuple(kind() for kind in DataKind.__subclasses__())
 # Where rows come from; which of them go with a data set, its kind says.
 SOURCE_OPTIONS = ("data_file", "client_column", "prompt", "target", "partition")

@@ -31,11 +31,8 @@ class Own(DataKind):
 def dataset_of_client(settings: DataSettings, source: str, client_id: str) -> FederatedDataset:
     """The data set of a client that brings its own.
 
-    Args:
-        settings: with `prompt` and `target`, for a table.
-        source: a csv, jsonl or parquet file, all of whose rows are the client's; or "package.module:function", as for
-            a whole data set.
-        client_id: whose rows they are.
+    `source` is a csv, jsonl or parquet file, all of whose rows are the client's, and then the settings say `prompt` and
+    `target`; or "package.module:function", as for a whole data set.
 
     Raises:
         BadInput: the rows cannot be read, or are not this client's.
