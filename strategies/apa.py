@@ -32,7 +32,6 @@ class Apa(PooledTraining):
     candidates = tuple({"temperature": temperature} for temperature in _TEMPERATURES)
 
     def __init__(self, size: int, chosen: Terms | None = None) -> None:
-        """Begin without members; arguments as of `ComparedMethod`."""
         super().__init__(size, chosen)
         self._hidden: dict[str, NDArray[np.float32]] = {}
 

@@ -10,29 +10,25 @@ from collections.abc import Mapping, Set
 import numpy as np
 
 from fedsift.core.errors import Refused
-from fedsift.core.task_vectors import Mask, Vector, hash_vector
+from fedsift.core.task_vectors import Mask, Vector
 from fedsift.protocol.compared_method import Clients, Recipient, Terms, Work
 from fedsift.protocol.method import EVERYBODY_ELSE, MODEL
-from fedsift.strategies.families.merged_fine_tunings import MergedFineTunings
+from fedsift.strategies.families.merged_fine_tunings import MergedFineTunings, Merger
 from fedsift.strategies.fine_tune_merge import Mean
 from fedsift.strategies.tall_masks import DENSITIES, SCALES, lambda_of_density, served, tall_mask
 
 AT_LEAST = 2  # masks
 
 
-class ConsensusCount:
-    """How many members' masks keep each entry: 4 bytes a parameter.
-
-    Attributes:
-        members: number of masks counted.
-    """
+class ConsensusCount(Merger):
+    """How many members' masks keep each entry: 4 bytes a parameter."""
 
     def __init__(self, size: int) -> None:
         """No members, for masks of `size` entries."""
-        self.members = 0
         self._count = np.zeros(size, np.uint32)
+        super().__init__(self._count)
 
-    def add(self, mask: Mask) -> None:
+    def add(self, mask: Mask) -> None:  # type: ignore[override]
         """Count a member's mask, shape (n,).
 
         Raises:
@@ -47,12 +43,6 @@ class ConsensusCount:
         """The entries that at least `AT_LEAST` masks keep, shape (n,)."""
         return self._count >= AT_LEAST
 
-    def digest(self) -> bytes:
-        """SHA-256 (32 bytes) over the number of members and the counts."""
-        state = hashlib.sha256(self.members.to_bytes(8, "little"))
-        hash_vector(state, self._count)
-        return state.digest()
-
 
 class ConsensusTallMasks(MergedFineTunings[Mean]):
     """Everybody is served the mean where at least two members' TALL-masks keep it, times alpha.
@@ -64,15 +54,11 @@ class ConsensusTallMasks(MergedFineTunings[Mean]):
     paper = "Wang et al. 2024, arXiv 2405.07813"
     exact, cost, storage = True, EVERYBODY_ELSE, MODEL
     candidates = tuple({"density": density, "alpha": alpha} for density in DENSITIES for alpha in SCALES)
+    new_merger = Mean
 
     def __init__(self, size: int, chosen: Terms | None = None) -> None:
-        """Begin without members; arguments as of `ComparedMethod`."""
         super().__init__(size, chosen)
         self._counts: dict[float, ConsensusCount] = {}
-
-    def new_merger(self) -> Mean:
-        """A sum of task vectors, in fixed point."""
-        return Mean(self.size)
 
     def change(self, clients: Clients, joining: Set[str], leaving: Set[str]) -> Work:
         """Merge, then count the members' masks anew, since the sum has changed."""

@@ -15,38 +15,29 @@ agrees with gamma, and where none does tau_uni is zero: the member needs no more
 2^-40, so gamma is -1 also where positive entries below 2^-41 are all there is.
 """
 
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 
 from fedsift.core.errors import BadInput
 from fedsift.core.fixed_point import FixedPointSum
-from fedsift.core.task_vectors import Mask, Vector, hash_vector
+from fedsift.core.task_vectors import Mask, Vector
 from fedsift.protocol.compared_method import Recipient
 from fedsift.protocol.method import EVERYBODY_ELSE, MODEL_AND_MASKS
-from fedsift.strategies.families.merged_fine_tunings import MergedFineTunings
+from fedsift.strategies.families.merged_fine_tunings import MergedFineTunings, Merger
 
 
-class Emr:
-    """The sum, the highest and the lowest entries of the members' task vectors: 16 bytes a parameter.
-
-    Attributes:
-        members: number of task vectors merged.
-    """
+class Emr(Merger):
+    """The sum, the highest and the lowest entries of the members' task vectors: 16 bytes a parameter."""
 
     def __init__(self, size: int) -> None:
         """No members, for task vectors of `size` entries."""
-        self.members = 0
         self._sum = FixedPointSum(size)
         self._highest, self._lowest = np.zeros(size, np.float32), np.zeros(size, np.float32)
+        super().__init__(self._sum.units, self._highest, self._lowest)
 
     def add(self, task_vector: Vector) -> None:
-        """Merge a task vector, shape (n,).
-
-        Raises:
-            Refused: it is of another shape, not finite or out of range; nothing is changed.
-        """
+        """Merge a task vector, shape (n,)."""
         self._sum.add(task_vector)
         # A zero never enters: which of 0.0 and -0.0 is the larger depends on the order and on the processor.
         np.maximum(self._highest, task_vector, out=self._highest, where=task_vector > 0)
@@ -56,14 +47,6 @@ class Emr:
     def merged(self) -> Vector:
         """tau_uni, shape (n,)."""
         return np.where(self._sum.units > 0, self._highest, self._lowest)
-
-    def digest(self) -> bytes:
-        """SHA-256 (32 bytes) over the number of members, the sum and the extremes."""
-        state = hashlib.sha256(self.members.to_bytes(8, "little"))
-        self._sum.update_hash(state)
-        hash_vector(state, self._highest)
-        hash_vector(state, self._lowest)
-        return state.digest()
 
 
 def emr_mask(task_vector: Vector, unified: Vector) -> Mask:
@@ -109,10 +92,7 @@ class EmrMerging(MergedFineTunings[Emr]):
 
     name, title, paper, place = "emr", "EMR-merging", "Huang et al. 2024, arXiv 2405.17461", 15
     exact, cost, storage = True, EVERYBODY_ELSE, MODEL_AND_MASKS
-
-    def new_merger(self) -> Emr:
-        """The sum, and the largest entries of either sign."""
-        return Emr(self.size)
+    new_merger = Emr
 
     def shared(self) -> dict[str, Vector]:
         """The unified vector."""

@@ -4,35 +4,25 @@ Task arithmetic (Ilharco et al. 2023, arXiv 2212.04089) with the unweighted, uns
 (section 3, and appendix B, "Merging"): M0 + sum of tau_t / |T|.
 """
 
-import hashlib
-
 from fedsift.core.errors import Refused
 from fedsift.core.fixed_point import FixedPointSum
 from fedsift.core.task_vectors import Vector
 from fedsift.protocol.compared_method import Recipient
 from fedsift.protocol.method import MODEL, ONE, models
 from fedsift.strategies.families.clusters import CLUSTERS, random_cluster
-from fedsift.strategies.families.merged_fine_tunings import MergedFineTunings
+from fedsift.strategies.families.merged_fine_tunings import MergedFineTunings, Merger
 
 
-class Mean:
-    """The sum of the members' task vectors and their number: 8 bytes a parameter.
-
-    Attributes:
-        members: |T|.
-    """
+class Mean(Merger):
+    """The sum of the members' task vectors and their number |T|: 8 bytes a parameter."""
 
     def __init__(self, size: int) -> None:
         """No members, for task vectors of `size` entries."""
-        self.members = 0
         self._sum = FixedPointSum(size)
+        super().__init__(self._sum.units)
 
     def add(self, task_vector: Vector) -> None:
-        """Merge a member's task vector, shape (n,).
-
-        Raises:
-            Refused: it is of another shape, not finite or out of range; nothing is changed.
-        """
+        """Merge a member's task vector, shape (n,)."""
         self._sum.add(task_vector)
         self.members += 1
 
@@ -55,27 +45,13 @@ class Mean:
         """The sum, shape (n,): what TALL-masks compares each member with."""
         return self._sum.total()
 
-    def digest(self) -> bytes:
-        """SHA-256 (32 bytes) over the number of members and the sum."""
-        state = hashlib.sha256(self.members.to_bytes(8, "little"))
-        self._sum.update_hash(state)
-        return state.digest()
-
 
 class FineTuneMerge(MergedFineTunings[Mean]):
     """Everybody is served the mean; a leaver trains again and is subtracted from the sum."""
 
     name, title, paper, place = "ft-merge", "FT + Merge", "Ilharco et al. 2023, arXiv 2212.04089", 10
     exact, cost, storage = True, ONE, MODEL
-    subtracts = True
-
-    def new_merger(self) -> Mean:
-        """A sum of task vectors, in fixed point."""
-        return Mean(self.size)
-
-    def subtract(self, merger: Mean, task_vector: Vector) -> None:
-        """Exactly."""
-        merger.subtract(task_vector)
+    new_merger, subtracts = Mean, True
 
     def shared(self) -> dict[str, Vector]:
         """The mean of each cluster that has members, by its number."""

@@ -16,17 +16,9 @@ BETAS = (0.0, 1.0)
 
 
 def msa(trained: Vector, forget: Vector, retain: Vector, alpha: float, beta: float) -> Vector:
-    """tau_D - alpha * tau_f + beta * tau_r (`mehrdadsaberi/MSA_unlearning`, src/tv_unlearn.py).
+    """tau_D - alpha * tau_f + beta * tau_r (`mehrdadsaberi/MSA_unlearning`, src/tv_unlearn.py); all of shape (n,).
 
-    Args:
-        trained: tau_D, relative to M0, shape (n,).
-        forget: tau_f, relative to theta_0, shape (n,).
-        retain: tau_r, relative to theta_0, shape (n,).
-        alpha: how much of tau_f goes.
-        beta: how much of tau_r comes.
-
-    Returns:
-        The task vector after unlearning, relative to M0, shape (n,).
+    tau_f and tau_r are relative to theta_0; tau_D and the task vector after unlearning to M0.
     """
     unlearned = negated(trained, forget, alpha)
     unlearned += np.float32(beta) * retain

@@ -16,9 +16,6 @@ class SignConsensus:
     """NegMerge's merge of K task vectors: their mean where all K signs agree, else zero. 12 bytes a parameter.
 
     A zero agrees with nothing: the reference keeps an entry where the signs, -1, 0 or 1, add up to K or to -K.
-
-    Attributes:
-        members: K.
     """
 
     def __init__(self, size: int) -> None:
@@ -28,11 +25,7 @@ class SignConsensus:
         self._sign_sum = np.zeros(size, np.int32)
 
     def add(self, task_vector: Vector) -> None:
-        """Merge a task vector, shape (n,).
-
-        Raises:
-            Refused: it is of another shape, not finite or out of range; nothing is changed.
-        """
+        """Merge a task vector, shape (n,)."""
         self._sum.add(task_vector)
         for entries in slices(len(task_vector)):
             self._sign_sum[entries] += np.sign(task_vector[entries]).astype(np.int32)

@@ -28,7 +28,7 @@ from fedsift.core.receipt import ReceiptBody, RunFacts
 from fedsift.core.server_state import ServerState
 from fedsift.protocol import messages
 from fedsift.protocol.client_rounds import ClientRounds, RoundRecord
-from fedsift.protocol.messages import EVALUATE, FORGET, MASK, REMOVED, TRAIN, Stream, Wish
+from fedsift.protocol.messages import EVALUATE, FORGET, MASK, REMOVED, TRAIN, Stream, Wish, message_to
 from fedsift.protocol.method import MODEL, MODEL_AND_MASKS, ONE, Method
 from fedsift.protocol.partial_merge import clients_behind, read_partial_sums
 
@@ -61,17 +61,12 @@ class NodeKeys(Protocol):
 
 @dataclass
 class SiftRecord(RoundRecord):
-    """What a round did.
+    """What a round did."""
 
-    Attributes:
-        receipts: what the receipts say that were written for those who asked to leave.
-        upload_bytes: total size of the members' uploads.
-        saturated: entries that the highest level cut, over the members' uploads.
-    """
-
+    # what the receipts say that were written for those who asked to leave
     receipts: list[ReceiptBody] = field(default_factory=list)
-    upload_bytes: int = 0
-    saturated: int = 0
+    upload_bytes: int = 0  # total size of the members' uploads
+    saturated: int = 0  # entries that the highest level cut, over the members' uploads
 
 
 class SiftMasks(ClientRounds[SiftRecord]):
@@ -135,7 +130,7 @@ class SiftMasks(ClientRounds[SiftRecord]):
                     if message_type == FORGET:
                         client["environment"] = self._environment(self.clients[node_id])
                     content = RecordDict({"terms": terms, "config": config, "client": client})
-                    yield Message(content, dst_node_id=node_id, message_type=message_type, group_id=str(server_round))
+                    yield message_to(node_id, message_type, server_round, content)
 
         return Stream(training_messages(), sum(map(len, asked.values())))
 
@@ -161,9 +156,8 @@ class SiftMasks(ClientRounds[SiftRecord]):
                     self.state.stage_removal(client_id, upload, training)
                 else:
                     node_id = reply.metadata.src_node_id
-                    self.state.merge(
-                        client_id, upload, training, self._node_keys.key(node_id) if self._node_keys else ""
-                    )
+                    node_key = self._node_keys.key(node_id) if self._node_keys else ""
+                    self.state.merge(client_id, upload, training, node_key)
                     record.joined.append(client_id)
             except Refused as error:
                 self.failed(client_id, "forget" if leaving else "train", error)
@@ -253,12 +247,10 @@ class SiftMasks(ClientRounds[SiftRecord]):
         return self._evaluate
 
     def _serve(self, server_round: int, merged: ArrayRecord, grid: Grid) -> Iterator[Message]:
-        def to(node_id: int, message_type: str, content: RecordDict) -> Message:
-            return Message(content, dst_node_id=node_id, message_type=message_type, group_id=str(server_round))
-
         terms = self._terms_record()
+        asking = RecordDict({"terms": terms})
         members = [node_id for node_id, client_id in self.clients.items() if client_id in self.state.members]
-        for reply in grid.send_and_receive([to(node_id, MASK, RecordDict({"terms": terms})) for node_id in members]):
+        for reply in grid.send_and_receive([message_to(each, MASK, server_round, asking) for each in members]):
             node_id = reply.metadata.src_node_id
             client_id = self.clients[node_id]
             try:
@@ -268,8 +260,9 @@ class SiftMasks(ClientRounds[SiftRecord]):
                 self.failed(client_id, MASK, error)
                 continue
             arrays = ArrayRecord({name: messages.float_array(values) for name, values in served.items()})
-            yield to(node_id, EVALUATE, RecordDict({"terms": terms, "merged": merged, "served": arrays}))
+            content = RecordDict({"terms": terms, "merged": merged, "served": arrays})
+            yield message_to(node_id, EVALUATE, server_round, content)
         without_mask = RecordDict({"terms": terms, "merged": merged})
         for node_id, client_id in self.clients.items():
             if client_id not in self.state.members:
-                yield to(node_id, EVALUATE, without_mask)
+                yield message_to(node_id, EVALUATE, server_round, without_mask)

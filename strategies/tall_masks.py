@@ -30,15 +30,9 @@ SCALES = (0.8, 1.0, 1.2, 1.4, 1.6)  # alpha (the same)
 
 
 def tall_mask(task_vector: Vector, total: Vector, threshold: float) -> Mask:
-    """The member's mask m_t.
+    """The member's mask m_t from its own tau_t and tau_sum over all members; all of shape (n,).
 
-    Args:
-        task_vector: tau_t, the member's own, shape (n,).
-        total: tau_sum, over all members, shape (n,).
-        threshold: lambda, from 0; infinity keeps only what the sum holds exactly.
-
-    Returns:
-        Shape (n,).
+    The threshold is lambda, from 0; infinity keeps only what the sum holds exactly.
     """
     mask = np.empty(len(task_vector), np.bool_)
     for entries in slices(len(mask)):
@@ -88,10 +82,7 @@ class TallMasks(MergedFineTunings[Mean]):
     name, title, paper, place = "tall-masks", "TALL-masks", "Wang et al. 2024, arXiv 2405.07813", 13
     exact, cost, storage = True, EVERYBODY_ELSE, MODEL_AND_MASKS
     candidates = tuple({"density": density, "alpha": alpha} for density in DENSITIES for alpha in SCALES)
-
-    def new_merger(self) -> Mean:
-        """A sum of task vectors, in fixed point."""
-        return Mean(self.size)
+    new_merger = Mean
 
     def shared(self) -> dict[str, Vector]:
         """The mean, and the sum that masks are made from."""

@@ -22,10 +22,10 @@ import numpy as np
 
 from fedsift.core.errors import BadInput
 from fedsift.core.fixed_point import SCALE, FixedPointSum
-from fedsift.core.task_vectors import Vector, hash_vector, largest_magnitude, slices
+from fedsift.core.task_vectors import Vector, largest_magnitude, slices
 from fedsift.protocol.compared_method import Recipient
 from fedsift.protocol.method import EVERYBODY_ELSE, MODEL
-from fedsift.strategies.families.merged_fine_tunings import MergedFineTunings
+from fedsift.strategies.families.merged_fine_tunings import MergedFineTunings, Merger
 
 DENSITY = 0.2  # K
 SCALES = tuple(step / 10 for step in range(8, 26))  # lambda: 0.8, 0.9, ..., 2.5 (the reference's search)
@@ -33,12 +33,11 @@ SCALES = tuple(step / 10 for step in range(8, 26))  # lambda: 0.8, 0.9, ..., 2.5
 DENSITIES = (0.1, 0.2, 0.4, 0.8)
 
 
-class Ties:
+class Ties(Merger):
     """Sums and counts of the positive and of the negative trimmed entries: 24 bytes a parameter.
 
     Attributes:
         density: K.
-        members: number of task vectors merged.
     """
 
     def __init__(self, size: int, *, density: float = DENSITY) -> None:
@@ -50,16 +49,12 @@ class Ties:
         if not 0 < density <= 1:
             raise BadInput(f"TIES density = {density}: it is the share of entries kept, above 0 and up to 1")
         self.density = density
-        self.members = 0
         self._positive, self._negative = FixedPointSum(size), FixedPointSum(size)
         self._positive_count, self._negative_count = np.zeros(size, np.uint32), np.zeros(size, np.uint32)
+        super().__init__(self._positive.units, self._negative.units, self._positive_count, self._negative_count)
 
     def add(self, task_vector: Vector) -> None:
-        """Trim a task vector, shape (n,), and merge it.
-
-        Raises:
-            Refused: it is of another shape, not finite or out of range; nothing is changed.
-        """
+        """Trim a task vector, shape (n,), and merge it."""
         largest_magnitude(task_vector, len(self._positive_count))  # refuses
         threshold = trim_threshold(task_vector, self.density)
         positive = (task_vector >= threshold) & (task_vector > 0)
@@ -87,15 +82,6 @@ class Ties:
             merged[entries] = agreeing / (np.maximum(count, 1) * 2.0**SCALE)
         return merged
 
-    def digest(self) -> bytes:
-        """SHA-256 (32 bytes) over the number of members, the sums and the counts."""
-        state = hashlib.sha256(self.members.to_bytes(8, "little"))
-        self._positive.update_hash(state)
-        self._negative.update_hash(state)
-        hash_vector(state, self._positive_count)
-        hash_vector(state, self._negative_count)
-        return state.digest()
-
 
 def trim_threshold(task_vector: Vector, density: float) -> np.float32:
     """The smallest |tau| that trimming keeps: the (n - int(n * density))-th smallest, or 0 where that is none."""
@@ -107,10 +93,11 @@ def trim_threshold(task_vector: Vector, density: float) -> np.float32:
     return np.float32(magnitudes[rank - 1])
 
 
-class _Densities:
+class _Densities(Merger):
     """A merge for each density K that is still to choose from."""
 
     def __init__(self, size: int, densities: tuple[float, ...]) -> None:
+        super().__init__()
         self.merges = {density: Ties(size, density=density) for density in densities}
 
     def add(self, task_vector: Vector) -> None:
@@ -130,9 +117,9 @@ class TiesMerging(MergedFineTunings[_Densities]):
     exact, cost, storage = True, EVERYBODY_ELSE, MODEL
     candidates = tuple({"density": density, "scale": scale} for density in DENSITIES for scale in SCALES)
 
-    def new_merger(self) -> _Densities:
+    def new_merger(self, size: int) -> _Densities:
         """Sums and counts of the trimmed entries by sign, for the density chosen, or before that for each."""
-        return _Densities(self.size, (self.chosen["density"],) if self.chosen else DENSITIES)
+        return _Densities(size, (self.chosen["density"],) if self.chosen else DENSITIES)
 
     def settle(self) -> None:
         """Keep the merge of the density chosen."""

@@ -19,28 +19,17 @@ _EXPECTED = {
 
 @dataclass(frozen=True, kw_only=True)
 class NodeConfig:
-    """Who a node is. Names are written with hyphens.
+    """Who a node is. Names are written with hyphens."""
 
-    Attributes:
-        client_id: of the client; empty for the one at `partition_id`.
-        client_folder: a deployed client's own folder, where masks and the wish to leave are kept.
-        data: where its own rows are, for a client that brings them.
-        model: where the model lies on this machine, if not where the run has it.
-        partition_id, num_partitions: Flower's own for simulated nodes: the client's place in the data set, -1 where
-            nothing says it, and of how many.
-        mask_folder, vector_folder: of simulated clients: where masks and plain task vectors are kept.
-        newcomer: whether the client never joins, and only scores the merged model.
-    """
-
-    client_id: str = ""
-    client_folder: str = ""
-    data: str = ""
-    model: str = ""
-    partition_id: int = -1
-    num_partitions: int = 0
-    mask_folder: str = ""
-    vector_folder: str = ""
-    newcomer: bool = False
+    client_id: str = ""  # of the client; empty for the one at `partition_id`
+    client_folder: str = ""  # a deployed client's own folder, where masks and the wish to leave are kept
+    data: str = ""  # where its own rows are, for a client that brings them
+    model: str = ""  # where the model lies on this machine, if not where the run has it
+    partition_id: int = -1  # a simulated node's place in the data set, by Flower; -1 where nothing says it
+    num_partitions: int = 0  # of how many, likewise by Flower
+    mask_folder: str = ""  # of simulated clients: where masks are kept
+    vector_folder: str = ""  # and where plain task vectors are
+    newcomer: bool = False  # whether the client never joins, and only scores the merged model
 
     def __post_init__(self) -> None:
         if not self.client_id and self.partition_id < 0:

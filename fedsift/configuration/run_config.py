@@ -30,9 +30,7 @@ _STEP_SHARE = 0.2  # of lr * steps: what a level is worth on a coarse grid (docs
 
 # The paper as published: fine magnitudes, divided by the number of members.
 PUBLISHED_TUNING: dict[str, Any] = {"beta1": 0.9, "beta2": 0.999, "commit_share": 0.0}
-PRESETS: dict[str, dict[str, Any]] = {
-    "paper": {"levels": 65535, "localise": "paper", **PUBLISHED_TUNING},
-}
+PRESETS: dict[str, dict[str, Any]] = {"paper": {"levels": 65535, "localise": "paper", **PUBLISHED_TUNING}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,11 +135,7 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
         return dataclasses.replace(self, leave=client_ids, leave_count=0)
 
     def changed_terms(self, recorded: Mapping[str, Any]) -> list[str]:
-        """What a ledger was made with that would give other bits, as "key = value".
-
-        Args:
-            recorded: the configuration that it was made with, as `to_user_config` gives it.
-        """
+        """What a ledger was made with (by `to_user_config`) that would give other bits, as "key = value"."""
         now, bits = self.to_user_config(), dict(zip(self.to_mapping(), self.options().values(), strict=True))
         binding = {key for key, each in bits.items() if each.effect is Effect.BITS}
         if self.partition:  # Among how many clients rows are split decides whose they are.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fedsift.core.contribution import Contribution
 from fedsift.core.errors import FedsiftError
 from fedsift.core.ledger import Ledger
+from fedsift.core.member import summed_checksums
 from fedsift.core.receipt import receipt_digest
 from fedsift.core.server_state import ServerState, seal
 
@@ -65,15 +66,8 @@ def _journal(ledger: Ledger) -> list[str]:
 
 
 def _checksums(state: ServerState) -> list[str]:
-    problems = []
-    expected = {
-        "level sum": sum(int.from_bytes(member.level_checksum, "little") for member in state.members.values()),
-        "mask count": sum(int.from_bytes(member.mask_checksum, "little") for member in state.members.values()),
-    }
-    for name, checksum in state.checksums().items():
-        if checksum != expected[name] % 2**64:
-            problems.append(f"the {name} is not the sum of its {len(state.members)} members")
-    return problems
+    wrong = state.checksums().items() - summed_checksums(state.members.values()).items()
+    return [f"the {name} is not the sum of its {len(state.members)} members" for name, _ in sorted(wrong)]
 
 
 def _seal(ledger: Ledger) -> list[str]:
@@ -86,8 +80,5 @@ def _seal(ledger: Ledger) -> list[str]:
         state.sums.subtract(Contribution.from_bytes(upload, state.terms))
         state.members.pop(client_id, None)
     found = seal(state.digest(), state.members)
-    return [
-        f"{name.replace('_', ' ')} is {found[name]}, recorded was {recorded[name]}"
-        for name in recorded
-        if found[name] != recorded[name]
-    ]
+    wrong = [name for name in recorded if found[name] != recorded[name]]
+    return [f"{name.replace('_', ' ')} is {found[name]}, recorded was {recorded[name]}" for name in wrong]

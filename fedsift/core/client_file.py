@@ -39,19 +39,10 @@ def save_arrays(
 
 
 class StoredArrays:
-    """What `save_arrays` wrote, checked before any of it is used.
-
-    Attributes:
-        metadata: as it was given to `save_arrays`.
-    """
+    """What `save_arrays` wrote, `metadata` among it, checked before any of it is used."""
 
     def __init__(self, path: Path, client_id: str, mend: str) -> None:
-        """Open a client's file; no array is read yet.
-
-        Args:
-            path: of the file.
-            client_id: whose it has to be.
-            mend: what to do about a file that is wrong; errors end with it.
+        """Open a client's file; no array is read yet. Errors end with `mend`, what to do about a file that is wrong.
 
         Raises:
             BadInput: it is damaged, or another client's.
@@ -77,12 +68,7 @@ class StoredArrays:
         return name in self._file.keys()  # noqa: SIM118 - it is no mapping
 
     def array(self, name: str, size: int, dtype: str) -> NDArray[Any]:
-        """An array of shape (size,); what has another shape or type is not read.
-
-        Args:
-            name: of the array.
-            size: entries.
-            dtype: as safetensors calls it.
+        """An array of shape (size,) and of safetensors' `dtype`; what has another shape or type is not read.
 
         Raises:
             BadInput: it is missing, or another.

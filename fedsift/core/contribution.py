@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,35 +24,31 @@ SLICE = 1 << 16
 
 @dataclass(frozen=True)
 class UploadTerms:
-    """What all contributions to one sum must agree on; the server broadcasts it.
+    """What all contributions to one sum must agree on; the server broadcasts it."""
 
-    Attributes:
-        layout_digest: SHA-256 of the parameter layout, 32 bytes.
-        size: n, the number of tuned parameters.
-        sign_seed: the 64-bit seed of the sign vector.
-        grid: the quantisation grid.
-    """
+    layout_digest: bytes  # SHA-256 of the parameter layout, 32 bytes
+    size: int  # n, the number of tuned parameters
+    sign_seed: int  # the 64-bit seed of the sign vector
+    grid: QuantisationGrid  # the quantisation grid
 
-    layout_digest: bytes
-    size: int
-    sign_seed: int
-    grid: QuantisationGrid
+    @classmethod
+    def from_json(cls, described: dict[str, Any]) -> "UploadTerms":
+        """The inverse of `as_json`."""
+        layout_digest, grid = bytes.fromhex(described["layout_digest"]), QuantisationGrid(**described["grid"])
+        return cls(**{**described, "layout_digest": layout_digest, "grid": grid})
+
+    def as_json(self) -> dict[str, Any]:
+        """The terms as JSON gives them back."""
+        return {**asdict(self), "layout_digest": self.layout_digest.hex()}
 
 
 class ContributionSlice(NamedTuple):
-    """Entries start .. start + len(mask) - 1 of a contribution.
+    """Entries start .. start + len(mask) - 1 of a contribution."""
 
-    Attributes:
-        start: the first of them.
-        mask: shape (entries,).
-        places: of the k entries that the mask keeps, counted from `start`; shape (k,).
-        levels: their quantised magnitudes, in the narrowest unsigned integers; shape (k,).
-    """
-
-    start: int
-    mask: NDArray[np.bool_]
-    places: NDArray[np.intp]
-    levels: NDArray[Any]
+    start: int  # the first of them
+    mask: NDArray[np.bool_]  # shape (entries,)
+    places: NDArray[np.intp]  # of the k entries that the mask keeps, counted from `start`; shape (k,)
+    levels: NDArray[Any]  # their quantised magnitudes, in the narrowest unsigned integers; shape (k,)
 
     @property
     def entries(self) -> slice:
@@ -62,15 +58,10 @@ class ContributionSlice(NamedTuple):
 
 @dataclass(frozen=True)
 class Contribution:
-    """Mask m = (q > 0) and the levels q > 0 of one client, packed; all of it is kept once, as the upload.
+    """Mask m = (q > 0) and the levels q > 0 of one client, packed; all of it is kept once, as the upload."""
 
-    Attributes:
-        terms: what it was made under.
-        nonzero: number of entries that the mask keeps.
-    """
-
-    terms: UploadTerms
-    nonzero: int
+    terms: UploadTerms  # what it was made under
+    nonzero: int  # number of entries that the mask keeps
     _upload: bytes
 
     @classmethod
@@ -136,10 +127,8 @@ class Contribution:
             raise Refused("upload has padding bits set in its mask")
         if not padding_is_zero(self.packed_levels, self.nonzero * grid.level_bits):
             raise Refused("upload has padding bits set in its levels")
-        counted = sum(
-            int(np.bitwise_count(np.frombuffer(mask[start : start + SLICE], np.uint8)).sum(dtype=np.int64))
-            for start in range(0, len(mask), SLICE)
-        )
+        parts = (np.frombuffer(mask[start : start + SLICE], np.uint8) for start in range(0, len(mask), SLICE))
+        counted = sum(int(np.bitwise_count(part).sum(dtype=np.int64)) for part in parts)
         if counted != self.nonzero:
             raise Refused(f"upload declares {self.nonzero} entries but its mask keeps {counted}")
         if _wraps(grid):
@@ -200,34 +189,18 @@ class _Packer:
     def contribution(self) -> Contribution:
         """Header, mask and levels together."""
         terms, grid = self._terms, self._terms.grid
-        header = _HEADER.pack(
-            _MAGIC,
-            _VERSION,
-            grid.levels,
-            grid.max_magnitude,
-            grid.threshold,
-            terms.sign_seed,
-            terms.size,
-            self._nonzero,
-            terms.layout_digest,
-        )
+        numbers = grid.levels, grid.max_magnitude, grid.threshold, terms.sign_seed, terms.size, self._nonzero
+        header = _HEADER.pack(_MAGIC, _VERSION, *numbers, terms.layout_digest)
         left = pack(self._left, grid.level_bits) if len(self._left) else b""
-        upload = b"".join([header, self._mask, self._levels, left])
-        return Contribution(terms, self._nonzero, upload)
+        return Contribution(terms, self._nonzero, b"".join([header, self._mask, self._levels, left]))
 
 
 class Quantised(NamedTuple):
-    """Magnitudes on the grid.
+    """Magnitudes on the grid."""
 
-    Attributes:
-        contribution: what is uploaded.
-        l1: the L1 norm of the quantised task vector.
-        saturated: entries cut by the highest level of the grid.
-    """
-
-    contribution: Contribution
-    l1: float
-    saturated: int
+    contribution: Contribution  # what is uploaded
+    l1: float  # the L1 norm of the quantised task vector
+    saturated: int  # entries cut by the highest level of the grid
 
 
 def quantise(magnitudes: NDArray[np.float32], terms: UploadTerms) -> Quantised:

@@ -33,6 +33,16 @@ def unknown_name(kind: str, name: str, valid: Iterable[str]) -> BadInput:
     return BadInput(f"unknown {kind} {name!r}; {hint}")
 
 
+def invalid_character(text: str) -> int:
+    """The place of the first character that is no valid Unicode, from 1; 0 where there is none."""
+    try:
+        if not text.isascii():
+            text.encode()
+    except UnicodeEncodeError as error:
+        return error.start + 1
+    return 0
+
+
 def legible(name: str) -> str:
     """A name within a line: as it is, or as Python writes it where blanks or invisible characters would hide it."""
     return name if name.isprintable() and name == name.strip() != "" else repr(name)

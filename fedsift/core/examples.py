@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fedsift.core.errors import BadInput
+from fedsift.core.errors import BadInput, invalid_character
 
 _SHOWN = 60  # characters of a row in an error
 
@@ -32,13 +32,8 @@ def as_example(row: Row) -> Example:
     if not isinstance(row, tuple | list) or len(row) != 2 or not all(isinstance(text, str) and text for text in row):
         raise BadInput(f"{shown(row)} is no pair (prompt, target) of texts that are not empty")
     for text in row:
-        if not text.isascii():
-            try:
-                text.encode()
-            except UnicodeEncodeError as error:
-                raise BadInput(
-                    f"{shown(row)} is no valid Unicode at character {error.start + 1}; decode the source as UTF-8"
-                ) from error
+        if place := invalid_character(text):
+            raise BadInput(f"{shown(row)} is no valid Unicode at character {place}; decode the source as UTF-8")
     return Example(*row)
 
 
@@ -82,7 +77,6 @@ def _described(value: Any) -> dict[str, Any]:
     except (TypeError, ValueError, RuntimeError) as error:
         raise BadInput(f"a row holds {shown(value)}, of which NumPy makes no array: {error}") from error
     if array.dtype.hasobject:
-        raise BadInput(
-            f"a row holds {shown(value)}, a {type(value).__name__}; expected texts, numbers or arrays of them"
-        )
+        expected = "texts, numbers or arrays of them"
+        raise BadInput(f"a row holds {shown(value)}, a {type(value).__name__}; expected {expected}")
     return {"array": [array.dtype.str, array.shape, hashlib.sha256(array.tobytes()).hexdigest()]}

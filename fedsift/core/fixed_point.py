@@ -5,13 +5,11 @@ neither. A float32 has 24 significant bits, so entries from 2^-17 (7.6e-6) up ar
 sum exactly, smaller ones are off by at most 2^-41 (4.5e-13). 63 bits hold sums up to 2^23 (8.4 million).
 """
 
-import hashlib
-
 import numpy as np
 from numpy.typing import NDArray
 
 from fedsift.core.errors import Refused
-from fedsift.core.task_vectors import Mask, Vector, hash_vector, largest_magnitude, slices
+from fedsift.core.task_vectors import Mask, Vector, largest_magnitude, slices
 
 SCALE = 40  # binary digits after the point
 _LARGEST = 2**63 - 1
@@ -72,10 +70,6 @@ class FixedPointSum:
     def total(self) -> Vector:
         """The sum; float32, shape (n,)."""
         return self.mean(1)
-
-    def update_hash(self, state: "hashlib._Hash") -> None:
-        """Feed the sum as little-endian 64-bit integers."""
-        hash_vector(state, self.units)
 
     def _reach_of(self, task_vector: Vector) -> int:
         return int(np.rint(largest_magnitude(task_vector, len(self.units)) * 2.0**SCALE))

@@ -18,7 +18,6 @@ import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,6 @@ from numpy.typing import NDArray
 from fedsift.core.contribution import UploadTerms
 from fedsift.core.errors import BadInput
 from fedsift.core.member import Member
-from fedsift.core.quantisation import QuantisationGrid
 from fedsift.core.receipt import Receipt, ReceiptBody
 from fedsift.core.running_sums import RunningSums
 
@@ -65,14 +63,10 @@ class Ledger:
     def create(
         cls, path: Path | None, terms: UploadTerms, capacity: int, config: str = "", model_digest: bytes = b""
     ) -> "Ledger":
-        """A new, empty ledger; in memory for None.
+        """A new, empty ledger in a file that does not exist, with room for `capacity` members; in memory for None.
 
-        Args:
-            path: a file that does not exist.
-            terms: what its members' uploads agree on.
-            capacity: members it has room for at a time.
-            config: text of the configuration, kept as it is.
-            model_digest: of the M0 that its members share (`FlatModel.base_digest`); empty where it is not known.
+        The text of the configuration is kept as it is, and so is the digest of the M0 that the members share
+        (`FlatModel.base_digest`), which is empty where it is not known.
         """
         ledger = cls(_connect(str(path) if path else ":memory:"))
         with ledger.transaction():
@@ -80,14 +74,7 @@ class Ledger:
                 ledger._connection.execute(statement)
             ledger._connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
             ledger._connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-            grid = asdict(terms.grid)
-            described = {
-                "layout_digest": terms.layout_digest.hex(),
-                "size": terms.size,
-                "sign_seed": terms.sign_seed,
-                "grid": grid,
-            }
-            ledger.set("terms", json.dumps(described))
+            ledger.set("terms", json.dumps(terms.as_json()))
             ledger.set("capacity", capacity)
             ledger.set("config", config)
             ledger.set("model_digest", model_digest)
@@ -159,9 +146,7 @@ class Ledger:
     @property
     def terms(self) -> UploadTerms:
         """What the members' uploads agree on."""
-        read = json.loads(self.get("terms"))
-        layout_digest, grid = bytes.fromhex(read["layout_digest"]), QuantisationGrid(**read["grid"])
-        return UploadTerms(layout_digest, read["size"], read["sign_seed"], grid)
+        return UploadTerms.from_json(json.loads(self.get("terms")))
 
     @property
     def checksum_secret(self) -> int:
@@ -184,13 +169,11 @@ class Ledger:
         for name, vector in sums.vectors():
             for number, start in enumerate(range(0, len(vector), _CHUNK)):
                 piece: NDArray[Any] = vector[start : start + _CHUNK]
-                row = self._connection.execute(
-                    "SELECT data FROM chunks WHERE sum = ? AND number = ?", (name, number)
-                ).fetchone()
+                chunk = "SELECT data FROM chunks WHERE sum = ? AND number = ?"
+                row = self._connection.execute(chunk, (name, number)).fetchone()
                 if row is None or len(row[0]) != piece.nbytes:
-                    raise BadInput(
-                        f"the ledger is damaged: chunk {number} of the {name} is missing or has the wrong size"
-                    )
+                    wrong = f"chunk {number} of the {name} is missing or has the wrong size"
+                    raise BadInput(f"the ledger is damaged: {wrong}")
                 piece[:] = np.frombuffer(row[0], vector.dtype.newbyteorder("<"))
 
     def members(self) -> dict[str, Member]:
@@ -231,9 +214,8 @@ class Ledger:
 
     def fingerprint(self, environment: bytes) -> dict[str, str]:
         """The fingerprint behind a member's `environment`."""
-        row = self._connection.execute(
-            "SELECT fingerprint FROM environments WHERE digest = ?", (environment,)
-        ).fetchone()
+        known = "SELECT fingerprint FROM environments WHERE digest = ?"
+        row = self._connection.execute(known, (environment,)).fetchone()
         found: dict[str, str] = json.loads(row[0]) if row else {}
         return found
 

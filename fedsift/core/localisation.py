@@ -78,9 +78,8 @@ class Localisation:
             raise BadInput(f"served magnitudes of shape {served.shape}; for this member's mask they have ({expected},)")
         if self.keeps_levels:
             if mask.packed_levels is None:
-                raise BadInput(
-                    f"localise = {OWN_LEVELS}: this member kept its mask only, as the merge was under another one"
-                )
+                why = "this member kept its mask only, as the merge was under another one"
+                raise BadInput(f"localise = {OWN_LEVELS}: {why}")
             levels = unpack_levels(mask.packed_levels, kept, terms.grid)
             served = (levels.astype(np.float64) * terms.grid.step).astype(np.float32)
         magnitudes = np.zeros(terms.size, np.float32)

@@ -1,8 +1,7 @@
 """What a client remembers between rounds, one small file each: its mask, levels and L1 norm, its own scores."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,19 +15,13 @@ _MEND = "bring the right one back, or let the client leave and join again"
 
 @dataclass(frozen=True)
 class ClientMask:
-    """What a member keeps to be served.
+    """What a member keeps to be served."""
 
-    Attributes:
-        packed: its mask, ceil(n / 8) bytes.
-        l1: the L1 norm of its own quantised task vector.
-        packed_levels: its levels, as in its upload, where it is served from them; None where it did not keep them.
-        scores: what it measured while it tuned, by name.
-    """
-
-    packed: bytes
-    l1: float
+    packed: bytes  # its mask, ceil(n / 8) bytes
+    l1: float  # the L1 norm of its own quantised task vector
+    # its levels, as in its upload, where it is served from them; None where it did not keep them
     packed_levels: bytes | None = None
-    scores: dict[str, float] = field(default_factory=dict)
+    scores: dict[str, float] = field(default_factory=dict)  # what it measured while it tuned, by name
 
     @classmethod
     def of(cls, quantised: Quantised, keeps_levels: bool) -> "ClientMask":
@@ -48,7 +41,7 @@ def save_mask(folder: Path, client_id: str, mask: ClientMask, terms: UploadTerms
     arrays = {"packed": np.frombuffer(mask.packed, np.uint8)}
     if mask.packed_levels is not None:
         arrays["levels"] = np.frombuffer(mask.packed_levels, np.uint8)
-    metadata = {"l1": mask.l1, "scores": mask.scores, "terms": _as_json(terms)}
+    metadata = {"l1": mask.l1, "scores": mask.scores, "terms": terms.as_json()}
     save_arrays(mask_path(folder, client_id), client_id, arrays, metadata)
 
 
@@ -62,7 +55,7 @@ def load_mask(folder: Path, client_id: str, terms: UploadTerms) -> ClientMask:
     if not path.is_file():
         raise BadInput(f"the mask of client {client_id!r} is missing: {path}; {_MEND}")
     stored = StoredArrays(path, client_id, _MEND)
-    if stored.metadata.get("terms") != _as_json(terms):
+    if stored.metadata.get("terms") != terms.as_json():
         raise stored.wrong("was made under other terms than this federation's")
     packed = stored.array("packed", packed_size(terms.size, 1), "U8")
     levels = None
@@ -71,11 +64,6 @@ def load_mask(folder: Path, client_id: str, terms: UploadTerms) -> ClientMask:
         levels = stored.array("levels", packed_size(kept, terms.grid.level_bits), "U8").tobytes()
     stored.check_digest()
     return ClientMask(packed.tobytes(), float(stored.metadata["l1"]), levels, stored.metadata["scores"])
-
-
-def _as_json(terms: UploadTerms) -> dict[str, Any]:
-    """The terms as JSON gives them back."""
-    return {**asdict(terms), "layout_digest": terms.layout_digest.hex()}
 
 
 def delete_mask(folder: Path, client_id: str) -> None:

@@ -1,6 +1,7 @@
 """What is kept of a member besides the sums, and what is made of an upload for it."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fedsift.core.contribution import Contribution
@@ -9,19 +10,12 @@ from fedsift.core.linear_checksum import LinearChecksum
 
 @dataclass(frozen=True)
 class Training:
-    """What a client reports of its training, beside the upload.
+    """What a client reports of its training, beside the upload."""
 
-    Attributes:
-        data_digest: SHA-256 of its examples.
-        fingerprint: its environment, as a JSON object of strings.
-        steps: optimiser steps.
-        saturated: entries that the highest level cut.
-    """
-
-    data_digest: bytes = b""
-    fingerprint: str = "{}"
-    steps: int = 0
-    saturated: int = 0
+    data_digest: bytes = b""  # SHA-256 of its examples
+    fingerprint: str = "{}"  # its environment, as a JSON object of strings
+    steps: int = 0  # optimiser steps
+    saturated: int = 0  # entries that the highest level cut
 
     @property
     def environment(self) -> bytes:
@@ -31,28 +25,17 @@ class Training:
 
 @dataclass(frozen=True)
 class Member:
-    """What the server keeps of a member besides the sums.
+    """What the server keeps of a member besides the sums."""
 
-    Attributes:
-        digest: SHA-256 of its upload: what its rerun must reproduce.
-        mask_digest: SHA-256 of its packed mask: it is served under the mask it was merged with, and no other.
-        level_checksum, mask_checksum: h(q) and h(m) (`LinearChecksum`), 8 bytes each.
-        data_digest: SHA-256 of its examples.
-        environment: digest of the fingerprint of where it trained.
-        steps: optimiser steps of its training.
-        upload_bytes: size of its upload.
-        saturated: entries that the highest level cut.
-    """
-
-    digest: bytes
-    mask_digest: bytes
-    level_checksum: bytes
-    mask_checksum: bytes
-    data_digest: bytes
-    environment: bytes
-    steps: int
-    upload_bytes: int
-    saturated: int
+    digest: bytes  # SHA-256 of its upload: what its rerun must reproduce
+    mask_digest: bytes  # SHA-256 of its packed mask: it is served under the mask it was merged with, and no other
+    level_checksum: bytes  # h(q) of `LinearChecksum`, 8 bytes
+    mask_checksum: bytes  # h(m), likewise
+    data_digest: bytes  # SHA-256 of its examples
+    environment: bytes  # digest of the fingerprint of where it trained
+    steps: int  # optimiser steps of its training
+    upload_bytes: int  # size of its upload
+    saturated: int  # entries that the highest level cut
 
     @classmethod
     def of(cls, contribution: Contribution, training: Training, checksum: LinearChecksum) -> "Member":
@@ -70,3 +53,10 @@ class Member:
             upload_bytes=len(upload),
             saturated=training.saturated,
         )
+
+
+def summed_checksums(members: Iterable[Member]) -> dict[str, int]:
+    """h(S) and h(C) by the name of the sum, as they are where the sums are those of these members."""
+    pairs = [(member.level_checksum, member.mask_checksum) for member in members]
+    levels, masks = (sum(int.from_bytes(each[place], "little") for each in pairs) % 2**64 for place in (0, 1))
+    return {"level sum": levels, "mask count": masks}

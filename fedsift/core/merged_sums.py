@@ -12,17 +12,11 @@ from fedsift.core.running_sums import RunningSums
 
 @dataclass
 class MergedSums:
-    """S and C over |T| members.
+    """S and C over |T| members."""
 
-    Attributes:
-        terms: of the members' contributions.
-        sums: S and C.
-        members: |T|.
-    """
-
-    terms: UploadTerms
-    sums: RunningSums
-    members: int = 0
+    terms: UploadTerms  # of the members' contributions
+    sums: RunningSums  # S and C
+    members: int = 0  # |T|
 
     @classmethod
     def empty(cls, terms: UploadTerms, capacity: int) -> "MergedSums":
@@ -47,16 +41,10 @@ class MergedSums:
         """Magnitudes of shape (k,) for the k entries of a mask; none where its member is served from its own levels."""
         if localisation.keeps_levels:
             return np.empty(0, np.float32)
-        level_sum, mask_count = self.sums.level_sum, self.sums.mask_count
-        served = [
-            localisation.magnitudes(
-                level_sum[start : start + len(mask)][mask],
-                mask_count[start : start + len(mask)][mask],
-                self.terms.grid.step,
-                self.members,
-            )
-            for start, mask in mask_slices(packed_mask, self.terms.size)
-        ]
+        served = []
+        for start, mask in mask_slices(packed_mask, self.terms.size):
+            level_sum, mask_count = (sums[start : start + len(mask)][mask] for _, sums in self.sums.vectors())
+            served.append(localisation.magnitudes(level_sum, mask_count, self.terms.grid.step, self.members))
         return np.concatenate(served)
 
     def merged_magnitudes(self) -> NDArray[np.float32]:

@@ -12,21 +12,14 @@ from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
 from functools import cache
 from types import MappingProxyType
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import Any, Self, TypeVar
 
-from fedsift.core.errors import BadInput, unknown_name
+from fedsift.core.errors import BadInput, invalid_character, unknown_name
 
 MOST = 10**9  # of steps, rows, tokens, clients and the like: far beyond any, and products of them stay finite
 _LARGEST_FLOAT = int(sys.float_info.max)
-_KINDS = {
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    str: "a text",
-    tuple: "a list of texts",
-}
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", tuple: "a list of texts"}
 
-P = ParamSpec("P")
 T = TypeVar("T", bound="Options")
 Scalar = bool | float | int | str
 Value = Scalar | tuple[str, ...]
@@ -55,33 +48,21 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True)
 class Option:
-    """What is known of an option.
+    """What is known of an option."""
 
-    Attributes:
-        default: always valid; its type is the option's.
-        help: for people. The first sentence also ends the error of a number that is out of range.
-        group: where it is listed.
-        effect: what another value changes.
-        choices: of a text, the valid values beside the default; any for none.
-        form: what else a text may be, for people, beside `choices`.
-        fits: whether a text has that form.
-        ge, gt, le, lt: of a number, its bounds; `le` of a whole number is `MOST` if nothing else is said.
-        parse: makes the value of a text on the command line, where that is not the value itself.
-    """
-
-    default: Value
-    help: str
-    group: Group
-    effect: Effect = Effect.BITS
+    default: Value  # always valid; its type is the option's
+    help: str  # for people; the first sentence also ends the error of a number that is out of range
+    group: Group  # where it is listed
+    effect: Effect = Effect.BITS  # what another value changes
     _: KW_ONLY
-    choices: Collection[str] = ()
-    form: str = ""
-    fits: Callable[[str], object] | None = None
-    ge: float | None = None
+    choices: Collection[str] = ()  # of a text, the valid values beside the default; any for none
+    form: str = ""  # what else a text may be, for people, beside `choices`
+    fits: Callable[[str], object] | None = None  # whether a text has that form
+    ge: float | None = None  # of a number, its bounds
     gt: float | None = None
-    le: float | None = None
+    le: float | None = None  # `MOST` for a whole number if nothing else is said
     lt: float | None = None
-    parse: Callable[[str], object] | None = None
+    parse: Callable[[str], object] | None = None  # makes the value of a text on the command line
 
     def checked(self, key: str, value: Any) -> Any:
         """A value of the option's type: a whole number will do as a number, a list as a tuple.
@@ -149,16 +130,9 @@ def _shown(bound: float) -> str:
     return f"{bound:,}" if isinstance(bound, int) else f"{bound:.2g}"
 
 
-def _declaring(kind: Callable[P, Option]) -> Callable[P, Any]:
-    def declare(*arguments: P.args, **keywords: P.kwargs) -> Any:
-        declared = kind(*arguments, **keywords)
-        return dataclasses.field(default=declared.default, metadata={"option": declared})
-
-    return declare
-
-
-option = _declaring(Option)
-"""A field of an `Options` class; takes what `Option` takes."""
+def option(default: Value, *arguments: Any, **keywords: Any) -> Any:
+    """A field of an `Options` class; takes what `Option` takes."""
+    return dataclasses.field(default=default, metadata={"option": Option(default, *arguments, **keywords)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,9 +178,8 @@ class Options:
             BadInput: as of `from_mapping`, or what is to be a list is no JSON.
         """
         lists = {hyphened(name) for name, each in cls.options().items() if isinstance(each.default, tuple)}
-        return cls.from_mapping(
-            {key: _from_json(key, str(value)) if key in lists else value for key, value in user_config.items()}
-        )
+        read = {key: _from_json(key, str(each)) if key in lists else each for key, each in user_config.items()}
+        return cls.from_mapping(read)
 
     def to_mapping(self) -> dict[str, Any]:
         """All values by their keys, group after group: what `from_mapping` takes."""
@@ -239,10 +212,8 @@ def check_unicode(key: str, text: str) -> None:
     Raises:
         BadInput: it cannot: it came as other bytes on the command line.
     """
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise BadInput(f"{key} = {text!a}: no valid Unicode at character {error.start + 1}; give UTF-8") from error
+    if place := invalid_character(text):
+        raise BadInput(f"{key} = {text!a}: no valid Unicode at character {place}; give UTF-8")
 
 
 def _from_json(key: str, text: str) -> Any:

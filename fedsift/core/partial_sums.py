@@ -3,15 +3,12 @@
 Integers make the grouping invisible: the server's state is byte for byte that of adding the contributions one by one.
 """
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from fedsift.core.contribution import Contribution, UploadTerms
 from fedsift.core.errors import Refused
 from fedsift.core.linear_checksum import LinearChecksum
-from fedsift.core.member import Member, Training
+from fedsift.core.member import Member, Training, summed_checksums
 from fedsift.core.running_sums import RunningSums
 
 
@@ -52,9 +49,9 @@ class PartialSums:
         Raises:
             Refused: a sum does not have the checksum that its members' add up to.
         """
-        for (name, vector), field in zip(self.sums.vectors(), ("level_checksum", "mask_checksum"), strict=True):
-            expected = sum(int.from_bytes(getattr(member, field), "little") for member in self.members.values())
-            if checksum.of_vector(vector) != expected % 2**64:
+        expected = summed_checksums(self.members.values())
+        for name, vector in self.sums.vectors():
+            if checksum.of_vector(vector) != expected[name]:
                 raise Refused(f"the {name} of {len(self.members)} clients is not the sum of their contributions")
 
     def vector_bytes(self) -> tuple[bytes, ...]:
@@ -70,5 +67,4 @@ class PartialSums:
         for (name, vector), each in zip(self.sums.vectors(), data, strict=True):
             if len(each) != vector.nbytes:
                 raise Refused(f"a {name} of {len(each)} bytes; expected {vector.nbytes}")
-            read: NDArray[Any] = np.frombuffer(each, vector.dtype.newbyteorder("<"))
-            vector[:] = read
+            vector[:] = np.frombuffer(each, vector.dtype.newbyteorder("<"))

@@ -23,16 +23,13 @@ class QuantisationGrid:
     """q = rint(u / step), saturating at `levels`, with step = max_magnitude / levels.
 
     A coarse grid is better, not only smaller: it drops the small entries from the mask.
-
-    Attributes:
-        levels: the highest quantised magnitude, 1 to 2^32 - 1.
-        max_magnitude: the magnitude of the highest level; Adam seldom moves an entry further than lr * steps. It, and
-            a step, are normal numbers in float32.
-        threshold: share of max_magnitude under which an entry becomes 0, on top of what rounding drops (half a step).
     """
 
-    levels: int
+    levels: int  # the highest quantised magnitude, 1 to 2^32 - 1
+    # The magnitude of the highest level, a normal number in float32, as a step is. Adam seldom moves an entry further
+    # than lr * steps.
     max_magnitude: float
+    # Share of max_magnitude under which an entry becomes 0, on top of what rounding drops (half a step).
     threshold: float = 0.0
 
     def __post_init__(self) -> None:

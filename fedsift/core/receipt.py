@@ -24,50 +24,30 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class RunFacts:
-    """What a receipt says of the run: what a rerun needs, and how far its bits carry.
+    """What a receipt says of the run: what a rerun needs, and how far its bits carry."""
 
-    Attributes:
-        profile: of reproducibility.
-        root_seed: of all seeds.
-        software: name and version.
-    """
-
-    profile: str | None = None
-    root_seed: int | None = None
-    software: str | None = None
+    profile: str | None = None  # of reproducibility
+    root_seed: int | None = None  # of all seeds
+    software: str | None = None  # name and version
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReceiptBody(RunFacts):
-    """What a receipt says; what is None does not apply, and does not stand in its text.
+    """What a receipt says; what is None does not apply, and does not stand in its text."""
 
-    Attributes:
-        number: its place in the log, from 1 on; the ledger gives it.
-        client: who asked to leave.
-        verdict: what became of it.
-        reason: of a refusal, or of a rebuild.
-        commitment: hash of the digest of what was merged; empty for who was no member.
-        steps_retrained: optimiser steps that it took.
-        time: UTC, to the second.
-        state_before, state_after: digests of the state, in hexadecimal.
-        members_after: number of members.
-        sign_seed: of the sign vector.
-        members_retrained, members_matching: of a rebuild: who trained again, and how many came to the same upload.
-    """
-
-    number: int = 0
-    client: str
+    number: int = 0  # its place in the log, from 1 on; the ledger gives it
+    client: str  # who asked to leave
     verdict: Verdict
-    reason: str = ""
-    commitment: str
-    steps_retrained: int
-    time: str
-    state_before: str
+    reason: str = ""  # of a refusal, or of a rebuild
+    commitment: str  # hash of the digest of what was merged; empty for who was no member
+    steps_retrained: int  # optimiser steps that it took
+    time: str  # UTC, to the second
+    state_before: str  # digests of the state, in hexadecimal
     state_after: str
     members_after: int
     sign_seed: int
-    members_retrained: int | None = None
-    members_matching: int | None = None
+    members_retrained: int | None = None  # of a rebuild: who trained again
+    members_matching: int | None = None  # and how many came to the same upload
 
     @classmethod
     def read(cls, text: str) -> "ReceiptBody":
@@ -114,11 +94,7 @@ class Receipt:
 
     @property
     def body(self) -> ReceiptBody:
-        """What it says.
-
-        Raises:
-            BadInput: it is damaged.
-        """
+        """What it says, as `ReceiptBody.read` finds it."""
         return ReceiptBody.read(self.text)
 
 

@@ -1,7 +1,9 @@
 """Files that register themselves: what the modules of a package define is found by importing all of them."""
 
+from collections.abc import Iterator
 from importlib import import_module
 from pkgutil import iter_modules
+from types import ModuleType
 from typing import Protocol, TypeVar
 
 
@@ -16,17 +18,22 @@ class Named(Protocol):
 T = TypeVar("T", bound=Named)
 
 
+def modules(package: str) -> Iterator[ModuleType]:
+    """All modules of a package, imported; packages within it are not looked into."""
+    for found in iter_modules(import_module(package).__path__, f"{package}."):
+        if not found.ispkg:
+            yield import_module(found.name)
+
+
 def registered(package: str, kind: type[T]) -> dict[str, T]:
-    """The instances of a type at the top of a package's modules, by name; packages within it are not looked into.
+    """The instances of a type at the top of a package's modules, by name.
 
     A new file in the package's folder is found by itself. The package is given by name, so that a lower room may list
     what a higher one defines.
     """
     found: dict[str, T] = {}
-    for module in iter_modules(import_module(package).__path__, f"{package}."):
-        if module.ispkg:
-            continue
-        for each in vars(import_module(module.name)).values():
+    for module in modules(package):
+        for each in vars(module).values():
             if isinstance(each, kind):
                 assert found.setdefault(each.name, each) is each, f"two are called {each.name!r}"
     return found

@@ -20,7 +20,7 @@ from fedsift.core.localisation import Localisation
 from fedsift.core.member import Member, Training
 from fedsift.core.merged_sums import MergedSums
 from fedsift.core.partial_sums import PartialSums
-from fedsift.core.receipt import Receipt, ReceiptBody, RunFacts, Verdict
+from fedsift.core.receipt import Receipt, ReceiptBody, RunFacts, Verdict, canonical
 from fedsift.core.running_sums import RunningSums
 
 _LEAST_FOLD_BYTES = 1 << 22  # A journal is folded when it outgrows the sums, but not for less than this.
@@ -73,13 +73,9 @@ class ServerState:
         self._digest_before = ""
 
     def merge(self, client_id: str, upload: bytes, training: Training | None = None, node_key: str = "") -> Member:
-        """Add a client's contribution and make it a member.
+        """Add a client's contribution (docs/upload.md) and make it a member.
 
-        Args:
-            client_id: who joins.
-            upload: its contribution, as `docs/upload.md` has it.
-            training: what it reports of its training.
-            node_key: of the node that alone may speak for it (`Ledger.set_node_key`); empty for none.
+        With a `node_key`, that node alone may speak for it from now on (`Ledger.set_node_key`).
 
         Raises:
             Refused: it is a member already, the capacity is reached, or the upload is not valid.
@@ -161,11 +157,8 @@ class ServerState:
     def commit_removals(self, facts: RunFacts | None = None) -> list[Receipt]:
         """Make all staged removals last, in one transaction that publishes one state; nothing of the members is left.
 
-        Args:
-            facts: what each receipt is to say of the run.
-
         Returns:
-            A receipt for each, by client id.
+            A receipt for each, by client id, which says `facts` of the run.
         """
         if not self._leaving:
             return []
@@ -176,12 +169,9 @@ class ServerState:
                     self.ledger.delete_member(client_id)
                 self._write_sums(digest)
                 states = self._digest_before, digest.hex()
-                receipts = [
-                    self.ledger.append_receipt(
-                        self.receipt_body(each, Verdict.BIT_EXACT, "", *self._leaving[each], states, facts)
-                    )
-                    for each in sorted(self._leaving)
-                ]
+                leavers = sorted(self._leaving.items())
+                bodies = [self.receipt_body(each, Verdict.BIT_EXACT, "", *of, states, facts) for each, of in leavers]
+                receipts = [self.ledger.append_receipt(body) for body in bodies]
         except BaseException:
             self._load()  # The transaction was rolled back: memory follows the file.
             raise
@@ -199,9 +189,8 @@ class ServerState:
         member, digest = self.members.get(client_id), self.digest().hex()
         merged = member.digest if member else b""
         with self.ledger.transaction():
-            return self.ledger.append_receipt(
-                self.receipt_body(client_id, Verdict.REFUSED, reason, merged, 0, (digest, digest), facts)
-            )
+            body = self.receipt_body(client_id, Verdict.REFUSED, reason, merged, 0, (digest, digest), facts)
+            return self.ledger.append_receipt(body)
 
     def receipt_body(
         self,
@@ -213,16 +202,9 @@ class ServerState:
         states: tuple[str, str],
         facts: RunFacts | None,
     ) -> ReceiptBody:
-        """What a receipt written now says.
+        """What a receipt written now says (`ReceiptBody`).
 
-        Args:
-            client_id: who asked to leave.
-            verdict: what became of it.
-            reason: why.
-            merged: digest of what was merged; empty for nothing.
-            steps: optimiser steps that it took.
-            states: digests of the state before and after.
-            facts: of the run.
+        `merged` is the digest of what was merged, empty for nothing; `states` are those before and after.
         """
         return ReceiptBody(
             client=client_id,
@@ -246,10 +228,8 @@ class ServerState:
                 read single members' values off the sums.
         """
         member = self._member(client_id)
-        if (
-            len(packed_mask) != packed_size(self.terms.size, 1)
-            or hashlib.sha256(packed_mask).digest() != member.mask_digest
-        ):
+        is_whole = len(packed_mask) == packed_size(self.terms.size, 1)
+        if not is_whole or hashlib.sha256(packed_mask).digest() != member.mask_digest:
             raise Refused(f"client {client_id!r} asked to be served under a mask that it was not merged with")
         return self._merged.served_magnitudes(packed_mask, localisation)
 
@@ -277,7 +257,7 @@ class ServerState:
             "threshold": struct.pack("<d", grid.threshold).hex(),
             "members": sorted(member.digest.hex() for member in self.members.values()),
         }
-        state = hashlib.sha256(json.dumps(terms, sort_keys=True, separators=(",", ":")).encode())
+        state = hashlib.sha256(canonical(terms).encode())
         self.sums.update_hash(state)
         return state.digest()
 
@@ -304,16 +284,11 @@ class ServerState:
             return f"{differs}other data (commitment {now}, then {then})"
         if training.environment != member.environment:
             here, there = json.loads(training.fingerprint), self.ledger.fingerprint(member.environment)
-            changed = [
-                f"{name} is {here.get(name, '')!r}, then {there.get(name, '')!r}"
-                for name in sorted(here.keys() | there.keys())
-                if here.get(name) != there.get(name)
-            ]
+            names = [name for name in sorted(here.keys() | there.keys()) if here.get(name) != there.get(name)]
+            changed = [f"{name} is {here.get(name, '')!r}, then {there.get(name, '')!r}" for name in names]
             return f"{differs}same data, another environment ({'; '.join(changed)})"
-        return (
-            f"{differs}same data and environment, another upload "
-            f"(commitment {commitment(digest)}, then {commitment(member.digest)})"
-        )
+        now, then = commitment(digest), commitment(member.digest)
+        return f"{differs}same data and environment, another upload (commitment {now}, then {then})"
 
 
 def commitment(digest: bytes) -> str:

@@ -23,9 +23,7 @@ def is_user_code(specification: str) -> bool:
 def call_user_code(kind: str, specification: str) -> Any:
     """What the function that `package.module:function` names returns. Modules of the current folder are found, too.
 
-    Args:
-        kind: the option it was given for; errors begin with it.
-        specification: a class will do as the function.
+    A class will do as the function. Errors begin with `kind`, the option that it was given for.
 
     Raises:
         BadInput: there is no such module or function, or it raised, or ended the program.

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from fedsift.core.errors import BadInput
+from fedsift.core.errors import BadInput, invalid_character
 
 _LIST, _STRUCT, _BYTES, _TIME = "a list", "a struct", "bytes", "a time"
 _ADVICE = {
@@ -45,11 +45,8 @@ def text_of(value: Any) -> str | None:
             how to make it a text, and goes on from where it is.
     """
     if isinstance(value, str):
-        if not value.isascii():
-            try:
-                value.encode()
-            except UnicodeEncodeError as error:
-                raise BadInput(f"holds no valid Unicode at character {error.start + 1}") from error
+        if place := invalid_character(value):
+            raise BadInput(f"holds no valid Unicode at character {place}")
         return str.__str__(value)  # Of an Enum's member or the like, the text that it is.
     if value is None or type(value).__name__ in ("NAType", "NaTType"):  # as pandas calls nothing
         return None
@@ -80,9 +77,8 @@ def column_of_texts(values: pa.ChunkedArray) -> pa.ChunkedArray:
         return pa.chunked_array([pa.array(map(text_of, chunk), pa.string()) for chunk in chunks], pa.string())
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return _valid(values)
-    if any(
-        fits(kind) for fits in (pa.types.is_string_view, pa.types.is_integer, pa.types.is_boolean, pa.types.is_null)
-    ):
+    castable = pa.types.is_string_view, pa.types.is_integer, pa.types.is_boolean, pa.types.is_null
+    if any(fits(kind) for fits in castable):
         return _valid(values.cast(pa.string()))
     found = next((name for name, fits in _ARROW_KINDS if any(each(kind) for each in fits)), "")
     raise _no_text(f"is of type {kind}", found)
@@ -101,13 +97,7 @@ def _no_text(what: str, kind: str) -> BadInput:
 
 
 def texts_of_columns(table: pa.Table, columns: Iterable[str], source: str, lists: Collection[str] = ()) -> pa.Table:
-    """Some columns of a table, each as `column_of_texts` makes it.
-
-    Args:
-        table: has the columns.
-        columns: which.
-        source: what errors call the table.
-        lists: those of them that may hold lists of texts, and then stay as they are.
+    """Some columns of a table, each as `column_of_texts` makes it; lists of texts stay as they are in those of `lists`.
 
     Raises:
         BadInput: a column has no texts; the message names it.

@@ -82,18 +82,15 @@ def _batches(
         strings_can_be_null=True,
         quoted_strings_can_be_null=False,
     )
+    parsing = arrow_csv.ParseOptions(newlines_in_values=True)
     for block in blocks:
         if not block.strip(b"\r\n"):
             continue
         if not block.endswith(b"\n"):
             block += b"\n"
         # From memory, not from a stream of Python's: threads of Arrow's that still read one keep a process from ending.
-        table = arrow_csv.read_csv(
-            pa.BufferReader(block),
-            arrow_csv.ReadOptions(block_size=len(block) + 1, column_names=header if is_headless else None),
-            arrow_csv.ParseOptions(newlines_in_values=True),
-            conversion,
-        )
+        reading = arrow_csv.ReadOptions(block_size=len(block) + 1, column_names=header if is_headless else None)
+        table = arrow_csv.read_csv(pa.BufferReader(block), reading, parsing, conversion)
         yield from table.to_batches()
         is_headless = True  # The first block had it.
 
@@ -146,9 +143,9 @@ def _end_of_rows(block: bytes) -> int:
 def _quotes_fit(rows: bytes) -> bool:
     values = np.frombuffer(b"\n" + rows + b"\n", np.uint8)
     places = np.flatnonzero(values == _QUOTE)
-    return len(places) % 2 == 0 and bool(
-        _BORDER[values[places[::2] - 1]].all() and _BORDER[values[places[1::2] + 1]].all()
-    )
+    if len(places) % 2:
+        return False
+    return bool(_BORDER[values[places[::2] - 1]].all() and _BORDER[values[places[1::2] + 1]].all())
 
 
 def _header(path: Path, encoding: str) -> list[str]:
@@ -163,13 +160,7 @@ def _header(path: Path, encoding: str) -> list[str]:
 
 
 def _problem(path: Path, encoding: str, width: int) -> str:
-    """What is wrong with the first line that is no csv; empty where nothing is.
-
-    Args:
-        path: the file.
-        encoding: of its text.
-        width: how many values each row should have; 0 for any number.
-    """
+    """What is wrong with the first line that is no csv, or has not `width` values (0: any); empty where nothing is."""
     try:
         with opened(path, encoding) as stream:
             for line, row in _strict_rows(stream):

@@ -1,12 +1,23 @@
 """Tables that are larger than memory may be: written to disk once, then memory-mapped."""
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import islice
+from typing import Any
 
 import pyarrow as pa
 
 from fedsift.core.errors import BadInput
+
+_BATCH = 10_000  # rows that are in memory at a time
+
+
+def batches(rows: Iterator[Sequence[Any]], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Rows, each with a value for every column."""
+    while some := list(islice(rows, _BATCH)):
+        columns = zip(zip(*some, strict=True), schema.types, strict=True)
+        yield pa.record_batch([pa.array(values, kind) for values, kind in columns], schema=schema)
 
 
 def on_disk(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> pa.Table:

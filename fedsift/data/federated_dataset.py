@@ -27,11 +27,8 @@ def dataset_digest(dataset: FederatedDataset, client_ids: Iterable[str]) -> byte
     """SHA-256 over the ids and the contents of some clients, in their order (32 bytes); reads one client at a time."""
     digest = hashlib.sha256()
     for client_id in client_ids:
-        for part in (
-            client_id.encode(),
-            rows_digest(dataset.train_examples(client_id)),
-            rows_digest(dataset.test_examples(client_id)),
-        ):
+        uses = dataset.train_examples, dataset.test_examples
+        for part in (client_id.encode(), *(rows_digest(rows(client_id)) for rows in uses)):
             digest.update(len(part).to_bytes(8, "little") + part)
     return digest.digest()
 

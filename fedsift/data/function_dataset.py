@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from fedsift.core.errors import BadInput, unknown_name
+from fedsift.core.errors import BadInput, invalid_character, unknown_name
 from fedsift.core.examples import Row
 from fedsift.core.user_code import errors_as_bad_input
 
@@ -48,13 +48,9 @@ class FunctionDataset:
         if not isinstance(client_id, str) or not client_id:
             raise BadInput(f"{self._name}: client id {client_id!r} is no text")
         plain = str.__str__(client_id)
-        try:
-            plain.encode()
-        except UnicodeEncodeError as error:
-            raise BadInput(
-                f"{self._name}: client id {plain!r} is no valid Unicode at character {error.start + 1}; decode the "
-                "source as UTF-8"
-            ) from error
+        if place := invalid_character(plain):
+            what = f"{self._name}: client id {plain!r}"
+            raise BadInput(f"{what} is no valid Unicode at character {place}; decode the source as UTF-8")
         return plain
 
     def train_examples(self, client_id: str) -> Sequence[Row]:
@@ -76,9 +72,8 @@ class FunctionDataset:
         with errors_as_bad_input(what):
             made = function(self._given[client_id])
             if hasattr(made, "keys"):
-                raise BadInput(
-                    f"{what}: its rows are a {type(made).__name__}, of which only the keys would be read; {_GIVE}"
-                )
+                kind = type(made).__name__
+                raise BadInput(f"{what}: its rows are a {kind}, of which only the keys would be read; {_GIVE}")
             rows: list[Row] = _in_order(made, f"{what}: its rows")
         if not rows:
             once = f"; a {type(made).__name__} can be read only once, so make it anew" * isinstance(made, Iterator)
@@ -89,10 +84,7 @@ class FunctionDataset:
 def dataset_of(made: Any, name: str) -> FunctionDataset:
     """The data set that a user's mapping, or object with `client_ids` and `train_examples`, stands for.
 
-    Args:
-        made: from client id to rows or to a function that makes them; or a `FederatedDataset`, `test_examples` being
-            optional.
-        name: what errors call it.
+    A mapping leads from client id to rows, or to a function that makes them; of an object, `test_examples` is optional.
 
     Raises:
         BadInput: it is something else.
@@ -120,11 +112,7 @@ def dataset_of(made: Any, name: str) -> FunctionDataset:
 
 
 def _in_order(values: Any, what: str) -> list[Any]:
-    """What a user's code gives as many values one after the other.
-
-    Raises:
-        BadInput: it has no order that is the same in every process, or is something else.
-    """
+    """What a user's code gives as many values, in an order that is the same in every process."""
     if isinstance(values, set | frozenset):
         raise BadInput(f"{what} are a {type(values).__name__}, which has another order in each process; {_GIVE}")
     if isinstance(values, str | bytes | bytearray) or not isinstance(values, Iterable):

@@ -24,9 +24,8 @@ def load_from_hub(name: str, revision: str | None = None) -> Any:
     getLogger("huggingface_hub").setLevel(ERROR)  # Without a network it would tell of each of its retries.
     owner_and_name, _, subset = name.partition(":")
     if Path(owner_and_name).exists():
-        raise BadInput(
-            f"dataset {name}: {owner_and_name} is a folder here; give a file in it, or go elsewhere for the hub"
-        )
+        advice = "give a file in it, or go elsewhere for the hub"
+        raise BadInput(f"dataset {name}: {owner_and_name} is a folder here; {advice}")
     try:  # Of libraries alone: whatever they raise over a name and a network, is no fault of this code.
         return datasets.load_dataset(owner_and_name, subset or None, split="train", revision=revision)
     except Exception as error:

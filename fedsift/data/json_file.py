@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -12,20 +11,14 @@ import pyarrow as pa
 from fedsift.core.errors import BadInput
 from fedsift.data.cells import text_of
 from fedsift.data.columns import Columns, check_names
-from fedsift.data.disk_table import on_disk
+from fedsift.data.disk_table import batches, on_disk
 from fedsift.data.file_source import opened
 
-_BATCH = 10_000  # rows
 T = TypeVar("T")
 
 
 def read_json(path: Path, columns: Columns, lists: Collection[str] = ()) -> pa.Table:
-    """Some columns of a file, as texts; null where a row has null, NaN or nothing.
-
-    Args:
-        path: the file.
-        columns: which.
-        lists: those of them that hold lists of texts, or a single one.
+    """Some columns of a file, as texts; those in `lists` as lists of them. Null where a row has null, NaN or nothing.
 
     Raises:
         BadInput: it cannot be read, a line is no JSON object, or a value is no text; the message names the line.
@@ -33,24 +26,20 @@ def read_json(path: Path, columns: Columns, lists: Collection[str] = ()) -> pa.T
     schema = pa.schema([(name, pa.list_(pa.string()) if name in lists else pa.string()) for name in columns])
     names: set[str] = set()
     with opened(path) as stream:
-        objects = each_object(stream, path)
-        table = on_disk(_batches(objects, schema, path, names), schema)
+        table = on_disk(batches(_rows(each_object(stream, path), schema, path, names), schema), schema)
     if len(table):
         check_names(columns, sorted(names), str(path))
     return table
 
 
-def _batches(
+def _rows(
     objects: Iterable[tuple[str, dict[str, Any]]], schema: pa.Schema, path: Path, names: set[str]
-) -> Iterator[pa.RecordBatch]:
-    """The rows, a batch at a time; all keys are added to `names`."""
-    while batch := list(islice(objects, _BATCH)):
-        names.update(*(each for _, each in batch))
-        arrays = []
-        for field in schema:
-            texts = _texts if pa.types.is_list(field.type) else text_of
-            arrays.append(pa.array([_cell(texts, place, row, field.name, path) for place, row in batch], field.type))
-        yield pa.record_batch(arrays, schema=schema)
+) -> Iterator[list[Any]]:
+    """The cells of each object; all keys are added to `names`."""
+    cells = {field.name: _texts if pa.types.is_list(field.type) else text_of for field in schema}
+    for place, row in objects:
+        names.update(row)
+        yield [_cell(texts, place, row, column, path) for column, texts in cells.items()]
 
 
 def _texts(value: Any) -> list[str | None]:
@@ -94,9 +83,8 @@ def _decoded(text: bytes, place: str, what: str, kind: type[T], path: Path) -> T
     except json.JSONDecodeError as error:
         where = f"character {error.colno}" if what == "object" else f"line {error.lineno}, character {error.colno}"
         expected = "one object a line, or all in one array"
-        raise BadInput(
-            f"dataset file {path}: {place} is no JSON {what}: {error.msg} at {where}; expected {expected}"
-        ) from error
+        problem = f"{place} is no JSON {what}: {error.msg} at {where}"
+        raise BadInput(f"dataset file {path}: {problem}; expected {expected}") from error
     except (ValueError, RecursionError) as error:
         raise BadInput(f"dataset file {path}: {place} is no JSON {what}: {error}") from error
     if not isinstance(value, kind):

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 from fedsift.data.federated_dataset import FederatedDataset
 
 if TYPE_CHECKING:
-    from fedsift.data.settings import DataSettings
+    from fedsift.data.settings import DataSettings as DataSettings
+else:  # Settings ask the kinds what is valid, so these know them as a type alone.
+    DataSettings = "DataSettings"
 
 
 class DataKind(ABC):
-    """A kind of data set. A file in `fedsift.data.kinds` that leaves one as `KIND` adds it.
+    """A kind of data set. A file in `fedsift.data.kinds` that defines one adds it.
 
     Reading libraries are imported in `load`, since commands that read no data import this, too.
 
@@ -28,7 +30,7 @@ class DataKind(ABC):
         """Whether a text that is no name of any kind is of this one."""
         return False
 
-    def check(self, settings: "DataSettings") -> None:
+    def check(self, settings: DataSettings) -> None:
         """See that the options say all that is needed.
 
         Raises:
@@ -41,7 +43,7 @@ class DataKind(ABC):
         return {}
 
     @abstractmethod
-    def load(self, settings: "DataSettings") -> FederatedDataset:
+    def load(self, settings: DataSettings) -> FederatedDataset:
         """The data set; with `clients` above 0, only so many clients are needed.
 
         Raises:

@@ -41,6 +41,5 @@ def _is_invisible(character: str) -> bool:
     """Whether it shows nothing and is no white space."""
     if character.isspace():
         return False
-    return unicodedata.category(character) in ("Cf", "Cc") or any(
-        first <= character <= last for first, last in _SHOW_NOTHING
-    )
+    is_filler = any(first <= character <= last for first, last in _SHOW_NOTHING)
+    return is_filler or unicodedata.category(character) in ("Cf", "Cc")

@@ -24,13 +24,9 @@ def _is_frame(source: Any) -> bool:
 
 
 def text_table(source: Any, columns: Columns, name: str = "the table", lists: Collection[str] = ()) -> pa.Table:
-    """Some columns of a table in memory, as texts; null where it has nothing.
+    """Some columns of a pandas DataFrame, a `datasets.Dataset` or a pyarrow Table, as texts; null where it has nothing.
 
-    Args:
-        source: a pandas DataFrame, a `datasets.Dataset` or a pyarrow Table.
-        columns: which, each with the option that names it.
-        name: what errors call the table.
-        lists: those of them that may hold lists of texts.
+    Columns in `lists` may hold lists of texts. Errors call the table by its `name`.
 
     Raises:
         BadInput: it is something else, a column is not there, or has no texts.

@@ -14,12 +14,7 @@ from fedsift.data.file_source import opened
 
 
 def read_parquet(path: Path, columns: Columns, lists: Collection[str] = ()) -> pa.Table:
-    """Some columns of a file, as texts; null where it has null or NaN.
-
-    Args:
-        path: the file.
-        columns: which.
-        lists: those of them that may hold lists of texts.
+    """Some columns of a file, as texts, or lists of them where `lists` says so; null where it has null or NaN.
 
     Raises:
         BadInput: it cannot be read, or a column's type has no text.

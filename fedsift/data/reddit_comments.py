@@ -1,32 +1,23 @@
 """A month of Reddit's comments, as the paper chooses among them (appendix B.3)."""
 
 from collections.abc import Collection, Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from fedsift.core.errors import BadInput
+from fedsift.core.errors import BadInput, invalid_character
 from fedsift.data.columns import Columns, check_names
-from fedsift.data.disk_table import on_disk
+from fedsift.data.disk_table import batches, on_disk
 from fedsift.data.file_source import opened
 from fedsift.data.json_file import each_object
-
-_BATCH = 10_000  # rows
 
 
 def read_comments(path: Path, columns: Columns, subreddits: Collection[str], bots: Collection[str]) -> pa.Table:
     """Author, body and subreddit of the comments that are kept.
 
-    Left out are other subreddits, deleted comments, comments without an author, those of bots, and those of which a
-    half is missing from a surrogate pair: they are no Unicode.
-
-    Args:
-        path: JSON lines, plain or packed.
-        columns: author, body and subreddit.
-        subreddits: which are kept.
-        bots: parts of names, in any case, whose bearers are left out.
+    Left out are other subreddits, deleted comments, comments without an author, those of bots (whose names have one
+    of the parts `bots`, in any case), and those of which a half is missing from a surrogate pair: they are no Unicode.
 
     Raises:
         BadInput: a line is no comment; the message names it.
@@ -34,12 +25,7 @@ def read_comments(path: Path, columns: Columns, subreddits: Collection[str], bot
     schema = pa.schema([(column, pa.string()) for column in columns])
     with opened(path) as lines:
         rows = _kept(each_object(lines, path), path, columns, frozenset(subreddits), [bot.lower() for bot in bots])
-        return on_disk(_batches(rows, schema), schema)
-
-
-def _batches(rows: Iterator[list[str]], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    while batch := list(islice(rows, _BATCH)):
-        yield pa.record_batch([pa.array(texts, pa.string()) for texts in zip(*batch, strict=True)], schema=schema)
+        return on_disk(batches(rows, schema), schema)
 
 
 def _kept(
@@ -60,13 +46,5 @@ def _kept(
             continue
         if author in ("", "[deleted]") or any(bot in author.lower() for bot in bots):
             continue
-        if all(_is_unicode(text) for text in row):
+        if not any(map(invalid_character, row)):
             yield row
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -8,7 +8,6 @@ Rows to test on are written for clients that have others than those to tune on.
 import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,14 @@ from pyarrow import parquet
 
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import Example, Row, shown
+from fedsift.data.disk_table import batches
 from fedsift.data.federated_dataset import FederatedDataset
 from fedsift.data.parquet_file import read_parquet
 from fedsift.data.table import ClientRows, TableDataset
+from fedsift.data.template import Template
 
 _TRAIN, _TEST = "train", "test"
 _SCHEMA = pa.schema([("client", pa.string()), ("use", pa.string()), ("row", pa.string())])
-_LINES = 10_000  # that are in memory at a time, and those of one client
 _ADVICE = (
     "give texts, numbers, lists, tuples, mappings and NumPy arrays; or put a function that makes the rows into a "
     "module of your own and give its name, as module:function"
@@ -39,11 +39,8 @@ def write_rows(dataset: FederatedDataset, path: Path) -> None:
         BadInput: a row holds something that would not come back as it was; the message names client and row.
     """
     with parquet.ParquetWriter(path, _SCHEMA, compression="zstd") as writer:
-        lines = _lines(dataset)
-        while some := list(islice(lines, _LINES)):
-            writer.write_table(
-                pa.table([pa.array(each, pa.string()) for each in zip(*some, strict=True)], _SCHEMA.names)
-            )
+        for batch in batches(_lines(dataset), _SCHEMA):
+            writer.write_batch(batch)
 
 
 class StoredRows:
@@ -63,9 +60,8 @@ class StoredRows:
         self._tested = frozenset(codes[self._test].tolist())
         self._place = {client_id: place for place, client_id in enumerate(self.client_ids)}
         uses = {_TRAIN: np.where(self._test, -1, codes), _TEST: np.where(self._test, codes, -1)}
-        self._rows = {
-            use: TableDataset(table, ClientRows(self.client_ids, each), _JsonRow()) for use, each in uses.items()
-        }
+        split = {use: ClientRows(self.client_ids, each) for use, each in uses.items()}
+        self._rows = {use: TableDataset(table, each, _JsonRow()) for use, each in split.items()}
 
     def train_examples(self, client_id: str) -> Sequence[Row]:
         """What a client tunes on."""
@@ -76,10 +72,11 @@ class StoredRows:
         return self._rows[_TEST if self._place[client_id] in self._tested else _TRAIN].train_examples(client_id)
 
 
-class _JsonRow:
+class _JsonRow(Template):
     """Makes a row of a line."""
 
-    columns: Mapping[str, str] = {"row": "dataset"}
+    def __init__(self) -> None:
+        self.columns = {"row": "dataset"}
 
     def __call__(self, row: Mapping[str, str | None]) -> Row:
         return _meant(json.loads(row["row"] or "null"))
@@ -100,12 +97,9 @@ def _texts(rows: Sequence[Row], client_id: str) -> list[str]:
         try:
             texts.append(json.dumps(_told(row)))
         except (ValueError, RecursionError, BadInput) as error:  # a number of thousands of digits, a list in itself
-            raise BadInput(f"client {client_id!r}, row {number} {_what(error)}; {_ADVICE}") from error
+            problem = error if isinstance(error, BadInput) else f"is no JSON: {error}"
+            raise BadInput(f"client {client_id!r}, row {number} {problem}; {_ADVICE}") from error
     return texts
-
-
-def _what(error: Exception) -> str:
-    return str(error) if isinstance(error, BadInput) else f"is no JSON: {error}"
 
 
 def _told(value: Any) -> Any:

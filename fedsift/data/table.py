@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,30 +18,16 @@ from fedsift.data.hub import load_from_hub
 from fedsift.data.json_file import read_json
 from fedsift.data.memory_table import text_table
 from fedsift.data.parquet_file import read_parquet
+from fedsift.data.template import Template
 
 # Which rows of a table belong to which client, in the clients' order; each client's rows of shape (rows,).
 Split = Mapping[str, NDArray[np.intp]]
 
 
-class RowMaker(Protocol):
-    """Makes a client's row of a table's row of texts; a `Template`, above all."""
-
-    @property
-    def columns(self) -> Columns:
-        """All that it needs, each with the option that names it."""
-
-    def __call__(self, row: Mapping[str, str | None]) -> Row:
-        """The client's row.
-
-        Raises:
-            BadInput: there is nothing in a column; the message goes on from the row's number.
-        """
-
-
 class TableDataset:
     """The rows of a table, split into clients, each rendered to a prompt and a target when they are asked for."""
 
-    def __init__(self, table: Any, split: Split, template: RowMaker) -> None:
+    def __init__(self, table: Any, split: Split, template: Template) -> None:
         """Put a table and a split of it together.
 
         Args:
@@ -86,12 +72,7 @@ class ClientRows(Mapping[str, NDArray[np.intp]]):
     """A split of a table in which each value of a column is a client: in the order of their first rows."""
 
     def __init__(self, ids: Sequence[str], codes: NDArray[np.intp]) -> None:
-        """Sort rows by client.
-
-        Args:
-            ids: the clients.
-            codes: of each row, the place of its client in `ids`; -1 for a row that is nobody's.
-        """
+        """Sort rows by client: `codes` has each row's place of its client in `ids`, or -1 for nobody's."""
         self._place = {client_id: place for place, client_id in enumerate(ids)}
         self._rows = np.argsort(codes, kind="stable")
         self._ends = np.cumsum(np.bincount(codes + 1, minlength=len(ids) + 1))
@@ -144,15 +125,8 @@ def check_texts(table: pa.Table, columns: Columns, source: str) -> None:
 def open_table(name: str, columns: Columns, lists: Collection[str] = ()) -> pa.Table:
     """Some columns of a csv, json or parquet file, or of the train split of a data set on the hub, as texts.
 
-    The file is read now, whatever was read of it before; it may change afterwards.
-
-    Args:
-        name: a path, or "owner/name", with a subset as "owner/name:subset".
-        columns: which, each with the option that names it.
-        lists: those of them that may hold lists of texts.
-
-    Returns:
-        The texts, on disk if they come from a file; null where a row has nothing.
+    The hub's are named "owner/name", or "owner/name:subset". A file is read now, to disk, and may change afterwards.
+    Columns in `lists` may hold lists of texts. Null is where a row has nothing.
 
     Raises:
         BadInput: there is no such file, it cannot be read, it has no rows, or the hub does not hand it over.

@@ -28,12 +28,7 @@ def json_text(value: Any, indent: int | None = None) -> str:
 
 
 def read_json(file: Path, kind: type[T], mend: str) -> T:
-    """What `write_json` wrote.
-
-    Args:
-        file: that fedsift wrote.
-        kind: of what it holds, as of `typed`.
-        mend: what to do about a file that is wrong; errors end with it.
+    """What `write_json` wrote, of a kind as of `typed`. Errors end with `mend`, what to do about a file that is wrong.
 
     Raises:
         BadInput: it cannot be read, is no JSON, or holds something else.

@@ -24,7 +24,7 @@ from fedsift.core.errors import BadInput, FedsiftError
 from fedsift.learning.checkpoint_check import LoadingInfo, check_depth, check_stored
 
 # transformers takes the first that is there.
-_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+_WEIGHTS, _ENDINGS = ("model.safetensors", "pytorch_model.bin"), ("", ".index.json")
 
 _GIVE = (
     "give a folder with config.json, weights and a tokenizer, or a hub name, of a causal or seq2seq language model; "
@@ -36,15 +36,10 @@ _SENTENCE = re.compile(r"(?<=\w)[.!] (?=[A-Z])")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A folder in Hugging Face format, or a hub name. No code that comes with it is run, and no pickle trusted.
+    """A folder in Hugging Face format, or a hub name. No code that comes with it is run, and no pickle trusted."""
 
-    Attributes:
-        name: as the user gave it, for messages.
-        location: the folder, or the hub name.
-    """
-
-    name: str
-    location: str
+    name: str  # as the user gave it, for messages
+    location: str  # the folder, or the hub name
 
     def __post_init__(self) -> None:
         """Look at the folder.
@@ -135,20 +130,16 @@ class Checkpoint:
             files = set(tokenizer.vocab_files_names.values())
         # Without its files transformers makes up a tokenizer that knows no words.
         if files and not any(self._has(file) for file in {*files, "tokenizer.json"}):
-            raise BadInput(
-                f"model {self.name!r} has no tokenizer: expected tokenizer.json, or {', '.join(sorted(files))}"
-            )
+            expected = f"tokenizer.json, or {', '.join(sorted(files))}"
+            raise BadInput(f"model {self.name!r} has no tokenizer: expected {expected}")
         return tokenizer
 
     @contextmanager
     def reading(self, what: str, remedy: str) -> Iterator[None]:
         """Whatever transformers and its libraries raise on a user's files becomes one line. For their calls alone.
 
-        They raise what they come across: KeyError, ZeroDivisionError, plain Exception, and Rust's panics.
-
-        Args:
-            what: is read; the message says so.
-            remedy: what would be right.
+        They raise what they come across: KeyError, ZeroDivisionError, plain Exception, and Rust's panics. The line says
+        what was read, and what would be right.
         """
         try:
             yield
@@ -162,9 +153,7 @@ class Checkpoint:
     def _stored(self) -> dict[str, Tensor]:
         """Every tensor in a folder's weights, on the meta device: names, shapes and dtypes; no weight is read."""
         folder, index = Path(self.location), {}
-        name = next(
-            name for name in _WEIGHTS if any((folder / each).is_file() for each in (name, f"{name}.index.json"))
-        )
+        name = next(name for name in _WEIGHTS if any((folder / f"{name}{each}").is_file() for each in _ENDINGS))
         files = [folder / name]
         if (folder / f"{name}.index.json").is_file():
             if files[0].is_file():
@@ -209,7 +198,7 @@ def _check_folder(location: str) -> None:
         raise BadInput(_adapters(location))
     if not (folder / "config.json").is_file():
         raise BadInput(f"model folder {location} has no config.json")
-    if not any((folder / f"{name}{index}").is_file() for name in _WEIGHTS for index in ("", ".index.json")):
+    if not any((folder / f"{name}{each}").is_file() for name in _WEIGHTS for each in _ENDINGS):
         raise BadInput(f"model folder {location} has no weights: expected model.safetensors or pytorch_model.bin")
 
 

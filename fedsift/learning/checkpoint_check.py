@@ -15,19 +15,12 @@ _MOST_ENTRIES = 4
 
 
 class LoadingInfo(NamedTuple):
-    """How a checkpoint's names and shapes fit a module, by transformers' rules: renamed, tied and ignorable ones do.
+    """How a checkpoint's names and shapes fit a module, by transformers' rules: renamed, tied and ignorable ones do."""
 
-    Attributes:
-        missing: parameters and buffers that the checkpoint does not have.
-        unexpected: tensors that the module does not have.
-        mismatched: name, shape in the checkpoint, shape in the module.
-        untied: tied by the configuration, but the checkpoint has another tensor.
-    """
-
-    missing: Collection[str]
-    unexpected: Collection[str]
-    mismatched: Collection[tuple[str, torch.Size, torch.Size]]
-    untied: Collection[str]
+    missing: Collection[str]  # parameters and buffers that the checkpoint does not have
+    unexpected: Collection[str]  # tensors that the module does not have
+    mismatched: Collection[tuple[str, torch.Size, torch.Size]]  # name, shape in the checkpoint, shape in the module
+    untied: Collection[str]  # tied by the configuration, but the checkpoint has another tensor
 
 
 def check_depth(name: str, config: Any, stored: Mapping[str, Tensor]) -> None:
@@ -47,10 +40,7 @@ def check_depth(name: str, config: Any, stored: Mapping[str, Tensor]) -> None:
 def check_stored(name: str, outline: Any, stored: Mapping[str, Tensor]) -> None:
     """See that a checkpoint's tensors can be the weights of a module, before memory is taken for it.
 
-    Args:
-        name: the model's, for people.
-        outline: the module that the configuration describes, on the meta device.
-        stored: the checkpoint's tensors, likewise.
+    Both are on the meta device: `outline`, the module that the configuration describes, and the tensors.
 
     Raises:
         BadInput: the module is far larger, or some weights are no floating-point numbers, which transformers would
@@ -116,11 +106,8 @@ def check_weights(name: str, module: Any, body: nn.Module, info: LoadingInfo, ow
             'the weights; set "tie_word_embeddings" to false in config.json, or leave it out of the weights'
         )
     # A sum takes no memory, and is no number where one of its terms is none.
-    if broken := [
-        key
-        for key, tensor in body.state_dict().items()
-        if tensor.is_floating_point() and not tensor.sum().isfinite() and not tensor.isfinite().all()
-    ]:
+    floats = {key: tensor for key, tensor in body.state_dict().items() if tensor.is_floating_point()}
+    if broken := [key for key, each in floats.items() if not each.sum().isfinite() and not each.isfinite().all()]:
         raise BadInput(f"model {name!r}: the weights have NaN or infinity in {_some(broken)}: give undamaged ones")
 
 
@@ -139,9 +126,8 @@ def check_positions(name: str, module: nn.Module, config: Any, max_length: int) 
             limits.append(table.num_embeddings - before)
     positions = min(limits, default=max_length)
     if positions < max_length:
-        raise BadInput(
-            f"max-length = {max_length}: model {name!r} has {positions} positions; give --max-length {positions}"
-        )
+        advice = f"give --max-length {positions}"
+        raise BadInput(f"max-length = {max_length}: model {name!r} has {positions} positions; {advice}")
 
 
 def check_vocabulary(name: str, tokenizer: Any, body: Any) -> None:

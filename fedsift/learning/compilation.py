@@ -28,12 +28,9 @@ _ANSWERS = ("two three",)
 
 
 def compile_loss(model: FlatModel, task: Task, choices: Sequence[str]) -> None:
-    """Put compiled code behind the task's loss, for this model. It takes about half a minute.
+    """Put compiled code behind the loss of a task on texts, for this model. It takes about half a minute.
 
-    Args:
-        model: what the loss is of, on a CPU.
-        task: on pairs of texts.
-        choices: targets that the task takes; empty for any.
+    `choices` are the targets that the task takes; empty for any.
 
     Raises:
         BadInput: there is no C++ compiler, the model is on a GPU, or torch cannot compile it.

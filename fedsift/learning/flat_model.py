@@ -47,9 +47,8 @@ class FlatModel:
         for name in layout.names:
             dtype = parameters[name].dtype
             if dtype not in (torch.float32, torch.bfloat16) or dtype != first.dtype:
-                raise BadInput(
-                    f"tuned parameter {name} is {dtype}: all tuned parameters must be float32, or all bfloat16"
-                )
+                expected = "all tuned parameters must be float32, or all bfloat16"
+                raise BadInput(f"tuned parameter {name} is {dtype}: {expected}")
         self.weights = torch.empty(layout.size, dtype=first.dtype, device=first.device)
         self.gradient = torch.zeros_like(self.weights)
         for parameter in parameters.values():
@@ -95,12 +94,7 @@ class FlatModel:
                 start += len(base)
 
     def load_magnitudes(self, signs: Tensor, magnitudes: NDArray[np.float32] | Tensor) -> None:
-        """Set the weights to M0 + v * u, computed in float32.
-
-        Args:
-            signs: v as int8, shape (n,), on the module's device.
-            magnitudes: u as float32, shape (n,).
-        """
+        """Set the weights to M0 + v * u in float32: int8 signs v on the module's device, float32 u, of shape (n,)."""
         magnitudes = torch.as_tensor(magnitudes)
         for entries, base in self.slices():
             moved = magnitudes[entries].to(base.device)

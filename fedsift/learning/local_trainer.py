@@ -25,17 +25,11 @@ from fedsift.learning.tuning_settings import TuningSettings
 
 @dataclass(frozen=True)
 class Tuned:
-    """What a tuning leaves with the client.
+    """What a tuning leaves with the client."""
 
-    Attributes:
-        magnitudes: u >= 0 as tuned, before quantisation; shape (n,).
-        quantised: what is uploaded of it.
-        data_digest: SHA-256 of the rows it was tuned on.
-    """
-
-    magnitudes: NDArray[np.float32]
-    quantised: Quantised
-    data_digest: bytes
+    magnitudes: NDArray[np.float32]  # u >= 0 as tuned, before quantisation; shape (n,)
+    quantised: Quantised  # what is uploaded of it
+    data_digest: bytes  # SHA-256 of the rows it was tuned on
 
 
 def tune_sign_fixed(
@@ -71,12 +65,7 @@ class LocalTrainer:
     """A base model and a task under the server's terms; one serves any number of clients, one after the other."""
 
     def __init__(
-        self,
-        model: FlatModel,
-        task: Task,
-        terms: UploadTerms,
-        settings: TuningSettings,
-        root_seed: int,
+        self, model: FlatModel, task: Task, terms: UploadTerms, settings: TuningSettings, root_seed: int
     ) -> None:
         """Make the sign vector of the terms.
 

@@ -52,7 +52,8 @@ def load_model(settings: ModelSettings) -> tuple[FlatModel, Task]:
         _pass_once(module, device)
     if settings.checkpointing:
         with checkpoint.reading("checkpointing", "leave checkpointing out"):
-            module.get_submodule(_text_model(settings)).gradient_checkpointing_enable({"use_reentrant": False})
+            texts = "texts" if settings.task == CLASSIFICATION else ""  # where the transformers model lies
+            module.get_submodule(texts).gradient_checkpointing_enable({"use_reentrant": False})
     task = _task(settings, tokenizer, module)
     flat = FlatModel(module, _layout(module, settings))
     if settings.checkpointing:
@@ -136,11 +137,6 @@ def _pass_once(module: Any, device: torch.device) -> None:
         module(input_ids=ids, use_cache=False)
 
 
-def _text_model(settings: ModelSettings) -> str:
-    """Where the transformers model lies within the module."""
-    return "texts" if settings.task == CLASSIFICATION else ""
-
-
 def _task(settings: ModelSettings, tokenizer: Any, module: Any) -> Task:
     """The task, with the module's head made for it where it has one."""
     if settings.task == CLASSIFICATION:
@@ -154,8 +150,7 @@ def _task(settings: ModelSettings, tokenizer: Any, module: Any) -> Task:
     if module.config.is_encoder_decoder:
         modelling = Seq2SeqLanguageModelling(tokenizer, settings.max_length)
     else:
-        closed = bool(settings.choices)
-        modelling = CausalLanguageModelling(tokenizer, module, settings.max_length, closed)
+        modelling = CausalLanguageModelling(tokenizer, module, settings.max_length, closed=bool(settings.choices))
     return Choices(modelling, settings.choices) if settings.choices else modelling
 
 

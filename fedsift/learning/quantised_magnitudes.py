@@ -7,11 +7,9 @@ from fedsift.core.quantisation import QuantisationGrid
 
 
 def levels_of(magnitudes: Tensor, grid: QuantisationGrid) -> Tensor:
-    """The levels that `grid.quantise` gives, the same numbers, here as float64.
+    """The levels that `grid.quantise` gives, the same numbers, here as float64, from float32 u >= 0 of any shape.
 
-    Args:
-        magnitudes: u >= 0 as float32, of any shape. The result takes twice their bytes: give slices of a long vector.
-        grid: of the levels.
+    They take twice the bytes of the magnitudes: give slices of a long vector.
     """
     # A divisor on the same device: by a number of the host's, CUDA multiplies with the reciprocal, which rounds twice.
     levels = magnitudes.double().div_(torch.tensor(grid.step, dtype=torch.float64, device=magnitudes.device))

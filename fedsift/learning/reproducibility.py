@@ -52,8 +52,7 @@ def make_deterministic() -> None:
 def environment_fingerprint(compiled: bool = False) -> dict[str, str]:
     """Versions, processor and settings that decide the bits; flat strings, stable within a machine.
 
-    Args:
-        compiled: whether the model is compiled; then the C++ compiler is among them.
+    Where the model is compiled, the C++ compiler is among them.
     """
     import torch
 
@@ -62,13 +61,14 @@ def environment_fingerprint(compiled: bool = False) -> dict[str, str]:
     fingerprint = dict(_versions())
     fingerprint |= dict.fromkeys(_RECORDED_VARIABLES, "")
     fingerprint |= {name: value for name, value in os.environ.items() if name.startswith(_RECORDED_PREFIXES)}
+    gpu = f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}" if torch.cuda.is_available() else ""
     fingerprint |= {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "threads": str(torch.get_num_threads()),
-        "device": _device(),
+        "device": gpu or "cpu",
         "compiler": cpp_compiler() if compiled else "",
     }
     return fingerprint
@@ -78,15 +78,6 @@ def environment_fingerprint(compiled: bool = False) -> dict[str, str]:
 def _versions() -> dict[str, str]:
     """Of libraries; looked up once, since that reads files."""
     return {package: version(package) for package in _RECORDED_PACKAGES}
-
-
-def _device() -> str:
-    """What this process may compute on."""
-    import torch
-
-    if not torch.cuda.is_available():
-        return "cpu"
-    return f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}"
 
 
 def _processor() -> str:

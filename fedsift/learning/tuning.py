@@ -24,15 +24,10 @@ BatchT = TypeVar("BatchT")
 
 
 class Commitment(NamedTuple):
-    """Which steps of a tuning run on the quantised model.
+    """Which steps of a tuning run on the quantised model."""
 
-    Attributes:
-        grid: of the quantised model.
-        first_step: the first such step, counted from 1; all later ones are too.
-    """
-
-    grid: QuantisationGrid
-    first_step: int
+    grid: QuantisationGrid  # of the quantised model
+    first_step: int  # the first such step, counted from 1; all later ones are too
 
 
 def tune_magnitudes(
@@ -97,11 +92,8 @@ def check_loss(value: float, step: int, lr: float) -> None:
         BadInput: it is infinite or no number; at the first step the learning rate cannot be why.
     """
     if not math.isfinite(value):
-        why = (
-            f"try a smaller lr than {lr}"
-            if step > 1
-            else "nothing has been tuned yet, so look at the data and the loss"
-        )
+        untuned = "nothing has been tuned yet, so look at the data and the loss"
+        why = f"try a smaller lr than {lr}" if step > 1 else untuned
         raise BadInput(f"the loss is {value} at step {step} of the tuning: {why}")
 
 

@@ -11,28 +11,21 @@ from flwr.serverapp.strategy import Strategy
 
 from fedsift.core.errors import Refused
 from fedsift.protocol import messages
-from fedsift.protocol.messages import EVALUATE, QUERY, Stream, Wish
+from fedsift.protocol.messages import EVALUATE, QUERY, Stream, Wish, message_to
 
 _LOG = getLogger("flwr")  # Flower's own logger: what a strategy says belongs beside what Flower says.
 
 
 @dataclass
 class RoundRecord:
-    """What a round did.
+    """What a round did."""
 
-    Attributes:
-        joined: clients merged in this round.
-        failures: client (or node, where it did not say who it is) -> at what stage it failed first, and why.
-        scores: client -> score name -> value.
-        members: number of members after merging and removing.
-        state_digest: of the state after merging and removing.
-    """
-
-    joined: list[str] = field(default_factory=list)
+    joined: list[str] = field(default_factory=list)  # clients merged in this round
+    # client (or node, where it did not say who it is) -> at what stage it failed first, and why
     failures: dict[str, str] = field(default_factory=dict)
-    scores: dict[str, dict[str, float]] = field(default_factory=dict)
-    members: int = 0
-    state_digest: str = ""
+    scores: dict[str, dict[str, float]] = field(default_factory=dict)  # client -> score name -> value
+    members: int = 0  # number of members after merging and removing
+    state_digest: str = ""  # of the state after merging and removing
 
 
 RecordT = TypeVar("RecordT", bound=RoundRecord)
@@ -60,9 +53,7 @@ class ClientRounds(Strategy, Generic[RecordT]):
                 record.scores[client_id] = messages.reply_scores(reply)
             except Refused as error:
                 self.failed(client_id, EVALUATE, error)
-        if not record.scores:
-            return None
-        return MetricRecord({**mean_scores(record.scores)})
+        return MetricRecord({**mean_scores(record.scores)}) if record.scores else None
 
     def query(self, server_round: int, grid: Grid) -> dict[int, Wish]:
         """Every node's wish. A client id belongs to the first node that claims it in a round."""
@@ -70,9 +61,7 @@ class ClientRounds(Strategy, Generic[RecordT]):
         claimed: set[str] = set()
         wishes: dict[int, Wish] = {}
         content, nodes = RecordDict(), list(grid.get_node_ids())
-        queries = (
-            Message(content, dst_node_id=node_id, message_type=QUERY, group_id=str(server_round)) for node_id in nodes
-        )
+        queries = (message_to(node_id, QUERY, server_round, content) for node_id in nodes)
         for reply in grid.send_and_receive(Stream(queries, len(nodes))):
             node_id = reply.metadata.src_node_id
             try:
@@ -99,12 +88,8 @@ class ClientRounds(Strategy, Generic[RecordT]):
 
     def tell(self, message_type: str, server_round: int, clients: Container[str], grid: Grid) -> None:
         """Tell clients that they have joined, or that their removal is done."""
-        content = RecordDict()
-        told = [
-            Message(content, dst_node_id=node_id, message_type=message_type, group_id=str(server_round))
-            for node_id, client_id in self.clients.items()
-            if client_id in clients
-        ]
+        nodes, content = [node for node, client_id in self.clients.items() if client_id in clients], RecordDict()
+        told = [message_to(node_id, message_type, server_round, content) for node_id in nodes]
         for reply in grid.send_and_receive(told) if told else ():
             if reply.has_error():
                 self.failed(self.name(reply), message_type, Refused(reply.error.reason))

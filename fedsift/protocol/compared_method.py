@@ -19,59 +19,36 @@ Terms = Mapping[str, float]  # hyper-parameters by name
 
 
 class Trained(NamedTuple):
-    """A plain fine-tuning.
+    """A plain fine-tuning."""
 
-    Attributes:
-        task_vector: shape (n,).
-        steps: of the optimiser.
-    """
-
-    task_vector: Vector
-    steps: int
+    task_vector: Vector  # shape (n,)
+    steps: int  # of the optimiser
 
 
 class PoolTraining(NamedTuple):
-    """A training on the data of several clients, stage by stage: on the first slice, then the first two, and so on.
+    """A training on the data of several clients, stage by stage: on the first slice, then the first two, and so on."""
 
-    Attributes:
-        slices: client ids.
-        first: the stage to begin with; those before it have been trained.
-        start: the task vector to start from, shape (n,); M0 for None.
-        lr_factor: of the clients' learning rate.
-    """
-
-    slices: Sequence[Sequence[str]]
-    first: int = 0
-    start: Vector | None = None
-    lr_factor: float = 1.0
+    slices: Sequence[Sequence[str]]  # client ids
+    first: int = 0  # the stage to begin with; those before it have been trained
+    start: Vector | None = None  # the task vector to start from, shape (n,); M0 for None
+    lr_factor: float = 1.0  # of the clients' learning rate
 
 
 class Stages(NamedTuple):
-    """What came of it.
+    """What came of it."""
 
-    Attributes:
-        checkpoints: the task vector after each stage, shape (n,).
-        steps: of the optimiser, over these stages.
-    """
-
-    checkpoints: list[Vector]
-    steps: int
+    checkpoints: list[Vector]  # the task vector after each stage, shape (n,)
+    steps: int  # of the optimiser, over these stages
 
 
 @dataclass(frozen=True)
 class Recipient:
-    """A client that is being served, on its own side.
+    """A client that is being served, on its own side."""
 
-    Attributes:
-        own: a member's own task vector, shape (n,); None for who is no member, or where nobody has one.
-        shared: what the server sends to everybody.
-        sizes: entries of each tuned parameter, in their order.
-        score: the mean score of one of `shared`, by its name, on the rows that the client tunes on.
-    """
-
-    own: Vector | None
-    shared: Mapping[str, Vector]
-    sizes: Sequence[int]
+    own: Vector | None  # a member's own task vector, shape (n,); None for who is no member, or where nobody has one
+    shared: Mapping[str, Vector]  # what the server sends to everybody
+    sizes: Sequence[int]  # entries of each tuned parameter, in their order
+    # the mean score of one of `shared`, by its name, on the rows that the client tunes on
     score: Callable[[str], float]
 
 
@@ -107,17 +84,11 @@ class Clients(Protocol):
 
 @dataclass
 class Work:
-    """What a change of the membership took, beside the first training of those who join.
+    """What a change of the membership took, beside the first training of those who join."""
 
-    Attributes:
-        trainings: of clients, for those who leave.
-        steps: of the optimiser, over these.
-        validation_scorings: models scored to choose hyper-parameters.
-    """
-
-    trainings: int = 0
-    steps: int = 0
-    validation_scorings: int = 0
+    trainings: int = 0  # of clients, for those who leave
+    steps: int = 0  # of the optimiser, over these
+    validation_scorings: int = 0  # models scored to choose hyper-parameters
 
 
 class ComparedMethod(Method, ABC):
@@ -132,12 +103,7 @@ class ComparedMethod(Method, ABC):
     candidates: ClassVar[Sequence[Terms]] = ({},)  # hyper-parameters of `serve` to choose from
 
     def __init__(self, size: int, chosen: Terms | None = None) -> None:
-        """Begin without members.
-
-        Args:
-            size: n.
-            chosen: one of the `candidates`.
-        """
+        """Begin without members, for n parameters, with one of the `candidates` where it is chosen already."""
         self.size = size
         self.members: set[str] = set()
         self.chosen: Terms = chosen or {}

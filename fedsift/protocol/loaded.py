@@ -4,12 +4,7 @@ from typing import NamedTuple
 
 
 class Loaded(NamedTuple):
-    """What an app's `prepare` has loaded.
+    """What an app's `prepare` has loaded."""
 
-    Attributes:
-        model_digest: of M0, as it was right after loading; empty where there is none.
-        data_digest: SHA-256 of the data's files in hexadecimal, on a cluster; empty for data without a file.
-    """
-
-    model_digest: bytes = b""
-    data_digest: str = ""
+    model_digest: bytes = b""  # of M0, as it was right after loading; empty where there is none
+    data_digest: str = ""  # SHA-256 of the data's files in hexadecimal, on a cluster; empty for data without a file

@@ -53,6 +53,11 @@ class Wish(StrEnum):
     AWAY = "away"
 
 
+def message_to(node_id: int, message_type: str, server_round: int, content: RecordDict) -> Message:
+    """A message from the server to a node."""
+    return Message(content, dst_node_id=node_id, message_type=message_type, group_id=str(server_round))
+
+
 class Stream(Generic[_T]):
     """Messages, or what goes into them, made while they are sent, with their number known beforehand."""
 
@@ -67,12 +72,7 @@ class Stream(Generic[_T]):
 
 
 def terms_record(terms: UploadTerms, model_digest: bytes = b"") -> ConfigRecord:
-    """The terms as a record of a few bytes: the seed stands for the sign vector.
-
-    Args:
-        terms: what all uploads agree on.
-        model_digest: of the M0 that all clients are to have; empty where nobody checks it.
-    """
+    """The terms as a record of a few bytes, with the digest of the M0 that all must have; empty if unchecked."""
     return ConfigRecord(
         {
             "layout-digest": terms.layout_digest,
@@ -89,14 +89,10 @@ def terms_record(terms: UploadTerms, model_digest: bytes = b"") -> ConfigRecord:
 def read_terms(content: RecordDict) -> UploadTerms:
     """The inverse of `terms_record`, from a message's content."""
     record = content.config_records["terms"]
-    return UploadTerms(
-        layout_digest=field(record, "layout-digest", bytes),
-        size=field(record, "parameters", int),
-        sign_seed=int.from_bytes(field(record, "sign-seed", bytes), "little"),
-        grid=QuantisationGrid(
-            field(record, "levels", int), field(record, "max-magnitude", float), field(record, "threshold", float)
-        ),
-    )
+    sign_seed = int.from_bytes(field(record, "sign-seed", bytes), "little")
+    highest, threshold = (field(record, key, float) for key in ("max-magnitude", "threshold"))
+    grid = QuantisationGrid(field(record, "levels", int), highest, threshold)
+    return UploadTerms(field(record, "layout-digest", bytes), field(record, "parameters", int), sign_seed, grid)
 
 
 def read_model_digest(content: RecordDict) -> bytes:
@@ -186,9 +182,8 @@ def float_array(values: NDArray[np.float32]) -> Array:
 def read_float_array(array: Array) -> NDArray[np.float32]:
     """The inverse of `float_array`."""
     if array.stype != "raw" or array.dtype != "float32" or len(array.data) != 4 * int(np.prod(array.shape)):
-        raise Refused(
-            f"array of {len(array.data)} bytes, dtype {array.dtype!r}, stype {array.stype!r} is no raw float32"
-        )
+        found = f"array of {len(array.data)} bytes, dtype {array.dtype!r}, stype {array.stype!r}"
+        raise Refused(f"{found} is no raw float32")
     return np.frombuffer(array.data, "<f4").astype(np.float32, copy=False).reshape(array.shape)
 
 

@@ -10,14 +10,10 @@ class Cost:
     """Client trainings of a removal (Table 1 of arXiv 2504.04626).
 
     Of the last member nothing has to be trained again: what is left is the state without members.
-
-    Attributes:
-        trainings: from T members before the removal.
-        formula: the same for people.
     """
 
-    trainings: Callable[[int], int]
-    formula: str
+    trainings: Callable[[int], int]  # from T members before the removal
+    formula: str  # the same for people
 
     def __call__(self, members: int) -> int:
         """Client trainings of one removal from so many members."""
@@ -30,15 +26,10 @@ class Cost:
 
 @dataclass(frozen=True)
 class Storage:
-    """Bytes that a method keeps.
+    """Bytes that a method keeps."""
 
-    Attributes:
-        nbytes: from n parameters of 4 bytes and T members.
-        formula: the same for people, M being the bytes of a model, S those of shards, R of slices.
-    """
-
-    nbytes: Callable[[int, int], int]
-    formula: str
+    nbytes: Callable[[int, int], int]  # from n parameters of 4 bytes and T members
+    formula: str  # the same for people, M being the bytes of a model, S those of shards, R of slices
 
     def __call__(self, parameters: int, members: int) -> int:
         """Bytes for so many parameters and members."""

@@ -15,36 +15,19 @@ from fedsift.core.task_vectors import Mask, Vector
 from fedsift.protocol import messages
 from fedsift.protocol.client_rounds import ClientRounds, RoundRecord
 from fedsift.protocol.compared_method import ComparedMethod, PoolTraining, Stages, Terms, Trained
-from fedsift.protocol.messages import (
-    EMBED,
-    EVALUATE_SERVED,
-    FINE_TUNE,
-    JOINED,
-    MEMBER_MASKS,
-    POOLED,
-    REMOVED,
-    Stream,
-    Wish,
-)
+from fedsift.protocol.messages import Stream, Wish, message_to
 
 _T = TypeVar("_T")
 
 
 @dataclass
 class MethodRecord(RoundRecord):
-    """What a round did.
+    """What a round did."""
 
-    Attributes:
-        left: clients removed in this round.
-        trainings: clients that trained for the removals of this round.
-        steps: optimiser steps of these.
-        validation_scorings: models scored to choose hyper-parameters.
-    """
-
-    left: list[str] = field(default_factory=list)
-    trainings: int = 0
-    steps: int = 0
-    validation_scorings: int = 0
+    left: list[str] = field(default_factory=list)  # clients removed in this round
+    trainings: int = 0  # clients that trained for the removals of this round
+    steps: int = 0  # optimiser steps of these
+    validation_scorings: int = 0  # models scored to choose hyper-parameters
 
 
 class MethodRounds(ClientRounds[MethodRecord]):
@@ -56,12 +39,7 @@ class MethodRounds(ClientRounds[MethodRecord]):
     """
 
     def __init__(self, method: ComparedMethod, evaluated: Container[int] = ()) -> None:
-        """Begin with a method's state.
-
-        Args:
-            method: any of the registry.
-            evaluated: the rounds that end with an evaluation.
-        """
+        """Begin with a method's state; `evaluated` are the rounds that end with an evaluation."""
         super().__init__()
         self.method = method
         self.before_removals: dict[str, Vector] = {}
@@ -86,8 +64,8 @@ class MethodRounds(ClientRounds[MethodRecord]):
         record.trainings, record.steps = work.trainings, work.steps
         record.validation_scorings = work.validation_scorings
         record.members, record.state_digest = len(method.members), method.digest()
-        self.tell(JOINED, server_round, record.joined, grid)
-        self.tell(REMOVED, server_round, record.left, grid)
+        self.tell(messages.JOINED, server_round, record.joined, grid)
+        self.tell(messages.REMOVED, server_round, record.left, grid)
         return []
 
     def aggregate_train(
@@ -112,13 +90,7 @@ class GridClients:
     """The clients of a federation, for the length of one round: every question is a message over Flower's grid."""
 
     def __init__(self, rounds: MethodRounds, grid: Grid, server_round: int) -> None:
-        """Ask those who answered the round's query.
-
-        Args:
-            rounds: knows them, and notes who fails.
-            grid: over which they are asked.
-            server_round: of the messages.
-        """
+        """Ask those who answered the round's query; `rounds` knows them, and notes who fails."""
         self._rounds, self._grid, self._server_round = rounds, grid, server_round
         self._size = rounds.method.size
 
@@ -138,11 +110,11 @@ class GridClients:
             (task_vector,) = messages.reply_task_vectors(reply, self._size)
             return Trained(task_vector, messages.field(client, "steps", int))
 
-        return self._ask(FINE_TUNE, self._each(ids), read)
+        return self._ask(messages.FINE_TUNE, self._each(ids), read)
 
     def embedded(self, ids: Set[str]) -> Iterator[tuple[str, Vector]]:
         """As of `Clients`."""
-        return self._ask(EMBED, self._each(ids), lambda reply, _: messages.reply_task_vectors(reply)[0])
+        return self._ask(messages.EMBED, self._each(ids), lambda reply, _: messages.reply_task_vectors(reply)[0])
 
     def pooled(self, trainings: Sequence[PoolTraining]) -> Iterator[tuple[int, Stages]]:
         """As of `Clients`; pooled data lie in one place, so any node will do."""
@@ -164,7 +136,7 @@ class GridClients:
             return number, Stages(checkpoints, messages.field(client, "steps", int))
 
         contents = [(nodes[number % len(nodes)], training(number, each)) for number, each in enumerate(trainings)]
-        return (stages for _, stages in self._ask(POOLED, Stream(iter(contents), len(contents)), read))
+        return (stages for _, stages in self._ask(messages.POOLED, Stream(iter(contents), len(contents)), read))
 
     def masks(
         self, method: ComparedMethod, ids: Set[str], candidates: Sequence[Terms], shared: Mapping[str, Vector]
@@ -178,7 +150,7 @@ class GridClients:
                     raise Refused(f"a mask of {len(each)} bytes; expected {packed_size(self._size, 1)}")
             return [unpack_mask(each, self._size) for each in packed]
 
-        return self._ask(MEMBER_MASKS, self._with_candidates(method, ids, candidates, shared), read)
+        return self._ask(messages.MEMBER_MASKS, self._with_candidates(method, ids, candidates, shared), read)
 
     def scores(
         self, method: ComparedMethod, ids: Set[str], candidates: Sequence[Terms], shared: Mapping[str, Vector]
@@ -192,13 +164,13 @@ class GridClients:
                 raise Refused("a reply lacks a finite score for each candidate's hyper-parameters")
             return found
 
-        return dict(self._ask(EVALUATE_SERVED, self._with_candidates(method, ids, candidates, shared), read))
+        return dict(self._ask(messages.EVALUATE_SERVED, self._with_candidates(method, ids, candidates, shared), read))
 
     def serving(self, method: ComparedMethod) -> Iterable[Message]:
         """Messages that have all clients score what they are served with the hyper-parameters chosen."""
         everybody = set(self._rounds.clients.values())
         return self._messages(
-            EVALUATE_SERVED, self._with_candidates(method, everybody, [method.chosen], method.shared())
+            messages.EVALUATE_SERVED, self._with_candidates(method, everybody, [method.chosen], method.shared())
         )
 
     def _each(self, ids: Set[str]) -> Stream[tuple[int, RecordDict]]:
@@ -226,17 +198,11 @@ class GridClients:
         return [node for node, client_id in self._rounds.clients.items() if client_id in ids]
 
     def _messages(self, message_type: str, contents: Stream[tuple[int, RecordDict]]) -> Stream[Message]:
-        made = (
-            Message(content, dst_node_id=node, message_type=message_type, group_id=str(self._server_round))
-            for node, content in contents
-        )
+        made = (message_to(node, message_type, self._server_round, content) for node, content in contents)
         return Stream(made, len(contents))
 
     def _ask(
-        self,
-        message_type: str,
-        contents: Stream[tuple[int, RecordDict]],
-        read: Callable[[Message, ConfigRecord], _T],
+        self, message_type: str, contents: Stream[tuple[int, RecordDict]], read: Callable[[Message, ConfigRecord], _T]
     ) -> Iterator[tuple[str, _T]]:
         """What is read in each reply, as they come; a reply that cannot be read is noted as its client's failure."""
         rounds = self._rounds

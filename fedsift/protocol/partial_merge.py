@@ -24,15 +24,10 @@ _FIELDS = tuple(field.name for field in fields(Member))
 
 @dataclass(frozen=True)
 class PartialMerge:
-    """What a worker needs to do the server's part of a merge.
+    """What a worker needs to do the server's part of a merge."""
 
-    Attributes:
-        terms: of the uploads.
-        checksum_secret: which the server shares with workers, and with no client.
-    """
-
-    terms: UploadTerms
-    checksum_secret: int
+    terms: UploadTerms  # of the uploads
+    checksum_secret: int  # which the server shares with workers, and with no client
 
 
 class Merging:

@@ -98,7 +98,9 @@ class NodeGrid(Grid):
             replies = list(self._grid.pull_messages(pending.keys()))
             for reply in replies:
                 message, _ = pending.pop(reply.metadata.reply_to_message_id)
-                yield _failed(message, reply.error.reason or "error", reply.error.code) if reply.has_error() else reply
+                if reply.has_error():  # Of a node's own making, so perhaps blank.
+                    reply = _failed(message, (reply.error.reason or "").strip() or "error", reply.error.code)
+                yield reply
             now = time.monotonic()
             for message_id in [each for each, (_, deadline) in pending.items() if now > deadline]:
                 message, _ = pending.pop(message_id)

@@ -5,26 +5,47 @@ and are subtracted, or all others train again and are merged anew, as the method
 """
 
 import hashlib
-from abc import abstractmethod
-from collections.abc import Set
-from typing import ClassVar, Generic, Protocol, TypeVar
+from collections.abc import Callable, Set
+from typing import Any, ClassVar, Generic, TypeVar
 
-from fedsift.core.task_vectors import Vector
+from numpy.typing import NDArray
+
+from fedsift.core.task_vectors import Vector, hash_vector
 from fedsift.protocol.compared_method import Clients, ComparedMethod, Terms, Work
 from fedsift.strategies.families.clusters import random_cluster
 
 
-class Merger(Protocol):
+class Merger:
     """What a server keeps of the task vectors that it has seen, in memory that does not grow with their number.
 
     Its sums and counts are integers and its maxima are exact, so any order of arrival gives the same bits.
+
+    Attributes:
+        members: number of task vectors merged.
     """
 
+    def __init__(self, *kept: NDArray[Any]) -> None:
+        """No members; `kept` are all arrays of the state, shape (n,), which a subclass changes in place."""
+        self.members, self._kept = 0, kept
+
     def add(self, task_vector: Vector) -> None:
-        """Merge one more, shape (n,)."""
+        """Merge one more, shape (n,).
+
+        Raises:
+            Refused: it is of another shape, not finite or out of range; nothing is changed.
+        """
+        raise NotImplementedError
+
+    def subtract(self, task_vector: Vector) -> None:
+        """Undo an `add` of this vector, where a method `subtracts`."""
+        raise NotImplementedError
 
     def digest(self) -> bytes:
-        """SHA-256 of all that it keeps: the same for any order in which the same vectors came."""
+        """SHA-256 (32 bytes) over the number of members and all that is kept."""
+        state = hashlib.sha256(self.members.to_bytes(8, "little"))
+        for each in self._kept:
+            hash_vector(state, each)
+        return state.digest()
 
 
 MergerT = TypeVar("MergerT", bound=Merger)
@@ -37,21 +58,13 @@ class MergedFineTunings(ComparedMethod, Generic[MergerT]):
         mergers: one for each cluster.
     """
 
+    new_merger: Callable[[int], MergerT]  # of n: an empty state of the server
     subtracts: ClassVar[bool] = False
     clusters: ClassVar[int] = 1  # random ones, each with a merge of its own
 
     def __init__(self, size: int, chosen: Terms | None = None) -> None:
-        """Begin without members; arguments as of `ComparedMethod`."""
         super().__init__(size, chosen)
         self.mergers = self._new_mergers()
-
-    @abstractmethod
-    def new_merger(self) -> MergerT:
-        """An empty state of the server."""
-
-    def subtract(self, merger: MergerT, task_vector: Vector) -> None:
-        """Undo an `add` of this vector, where the method `subtracts`."""
-        raise NotImplementedError
 
     @property
     def merger(self) -> MergerT:
@@ -59,7 +72,7 @@ class MergedFineTunings(ComparedMethod, Generic[MergerT]):
         return self.mergers[0]
 
     def _new_mergers(self) -> list[MergerT]:
-        return [self.new_merger() for _ in range(self.clusters)]
+        return [self.new_merger(self.size) for _ in range(self.clusters)]
 
     def digest(self) -> str:
         """Of the mergers' states."""
@@ -74,7 +87,7 @@ class MergedFineTunings(ComparedMethod, Generic[MergerT]):
         for client_id, (task_vector, steps) in clients.fine_tuned(joining | again):
             merger = self.mergers[random_cluster(client_id, self.clusters)]
             if client_id in leaving:
-                self.subtract(merger, task_vector)
+                merger.subtract(task_vector)
                 self.members.remove(client_id)
             else:
                 merger.add(task_vector)

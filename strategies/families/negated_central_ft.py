@@ -45,7 +45,6 @@ class NegatedCentralFineTuning(PooledTraining):
     uses_retain_data: ClassVar[bool] = False
 
     def __init__(self, size: int, chosen: Terms | None = None) -> None:
-        """Begin without members; arguments as of `ComparedMethod`."""
         super().__init__(size, chosen)
         self._found: Terms = {}
 
@@ -58,9 +57,8 @@ class NegatedCentralFineTuning(PooledTraining):
     def parts(self, forget: list[Vector], last: Vector) -> dict[str, Vector]:
         """What `arithmetic` needs of the trainings, by name.
 
-        Args:
-            forget: a task vector, relative to where it was trained from, for each of the `lr_factors`.
-            last: of the last training; where the method uses retain data, of these, relative to M0.
+        `forget` has a task vector for each of the `lr_factors`, relative to where it was trained from; `last` is of the
+        last training: where the method uses retain data, of these, relative to M0.
         """
 
     @staticmethod
@@ -111,28 +109,17 @@ class NegatedCentralFineTuning(PooledTraining):
 
 
 def negated(trained: Vector, forget: Vector, scale: float) -> Vector:
-    """tau_D - lambda * tau_f, for task negation and with a consensus for NegMerge.
+    """tau_D - lambda * tau_f, for task negation and with a consensus for NegMerge; all of shape (n,).
 
-    Args:
-        trained: tau_D, shape (n,).
-        forget: tau_f or the consensus, relative to theta_D, shape (n,).
-        scale: lambda.
-
-    Returns:
-        The task vector after unlearning, relative to M0, shape (n,).
+    tau_f, or the consensus, is relative to theta_D; tau_D and the task vector after unlearning to M0.
     """
     return trained - np.float32(scale) * forget
 
 
 def best_candidate(forgotten: Sequence[float], kept: Sequence[float]) -> int:
-    """The candidate that forgets most and leaves the control clients `CONTROL_SHARE` of their score.
+    """The place of the first candidate that forgets most and leaves the control clients `CONTROL_SHARE` of their score.
 
-    Args:
-        forgotten: mean score on the forget data with each candidate; the first one changes nothing.
-        kept: mean score of the control clients with each.
-
-    Returns:
-        Its place; of several the first.
+    Of each candidate, the first of which changes nothing: mean scores on the forget data, and of the control clients.
     """
     least = CONTROL_SHARE * kept[0]
     allowed = [place for place, score in enumerate(kept) if score >= least]

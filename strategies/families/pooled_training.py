@@ -37,19 +37,13 @@ def stage_steps(client_steps: int, clients: int, stage: int, slices: int) -> int
 
 @dataclass
 class Pool:
-    """Clients whose data are trained on together.
+    """Clients whose data are trained on together."""
 
-    Attributes:
-        slices: client ids, sorted within each slice.
-        checkpoints: task vectors of shape (n,), one after each slice; fewer while it is being trained.
-        start: the task vector that the first stage starts from, shape (n,); M0 for None.
-        lr_factor: of the clients' learning rate.
-    """
-
-    slices: list[list[str]]
+    slices: list[list[str]]  # client ids, sorted within each slice
+    # task vectors of shape (n,), one after each slice; fewer while it is being trained
     checkpoints: list[Vector] = field(default_factory=list)
-    start: Vector | None = None
-    lr_factor: float = 1.0
+    start: Vector | None = None  # the task vector that the first stage starts from, shape (n,); M0 for None
+    lr_factor: float = 1.0  # of the clients' learning rate
 
     @property
     def clients(self) -> list[str]:
@@ -64,7 +58,6 @@ class PooledTraining(ComparedMethod):
     slices: ClassVar[int] = 1
 
     def __init__(self, size: int, chosen: Terms | None = None) -> None:
-        """Begin without members; arguments as of `ComparedMethod`."""
         super().__init__(size, chosen)
         self.pools: list[Pool] = []
 
@@ -106,14 +99,10 @@ class PooledTraining(ComparedMethod):
 
 def train(clients: Clients, pools: Sequence[Pool]) -> Work:
     """Train the stages that pools lack, and say what that took."""
+    starts = [pool.checkpoints[-1] if pool.checkpoints else pool.start for pool in pools]
     trainings = [
-        PoolTraining(
-            pool.slices,
-            len(pool.checkpoints),
-            pool.checkpoints[-1] if pool.checkpoints else pool.start,
-            pool.lr_factor,
-        )
-        for pool in pools
+        PoolTraining(pool.slices, len(pool.checkpoints), start, pool.lr_factor)
+        for pool, start in zip(pools, starts, strict=True)
     ]
     work = Work()
     for number, (checkpoints, steps) in clients.pooled(trainings):

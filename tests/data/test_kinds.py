@@ -28,9 +28,6 @@ class Constant(DataKind):
     def load(self, settings):
         ids = [f"client {number}" for number in range(settings.clients or 3)]
         return FunctionDataset(ids, lambda client_id: [(f"{client_id}?", settings.target)])
-
-
-KIND = Constant()
 """
 USES_IT = """
 from fedsift.configuration.documents import options_page

@@ -1,17 +1,14 @@
-"""The kinds of data sets: each file here holds one, as `KIND`, and is found by being here."""
+"""The kinds of data sets: each file here defines one, and is found by being here."""
 
-from importlib import import_module
-from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fedsift.core.errors import BadInput, unknown_name
 from fedsift.core.options import hyphened
-from fedsift.data.kind import DataKind
+from fedsift.core.registration import modules
+from fedsift.data.kind import DataKind, DataSettings
 
-if TYPE_CHECKING:
-    from fedsift.data.settings import DataSettings
-
-KINDS: tuple[DataKind, ...] = tuple(import_module(f"{__name__}.{found.name}").KIND for found in iter_modules(__path__))
+list(modules(__name__))  # whose classes are known then
+KINDS = tuple(kind() for kind in DataKind.__subclasses__())
 # Where rows come from; which of them go with a data set, its kind says.
 SOURCE_OPTIONS = ("data_file", "client_column", "prompt", "target", "partition")
 _NAMES = [name for kind in KINDS for name in kind.names]
@@ -31,7 +28,7 @@ def kind_of(dataset: str) -> DataKind:
     raise BadInput(f"{unknown_name('dataset', dataset, _NAMES)} (or give {', or '.join(_FORMS)})")
 
 
-def check_source(settings: "DataSettings") -> None:
+def check_source(settings: DataSettings) -> None:
     """See that the options that say where rows come from fit the data set.
 
     Raises:

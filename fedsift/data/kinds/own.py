@@ -1,18 +1,13 @@
 """The data of a deployment, whose clients bring their own."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from fedsift.core.errors import BadInput, unknown_name
 from fedsift.core.user_code import is_user_code
 from fedsift.data.federated_dataset import FederatedDataset
-from fedsift.data.kind import DataKind
+from fedsift.data.kind import DataKind, DataSettings
 from fedsift.data.kinds.plugin import load_plugin
 from fedsift.data.template import Template
-
-if TYPE_CHECKING:
-    from fedsift.data.settings import DataSettings
 
 EACH_ITS_OWN = "own"
 
@@ -23,24 +18,21 @@ class Own(DataKind):
     names = (EACH_ITS_OWN,)
     uses = ("prompt", "target")
 
-    def check(self, settings: "DataSettings") -> None:
+    def check(self, settings: DataSettings) -> None:
         """What to learn from a row has to be said."""
         if not (settings.prompt and settings.target):
             raise BadInput("dataset own: each node's rows are one client's; give prompt and target")
 
-    def load(self, settings: "DataSettings") -> FederatedDataset:
+    def load(self, settings: DataSettings) -> FederatedDataset:
         """Nothing: the server has no rows."""
         raise BadInput('dataset = "own": in a deployment clients bring their data; a simulation needs a data set')
 
 
-def dataset_of_client(settings: "DataSettings", source: str, client_id: str) -> FederatedDataset:
+def dataset_of_client(settings: DataSettings, source: str, client_id: str) -> FederatedDataset:
     """The data set of a client that brings its own.
 
-    Args:
-        settings: with `prompt` and `target`, for a table.
-        source: a csv, jsonl or parquet file, all of whose rows are the client's; or "package.module:function", as for
-            a whole data set.
-        client_id: whose rows they are.
+    `source` is a csv, jsonl or parquet file, all of whose rows are the client's, and then the settings say `prompt` and
+    `target`; or "package.module:function", as for a whole data set.
 
     Raises:
         BadInput: the rows cannot be read, or are not this client's.
@@ -58,6 +50,3 @@ def dataset_of_client(settings: "DataSettings", source: str, client_id: str) -> 
     table = open_table(source, template.columns)
     check_texts(table, template.columns, source)
     return TableDataset(table, {client_id: np.arange(len(table))}, template)
-
-
-KIND = Own()

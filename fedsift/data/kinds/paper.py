@@ -1,13 +1,10 @@
 """The four settings of the SIFT-Masks paper."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fedsift.data.federated_dataset import FederatedDataset
-from fedsift.data.kind import DataKind
+from fedsift.data.kind import DataKind, DataSettings
 from fedsift.data.paper_settings import PAPER_SETTINGS
-
-if TYPE_CHECKING:
-    from fedsift.data.settings import DataSettings
 
 _BRINGS = ("model", "lr", "steps", "batch_size", "clients", "max_length", "choices")
 
@@ -22,11 +19,8 @@ class Paper(DataKind):
         """The numbers of appendix B."""
         return {name.replace("_", "-"): getattr(PAPER_SETTINGS[dataset], name) for name in _BRINGS}
 
-    def load(self, settings: "DataSettings") -> FederatedDataset:
+    def load(self, settings: DataSettings) -> FederatedDataset:
         """The busiest clients (`load_paper_setting`)."""
         from fedsift.data.paper_clients import load_paper_setting
 
         return load_paper_setting(settings.dataset, settings.data_file, settings.clients)
-
-
-KIND = Paper()

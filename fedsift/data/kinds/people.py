@@ -1,15 +1,10 @@
 """The built-in data set: fictitious people."""
 
-from typing import TYPE_CHECKING
-
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import Example
 from fedsift.core.seeds import derive_seed
-from fedsift.data.kind import DataKind
+from fedsift.data.kind import DataKind, DataSettings
 from fedsift.data.people import generator
-
-if TYPE_CHECKING:
-    from fedsift.data.settings import DataSettings
 
 DEFAULT_CLIENTS = 500
 
@@ -37,9 +32,6 @@ class People(DataKind):
 
     names = ("people",)
 
-    def load(self, settings: "DataSettings") -> PeopleDataset:
+    def load(self, settings: DataSettings) -> PeopleDataset:
         """So many people as there are to be clients."""
         return PeopleDataset(derive_seed(settings.seed, "people"), settings.clients or DEFAULT_CLIENTS)
-
-
-KIND = People()

@@ -7,14 +7,9 @@ function that makes them when they are asked for. For tasks on text, a row is a 
         return {"ann": [("Q: sky?\nA:", " blue")], "bob": lambda: read_rows("bob.csv")}
 """
 
-from typing import TYPE_CHECKING
-
 from fedsift.core.user_code import call_user_code, is_user_code
 from fedsift.data.function_dataset import FunctionDataset, dataset_of
-from fedsift.data.kind import DataKind
-
-if TYPE_CHECKING:
-    from fedsift.data.settings import DataSettings
+from fedsift.data.kind import DataKind, DataSettings
 
 
 def load_plugin(specification: str) -> FunctionDataset:
@@ -35,9 +30,6 @@ class Plugin(DataKind):
         """As `package.module:function` is written."""
         return is_user_code(dataset)
 
-    def load(self, settings: "DataSettings") -> FunctionDataset:
+    def load(self, settings: DataSettings) -> FunctionDataset:
         """What the function makes."""
         return load_plugin(settings.dataset)
-
-
-KIND = Plugin()

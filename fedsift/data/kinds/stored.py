@@ -1,14 +1,10 @@
 """Rows that came as Python objects, in the file that the Python API keeps them in."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from fedsift.data.federated_dataset import FederatedDataset
 from fedsift.data.file_names import ROWS_SUFFIX
-from fedsift.data.kind import DataKind
-
-if TYPE_CHECKING:
-    from fedsift.data.settings import DataSettings
-    from fedsift.data.stored_rows import StoredRows
+from fedsift.data.kind import DataKind, DataSettings
 
 
 class Stored(DataKind):
@@ -20,11 +16,8 @@ class Stored(DataKind):
         """By its ending."""
         return dataset.endswith(ROWS_SUFFIX)
 
-    def load(self, settings: "DataSettings") -> "StoredRows":
+    def load(self, settings: DataSettings) -> FederatedDataset:
         """What is in the file."""
         from fedsift.data.stored_rows import StoredRows
 
         return StoredRows(Path(settings.dataset))
-
-
-KIND = Stored()

@@ -1,18 +1,13 @@
 """Tables of texts in files or on the Hugging Face hub: a row becomes an example, and belongs to a client."""
 
 import re
-from typing import TYPE_CHECKING
 
 from fedsift.core.errors import BadInput
 from fedsift.core.seeds import derive_seed
 from fedsift.data.federated_dataset import FederatedDataset
 from fedsift.data.file_names import kind_of_file
-from fedsift.data.kind import DataKind
+from fedsift.data.kind import DataKind, DataSettings
 from fedsift.data.template import Template
-
-if TYPE_CHECKING:
-    from fedsift.data.settings import DataSettings
-    from fedsift.data.table import Split
 
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?")
 
@@ -27,7 +22,7 @@ class Table(DataKind):
         """A file by its suffix, or a name on the hub."""
         return bool(kind_of_file(dataset) or _HUB_NAME.fullmatch(dataset))
 
-    def check(self, settings: "DataSettings") -> None:
+    def check(self, settings: DataSettings) -> None:
         """Whose row it is, and what to learn from it, has to be said."""
         if not (settings.prompt and settings.target and (settings.client_column or settings.partition)):
             raise BadInput(
@@ -39,10 +34,10 @@ class Table(DataKind):
         if settings.partition and not settings.clients:
             raise BadInput("partition needs clients: among how many the rows are split")
 
-    def load(self, settings: "DataSettings") -> FederatedDataset:
+    def load(self, settings: DataSettings) -> FederatedDataset:
         """All rows, split into clients."""
         from fedsift.data.partition import partition_dirichlet, partition_iid
-        from fedsift.data.table import TableDataset, check_texts, open_table, split_by_column
+        from fedsift.data.table import Split, TableDataset, check_texts, open_table, split_by_column
 
         template = Template(settings.prompt, settings.target)
         columns = {**template.columns}
@@ -60,6 +55,3 @@ class Table(DataKind):
             labels = table.column(settings.target).to_pylist()
             split = partition_dirichlet(labels, settings.clients, settings.alpha, seed)
         return TableDataset(table, split, template)
-
-
-KIND = Table()

@@ -1,6 +1,7 @@
 """Language modelling with a causal model: predict the target's tokens after the prompt (appendix B)."""
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import torch
@@ -21,18 +22,12 @@ class CausalRow(NamedTuple):
 
 
 class CausalBatch(NamedTuple):
-    """Rows padded on the right to the longest.
+    """Rows padded on the right to the longest."""
 
-    Attributes:
-        input_ids: shape (rows, length).
-        row, position: where a target token is predicted: one before the token itself; shape (targets,) each.
-        target: the token to predict there, shape (targets,).
-    """
-
-    input_ids: Tensor
-    row: Tensor
-    position: Tensor
-    target: Tensor
+    input_ids: Tensor  # shape (rows, length)
+    row: Tensor  # where a target token is predicted, one before the token itself: shape (targets,)
+    position: Tensor  # likewise
+    target: Tensor  # the token to predict there, shape (targets,)
 
 
 class CausalLanguageModelling(Task):
@@ -44,13 +39,9 @@ class CausalLanguageModelling(Task):
     metric = "answer probability"
 
     def __init__(self, tokenizer: Any, model: nn.Module, max_length: int, closed: bool = False) -> None:
-        """Use a Hugging Face tokenizer and causal model.
+        """Use a Hugging Face tokenizer and causal model, which is looked at once, to see how its head works.
 
-        Args:
-            tokenizer: of the model.
-            model: looked at once, to see how its head works.
-            max_length: tokens after which a row is cut.
-            closed: whether a target ends with the end-of-sequence token.
+        A row is cut after `max_length` tokens. Where `closed`, a target ends with the end-of-sequence token.
 
         Raises:
             BadInput: the model is not causal: it sees the tokens that it should predict.
@@ -82,9 +73,8 @@ class CausalLanguageModelling(Task):
         input_ids = pad([row.ids for row in encoded], self._pad)
         ends = [len(row.ids) - 1 for row in encoded]
         row = torch.tensor([index for index, each in enumerate(encoded) for _ in range(each.targets)])
-        position = torch.tensor(
-            [place for each, end in zip(encoded, ends, strict=True) for place in range(end - each.targets, end)]
-        )
+        places = [range(end - each.targets, end) for each, end in zip(encoded, ends, strict=True)]
+        position = torch.tensor([*chain.from_iterable(places)])
         return CausalBatch(input_ids, row, position, input_ids[row, position + 1])
 
     def loss(self, model: nn.Module, batch: CausalBatch) -> Tensor:
@@ -129,9 +119,8 @@ def _head_is_plain(model: nn.Module) -> bool:
     input_ids = torch.tensor([[0, 0], [0, 1]], device=device)
     full = model(input_ids=input_ids, use_cache=False).logits
     if not torch.allclose(full[0, 0], full[1, 0], rtol=1e-2, atol=1e-3):
-        raise BadInput(
-            f"{type(model).__name__} is no causal model: its first token sees the second; use --task classification"
-        )
+        what = f"{type(model).__name__} is no causal model"
+        raise BadInput(f"{what}: its first token sees the second; use --task classification")
     settings = model.config.to_dict().items()  # type: ignore[operator, union-attr]
     if any("logit" in name and value not in (None, False, 1, 1.0) for name, value in settings):
         return False

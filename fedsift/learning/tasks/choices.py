@@ -6,12 +6,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from fedsift.core.errors import BadInput, unknown_name
 from fedsift.core.examples import Row, as_example
 from fedsift.learning.tasks.causal_lm import CausalLanguageModelling
 from fedsift.learning.tasks.seq2seq import Seq2SeqLanguageModelling
 from fedsift.learning.tasks.task import RowReport, Task
-from fedsift.learning.tasks.text import gap_of
+from fedsift.learning.tasks.text import choice_of, gap_of, is_right
 
 
 class ChoiceRow(NamedTuple):
@@ -33,7 +32,6 @@ class Choices(Task):
     def __init__(self, modelling: CausalLanguageModelling | Seq2SeqLanguageModelling, choices: Sequence[str]) -> None:
         """Answer by `modelling`, which closes its targets."""
         self._modelling, self._choices = modelling, list(choices)
-        self._place = {choice: place for place, choice in enumerate(choices)}
 
     def encode(self, row: Row) -> ChoiceRow:
         """The row with each choice as its target.
@@ -42,13 +40,9 @@ class Choices(Task):
             BadInput: its own target is none of the choices.
         """
         example = as_example(row)
-        answer = self._place.get(example.target.strip())
-        if answer is None:
-            raise BadInput(f"target: {unknown_name('choice', example.target.strip(), self._choices)}")
-        gap = gap_of(example)
-        return ChoiceRow(
-            self._modelling.encode_each(example.prompt, [f"{gap}{each}" for each in self._choices]), answer
-        )
+        answer, gap = choice_of(example, self._choices), gap_of(example)
+        rows = self._modelling.encode_each(example.prompt, [f"{gap}{each}" for each in self._choices])
+        return ChoiceRow(rows, answer)
 
     def terms(self, encoded: ChoiceRow) -> int:
         """The tokens of the right choice."""
@@ -60,9 +54,8 @@ class Choices(Task):
 
     def score_batch(self, encoded: Sequence[ChoiceRow]) -> tuple[Any, Tensor]:
         """All choices of all rows in one batch, and the right ones."""
-        return self._modelling.batch([row for each in encoded for row in each.rows]), torch.tensor(
-            [each.answer for each in encoded]
-        )
+        answers = torch.tensor([each.answer for each in encoded])
+        return self._modelling.batch([row for each in encoded for row in each.rows]), answers
 
     def loss(self, model: nn.Module, batch: Any) -> Tensor:
         """Mean cross entropy over the tokens of the right choices."""
@@ -72,8 +65,7 @@ class Choices(Task):
         """1 where the right choice is the likeliest, else 0; shape (rows,)."""
         rows, answers = batch
         likelihoods = self._modelling.log_likelihoods(model, rows).view(len(answers), len(self._choices))
-        # A weight that is out of range must not look like a wrong answer.
-        return torch.where(likelihoods.isfinite().all(1), (likelihoods.argmax(1) == answers).double(), torch.nan)
+        return is_right(likelihoods, answers)
 
     def describe(self, row: Row) -> RowReport:
         """As the language modelling sees it."""

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
-from fedsift.core.errors import BadInput, unknown_name
+from fedsift.core.errors import BadInput
 from fedsift.core.examples import Row, as_example
 from fedsift.learning.tasks.task import RowReport, Task
-from fedsift.learning.tasks.text import pad, pad_token, prompt_tokens, without_middle
+from fedsift.learning.tasks.text import choice_of, is_right, pad, pad_token, prompt_tokens, without_middle
 
 
 class TextClassifier(nn.Module):
@@ -91,7 +91,6 @@ class Classification(Task):
     def __init__(self, tokenizer: Any, labels: Sequence[str], max_length: int) -> None:
         """A text that is longer than `max_length` tokens loses its middle."""
         self._tokenizer, self._labels, self._max_length = tokenizer, list(labels), max_length
-        self._place = {label: place for place, label in enumerate(labels)}
 
     def encode(self, row: Row) -> ClassificationRow:
         """Token ids and label.
@@ -100,19 +99,15 @@ class Classification(Task):
             BadInput: the label is none of the choices.
         """
         example = as_example(row)
-        label = self._place.get(example.target.strip())
-        if label is None:
-            raise BadInput(f"target: {unknown_name('choice', example.target.strip(), self._labels)}")
+        label = choice_of(example, self._labels)
         ids = prompt_tokens(self._tokenizer, example.prompt, closed=True)
         return ClassificationRow(without_middle(ids, self._max_length), label)
 
     def batch(self, encoded: Sequence[ClassificationRow]) -> ClassificationBatch:
         """Pad texts to one batch."""
-        return ClassificationBatch(
-            pad([row.ids for row in encoded], pad_token(self._tokenizer)),
-            pad([[1] * len(row.ids) for row in encoded], 0),
-            torch.tensor([row.label for row in encoded]),
-        )
+        ids = pad([row.ids for row in encoded], pad_token(self._tokenizer))
+        mask = pad([[1] * len(row.ids) for row in encoded], 0)
+        return ClassificationBatch(ids, mask, torch.tensor([row.label for row in encoded]))
 
     def loss(self, model: nn.Module, batch: ClassificationBatch) -> Tensor:
         """Mean cross entropy."""
@@ -120,9 +115,7 @@ class Classification(Task):
 
     def scores(self, model: nn.Module, batch: ClassificationBatch) -> Tensor:
         """1 where the label is right, else 0; shape (rows,)."""
-        logits = model(batch.input_ids, batch.attention_mask)
-        # A weight that is out of range must not look like a wrong answer.
-        return torch.where(logits.isfinite().all(1), (logits.argmax(1) == batch.labels).double(), torch.nan)
+        return is_right(model(batch.input_ids, batch.attention_mask), batch.labels)
 
     def describe(self, row: Row) -> RowReport:
         """Decoded from the tokens that are left."""

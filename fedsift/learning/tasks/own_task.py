@@ -74,9 +74,8 @@ class OwnTask(Task):
         with errors_as_bad_input(f"{self._name}: scores"):
             scores = self._task.scores(model, batch)
         if not isinstance(scores, Tensor) or scores.dim() != 1:
-            raise BadInput(
-                f"{self._name}: scores returned {_described(scores)}; expected a tensor of shape (rows,), one a row"
-            )
+            expected = "a tensor of shape (rows,), one a row"
+            raise BadInput(f"{self._name}: scores returned {_described(scores)}; expected {expected}")
         return scores
 
 

@@ -22,18 +22,12 @@ class Seq2SeqRow(NamedTuple):
 
 
 class Seq2SeqBatch(NamedTuple):
-    """Padded on the right.
+    """Padded on the right."""
 
-    Attributes:
-        input_ids, attention_mask: the prompts, each once however many rows follow on it; shape (prompts, length).
-        prompt_of_row: shape (rows,).
-        labels: the targets, -100 where there is none; shape (rows, target length).
-    """
-
-    input_ids: Tensor
-    attention_mask: Tensor
-    prompt_of_row: Tensor
-    labels: Tensor
+    input_ids: Tensor  # the prompts, each once however many rows follow on it; shape (prompts, length)
+    attention_mask: Tensor  # likewise
+    prompt_of_row: Tensor  # shape (rows,)
+    labels: Tensor  # the targets, -100 where there is none; shape (rows, target length)
 
 
 class Seq2SeqLanguageModelling(Task):
@@ -67,12 +61,8 @@ class Seq2SeqLanguageModelling(Task):
             if not prompts or prompts[-1] is not row.prompt:
                 prompts.append(row.prompt)
             prompt_of_row.append(len(prompts) - 1)
-        return Seq2SeqBatch(
-            pad(prompts, pad_token(self._tokenizer)),
-            pad([[1] * len(prompt) for prompt in prompts], 0),
-            torch.tensor(prompt_of_row),
-            pad([row.target for row in encoded], NO_LABEL),
-        )
+        ids, mask = pad(prompts, pad_token(self._tokenizer)), pad([[1] * len(prompt) for prompt in prompts], 0)
+        return Seq2SeqBatch(ids, mask, torch.tensor(prompt_of_row), pad([row.target for row in encoded], NO_LABEL))
 
     def loss(self, model: nn.Module, batch: Seq2SeqBatch) -> Tensor:
         """Mean cross entropy over the target tokens of the batch."""

@@ -19,18 +19,12 @@ T = TypeVar("T")
 
 
 class RowReport(NamedTuple):
-    """A row as the model sees it.
+    """A row as the model sees it."""
 
-    Attributes:
-        tokens: its length; 0 where the task has no tokens.
-        cut: tokens that did not fit max-length.
-        prompt, target: decoded from what is left; a task without texts shows the row as its prompt.
-    """
-
-    tokens: int
-    cut: int
-    prompt: str
-    target: str
+    tokens: int  # its length; 0 where the task has no tokens
+    cut: int  # tokens that did not fit max-length
+    prompt: str  # decoded from what is left; a task without texts shows the row here
+    target: str  # likewise; empty without texts
 
 
 class Task(ABC):

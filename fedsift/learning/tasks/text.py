@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fedsift.core.errors import BadInput
+from fedsift.core.errors import BadInput, unknown_name
 from fedsift.core.examples import Example
 
 
@@ -54,6 +54,26 @@ def fit(prompt: list[int], target: list[int], max_length: int) -> tuple[list[int
     """
     target = target[: max(max_length // 2, max_length - len(prompt))]
     return without_middle(prompt, max_length - len(target)), target
+
+
+def choice_of(example: Example, choices: Sequence[str]) -> int:
+    """The place of the choice that a row's target is.
+
+    Raises:
+        BadInput: it is none of them.
+    """
+    target = example.target.strip()
+    if target not in choices:
+        raise BadInput(f"target: {unknown_name('choice', target, choices)}")
+    return choices.index(target)
+
+
+def is_right(likelihoods: Tensor, answers: Tensor) -> Tensor:
+    """1 where the likeliest choice is the answer, else 0; shape (rows,).
+
+    NaN where a likelihood is no number: a weight that is out of range must not look like a wrong answer.
+    """
+    return torch.where(likelihoods.isfinite().all(1), (likelihoods.argmax(1) == answers).double(), torch.nan)
 
 
 def pad(rows: Sequence[list[int]], value: int) -> Tensor:
