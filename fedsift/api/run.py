@@ -1,6 +1,5 @@
 """A run from Python: simulate, look, remove, join, audit."""
 
-from contextlib import closing
 from pathlib import Path
 from typing import Any, Self, overload
 
@@ -102,7 +101,7 @@ class Run:
     @property
     def members(self) -> list[str]:
         """Who is a member now, sorted."""
-        with closing(Ledger.open(self.path / "ledger.sqlite", read_only=True)) as ledger:
+        with Ledger.open(self.path / "ledger.sqlite", read_only=True) as ledger:
             return sorted(ledger.members())
 
     def served(self, client: str | None = None) -> Served:

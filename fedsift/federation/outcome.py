@@ -36,17 +36,13 @@ class Outcome:
 
     @classmethod
     def of(
-        cls,
-        state: ServerState,
-        rounds: Sequence[SiftRecord],
-        environments: Sequence[dict[str, str]],
-        earlier_receipts: int = 0,
+        cls, state: ServerState, rounds: Sequence[SiftRecord], environments: Sequence[dict[str, str]], earlier: int = 0
     ) -> "Outcome":
-        """From the state after the rounds."""
+        """From the state after the rounds, which so many receipts preceded."""
         return cls(
             rounds=rounds,
             receipts=[receipt.body for receipt in state.ledger.receipts()],
-            earlier_receipts=earlier_receipts,
+            earlier_receipts=earlier,
             state_digest=state.digest().hex(),
             member_digests={client_id: member.digest.hex() for client_id, member in state.members.items()},
             data_digests={client_id: member.data_digest.hex() for client_id, member in state.members.items()},

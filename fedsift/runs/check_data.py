@@ -1,6 +1,5 @@
 """`fedsift check-data`: what a data set holds, as the model will see it, and whether training on it can be repeated."""
 
-import dataclasses
 from collections import Counter
 from dataclasses import dataclass
 from statistics import median
@@ -16,9 +15,8 @@ from fedsift.data.partition import heterogeneity
 from fedsift.learning.models import load_model
 from fedsift.learning.tasks.task import each_row
 from fedsift.protocol.client_rounds import last_line
-from fedsift.runs.federate import federate, places
+from fedsift.runs.federate import federate, merging, places, workers
 from fedsift.runtime.progress import PhaseBars
-from fedsift.runtime.ray_session import ray_session
 
 _CLIENTS_READ = 100  # A look at this many says what there is to say.
 _LABELS_SHOWN = 12
@@ -137,12 +135,11 @@ def _train_twice(config: RunConfig, dataset: FederatedDataset, client_id: str, b
     Raises:
         BadInput: the client cannot be trained, or its rows are others in the worker's process than in this one.
     """
-    alone = dataclasses.replace(config.leaving(), evaluate=False)
     here = rows_digest(dataset.train_examples(client_id)).hex()
     digests = []
-    with bars, ray_session(1, config) as pool:
+    with workers(1, config, bars) as pool:
         for _ in range(2):
-            outcome = federate(pool, alone, places(dataset.client_ids, [client_id]), bars)
+            outcome = federate(pool, merging(config), places(dataset.client_ids, [client_id]), bars)
             for why in outcome.rounds[0].failures.values():
                 raise BadInput(f"client {client_id!r} could not be trained: {last_line(why)}")
             if outcome.data_digests[client_id] != here:
@@ -151,5 +148,4 @@ def _train_twice(config: RunConfig, dataset: FederatedDataset, client_id: str, b
                     "could never be removed; make the same rows in the same order each time (no set, clock or hash)"
                 )
             digests.append(outcome.member_digests[client_id])
-        bars.finish()
     return digests

@@ -10,10 +10,9 @@ from fedsift.core.receipt import ReceiptBody, Verdict
 from fedsift.core.server_state import ServerState
 from fedsift.federation.run_state import run_facts
 from fedsift.protocol.client_rounds import last_line
-from fedsift.runs.federate import federate, places
+from fedsift.runs.federate import merge, places
 from fedsift.runs.run_folder import RunFolder
 from fedsift.runtime.progress import PhaseBars
-from fedsift.runtime.ray_session import ray_session
 
 _REASON = "all remaining members trained again"
 
@@ -56,11 +55,7 @@ def rebuild_without(
     model_digest = old.get("model_digest", b"")
     ServerState.create(new_ledger, old.terms, old.get("capacity"), old.get("config"), model_digest).ledger.close()
     bars.prefix = "rebuild "
-    with bars, ray_session(len(remaining), config) as pool:
-        alone = dataclasses.replace(config.leaving(), evaluate=False)
-        outcome = federate(pool, alone, places(dataset_ids, remaining), bars, new_ledger, new_masks)
-        bars.finish()
-    failures = outcome.rounds[0].failures
+    failures = merge(config, places(dataset_ids, remaining), bars, new_ledger, new_masks).rounds[0].failures
     if failures:
         client_id, why = next(iter(failures.items()))
         old.close()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.receipt import ReceiptBody, Verdict
 from fedsift.federation.outcome import Outcome
+from fedsift.federation.round_log import removed_clients
 from fedsift.strategies.sift_masks import SiftRecord
 
 # The kinds of scores, in the order in which they are shown, and how people know them.
@@ -194,11 +195,6 @@ class RunResult:
             state_digest=state_digest,
             oracle=None,
         )
-
-
-def removed_clients(receipts: Iterable[ReceiptBody]) -> set[str]:
-    """Who has left by some receipts."""
-    return {body.client for body in receipts if body.verdict.removed}
 
 
 def _by_kind(record: SiftRecord, localise: str) -> dict[str, dict[str, float]]:

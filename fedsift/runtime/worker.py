@@ -54,30 +54,15 @@ class Prepared(NamedTuple):
     software: str
 
 
-def start_worker(
-    client_app: str, gpus: float, environment: dict[str, str] | None, cluster_folder: str | None = None
-) -> Any:
-    """A worker for an app ("module:name"), with a share of the GPUs.
-
-    Args:
-        client_app: what it runs.
-        gpus: the share.
-        environment: its variables; None where Ray was started with them, which saves Ray a process.
-        cluster_folder: on a cluster, where workers are spread over the machines, the folder that relative paths start
-            from, if a machine has it; None on this machine alone.
-    """
-    runtime_env = None if environment is None else {"env_vars": environment}
-    strategy = "DEFAULT" if cluster_folder is None else "SPREAD"
-    options = Worker.options(num_gpus=gpus, runtime_env=runtime_env, scheduling_strategy=strategy)  # type: ignore[attr-defined]
-    return options.remote(client_app, cluster_folder)
-
-
 @ray.remote(num_cpus=1)
 class Worker:
     """Runs one ClientApp for any number of clients, and functions beside it."""
 
     def __init__(self, client_app: str, cluster_folder: str | None = None) -> None:
-        """Import the app, given as "module:name": an importable module's caches live as long as the worker."""
+        """Import the app, given as "module:name": an importable module's caches live as long as the worker.
+
+        On a cluster, relative paths start from a folder, where the machine has it; None on this machine alone.
+        """
         make_deterministic()
         self._on_cluster = cluster_folder is not None
         if cluster_folder is not None and Path(cluster_folder).is_dir():
