@@ -118,7 +118,3 @@ def test_a_refusal_changes_nothing(entry: float) -> None:
 
 def test_without_members() -> None:
     assert Emr(2).merged().tolist() == [0, 0]
-
-
-def test_memory_does_not_grow_with_the_members() -> None:
-    assert merge(THREE).nbytes == merge(np.vstack([THREE] * 10)).nbytes == 16 * 6

@@ -66,8 +66,3 @@ def test_a_refusal_counts_no_member() -> None:
         with pytest.raises(Refused):
             operation(np.full(6, np.nan, np.float32))
     assert mean.digest() == before
-
-
-def test_memory_does_not_grow_with_the_members() -> None:
-    mean = merge(THREE)
-    assert mean.nbytes == merge(np.vstack([THREE] * 10)).nbytes == 8 * 6

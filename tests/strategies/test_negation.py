@@ -73,7 +73,6 @@ def test_msa_as_written(stack: Stack, alpha: float, beta: float) -> None:
 @given(data=st.data(), stack=stacks(ANY_FLOAT))
 def test_no_order_changes_a_bit(data: st.DataObject, stack: Stack) -> None:
     one, other = merge(stack), merge(np.array(data.draw(st.permutations(list(stack)))))
-    assert one.digest() == other.digest()
     assert one.merged().tobytes() == other.merged().tobytes()
 
 
@@ -88,18 +87,14 @@ def test_the_grid_of_lambda() -> None:
 
 def test_a_refusal_changes_nothing() -> None:
     consensus = merge(THREE)
-    before = consensus.digest()
+    before = consensus.merged().tobytes()
     with pytest.raises(Refused):
         consensus.add(np.full(6, np.inf, np.float32))
-    assert consensus.digest() == before
+    assert consensus.merged().tobytes() == before
 
 
 def test_without_members() -> None:
     assert SignConsensus(2).merged().tolist() == [0, 0]
-
-
-def test_memory_does_not_grow_with_the_members() -> None:
-    assert merge(THREE).nbytes == merge(np.vstack([THREE] * 10)).nbytes == 12 * 6
 
 
 def test_the_candidate_that_forgets_most_among_those_that_keep_enough() -> None:
