@@ -7,7 +7,6 @@ from fedsift.api.scores import Scores
 from fedsift.api.settings import bars, settings_in
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
-from fedsift.core.ledger import Ledger
 from fedsift.runs import run as simulation
 from fedsift.runs.forget import forget
 from fedsift.runs.join import Joined, join
@@ -81,9 +80,7 @@ class Run:
         folder, _ = RunFolder.open(self.path)
         result = folder.read_result()
         if result is None:
-            raise BadInput(
-                f"{self.path} has no result: the run was stopped, or has begun anew; resume() goes on with it"
-            )
+            raise BadInput(f"{self.path} has no result: the run was stopped, or began anew; resume() goes on with it")
         return result
 
     @property
@@ -101,8 +98,7 @@ class Run:
     @property
     def members(self) -> list[str]:
         """Who is a member now, sorted."""
-        with Ledger.open(self.path / "ledger.sqlite", read_only=True) as ledger:
-            return sorted(ledger.members())
+        return sorted(RunFolder(self.path).members())
 
     def served(self, client: str | None = None) -> Served:
         """The model that a member is served; for None the merged model, which everybody else is served.

@@ -29,19 +29,12 @@ class _File:
 
 @dataclass
 class RoundLog:
-    """What a run knows of its rounds.
+    """What a run knows of its rounds."""
 
-    Attributes:
-        path: of the file.
-        earlier_receipts: in the ledger before the first round: those that they removed take no part any more.
-        rounds: a record for each round that is over.
-        failures: of the round under way, written down before its removals are committed.
-    """
-
-    path: Path
-    earlier_receipts: int = 0
-    rounds: list[SiftRecord] = field(default_factory=list)
-    failures: dict[str, str] = field(default_factory=dict)
+    path: Path  # of the file
+    earlier_receipts: int = 0  # in the ledger before the first round: those that they removed take no part any more
+    rounds: list[SiftRecord] = field(default_factory=list)  # a record for each round that is over
+    failures: dict[str, str] = field(default_factory=dict)  # of the round under way
 
     @classmethod
     def read(cls, path: Path) -> "RoundLog":

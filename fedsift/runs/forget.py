@@ -21,18 +21,12 @@ from fedsift.runtime.progress import PhaseBars
 
 @dataclass(frozen=True)
 class Forgotten:
-    """What `fedsift forget` did.
+    """What `fedsift forget` did."""
 
-    Attributes:
-        removals: a removal for each receipt; a rebuild adds a second one for a client.
-        state_digest, members: of the state now.
-        seconds: by phase.
-    """
-
-    removals: list[Removal]
-    state_digest: str
-    members: int
-    seconds: dict[str, float]
+    removals: list[Removal]  # a removal for each receipt; a rebuild adds a second one for a client
+    state_digest: str  # of the state now
+    members: int  # now
+    seconds: dict[str, float]  # by phase
 
     @property
     def refused(self) -> list[str]:

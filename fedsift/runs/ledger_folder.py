@@ -115,7 +115,7 @@ class LedgerFolder:
 
     def members(self) -> set[str]:
         """Who is a member now."""
-        with Ledger.open(self.ledger) as ledger:
+        with Ledger.open(self.ledger, read_only=True) as ledger:
             return set(ledger.members())
 
     def sweep(self) -> None:

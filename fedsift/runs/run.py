@@ -72,11 +72,7 @@ def resume(out: Path, bars: PhaseBars) -> RunResult:
 
 
 def _found(folder: RunFolder, config: RunConfig) -> tuple[int, bool]:
-    """How many receipts a run has, and whether its rounds were played with another configuration than this.
-
-    Raises:
-        BadInput: members were merged on other terms.
-    """
+    """How many receipts a run has, and whether its rounds were played with another configuration than this."""
     if not folder.ledger.exists():
         return 0, False
     with open_state(config, folder.ledger, capacity=1).ledger as ledger:
@@ -117,7 +113,11 @@ def _simulate(folder: RunFolder, config: RunConfig, clients: list[str], log: Rou
     """Play the rounds that are not in the log, ask the oracle, and tell what came of it all."""
     started = time.perf_counter()
     present = places(clients, _present(folder, clients, log))
-    _begin(folder, config, log)
+    folder.result.unlink(missing_ok=True)  # From here on the run is not over.
+    log.write()
+    if folder.ledger.exists():
+        with Ledger.open(folder.ledger) as ledger, ledger.transaction():
+            ledger.set("config", json.dumps(config.to_user_config()))
     with workers(len(present), config, bars) as pool:
         outcome = federate(pool, config, present, bars, folder.ledger, folder.masks(), log=log)
         first = outcome.rounds[0]
@@ -134,11 +134,7 @@ def _simulate(folder: RunFolder, config: RunConfig, clients: list[str], log: Rou
 
 
 def _present(folder: RunFolder, clients: list[str], log: RoundLog) -> list[str]:
-    """Who takes part: all but those who left before the rounds began.
-
-    Raises:
-        BadInput: nobody does.
-    """
+    """Who takes part: all but those who left before the rounds began."""
     if not log.earlier_receipts:
         return clients
     with Ledger.open(folder.ledger) as ledger:
@@ -147,15 +143,6 @@ def _present(folder: RunFolder, clients: list[str], log: RoundLog) -> list[str]:
     if not present:
         raise BadInput(f"{folder.path}: all clients have left; `fedsift join {folder.path} CLIENT` merges one again")
     return present
-
-
-def _begin(folder: RunFolder, config: RunConfig, log: RoundLog) -> None:
-    """Note that rounds are played, and with which configuration; from here on the run is not over."""
-    folder.result.unlink(missing_ok=True)
-    log.write()
-    if folder.ledger.exists():
-        with Ledger.open(folder.ledger) as ledger, ledger.transaction():
-            ledger.set("config", json.dumps(config.to_user_config()))
 
 
 def _with_oracle(folder: RunFolder, config: RunConfig, result: RunResult, bars: PhaseBars) -> RunResult:

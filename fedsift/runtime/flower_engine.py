@@ -131,11 +131,7 @@ def _started_under(home: str) -> Iterator[psutil.Process]:
 
 
 def _flwr(environment: dict[str, str], log: Path, *arguments: str) -> str:
-    """What a `flwr` command prints, which is also kept in a file.
-
-    Raises:
-        EngineFailed: it failed.
-    """
+    """What a `flwr` command prints, which is also kept in a file."""
     program = str(Path(sys.executable).parent / "flwr")
     with log.open("wb") as file:
         done = subprocess.run([program, *arguments], env=environment, stdout=file, stderr=file, check=False)

@@ -21,37 +21,22 @@ T = TypeVar("T")
 
 
 class Parcel(NamedTuple):
-    """What a worker gets at once.
+    """What a worker gets at once."""
 
-    Attributes:
-        messages: at least one.
-        shared: bulky records of all messages, by name: where they lie in Ray's object store.
-        contexts: of the messages' clients, as many as messages.
-        merge: the server's terms, if uploads are to be merged by the worker.
-        environment: the fingerprint that a worker should have, as canonical JSON; empty for any.
-    """
-
-    messages: Sequence[Message]
-    shared: Mapping[str, Any]
-    contexts: Sequence[Context]
-    merge: PartialMerge | None = None
-    environment: str = ""
+    messages: Sequence[Message]  # at least one
+    shared: Mapping[str, Any]  # bulky records of all messages, by name: where they lie in Ray's object store
+    contexts: Sequence[Context]  # of the messages' clients, as many as messages
+    merge: PartialMerge | None = None  # the server's terms, if uploads are to be merged by the worker
+    environment: str = ""  # the fingerprint that a worker should have, as canonical JSON; empty for any
 
 
 class Prepared(NamedTuple):
-    """What a worker tells once it is ready.
+    """What a worker tells once it is ready."""
 
-    Attributes:
-        node: the machine, for people: its address, and the beginning of its id in Ray.
-        fingerprint: the worker's environment.
-        loaded: what must be the same in all workers.
-        software: the version of fedsift, likewise.
-    """
-
-    node: str
-    fingerprint: dict[str, str]
-    loaded: Loaded
-    software: str
+    node: str  # the machine, for people: its address, and the beginning of its id in Ray
+    fingerprint: dict[str, str]  # the worker's environment
+    loaded: Loaded  # what must be the same in all workers
+    software: str  # the version of fedsift, likewise
 
 
 @ray.remote(num_cpus=1)

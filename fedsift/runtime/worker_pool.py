@@ -244,11 +244,7 @@ class WorkerPool:
             self._ask(self._start(), starting.deaths + 1, starting.awaited)
 
     def _check(self, prepared: Prepared) -> None:
-        """See that a worker has what the first one has.
-
-        Raises:
-            BadInput: it has not; the message names both machines.
-        """
+        """See that a worker has what the first one has."""
         self._first = first = self._first or prepared
         self.model_digest = first.loaded.model_digest
         for what, own, other in (
