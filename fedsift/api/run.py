@@ -1,5 +1,6 @@
 """A run from Python: simulate, look, remove, join, audit."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, overload
 
@@ -43,19 +44,15 @@ def simulate(
         return Run.open(folder)
 
 
+@dataclass(frozen=True, repr=False)
 class Run:
     """A run's folder, and what can be done with it; so can `fedsift forget` and the like, at any time.
 
-    Methods that train show bars where `progress` is true.
-
-    Attributes:
-        path: the folder.
-        config: of the run.
+    It comes from `simulate` or `open`. Methods that train show bars where `progress` is true.
     """
 
-    def __init__(self, path: Path, config: RunConfig) -> None:
-        """Use `simulate` or `open`."""
-        self.path, self.config = path, config
+    path: Path  # the folder
+    config: RunConfig
 
     @classmethod
     def open(cls, path: str | Path) -> Self:

@@ -38,14 +38,9 @@ class Forgotten:
 def forget(
     path: Path, client_ids: Sequence[str], rebuild: bool, bars: PhaseBars, tell: Callable[[str], None]
 ) -> Forgotten:
-    """Remove clients from a run, as one batch that publishes one state.
+    """Remove members from a run, as one batch that publishes one state.
 
-    Args:
-        path: the run's folder.
-        client_ids: members of the run.
-        rebuild: for those whose rerun does not match: let all remaining members train again.
-        bars: progress.
-        tell: is told the price of a rebuild before it starts.
+    With `rebuild`, all others train again for those whose rerun does not match; `tell` gets the price before it starts.
 
     Raises:
         Refused: one of them is not a member; nothing is changed.

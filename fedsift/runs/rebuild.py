@@ -29,14 +29,11 @@ def rebuild_without(
 
     Args:
         folder: the run, locked.
-        config: its configuration.
+        config: of the run.
         dataset_ids: all clients that the data have now.
-        leavers: members whose own rerun was refused.
+        leavers: members whose own rerun was refused; what their receipts say is returned.
         bars: progress.
-        tell: is told the price before anything starts.
-
-    Returns:
-        What the leavers' receipts say.
+        tell: gets the price before anything starts.
 
     Raises:
         FedsiftError: a member could not train again; nothing is changed.

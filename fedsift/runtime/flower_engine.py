@@ -38,11 +38,7 @@ class EngineFailed(FedsiftError):
 def run_on_flower(config: RunConfig, clients: int, result: Path, bars: PhaseBars) -> None:
     """Simulate the first clients of the data set. The ServerApp, a process of its own, locks the run's folder.
 
-    Args:
-        config: of the run.
-        clients: how many.
-        result: the file in the run's folder that is written at the end. Flower's own files go to `flower` beside it.
-        bars: show that it runs; the engine tells no more.
+    `result` is the file in the run's folder that is written at the end; Flower's own files go to `flower` beside it.
 
     Raises:
         EngineFailed: the engine did not come to the end of the run.

@@ -39,14 +39,9 @@ class PhaseBars:
         self.seconds: dict[str, float] = {}
         self.prefix = ""
         self._status = console.status("starting workers")
-        self._bars = progress.Progress(
-            progress.TextColumn("{task.description:<16}"),
-            progress.BarColumn(),
-            progress.MofNCompleteColumn(),
-            _ClientsPerSecond(),
-            progress.TimeRemainingColumn(),
-            console=console,
-        )
+        columns = (progress.TextColumn("{task.description:<16}"), progress.BarColumn(), progress.MofNCompleteColumn())
+        speed = (_ClientsPerSecond(), progress.TimeRemainingColumn())
+        self._bars = progress.Progress(*columns, *speed, console=console)
         self._task = progress.TaskID(0)
         self._phase = ""
         self._clock = time.perf_counter()
