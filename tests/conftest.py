@@ -115,5 +115,4 @@ def shared_workers(pool: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:
     def session(workers: int, config: RunConfig) -> Iterator[WorkerPool]:
         yield pool
 
-    for module in ("run", "check_data", "forget", "rebuild", "join", "verify"):
-        monkeypatch.setattr(f"fedsift.runs.{module}.ray_session", session)
+    monkeypatch.setattr("fedsift.runs.federate.ray_session", session)

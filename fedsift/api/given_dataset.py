@@ -20,8 +20,6 @@ from fedsift.data.stored_rows import write_rows
 from fedsift.data.template import Template
 from fedsift.files.output import ROWS_FILE, TABLE_FILE
 
-_CLIENT = "client"  # the column that is added to partitions
-
 
 def is_in_memory(dataset: Any) -> bool:
     """Whether `dataset` is rows, or has them: neither a name nor a function."""
@@ -70,7 +68,9 @@ def _kept_partitions(dataset: Any, folder: Path, options: Mapping[str, Any]) -> 
         raise BadInput("client_column and partition have no place here: the partitions of dataset are its clients")
     partitioner = _partitioner(dataset)
     columns = _template(options).columns
-    client_column = next(name for name in _names(_CLIENT) if name not in columns)
+    client_column = "client"
+    while client_column in columns:
+        client_column += "_"
     number_of_partitions = partitioner.num_partitions  # Only now does a partitioner know their names.
     natural_ids = getattr(partitioner, "partition_id_to_natural_id", {})
 
@@ -108,9 +108,3 @@ def _kept(tables: Iterable[pa.Table], folder: Path) -> dict[str, Any]:
                 writer = stack.enter_context(parquet.ParquetWriter(folder / TABLE_FILE, schema, compression="zstd"))
             writer.write_table(table.cast(writer.schema))
     return {"dataset": str((folder / TABLE_FILE).absolute())}
-
-
-def _names(name: str) -> Iterator[str]:
-    while True:
-        yield name
-        name += "_"

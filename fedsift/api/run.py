@@ -1,6 +1,6 @@
 """A run from Python: simulate, look, remove, join, audit."""
 
-from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, overload
 
@@ -8,7 +8,6 @@ from fedsift.api.scores import Scores
 from fedsift.api.settings import bars, settings_in
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
-from fedsift.core.ledger import Ledger
 from fedsift.runs import run as simulation
 from fedsift.runs.forget import forget
 from fedsift.runs.join import Joined, join
@@ -45,19 +44,15 @@ def simulate(
         return Run.open(folder)
 
 
+@dataclass(frozen=True, repr=False)
 class Run:
     """A run's folder, and what can be done with it; so can `fedsift forget` and the like, at any time.
 
-    Methods that train show bars where `progress` is true.
-
-    Attributes:
-        path: the folder.
-        config: of the run.
+    It comes from `simulate` or `open`. Methods that train show bars where `progress` is true.
     """
 
-    def __init__(self, path: Path, config: RunConfig) -> None:
-        """Use `simulate` or `open`."""
-        self.path, self.config = path, config
+    path: Path  # the folder
+    config: RunConfig
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -82,9 +77,7 @@ class Run:
         folder, _ = RunFolder.open(self.path)
         result = folder.read_result()
         if result is None:
-            raise BadInput(
-                f"{self.path} has no result: the run was stopped, or has begun anew; resume() goes on with it"
-            )
+            raise BadInput(f"{self.path} has no result: the run was stopped, or began anew; resume() goes on with it")
         return result
 
     @property
@@ -102,8 +95,7 @@ class Run:
     @property
     def members(self) -> list[str]:
         """Who is a member now, sorted."""
-        with closing(Ledger.open(self.path / "ledger.sqlite", read_only=True)) as ledger:
-            return sorted(ledger.members())
+        return sorted(RunFolder(self.path).members())
 
     def served(self, client: str | None = None) -> Served:
         """The model that a member is served; for None the merged model, which everybody else is served.

@@ -1,6 +1,6 @@
 """Scores of a run, by kind and by client."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from fedsift.runs.result import Score
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import pandas
 
 
-class Scores(Mapping[str, Score]):
+class Scores(dict[str, Score]):
     """Kind of score -> its mean, and each client's: `scores["sift_masks"].mean`.
 
     Attributes:
@@ -17,17 +17,8 @@ class Scores(Mapping[str, Score]):
     """
 
     def __init__(self, metric: str, by_kind: Mapping[str, Score]) -> None:
+        super().__init__(by_kind)
         self.metric = metric
-        self._by_kind = by_kind
-
-    def __getitem__(self, kind: str) -> Score:
-        return self._by_kind[kind]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._by_kind)
-
-    def __len__(self) -> int:
-        return len(self._by_kind)
 
     def __repr__(self) -> str:
         means = ", ".join(f"{kind}={score.mean:.3f}" for kind, score in self.items())

@@ -20,12 +20,7 @@ from fedsift.runtime.progress import PhaseBars
 def settings_in(
     out: str | Path | None, config: RunConfig | None, options: Mapping[str, Any]
 ) -> Iterator[tuple[Path, RunConfig]]:
-    """A run's folder, and its configuration; rows in memory are kept in the folder.
-
-    Args:
-        out: the folder, new or empty; the first of runs/001, runs/002, ... that nobody has for None.
-        config: where to begin; the defaults for None.
-        options: of `RunConfig`, by their names in Python; `dataset` and `task` may be objects.
+    """A run's folder, and its configuration; parameters are those of `simulate`. Rows in memory are kept in the folder.
 
     Raises:
         BadInput: an unknown option, or a value that cannot be.

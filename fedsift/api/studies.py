@@ -27,15 +27,10 @@ def methods() -> dict[str, type[Method]]:
 
 @dataclass(frozen=True)
 class Compared:
-    """What a comparison came to.
+    """What a comparison came to."""
 
-    Attributes:
-        path: its folder.
-        result: what result.json there holds.
-    """
-
-    path: Path
-    result: Comparison
+    path: Path  # its folder
+    result: Comparison  # what result.json there holds
 
     def to_pandas(self) -> "pandas.DataFrame":
         """A row for each method, by name."""
@@ -73,15 +68,10 @@ def compare(
 
 @dataclass(frozen=True)
 class OptOut:
-    """What a scenario came to.
+    """What a scenario came to."""
 
-    Attributes:
-        path: its folder.
-        result: what result.json there holds.
-    """
-
-    path: Path
-    result: ScenarioResult
+    path: Path  # its folder
+    result: ScenarioResult  # what result.json there holds
 
     def report(self) -> Path:
         """Write the report, one self-contained page, and return where it is; needs fedsift[plots].

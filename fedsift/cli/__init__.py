@@ -15,7 +15,6 @@ from fedsift.cli.terminal import INTERRUPTED
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 _SIMULATION = (run, check_data, forget, join, verify, optout, methods, compare, reproduce, bench, plan)
 _DEPLOYMENT = (make_certificates, make_node_key, leave, rekey)
-_TAKE_IDS = ("forget", "join")
 for _command in (*_SIMULATION, *_DEPLOYMENT):
     app.command()(_command)
 
@@ -32,13 +31,11 @@ def main() -> None:
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
-    except click.NoSuchOption as error:
-        takes_ids = error.ctx is not None and error.ctx.command.name in _TAKE_IDS
+    except click.ClickException as error:
+        context = error.ctx if isinstance(error, click.NoSuchOption) else None
+        takes_ids = context is not None and context.command.name in ("forget", "join")
         hint = " (an id that begins with - comes after --)" if takes_ids else ""
         typer.echo(f"fedsift: {error.format_message()}{hint}", err=True)
-        sys.exit(error.exit_code)
-    except click.ClickException as error:
-        typer.echo(f"fedsift: {error.format_message()}", err=True)
         sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(INTERRUPTED)

@@ -1,9 +1,6 @@
 """`fedsift bench`."""
 
 import json
-from collections.abc import Callable
-from functools import wraps
-from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,37 +11,12 @@ from fedsift.cli.options import JSON, TRAINING, settings_of, takes
 from fedsift.cli.terminal import errors_in_one_line
 from fedsift.core.options import Group
 from fedsift.files.output import check_file, write_whole
-from fedsift.studies.bench.benchmark import Benchmark
 from fedsift.studies.bench.registry import BENCHMARKS, figures
 
 
-def _asked_for(command: Callable[..., None]) -> Callable[..., None]:
-    """Give the command an option for each benchmark; it gets as `asked` those that are given, or all of them."""
-    own = [each for each in signature(command, eval_str=True).parameters.values() if each.name != "asked"]
-    parameters = own + [
-        Parameter(
-            each.name,
-            Parameter.KEYWORD_ONLY,
-            default=False,
-            annotation=Annotated[bool, typer.Option(f"--{each.name}", help=each.help)],
-        )
-        for each in BENCHMARKS.values()
-    ]
-
-    @wraps(command)
-    def with_benchmarks(**given: Any) -> None:
-        asked = [each for each in BENCHMARKS.values() if given.pop(each.name)]
-        command(**given, asked=asked or list(BENCHMARKS.values()))
-
-    with_benchmarks.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
-    return with_benchmarks
-
-
-@takes(*TRAINING, Group.GRID, "partial_sums")
-@_asked_for
+@takes(*TRAINING, Group.GRID, "partial_sums", flags={each.name: each.help for each in BENCHMARKS.values()})
 def bench(
     overrides: dict[str, Any],
-    asked: list[Benchmark],
     config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="How often each is measured, in turn.")] = 5,
     out: Annotated[Path | None, typer.Option(help="Also write all figures to this JSON file.")] = None,
@@ -52,6 +24,7 @@ def bench(
 ) -> None:
     """Measure speed, overhead and memory; all parts, or those that are asked for."""
     with errors_in_one_line("what was not printed is lost"):
+        asked = [each for name, each in BENCHMARKS.items() if overrides.pop(name)] or BENCHMARKS.values()
         settings = settings_of(overrides, config)
         if out is not None:
             check_file(out)  # Before minutes are spent.

@@ -5,14 +5,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from fedsift.cli.options import JSON, TRAINING, overriding, settings_of, takes
-from fedsift.cli.terminal import NOTHING_WRITTEN, errors_in_one_line, how_to_resume, progress_bars
+from fedsift.cli.terminal import NOTHING_WRITTEN, errors_in_one_line, how_to_resume, progress_bars, tell
 from fedsift.configuration.run_config import RunConfig
-from fedsift.core.errors import BadInput, Refused
+from fedsift.core.errors import BadInput
 from fedsift.core.options import Group
-from fedsift.files.json_file import json_text
 from fedsift.files.output import output_folder
 
 
@@ -21,10 +19,7 @@ def methods(json_: Annotated[bool, JSON] = False) -> None:
     from fedsift.strategies.registry import METHODS
     from fedsift.studies.comparison.method_tables import methods_table
 
-    if json_:
-        typer.echo(json.dumps([method.facts() for method in METHODS.values()], indent=1))
-    else:
-        Console().print(methods_table())
+    tell([method.facts() for method in METHODS.values()], json_, [methods_table()])
 
 
 @takes(*TRAINING, Group.GRID, Group.LEAVERS, "partial_sums")
@@ -32,9 +27,7 @@ def compare(
     overrides: dict[str, Any],
     config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,
     methods: Annotated[str | None, typer.Option(help="Names a,b,c of `fedsift methods`; default: all.")] = None,
-    newcomers: Annotated[
-        int, typer.Option(help="Further clients that never join, and score what they are served.")
-    ] = 10,
+    newcomers: Annotated[int, typer.Option(help="Further clients that never join, and score what is served.")] = 10,
     out: Annotated[Path | None, typer.Option(help="Output folder, new; default runs/001, 002, ...")] = None,
     json_: Annotated[bool, JSON] = False,
 ) -> None:
@@ -48,12 +41,7 @@ def compare(
         names = [name.strip() for name in methods.split(",")] if methods else list(METHODS)
         with output_folder(out) as folder, errors_in_one_line(f"what is there so far is in {folder}", folder):
             found = play(settings, names, newcomers, folder, progress_bars())
-            if json_:
-                typer.echo(json_text(found, indent=1))
-            else:
-                console = Console()
-                console.print(comparison_table(found))
-                console.print(f"written  {folder}")
+            tell(found, json_, [comparison_table(found), f"written  {folder}"])
 
 
 @takes(*TRAINING, Group.GRID, "partial_sums")
@@ -106,16 +94,10 @@ def optout(
             files = write_report(folder)
             if tensorboard:
                 write_events(folder)
-            if json_:
-                typer.echo(json_text(result, indent=1))
-            else:
-                summary = summarise(read_outcome(folder))
-                lines = [summary.headline, *summary.warnings, *summary.still_in, summary.lead, *summary.points]
-                for line in filter(None, lines):
-                    typer.echo(line)
-                typer.echo(f"report   {files[0]}")
-            if result.verdict != Proof.PROVEN:
-                raise typer.Exit(Refused.exit_code)
+            summary = summarise(read_outcome(folder))
+            lines = [summary.headline, *summary.warnings, *summary.still_in, summary.lead, *summary.points]
+            shown = [*filter(None, lines), f"report   {files[0]}"]
+            tell(result, json_, shown, good=result.verdict == Proof.PROVEN)
 
 
 @takes(*TRAINING, Group.GRID)

@@ -1,6 +1,6 @@
 """The options of a run's configuration on the command line, made from their declarations, and what is made of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
@@ -20,7 +20,7 @@ TRAINING = (Group.DATA, Group.MODEL, Group.TUNING, Group.MACHINE)
 
 
 def takes(
-    *chosen: str, without: str = "", of: type[Options] = RunConfig
+    *chosen: str, without: str = "", of: type[Options] = RunConfig, flags: Mapping[str, str] = {}
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command options of a settings class, after its own arguments and before its own options.
 
@@ -30,12 +30,14 @@ def takes(
         chosen: groups of options, and names of single ones; all for none.
         without: one of these that the command does not take.
         of: declares them; by default a run's configuration.
+        flags: further options, without a value, and the help of each.
     """
     wanted = {*(chosen or Group)} - {without}
     declared = {name: each for name, each in of.options().items() if {name, each.group} & wanted}
     shared = {name: _annotation(each) for name, each in declared.items() if name != without}
     if Group.LEAVERS in chosen:
         shared["leave_file"] = LEAVE_FILE
+    shared |= {name: Annotated[bool | None, typer.Option(f"--{name}", help=text)] for name, text in flags.items()}
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = [each for each in signature(command, eval_str=True).parameters.values() if each.name != "overrides"]

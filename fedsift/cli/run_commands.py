@@ -1,18 +1,15 @@
 """Commands around a run: simulate, look at data, remove, join, audit."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from fedsift.cli.options import JSON, TRAINING, settings_of, takes
-from fedsift.cli.terminal import NOTHING_WRITTEN, errors_in_one_line, how_to_resume, progress_bars
+from fedsift.cli.terminal import NOTHING_WRITTEN, errors_in_one_line, how_to_resume, progress_bars, tell
 from fedsift.configuration.run_config import RunConfig
-from fedsift.core.errors import BadInput, Refused
+from fedsift.core.errors import BadInput
 from fedsift.core.options import Group
-from fedsift.files.json_file import json_text
 from fedsift.files.output import output_folder
 
 
@@ -30,18 +27,13 @@ def run(
         settings = settings_of(overrides, config, preset)
         if resume and (config or preset or out or any(value is not None for value in overrides.values())):
             raise BadInput("--resume takes the run's own configuration; give no other option than --json")
-        from fedsift.cli.run_summary import print_run
+        from fedsift.cli.run_summary import run_summary
         from fedsift.runs import run as simulation
 
         with output_folder(resume or out) as folder, errors_in_one_line(how_to_resume("run", folder), folder):
             bars = progress_bars()
             result = simulation.resume(folder, bars) if resume else simulation.run(settings, folder, bars)
-            if json_:
-                typer.echo(json_text(result, indent=1))
-            else:
-                print_run(Console(), result, folder)
-            if not result.proven:
-                raise typer.Exit(Refused.exit_code)
+            tell(result, json_, run_summary(result, folder), good=result.proven)
 
 
 @takes(*TRAINING, without="dataset")
@@ -53,16 +45,11 @@ def check_data(
     """Show what a data set holds, as the model will see it, and train one client twice."""
     with errors_in_one_line(NOTHING_WRITTEN):
         settings = settings_of({"dataset": dataset, **overrides})
-        from fedsift.cli.run_summary import print_data
+        from fedsift.cli.run_summary import data_summary
         from fedsift.runs.check_data import check_data as check
 
         report = check(settings, progress_bars())
-        if json_:
-            typer.echo(json_text(report, indent=1))
-        else:
-            print_data(Console(), report)
-        if not report.repeatable:
-            raise typer.Exit(Refused.exit_code)
+        tell(report, json_, data_summary(report), good=report.repeatable)
 
 
 def forget(
@@ -73,17 +60,12 @@ def forget(
 ) -> None:
     """Remove clients from a run: only they train again."""
     with errors_in_one_line("the state is that of before or of after; the same command goes on"):
-        from fedsift.cli.run_summary import print_forgotten
+        from fedsift.cli.run_summary import removal_summary
         from fedsift.runs.forget import forget as remove
 
         bars = progress_bars()
         result = remove(run, clients, rebuild, bars, bars.console.print)
-        if json_:
-            typer.echo(json_text(result, indent=1))
-        else:
-            print_forgotten(Console(), result, run)
-        if result.refused:
-            raise typer.Exit(Refused.exit_code)
+        tell(result, json_, removal_summary(result, run), good=not result.refused)
 
 
 def join(
@@ -93,16 +75,11 @@ def join(
 ) -> None:
     """Merge clients into a run: only they train."""
     with errors_in_one_line("the same command goes on with those who have not joined"):
-        from fedsift.cli.run_summary import print_joined
+        from fedsift.cli.run_summary import join_summary
         from fedsift.runs.join import join as merge
 
         result = merge(run, clients, progress_bars())
-        if json_:
-            typer.echo(json_text(result, indent=1))
-        else:
-            print_joined(Console(), result)
-        if result.failures:
-            raise typer.Exit(Refused.exit_code)
+        tell(result, json_, join_summary(result), good=not result.failures)
 
 
 def verify(
@@ -113,13 +90,9 @@ def verify(
 ) -> None:
     """Audit a run's ledger."""
     with errors_in_one_line("nothing was changed"):
-        from fedsift.cli.run_summary import print_verified
+        from fedsift.cli.run_summary import audit_summary
         from fedsift.runs.verify import verify as check
 
         verified = check(run, oracle, certificate, progress_bars())
-        if json_:
-            typer.echo(json.dumps({"profile": verified.profile, "checks": verified.checks}, indent=1))
-        else:
-            print_verified(Console(), verified)
-        if not verified.holds:
-            raise typer.Exit(Refused.exit_code)
+        found = {"profile": verified.profile, "checks": verified.checks}
+        tell(found, json_, audit_summary(verified), good=verified.holds)

@@ -1,16 +1,20 @@
 """What all commands do alike on the terminal: progress while they run, errors in one line."""
 
+import dataclasses
+import json
 import shlex
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-from fedsift.core.errors import FedsiftError
+from fedsift.core.errors import FedsiftError, Refused
 
 if TYPE_CHECKING:
     from fedsift.cli.interruptible_bars import InterruptibleBars
@@ -29,6 +33,21 @@ def progress_bars() -> "InterruptibleBars":
 def how_to_resume(command: str, folder: Path) -> str:
     """How to go on with what is in a folder."""
     return f"go on with: fedsift {command} --resume {shlex.quote(str(folder))}"
+
+
+def tell(found: Any, as_json: bool, shown: Iterable[Table | Text | str], good: bool = True) -> None:
+    """Print what a command found, as JSON or as people are shown it; where it is not good, end as a refusal does."""
+    if as_json:
+        typer.echo(json.dumps(found, indent=1, default=dataclasses.asdict))
+    else:
+        console = Console()
+        for each in shown:
+            if isinstance(each, str):
+                typer.echo(each)
+            else:
+                console.print(each, soft_wrap=isinstance(each, Text))
+    if not good:
+        raise typer.Exit(Refused.exit_code)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,6 +108,12 @@ class Ledger:
         if not read_only:
             ledger.scrub()  # A process that was killed after a removal may have left old pages in the log.
         return ledger
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the file; at rest it is one file, without SQLite's companions, unless somebody else has it open."""

@@ -130,17 +130,14 @@ class Client:
 
     def trained(self, message: Message, tuned: "Tuned") -> Message:
         """The reply to both kinds of training: the upload and what the server keeps beside it."""
-        return messages.client_reply(
-            message,
-            self.id,
-            {
-                "upload": tuned.quantised.contribution.to_bytes(),
-                "saturated": tuned.quantised.saturated,
-                "steps": self.config.steps,
-                "data-digest": tuned.data_digest,
-                "environment": json.dumps(environment_fingerprint(self.config.compile), sort_keys=True),
-            },
-        )
+        config: dict[str, str | bytes | int] = {
+            "upload": tuned.quantised.contribution.to_bytes(),
+            "saturated": tuned.quantised.saturated,
+            "steps": self.config.steps,
+            "data-digest": tuned.data_digest,
+            "environment": json.dumps(environment_fingerprint(self.config.compile), sort_keys=True),
+        }
+        return messages.client_reply(message, self.id, config)
 
 
 def round_of(message: Message) -> int:
@@ -149,11 +146,8 @@ def round_of(message: Message) -> int:
 
 
 def membership(member: bool = False, server_round: int = 0, removed: bool = False) -> ConfigRecord:
-    """What a client remembers of its own standing; a simulation that goes on from a ledger sets it.
+    """What a client remembers: whether it has contributed, in which round, and whether it was a member and left.
 
-    Args:
-        member: whether it has contributed.
-        server_round: the round in which it did.
-        removed: whether it was a member and left.
+    A simulation that goes on from a ledger sets it.
     """
     return ConfigRecord({"member": member, "round": server_round, "removed": removed})

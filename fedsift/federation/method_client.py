@@ -78,12 +78,7 @@ def train_pooled(message: Message, context: Context) -> Message:
 
 
 def _pooled(
-    client: Client,
-    client_ids: Sequence[str],
-    encoded: Sequence[Any],
-    steps: int,
-    start: Vector | None,
-    lr: float,
+    client: Client, client_ids: Sequence[str], encoded: Sequence[Any], steps: int, start: Vector | None, lr: float
 ) -> Vector:
     """Train on several clients' rows; where another method has had the very same training, its result."""
     name = hashlib.sha256(json.dumps(client_ids).encode()).hexdigest()

@@ -10,43 +10,27 @@ from fedsift.strategies.sift_masks import SiftRecord
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a federation came to.
+    """What a federation came to."""
 
-    Attributes:
-        rounds: a record for each.
-        receipts: what all receipts of the ledger say.
-        earlier_receipts: how many of them are of before the first round.
-        state_digest: of the state after the last round, in hexadecimal.
-        member_digests: member -> digest of its upload.
-        data_digests: member -> digest of its rows.
-        tuned_parameters: n.
-        server_bytes: of both sums.
-        environments: distinct fingerprints of the workers.
-    """
-
-    rounds: Sequence[SiftRecord]
-    receipts: Sequence[ReceiptBody]
-    earlier_receipts: int
-    state_digest: str
-    member_digests: dict[str, str]
-    data_digests: dict[str, str]
-    tuned_parameters: int
-    server_bytes: int
-    environments: Sequence[dict[str, str]]
+    rounds: Sequence[SiftRecord]  # a record for each
+    receipts: Sequence[ReceiptBody]  # what all receipts of the ledger say
+    earlier_receipts: int  # how many of them are of before the first round
+    state_digest: str  # of the state after the last round, in hexadecimal
+    member_digests: dict[str, str]  # member -> digest of its upload
+    data_digests: dict[str, str]  # member -> digest of its rows
+    tuned_parameters: int  # n
+    server_bytes: int  # of both sums
+    environments: Sequence[dict[str, str]]  # distinct fingerprints of the workers
 
     @classmethod
     def of(
-        cls,
-        state: ServerState,
-        rounds: Sequence[SiftRecord],
-        environments: Sequence[dict[str, str]],
-        earlier_receipts: int = 0,
+        cls, state: ServerState, rounds: Sequence[SiftRecord], environments: Sequence[dict[str, str]], earlier: int = 0
     ) -> "Outcome":
-        """From the state after the rounds."""
+        """From the state after the rounds, which so many receipts preceded."""
         return cls(
             rounds=rounds,
             receipts=[receipt.body for receipt in state.ledger.receipts()],
-            earlier_receipts=earlier_receipts,
+            earlier_receipts=earlier,
             state_digest=state.digest().hex(),
             member_digests={client_id: member.digest.hex() for client_id, member in state.members.items()},
             data_digests={client_id: member.data_digest.hex() for client_id, member in state.members.items()},

@@ -29,19 +29,12 @@ class _File:
 
 @dataclass
 class RoundLog:
-    """What a run knows of its rounds.
+    """What a run knows of its rounds."""
 
-    Attributes:
-        path: of the file.
-        earlier_receipts: in the ledger before the first round: those that they removed take no part any more.
-        rounds: a record for each round that is over.
-        failures: of the round under way, written down before its removals are committed.
-    """
-
-    path: Path
-    earlier_receipts: int = 0
-    rounds: list[SiftRecord] = field(default_factory=list)
-    failures: dict[str, str] = field(default_factory=dict)
+    path: Path  # of the file
+    earlier_receipts: int = 0  # in the ledger before the first round: those that they removed take no part any more
+    rounds: list[SiftRecord] = field(default_factory=list)  # a record for each round that is over
+    failures: dict[str, str] = field(default_factory=dict)  # of the round under way
 
     @classmethod
     def read(cls, path: Path) -> "RoundLog":
@@ -69,25 +62,20 @@ class RoundLog:
 
     def gone(self, ledger: Ledger) -> set[str]:
         """Clients that left before the first round."""
-        return removed_by(ledger, self.earlier_receipts) - ledger.members().keys()
+        earlier = ledger.receipts()[: self.earlier_receipts]
+        return removed_clients(receipt.body for receipt in earlier) - ledger.members().keys()
 
 
-def removed_by(ledger: Ledger, receipts: int | None = None) -> set[str]:
-    """Clients that the first so many receipts removed, by default all."""
-    bodies = [receipt.body for receipt in ledger.receipts()[:receipts]]
-    return {body.client for body in bodies if body.verdict.removed}
+def removed_clients(receipts: Iterable[ReceiptBody]) -> set[str]:
+    """Who has left by some receipts."""
+    return {body.client for body in receipts if body.verdict.removed}
 
 
 class LoggedRounds(SiftMasks):
     """SIFT-Masks from the first round that is not in the log, which it may take up in the middle."""
 
     def __init__(
-        self,
-        state: ServerState,
-        localisations: Iterable[str],
-        evaluate: bool,
-        facts: RunFacts,
-        log: RoundLog,
+        self, state: ServerState, localisations: Iterable[str], evaluate: bool, facts: RunFacts, log: RoundLog
     ) -> None:
         """As for `SiftMasks`, and the log, which grows by a record for each round."""
         super().__init__(state, localisations, evaluate, facts)

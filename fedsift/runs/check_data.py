@@ -1,6 +1,5 @@
 """`fedsift check-data`: what a data set holds, as the model will see it, and whether training on it can be repeated."""
 
-import dataclasses
 from collections import Counter
 from dataclasses import dataclass
 from statistics import median
@@ -16,9 +15,8 @@ from fedsift.data.partition import heterogeneity
 from fedsift.learning.models import load_model
 from fedsift.learning.tasks.task import each_row
 from fedsift.protocol.client_rounds import last_line
-from fedsift.runs.federate import federate, places
+from fedsift.runs.federate import federate, merging, places, workers
 from fedsift.runtime.progress import PhaseBars
-from fedsift.runtime.ray_session import ray_session
 
 _CLIENTS_READ = 100  # A look at this many says what there is to say.
 _LABELS_SHOWN = 12
@@ -50,41 +48,24 @@ class Sample:
 
 @dataclass(frozen=True)
 class DataReport:
-    """What `fedsift check-data` found in the first clients of a data set.
+    """What `fedsift check-data` found in the first clients of a data set."""
 
-    Attributes:
-        clients: of the data set.
-        clients_read: of them.
-        look_alikes: groups of ids that look alike (`fedsift.data.look_alikes`).
-        digest: of what was read.
-        rows, test_rows: that a client trains on, and is scored on.
-        tokens: of a row.
-        rows_cut, tokens_cut: by max-length.
-        different_targets: how many; zero for a task without texts.
-        targets: the most frequent ones, with their shares.
-        single_target: clients that have but one.
-        heterogeneity: of the clients' targets (`fedsift.data.partition`); None for a task without texts.
-        samples: the first rows.
-        digests: of what the first client's training came to, each time.
-        profile: of reproducibility.
-    """
-
-    clients: int
-    clients_read: int
-    look_alikes: list[list[str]]
-    digest: str
-    rows: Spread
-    test_rows: Spread
-    tokens: Spread
-    rows_cut: int
-    tokens_cut: int
-    different_targets: int
-    targets: dict[str, float]
-    single_target: int
-    heterogeneity: float | None
-    samples: list[Sample]
-    digests: list[str]
-    profile: str
+    clients: int  # of the data set
+    clients_read: int  # of them
+    look_alikes: list[list[str]]  # groups of ids that look alike (`fedsift.data.look_alikes`)
+    digest: str  # of what was read
+    rows: Spread  # that a client trains on
+    test_rows: Spread  # that it is scored on
+    tokens: Spread  # of a row
+    rows_cut: int  # by max-length
+    tokens_cut: int  # likewise
+    different_targets: int  # how many; zero for a task without texts
+    targets: dict[str, float]  # the most frequent ones, with their shares
+    single_target: int  # clients that have but one
+    heterogeneity: float | None  # of the clients' targets (`fedsift.data.partition`); None for a task without texts
+    samples: list[Sample]  # the first rows
+    digests: list[str]  # of what the first client's training came to, each time
+    profile: str  # of reproducibility
 
     @property
     def repeatable(self) -> bool:
@@ -123,26 +104,19 @@ def check_data(config: RunConfig, bars: PhaseBars) -> DataReport:
         targets={target: count / targets.total() for target, count in targets.most_common(_LABELS_SHOWN)},
         single_target=sum(len(set(labels)) == 1 for labels in by_client),
         heterogeneity=heterogeneity(by_client) if targets else None,
-        samples=[
-            Sample(client_id, report.prompt, report.target) for client_id, rows in reports.items() for report in rows
-        ][:_SAMPLES],
+        samples=[Sample(each, row.prompt, row.target) for each, rows in reports.items() for row in rows][:_SAMPLES],
         digests=_train_twice(config, dataset, clients[0], bars),
         profile=config.profile,
     )
 
 
 def _train_twice(config: RunConfig, dataset: FederatedDataset, client_id: str, bars: PhaseBars) -> list[str]:
-    """Digests of what a worker, which reads the client's rows for itself, makes of them.
-
-    Raises:
-        BadInput: the client cannot be trained, or its rows are others in the worker's process than in this one.
-    """
-    alone = dataclasses.replace(config.leaving(), evaluate=False)
+    """Digests of what a worker, which reads the client's rows for itself, makes of them."""
     here = rows_digest(dataset.train_examples(client_id)).hex()
     digests = []
-    with bars, ray_session(1, config) as pool:
+    with workers(1, config, bars) as pool:
         for _ in range(2):
-            outcome = federate(pool, alone, places(dataset.client_ids, [client_id]), bars)
+            outcome = federate(pool, merging(config), places(dataset.client_ids, [client_id]), bars)
             for why in outcome.rounds[0].failures.values():
                 raise BadInput(f"client {client_id!r} could not be trained: {last_line(why)}")
             if outcome.data_digests[client_id] != here:
@@ -151,5 +125,4 @@ def _train_twice(config: RunConfig, dataset: FederatedDataset, client_id: str, b
                     "could never be removed; make the same rows in the same order each time (no set, clock or hash)"
                 )
             digests.append(outcome.member_digests[client_id])
-        bars.finish()
     return digests

@@ -1,8 +1,9 @@
 """Rounds of SIFT-Masks over simulated clients on Ray."""
 
+import dataclasses
 import math
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -13,10 +14,12 @@ from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
 from fedsift.federation.client import MEMBERSHIP, membership
 from fedsift.federation.outcome import Outcome
-from fedsift.federation.round_log import LoggedRounds, RoundLog, removed_by
+from fedsift.federation.round_log import LoggedRounds, RoundLog, removed_clients
 from fedsift.federation.run_state import open_state, run_facts
 from fedsift.protocol.partial_merge import PartialMerge
+from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_grid import Progress, RayGrid, node_configs
+from fedsift.runtime.ray_session import ray_session
 from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.strategies.sift_masks import SiftMasks
 
@@ -53,7 +56,7 @@ def federate(
     with _shared_file(config, masks) as shared_file:
         environments = pool.prepare(user_config, shared_file) if clients else []
         state = open_state(config, ledger, max(1, len(clients)), pool.model_digest)
-        with closing(state.ledger):
+        with state.ledger:
             if config.partial_sums:
                 grid.partial_merge = PartialMerge(state.terms, state.ledger.checksum_secret)
             localisations, facts = ("paper", config.localise), run_facts(config)
@@ -69,6 +72,32 @@ def federate(
                 train_config=ConfigRecord({"score": config.evaluate}),
             )
             return Outcome.of(state, strategy.rounds, environments, log.earlier_receipts if log else 0)
+
+
+def merge(
+    config: RunConfig,
+    clients: Mapping[str, int],
+    bars: PhaseBars,
+    ledger: Path | None = None,
+    masks: Path | None = None,
+    returning: bool = False,
+) -> Outcome:
+    """The round that merges these clients, on workers of their own; parameters as of `federate`."""
+    with workers(len(clients), config, bars) as pool:
+        return federate(pool, merging(config), clients, bars, ledger, masks, returning=returning)
+
+
+def merging(config: RunConfig, leavers: Iterable[str] = ()) -> RunConfig:
+    """A configuration in which nobody but these leaves, and nothing is scored."""
+    return dataclasses.replace(config.leaving(*leavers), evaluate=False)
+
+
+@contextmanager
+def workers(clients: int, config: RunConfig, bars: PhaseBars) -> Iterator[WorkerPool]:
+    """Workers for so many clients, with bars around all that they do."""
+    with bars, ray_session(clients, config) as pool:
+        yield pool
+        bars.finish()
 
 
 @contextmanager
@@ -91,8 +120,8 @@ def remembered(
     """
     if ledger is None or not ledger.exists():
         return {}
-    with closing(Ledger.open(ledger)) as opened:
-        members, removed = opened.members(), removed_by(opened)
+    with Ledger.open(ledger) as opened:
+        members, removed = opened.members(), removed_clients(receipt.body for receipt in opened.receipts())
         waiting = set(members) - log.joined | {body.client for body in log.settled(opened)} if log else set()
     states = {}
     for place, client_id in enumerate(clients):

@@ -1,8 +1,6 @@
 """`fedsift forget`: remove members from a run. Only they train again; a rebuild lets all others do so instead."""
 
-import dataclasses
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,28 +12,21 @@ from fedsift.core.receipt import ReceiptBody
 from fedsift.core.server_state import ServerState
 from fedsift.data.loading import load_dataset
 from fedsift.federation.run_state import run_facts
-from fedsift.runs.federate import federate, places
+from fedsift.runs.federate import federate, merging, places, workers
 from fedsift.runs.rebuild import rebuild_without
 from fedsift.runs.result import Removal
 from fedsift.runs.run_folder import RunFolder
 from fedsift.runtime.progress import PhaseBars
-from fedsift.runtime.ray_session import ray_session
 
 
 @dataclass(frozen=True)
 class Forgotten:
-    """What `fedsift forget` did.
+    """What `fedsift forget` did."""
 
-    Attributes:
-        removals: a removal for each receipt; a rebuild adds a second one for a client.
-        state_digest, members: of the state now.
-        seconds: by phase.
-    """
-
-    removals: list[Removal]
-    state_digest: str
-    members: int
-    seconds: dict[str, float]
+    removals: list[Removal]  # a removal for each receipt; a rebuild adds a second one for a client
+    state_digest: str  # of the state now
+    members: int  # now
+    seconds: dict[str, float]  # by phase
 
     @property
     def refused(self) -> list[str]:
@@ -47,68 +38,51 @@ class Forgotten:
 def forget(
     path: Path, client_ids: Sequence[str], rebuild: bool, bars: PhaseBars, tell: Callable[[str], None]
 ) -> Forgotten:
-    """Remove clients from a run, as one batch that publishes one state.
+    """Remove members from a run, as one batch that publishes one state.
 
-    Args:
-        path: the run's folder.
-        client_ids: members of the run.
-        rebuild: for those whose rerun does not match: let all remaining members train again.
-        bars: progress.
-        tell: is told the price of a rebuild before it starts.
+    With `rebuild`, all others train again for those whose rerun does not match; `tell` gets the price before it starts.
 
     Raises:
         Refused: one of them is not a member; nothing is changed.
     """
     folder, config = RunFolder.open(path)
     with folder.locked():
-        return _forget(folder, config, client_ids, rebuild, bars, tell)
-
-
-def _forget(
-    folder: RunFolder,
-    config: RunConfig,
-    client_ids: Sequence[str],
-    rebuild: bool,
-    bars: PhaseBars,
-    tell: Callable[[str], None],
-) -> Forgotten:
-    folder.bring_up_to_date()
-    members, _ = _members(folder)
-    leavers = tuple(dict.fromkeys(client_ids))
-    for client_id in leavers:
-        if client_id not in members:
-            raise Refused(f"{_no_member(folder, client_id, members)} (nothing was changed)")
-    folder.signing_key()
-    dataset_ids = load_dataset(config).client_ids
-    known = set(dataset_ids)
-    gone = [client_id for client_id in leavers if client_id not in known]
-    chosen = places(dataset_ids, [client_id for client_id in leavers if client_id not in gone])
-    folder.rounds.unlink(missing_ok=True)
-    receipts = _refuse_gone(folder, config, gone)
-    if chosen:
-        resolved = dataclasses.replace(config.leaving(*chosen), evaluate=False)
-        # On a cluster all workers start: each is to rerun where its member was merged, and the machines may differ.
-        clients = len(members) if config.ray_address else len(chosen)
-        with bars, ray_session(clients, config) as pool:
-            outcome = federate(pool, resolved, chosen, bars, folder.ledger, folder.masks(), rounds=1)
-            bars.finish()
-        receipts += outcome.rounds[0].receipts
-    refused = tuple(body.client for body in receipts if not body.verdict.removed)
-    if refused and rebuild:
-        receipts += rebuild_without(folder, config, dataset_ids, refused, bars, tell)
-    folder.bring_up_to_date()
-    members, state_digest = _members(folder)
-    return Forgotten(
-        removals=[Removal.of(body) for body in receipts],
-        state_digest=state_digest,
-        members=len(members),
-        seconds={phase: round(value, 3) for phase, value in bars.seconds.items()},
-    )
+        folder.bring_up_to_date()
+        members, _ = _members(folder)
+        leavers = tuple(dict.fromkeys(client_ids))
+        for client_id in leavers:
+            if client_id not in members:
+                raise Refused(f"{_no_member(folder, client_id, members)} (nothing was changed)")
+        folder.signing_key()
+        dataset_ids = load_dataset(config).client_ids
+        known = set(dataset_ids)
+        gone = [client_id for client_id in leavers if client_id not in known]
+        chosen = places(dataset_ids, [client_id for client_id in leavers if client_id not in gone])
+        folder.rounds.unlink(missing_ok=True)
+        receipts = _refuse_gone(folder, config, gone)
+        if chosen:
+            # On a cluster all workers start: each is to rerun where its member was merged, and the machines may differ.
+            clients = len(members) if config.ray_address else len(chosen)
+            with workers(clients, config, bars) as pool:
+                leaving = merging(config, leavers=chosen)
+                outcome = federate(pool, leaving, chosen, bars, folder.ledger, folder.masks(), rounds=1)
+            receipts += outcome.rounds[0].receipts
+        refused = tuple(body.client for body in receipts if not body.verdict.removed)
+        if refused and rebuild:
+            receipts += rebuild_without(folder, config, dataset_ids, refused, bars, tell)
+        folder.bring_up_to_date()
+        members, state_digest = _members(folder)
+        return Forgotten(
+            removals=[Removal.of(body) for body in receipts],
+            state_digest=state_digest,
+            members=len(members),
+            seconds={phase: round(value, 3) for phase, value in bars.seconds.items()},
+        )
 
 
 def _no_member(folder: RunFolder, client_id: str, members: Iterable[str]) -> str:
     """Why an id is no member's. Of a client that has left, no other is named: it is not to leave in its place."""
-    with closing(Ledger.open(folder.ledger)) as ledger:
+    with Ledger.open(folder.ledger) as ledger:
         receipts = [receipt.body for receipt in ledger.receipts()]
     for body in reversed(receipts):
         if body.client == client_id and body.verdict.removed:
@@ -122,11 +96,11 @@ def _refuse_gone(folder: RunFolder, config: RunConfig, client_ids: Sequence[str]
         return []
     state = ServerState(Ledger.open(folder.ledger))
     reason = "its data are gone, so it cannot train again; --rebuild lets all others do so instead"
-    with closing(state.ledger):
+    with state.ledger:
         return [state.refuse(client_id, reason, run_facts(config)).body for client_id in client_ids]
 
 
 def _members(folder: RunFolder) -> tuple[dict[str, Member], str]:
-    with closing(Ledger.open(folder.ledger)) as ledger:
+    with Ledger.open(folder.ledger) as ledger:
         state = ServerState(ledger)
         return dict(state.members), state.digest().hex()

@@ -1,16 +1,14 @@
 """`fedsift join`: merge further clients of the data into a run, or clients that left before."""
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fedsift.core.errors import Refused
 from fedsift.data.loading import load_dataset
-from fedsift.runs.federate import federate, places
+from fedsift.runs.federate import merge, places
 from fedsift.runs.run_folder import RunFolder
 from fedsift.runtime.progress import PhaseBars
-from fedsift.runtime.ray_session import ray_session
 
 
 @dataclass(frozen=True)
@@ -38,10 +36,7 @@ def join(path: Path, client_ids: Sequence[str], bars: PhaseBars) -> Joined:
         chosen = places(load_dataset(config).client_ids, dict.fromkeys(client_ids))
         folder.bring_up_to_date()
         folder.rounds.unlink(missing_ok=True)
-        alone = dataclasses.replace(config.leaving(), evaluate=False)
-        with bars, ray_session(len(chosen), config) as pool:
-            outcome = federate(pool, alone, chosen, bars, folder.ledger, folder.masks(), returning=True)
-            bars.finish()
+        outcome = merge(config, chosen, bars, folder.ledger, folder.masks(), returning=True)
         record = outcome.rounds[0]
         folder.bring_up_to_date()
     return Joined(sorted(record.joined), record.failures, outcome.state_digest, len(outcome.member_digests))

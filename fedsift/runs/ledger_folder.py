@@ -13,7 +13,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -39,12 +39,7 @@ class LedgerFolder:
 
     @classmethod
     def create(cls, path: Path, config: RunConfig, room: int = 0) -> Self:
-        """A new folder with its configuration.
-
-        Args:
-            path: of the folder.
-            config: of the run.
-            room: bytes that the run will write for certain.
+        """A new folder with its configuration, on a disk with room for so many bytes.
 
         Raises:
             BadInput: as of `make_empty`; nothing is written.
@@ -103,7 +98,7 @@ class LedgerFolder:
         if not self.ledger.exists():
             return False
         try:
-            with closing(Ledger.open(self.ledger, read_only=True)) as ledger:
+            with Ledger.open(self.ledger, read_only=True) as ledger:
                 return bool(ledger.members() or ledger.receipts())
         except (BadInput, sqlite3.Error):
             return True
@@ -112,7 +107,7 @@ class LedgerFolder:
         """The folder of the members' masks. A rebuild, which replaces them all, makes a new one."""
         name = "masks"
         if self.ledger.exists():
-            with closing(Ledger.open(self.ledger)) as ledger:
+            with Ledger.open(self.ledger) as ledger:
                 name = str(ledger.get("mask_folder", name))
         folder = self.path / name
         folder.mkdir(exist_ok=True)
@@ -120,7 +115,7 @@ class LedgerFolder:
 
     def members(self) -> set[str]:
         """Who is a member now."""
-        with closing(Ledger.open(self.ledger)) as ledger:
+        with Ledger.open(self.ledger, read_only=True) as ledger:
             return set(ledger.members())
 
     def sweep(self) -> None:
@@ -153,7 +148,7 @@ class LedgerFolder:
         path = default_key_path()
         key, pinned = load_or_make_key(path), None
         if self.ledger.exists():
-            with closing(Ledger.open(self.ledger)) as ledger:
+            with Ledger.open(self.ledger) as ledger:
                 pinned = ledger.get("public_key")
         if pinned not in (None, public_key_of(key)):
             raise BadInput(
@@ -166,7 +161,7 @@ class LedgerFolder:
         """The receipts that have no certificate, by the file that it is to be."""
         if not self.ledger.exists():
             return {}
-        with closing(Ledger.open(self.ledger)) as ledger:
+        with Ledger.open(self.ledger) as ledger:
             receipts = ledger.receipts()
         files = {self.path / "certificates" / f"{receipt.number:04d}.json": receipt for receipt in receipts}
         return {file: receipt for file, receipt in files.items() if not file.exists()}
@@ -176,7 +171,7 @@ class LedgerFolder:
         if not (uncertified := self.uncertified()):
             return
         key = self.signing_key()
-        with closing(Ledger.open(self.ledger)) as ledger:
+        with Ledger.open(self.ledger) as ledger:
             if ledger.get("public_key") is None:
                 with ledger.transaction():
                     ledger.set("public_key", public_key_of(key))

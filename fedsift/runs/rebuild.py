@@ -10,10 +10,9 @@ from fedsift.core.receipt import ReceiptBody, Verdict
 from fedsift.core.server_state import ServerState
 from fedsift.federation.run_state import run_facts
 from fedsift.protocol.client_rounds import last_line
-from fedsift.runs.federate import federate, places
+from fedsift.runs.federate import merge, places
 from fedsift.runs.run_folder import RunFolder
 from fedsift.runtime.progress import PhaseBars
-from fedsift.runtime.ray_session import ray_session
 
 _REASON = "all remaining members trained again"
 
@@ -30,14 +29,11 @@ def rebuild_without(
 
     Args:
         folder: the run, locked.
-        config: its configuration.
+        config: of the run.
         dataset_ids: all clients that the data have now.
-        leavers: members whose own rerun was refused.
+        leavers: members whose own rerun was refused; what their receipts say is returned.
         bars: progress.
-        tell: is told the price before anything starts.
-
-    Returns:
-        What the leavers' receipts say.
+        tell: gets the price before anything starts.
 
     Raises:
         FedsiftError: a member could not train again; nothing is changed.
@@ -56,11 +52,7 @@ def rebuild_without(
     model_digest = old.get("model_digest", b"")
     ServerState.create(new_ledger, old.terms, old.get("capacity"), old.get("config"), model_digest).ledger.close()
     bars.prefix = "rebuild "
-    with bars, ray_session(len(remaining), config) as pool:
-        alone = dataclasses.replace(config.leaving(), evaluate=False)
-        outcome = federate(pool, alone, places(dataset_ids, remaining), bars, new_ledger, new_masks)
-        bars.finish()
-    failures = outcome.rounds[0].failures
+    failures = merge(config, places(dataset_ids, remaining), bars, new_ledger, new_masks).rounds[0].failures
     if failures:
         client_id, why = next(iter(failures.items()))
         old.close()

@@ -17,17 +17,11 @@ def rekey(path: Path, client_id: str, public_key: Path) -> None:
     """
     folder, _ = LedgerFolder.open(path)
     key = digest_of_key_file(public_key)
-    with folder.locked():
-        ledger = Ledger.open(folder.ledger)
-        try:
-            members = ledger.members()
-            if client_id not in members:
-                raise unknown_name("member", client_id, members)
-            if not ledger.node_key(client_id):
-                raise BadInput(
-                    f"client {client_id!r} is tied to no node: it joined in a simulation, or with tie-nodes off"
-                )
-            with ledger.transaction():
-                ledger.set_node_key(client_id, key)
-        finally:
-            ledger.close()
+    with folder.locked(), Ledger.open(folder.ledger) as ledger:
+        members = ledger.members()
+        if client_id not in members:
+            raise unknown_name("member", client_id, members)
+        if not ledger.node_key(client_id):
+            raise BadInput(f"client {client_id!r} is tied to no node: it joined in a simulation, or with tie-nodes off")
+        with ledger.transaction():
+            ledger.set_node_key(client_id, key)

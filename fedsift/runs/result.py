@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.receipt import ReceiptBody, Verdict
 from fedsift.federation.outcome import Outcome
+from fedsift.federation.round_log import removed_clients
 from fedsift.strategies.sift_masks import SiftRecord
 
 # The kinds of scores, in the order in which they are shown, and how people know them.
@@ -38,26 +39,16 @@ class Removal:
     """What became of a request to leave.
 
     Of a client that has left, only the receipt says who it was, once the run goes on: None in its place here.
-
-    Attributes:
-        client: who asked.
-        receipt: number of the receipt.
-        verdict: what became of it.
-        reason: why, where it is not bit-exact.
-        steps_retrained: optimiser steps that it took.
-        state_digest_after: of the state, in hexadecimal.
-        score_before: of the client as a member.
-        score_after: of the merged model without it.
     """
 
-    client: str | None
-    receipt: int
-    verdict: Verdict
-    reason: str | None
-    steps_retrained: int
-    state_digest_after: str
-    score_before: float | None = None
-    score_after: float | None = None
+    client: str | None  # who asked
+    receipt: int  # number of the receipt
+    verdict: Verdict  # what became of it
+    reason: str | None  # why, where it is not bit-exact
+    steps_retrained: int  # optimiser steps that it took
+    state_digest_after: str  # of the state, in hexadecimal
+    score_before: float | None = None  # of the client as a member
+    score_after: float | None = None  # of the merged model without it
 
     @classmethod
     def of(cls, body: ReceiptBody, before: Mapping[str, float] = {}, after: Mapping[str, float] = {}) -> "Removal":
@@ -99,44 +90,25 @@ class Oracle:
 
 @dataclass(frozen=True)
 class RunResult:
-    """result.json of a run.
+    """result.json of a run."""
 
-    Attributes:
-        clients: members after the merge.
-        tuned_parameters: n.
-        metric: what scores are.
-        scores: after the merge, by kind (`SCORES`).
-        scores_after_removal: after the last round; None where there was but one.
-        upload_bytes_mean, dense_bytes: of an upload, and of a dense float32 one.
-        server_bytes: of both sums.
-        server_peak_memory_bytes: of the whole process.
-        saturated_share: of the entries that the highest level cut.
-        state_digest: of the state, in hexadecimal.
-        removals: in the order of their receipts.
-        failures: client -> at what stage it failed first, and why.
-        profile: of reproducibility.
-        oracle: None where it was not asked.
-        seconds: by phase.
-        environment: distinct fingerprints of the workers.
-    """
-
-    clients: int
-    tuned_parameters: int
-    metric: str
-    scores: dict[str, Score]
-    scores_after_removal: dict[str, Score] | None
-    upload_bytes_mean: float
-    dense_bytes: int
-    server_bytes: int
-    server_peak_memory_bytes: int
-    saturated_share: float
-    state_digest: str
-    removals: list[Removal]
-    failures: dict[str, str]
-    profile: str
-    oracle: Oracle | None
-    seconds: dict[str, float]
-    environment: list[dict[str, str]]
+    clients: int  # members after the merge
+    tuned_parameters: int  # n
+    metric: str  # what scores are
+    scores: dict[str, Score]  # after the merge, by kind (`SCORES`)
+    scores_after_removal: dict[str, Score] | None  # after the last round; None where there was but one
+    upload_bytes_mean: float  # of an upload
+    dense_bytes: int  # of a dense float32 one
+    server_bytes: int  # of both sums
+    server_peak_memory_bytes: int  # of the whole process
+    saturated_share: float  # of the entries that the highest level cut
+    state_digest: str  # of the state, in hexadecimal
+    removals: list[Removal]  # in the order of their receipts
+    failures: dict[str, str]  # client -> at what stage it failed first, and why
+    profile: str  # of reproducibility
+    oracle: Oracle | None  # None where it was not asked
+    seconds: dict[str, float]  # by phase
+    environment: list[dict[str, str]]  # distinct fingerprints of the workers
 
     @classmethod
     def of(
@@ -146,7 +118,7 @@ class RunResult:
         merge, final = outcome.rounds[0], outcome.rounds[-1]
         before, after = _by_kind(merge, config.localise), _by_kind(final, config.localise)
         earlier, own = outcome.receipts[: outcome.earlier_receipts], outcome.receipts[outcome.earlier_receipts :]
-        served, merged = before.get("sift_masks", {}), after.get("merged", {})
+        served, merged = before["sift_masks"], after["merged"]
         return cls(
             clients=merge.members,
             tuned_parameters=outcome.tuned_parameters,
@@ -176,19 +148,15 @@ class RunResult:
 
     def after(self, receipts: Sequence[ReceiptBody], state_digest: str) -> "RunResult":
         """The result after further receipts: no score of a client that left is in it, and nothing tells who it was."""
-        removed = removed_clients(receipts)
+        removed, after = removed_clients(receipts), self.scores_after_removal
 
-        def remaining(scores: dict[str, Score]) -> dict[str, Score]:
-            kept = {
-                kind: {each: value for each, value in score.per_client.items() if each not in removed}
-                for kind, score in scores.items()
-            }
-            return _scores({kind: per_client for kind, per_client in kept.items() if per_client})
+        def remaining(score: Score) -> dict[str, float]:
+            return {each: value for each, value in score.per_client.items() if each not in removed}
 
         return dataclasses.replace(
             self,
-            scores=remaining(self.scores),
-            scores_after_removal=None if self.scores_after_removal is None else remaining(self.scores_after_removal),
+            scores=_scores({kind: remaining(each) for kind, each in self.scores.items()}),
+            scores_after_removal=after and _scores({kind: remaining(each) for kind, each in after.items()}),
             failures={each: why for each, why in self.failures.items() if each not in removed},
             removals=_unnamed([*self.removals, *map(Removal.of, receipts)], removed),
             state_digest=state_digest,
@@ -196,21 +164,16 @@ class RunResult:
         )
 
 
-def removed_clients(receipts: Iterable[ReceiptBody]) -> set[str]:
-    """Who has left by some receipts."""
-    return {body.client for body in receipts if body.verdict.removed}
-
-
 def _by_kind(record: SiftRecord, localise: str) -> dict[str, dict[str, float]]:
     """From client -> score to kind -> client, with the localisations under their kinds."""
     sources = {**{kind: kind for kind in SCORES}, "sift_masks_paper": "paper", "sift_masks": localise}
     scores = record.scores
-    by_kind = {
+    return {
         kind: {client: scores[client][source] for client in sorted(scores) if source in scores[client]}
         for kind, source in sources.items()
     }
-    return {kind: per_client for kind, per_client in by_kind.items() if per_client}
 
 
 def _scores(by_kind: Mapping[str, dict[str, float]]) -> dict[str, Score]:
-    return {kind: Score.of(per_client) for kind, per_client in by_kind.items()}
+    """Kinds of which nobody has a score are left out."""
+    return {kind: Score.of(per_client) for kind, per_client in by_kind.items() if per_client}

@@ -4,7 +4,6 @@ import dataclasses
 import json
 import time
 from collections.abc import Container
-from contextlib import closing
 from pathlib import Path
 
 from fedsift.configuration.clients_of_run import choose_clients, choose_leavers
@@ -17,13 +16,12 @@ from fedsift.federation.round_log import RoundLog
 from fedsift.federation.run_state import open_state
 from fedsift.learning.models import load_layout, load_model, metric_of
 from fedsift.protocol.client_rounds import last_line
-from fedsift.runs.federate import federate, places
+from fedsift.runs.federate import federate, merging, places, workers
 from fedsift.runs.ledger_folder import least_room
 from fedsift.runs.result import Oracle, RunResult
 from fedsift.runs.run_folder import RunFolder
 from fedsift.runtime.flower_engine import run_on_flower
 from fedsift.runtime.progress import PhaseBars
-from fedsift.runtime.ray_session import ray_session
 from fedsift.runtime.ray_start import check_ray_folder
 from fedsift.runtime.worker_pool import WorkerPool
 
@@ -74,14 +72,10 @@ def resume(out: Path, bars: PhaseBars) -> RunResult:
 
 
 def _found(folder: RunFolder, config: RunConfig) -> tuple[int, bool]:
-    """How many receipts a run has, and whether its rounds were played with another configuration than this.
-
-    Raises:
-        BadInput: members were merged on other terms.
-    """
+    """How many receipts a run has, and whether its rounds were played with another configuration than this."""
     if not folder.ledger.exists():
         return 0, False
-    with closing(open_state(config, folder.ledger, capacity=1).ledger) as ledger:
+    with open_state(config, folder.ledger, capacity=1).ledger as ledger:
         before, now = json.loads(ledger.get("config")), config.to_user_config()
         changed = any(before[key] != now[key] for key in ("clients", "leave", "localise", "evaluate"))
         return len(ledger.receipts()), changed
@@ -119,8 +113,12 @@ def _simulate(folder: RunFolder, config: RunConfig, clients: list[str], log: Rou
     """Play the rounds that are not in the log, ask the oracle, and tell what came of it all."""
     started = time.perf_counter()
     present = places(clients, _present(folder, clients, log))
-    _begin(folder, config, log)
-    with bars, ray_session(len(present), config) as pool:
+    folder.result.unlink(missing_ok=True)  # From here on the run is not over.
+    log.write()
+    if folder.ledger.exists():
+        with Ledger.open(folder.ledger) as ledger, ledger.transaction():
+            ledger.set("config", json.dumps(config.to_user_config()))
+    with workers(len(present), config, bars) as pool:
         outcome = federate(pool, config, present, bars, folder.ledger, folder.masks(), log=log)
         first = outcome.rounds[0]
         if not first.members:
@@ -129,7 +127,6 @@ def _simulate(folder: RunFolder, config: RunConfig, clients: list[str], log: Rou
             raise BadInput(f"no client could be merged; client {client_id!r}: {last_line(reason)}")
         folder.write_certificates()
         oracle = _oracle(pool, config, outcome.member_digests, bars) if config.oracle else None
-        bars.finish()
     seconds = {**bars.seconds, "total": time.perf_counter() - started}
     result = RunResult.of(config, metric_of(config.model_settings), outcome, oracle, seconds)
     folder.write_result(result)
@@ -137,14 +134,10 @@ def _simulate(folder: RunFolder, config: RunConfig, clients: list[str], log: Rou
 
 
 def _present(folder: RunFolder, clients: list[str], log: RoundLog) -> list[str]:
-    """Who takes part: all but those who left before the rounds began.
-
-    Raises:
-        BadInput: nobody does.
-    """
+    """Who takes part: all but those who left before the rounds began."""
     if not log.earlier_receipts:
         return clients
-    with closing(Ledger.open(folder.ledger)) as ledger:
+    with Ledger.open(folder.ledger) as ledger:
         gone = log.gone(ledger)
     present = [client_id for client_id in clients if client_id not in gone]
     if not present:
@@ -152,22 +145,12 @@ def _present(folder: RunFolder, clients: list[str], log: RoundLog) -> list[str]:
     return present
 
 
-def _begin(folder: RunFolder, config: RunConfig, log: RoundLog) -> None:
-    """Note that rounds are played, and with which configuration; from here on the run is not over."""
-    folder.result.unlink(missing_ok=True)
-    log.write()
-    if folder.ledger.exists():
-        with closing(Ledger.open(folder.ledger)) as ledger, ledger.transaction():
-            ledger.set("config", json.dumps(config.to_user_config()))
-
-
 def _with_oracle(folder: RunFolder, config: RunConfig, result: RunResult, bars: PhaseBars) -> RunResult:
     """The result of a run that is over; the oracle is asked where it has not been, about the members of now."""
     if config.oracle and result.oracle is None:
         members = folder.members()
-        with bars, ray_session(len(members), config) as pool:
+        with workers(len(members), config, bars) as pool:
             oracle = _oracle(pool, config, members, bars)
-            bars.finish()
         result = dataclasses.replace(result, oracle=Oracle(oracle, oracle == result.state_digest))
         folder.write_result(result)
     return result
@@ -178,4 +161,4 @@ def _oracle(pool: WorkerPool, config: RunConfig, members: Container[str], bars: 
     bars.prefix = "oracle "
     client_ids = load_dataset(config).client_ids
     stayed = places(client_ids, [each for each in client_ids if each in members])
-    return federate(pool, dataclasses.replace(config.leaving(), evaluate=False), stayed, bars).state_digest
+    return federate(pool, merging(config), stayed, bars).state_digest

@@ -3,7 +3,6 @@
 rounds.json     while the run is under way (`fedsift.federation.round_log`)
 """
 
-from contextlib import closing
 from pathlib import Path
 from typing import Self
 
@@ -56,7 +55,7 @@ class RunFolder(LedgerFolder):
         if result is None:
             return
         state = ServerState(Ledger.open(self.ledger))
-        with closing(state.ledger):
+        with state.ledger:
             known = {removal.receipt for removal in result.removals}
             further = [receipt.body for receipt in state.ledger.receipts() if receipt.number not in known]
             digest = state.digest().hex()

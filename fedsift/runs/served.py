@@ -44,8 +44,7 @@ def served_model(path: Path, client_id: str | None) -> Served:
         Refused: the client is no member.
     """
     folder, config = RunFolder.open(path)
-    ledger = Ledger.open(folder.ledger, read_only=True)
-    try:
+    with Ledger.open(folder.ledger, read_only=True) as ledger:
         state, model_digest = ServerState(ledger), ledger.get("model_digest", b"")
         if client_id is None:
             magnitudes = state.merged_magnitudes()
@@ -55,8 +54,6 @@ def served_model(path: Path, client_id: str | None) -> Served:
             localisation, mask = Localisation(config.localise), load_mask(folder.masks(), client_id, state.terms)
             sent = state.serve(client_id, mask.packed, localisation)
             magnitudes = localisation.localised(sent, mask, state.terms)
-    finally:
-        ledger.close()
     settings = dataclasses.replace(config.model_settings, compile=False, checkpointing=False)
     flat, _ = load_model(settings)
     if model_digest and flat.base_digest() != model_digest:

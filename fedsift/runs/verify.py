@@ -1,7 +1,5 @@
 """`fedsift verify`: audit a run's ledger; with the oracle, retrain every remaining member and compare."""
 
-import dataclasses
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +10,9 @@ from fedsift.core.ledger import Ledger
 from fedsift.core.server_state import ServerState
 from fedsift.data.loading import load_dataset
 from fedsift.federation.outcome import Outcome
-from fedsift.runs.federate import federate, places
+from fedsift.runs.federate import merge, places
 from fedsift.runs.ledger_folder import LedgerFolder
 from fedsift.runtime.progress import PhaseBars
-from fedsift.runtime.ray_session import ray_session
 
 _SHOWN = 5
 
@@ -45,7 +42,7 @@ def verify(path: Path, oracle: bool, certificate: Path | None, bars: PhaseBars) 
         BadInput: there is no such run or certificate.
     """
     folder, config = LedgerFolder.open(path)
-    with closing(Ledger.open(folder.ledger, read_only=True)) as ledger:
+    with Ledger.open(folder.ledger, read_only=True) as ledger:
         findings = audit(ledger)
         if certificate is not None:
             findings.append(Finding("certificate", check_certificate(certificate, ledger)))
@@ -55,11 +52,8 @@ def verify(path: Path, oracle: bool, certificate: Path | None, bars: PhaseBars) 
             state = ServerState(ledger)
             expected = {client_id: member.digest.hex() for client_id, member in state.members.items()}
             digest = state.digest().hex()
-            with bars, ray_session(len(expected), config) as pool:
-                bars.prefix = "oracle "
-                alone = dataclasses.replace(config.leaving(), evaluate=False)
-                outcome = federate(pool, alone, places(load_dataset(config).client_ids, expected), bars)
-                bars.finish()
+            bars.prefix = "oracle "
+            outcome = merge(config, places(load_dataset(config).client_ids, expected), bars)
             findings.append(Finding("oracle", _compare(expected, digest, outcome)))
     return Verified(config.profile, findings)
 

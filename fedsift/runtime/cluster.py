@@ -38,12 +38,7 @@ def _check_head(address: str) -> None:
 
 
 def workers_and_gpus(config: RunConfig, clients: int, spare: int) -> tuple[int, float]:
-    """How many workers a cluster gets for so many clients, and how many GPUs they share.
-
-    Args:
-        config: with `workers`, 0 for one for each CPU.
-        clients: more workers than these would be idle.
-        spare: CPUs to leave free.
+    """How many workers a cluster gets for so many clients, `spare` CPUs left free, and how many GPUs they share.
 
     Raises:
         BadInput: the cluster has fewer CPUs.

@@ -4,7 +4,6 @@ import ipaddress
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,24 +19,15 @@ from fedsift.runtime.node_grid import key_digest
 _HOST_NAME = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 
-@dataclass(frozen=True)
-class Validity:
-    """Days for which certificates are valid, from a day before they are made: clocks differ."""
-
-    authority: int = 3650
-    server: int = 825
+_AUTHORITY_DAYS, _SERVER_DAYS = 3650, 825  # for which certificates are valid
 
 
-def make_certificates(folder: Path, hosts: Sequence[str], validity: Validity | None = None) -> list[Path]:
-    """An authority of one's own and the SuperLink's certificate, signed by it.
+def make_certificates(folder: Path, hosts: Sequence[str]) -> list[Path]:
+    """An authority of one's own and the SuperLink's certificate, signed by it; returns the files.
 
     Args:
         folder: gets ca.crt (for everybody), ca.key (to be kept offline), server.crt and server.key (for the SuperLink).
         hosts: names and addresses by which nodes reach the SuperLink.
-        validity: of both.
-
-    Returns:
-        The files.
 
     Raises:
         BadInput: no host or none that can be one, or one of the files is there already; nothing is written.
@@ -47,18 +37,17 @@ def make_certificates(folder: Path, hosts: Sequence[str], validity: Validity | N
     names = x509.SubjectAlternativeName([_host(each) for each in hosts])
     files = [folder / name for name in ("ca.key", "ca.crt", "server.key", "server.crt")]
     _check_new(files)
-    validity = validity or Validity()
     authority_key, server_key = (ec.generate_private_key(ec.SECP384R1()) for _ in range(2))
     authority_name, server_name = _name("fedsift authority"), _name(hosts[0][:64])
     authority = (
-        _certificate(authority_name, authority_name, authority_key.public_key(), validity.authority)
+        _certificate(authority_name, authority_name, authority_key.public_key(), _AUTHORITY_DAYS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key()), critical=False)
         .add_extension(_usage(signs_certificates=True), critical=True)
         .sign(authority_key, hashes.SHA384())
     )
     server = (
-        _certificate(server_name, authority_name, server_key.public_key(), validity.server)
+        _certificate(server_name, authority_name, server_key.public_key(), _SERVER_DAYS)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(names, critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
@@ -150,20 +139,12 @@ def _certificate(
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
+        .not_valid_before(now - timedelta(days=1))  # Clocks differ.
         .not_valid_after(now + timedelta(days=days))
     )
 
 
 def _usage(signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
+    encipherments = ("content_commitment", "key_encipherment", "data_encipherment", "encipher_only", "decipher_only")
+    none = dict.fromkeys((*encipherments, "key_agreement"), False)
+    return x509.KeyUsage(not signs_certificates, key_cert_sign=signs_certificates, crl_sign=signs_certificates, **none)

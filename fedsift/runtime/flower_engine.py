@@ -26,11 +26,6 @@ from fedsift.runtime.progress import PhaseBars
 
 _PATIENCE = 60.0  # Seconds for a SuperLink to start, and to end.
 _POLL = 0.1  # Seconds between two looks at whether it has started.
-_ENVIRONMENT = {
-    "FLWR_TELEMETRY_ENABLED": "0",
-    "FLWR_DISABLE_UPDATE_CHECK": "1",
-    "RAY_USAGE_STATS_ENABLED": "0",
-}
 _COMPLETED = "finished:completed"
 
 
@@ -41,13 +36,9 @@ class EngineFailed(FedsiftError):
 
 
 def run_on_flower(config: RunConfig, clients: int, result: Path, bars: PhaseBars) -> None:
-    """Simulate. The ServerApp, a process of its own, locks the run's folder.
+    """Simulate the first clients of the data set. The ServerApp, a process of its own, locks the run's folder.
 
-    Args:
-        config: of the run.
-        clients: how many, the first of the data set.
-        result: the file in the run's folder that is written at the end. Flower's own files go to `flower` beside it.
-        bars: show that it runs; the engine tells no more.
+    `result` is the file in the run's folder that is written at the end; Flower's own files go to `flower` beside it.
 
     Raises:
         EngineFailed: the engine did not come to the end of the run.
@@ -91,8 +82,8 @@ def _superlink(home: Path) -> Iterator[dict[str, str]]:
     config = {"superlink": {"default": "own", "own": connection}}
     (home / "config.toml").write_text(tomli_w.dumps(config), encoding="utf-8")
     bin_folder = str(Path(sys.executable).parent)  # Flower starts its own programs by name.
-    environment = {**os.environ, **_ENVIRONMENT, "FLWR_HOME": str(home.resolve())}
-    environment["PATH"] = os.pathsep.join([bin_folder, environment.get("PATH", "")])
+    path = os.pathsep.join([bin_folder, os.environ.get("PATH", "")])
+    environment = {**os.environ, "FLWR_HOME": str(home.resolve()), "PATH": path}
     options = ["--insecure", "--simulation", "--host", "127.0.0.1", "--port", str(port)]
     command = [str(Path(bin_folder) / "flower-superlink"), *options, "--disable-runtime-dependency-installation"]
     with (home / "superlink.log").open("wb") as log:
@@ -136,11 +127,7 @@ def _started_under(home: str) -> Iterator[psutil.Process]:
 
 
 def _flwr(environment: dict[str, str], log: Path, *arguments: str) -> str:
-    """What a `flwr` command prints, which is also kept in a file.
-
-    Raises:
-        EngineFailed: it failed.
-    """
+    """What a `flwr` command prints, which is also kept in a file."""
     program = str(Path(sys.executable).parent / "flwr")
     with log.open("wb") as file:
         done = subprocess.run([program, *arguments], env=environment, stdout=file, stderr=file, check=False)

@@ -9,6 +9,7 @@ import ray
 from ray.exceptions import NodeDiedError, ObjectLostError, RayActorError
 
 from fedsift.core.errors import FedsiftError
+from fedsift.runtime.worker import Parcel
 
 Item = TypeVar("Item")
 # Sends items to a worker, and tells which workers died over the first of them; gives the future and the worker.
@@ -28,8 +29,11 @@ class WorkerDied(FedsiftError):
     exit_code = 1
 
 
-class LiveWorkers(Protocol):
-    """LiveWorkers as seen by whoever keeps them busy."""
+class Workers(Protocol):
+    """Workers as seen by whoever keeps them busy."""
+
+    def submit(self, parcel: Parcel, died_under: Collection[Any] = ()) -> tuple[Any, Any]:
+        """Send messages, over which those workers died, to a worker; returns the future of the replies, and it."""
 
     def __len__(self) -> int:
         """How many live."""
@@ -44,13 +48,13 @@ class LiveWorkers(Protocol):
         """Start another worker in place of a dead one."""
 
 
-def slots(workers: LiveWorkers) -> int:
+def slots(workers: Workers) -> int:
     """Parcels in flight; some also while no worker lives: to submit one is to wait for a worker."""
     return _PER_WORKER * max(1, len(workers))
 
 
 def answers(
-    workers: LiveWorkers,
+    workers: Workers,
     take: Callable[[], list[Item]],
     submit: Submit[Item],
     name: Callable[[Item], str],

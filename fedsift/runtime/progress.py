@@ -4,17 +4,8 @@ import time
 import warnings
 from typing import Self
 
+from rich import progress
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from rich.text import Text
 
 from fedsift.protocol.messages import EVALUATE, EVALUATE_SERVED, FINE_TUNE, FORGET, POOLED, QUERY, TRAIN
@@ -34,8 +25,8 @@ _TITLES = {
 }
 
 
-class _ClientsPerSecond(ProgressColumn):
-    def render(self, task: Task) -> Text:
+class _ClientsPerSecond(progress.ProgressColumn):
+    def render(self, task: progress.Task) -> Text:
         speed = task.finished_speed or task.speed
         return Text(f"{speed:.1f} clients/s" if speed else "- clients/s", style="progress.data.speed")
 
@@ -48,15 +39,10 @@ class PhaseBars:
         self.seconds: dict[str, float] = {}
         self.prefix = ""
         self._status = console.status("starting workers")
-        self._bars = Progress(
-            TextColumn("{task.description:<16}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            _ClientsPerSecond(),
-            TimeRemainingColumn(),
-            console=console,
-        )
-        self._task = TaskID(0)
+        columns = (progress.TextColumn("{task.description:<16}"), progress.BarColumn(), progress.MofNCompleteColumn())
+        speed = (_ClientsPerSecond(), progress.TimeRemainingColumn())
+        self._bars = progress.Progress(*columns, *speed, console=console)
+        self._task = progress.TaskID(0)
         self._phase = ""
         self._clock = time.perf_counter()
         self.console = console

@@ -20,7 +20,7 @@ from flwr.supercore.task_identity import TaskIdentity
 from fedsift.configuration.node_config import NodeConfig
 from fedsift.protocol.messages import FORGET, QUERY, TRAIN
 from fedsift.protocol.partial_merge import PartialMerge
-from fedsift.runtime.in_flight import LiveWorkers, answers, slots
+from fedsift.runtime.in_flight import Workers, answers, slots
 from fedsift.runtime.worker import Parcel
 
 _PARCELS_PER_SLOT = 4
@@ -40,16 +40,6 @@ class Progress(Protocol):
         """A reply has come."""
 
 
-class Workers(LiveWorkers, Protocol):
-    """Workers of a grid: they take messages."""
-
-    def submit(self, parcel: Parcel, died_under: Collection[Any] = ()) -> tuple[Any, Any]:
-        """Send messages with their clients' contexts to a worker; returns the future and the worker.
-
-        `died_under`: workers that died over these messages.
-        """
-
-
 class RayGrid(Grid):
     """The Grid of one simulated run: its nodes, their contexts, and a pool of workers to run them.
 
@@ -67,12 +57,7 @@ class RayGrid(Grid):
     ) -> None:
         """One node for each of `node_configs`; node ids count from 2.
 
-        Args:
-            pool: the workers.
-            node_configs: what tells a client which data is its own.
-            run_config: the configuration that every client sees.
-            progress: is told of every reply.
-            states: what clients remember from before, by their place in `node_configs`.
+        `states` is what clients remember from before, by their place in `node_configs`.
         """
         self._pool, self._progress = pool, progress
         self.partial_merge: PartialMerge | None = None
@@ -212,13 +197,9 @@ def node_configs(
     mask_folder: Path | None = None,
     vector_folder: Path | None = None,
 ) -> list[UserConfig]:
-    """A simulated node for each client.
+    """A simulated node for each of `clients`, given with their places in the data set, `newcomers` among them.
 
-    Args:
-        clients: each one's place in the data set.
-        newcomers: those of them that never join.
-        mask_folder: where clients keep their masks; None keeps none.
-        vector_folder: where they keep plain task vectors.
+    They keep masks and plain task vectors in these folders; None keeps none.
     """
     masks, vectors = (str(each.resolve()) if each else "" for each in (mask_folder, vector_folder))
     return [

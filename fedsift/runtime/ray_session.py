@@ -65,13 +65,11 @@ def _on_cluster(clients: int, config: RunConfig, client_app: str, spare: int) ->
 @contextmanager
 def _environment(variables: Mapping[str, str]) -> Iterator[None]:
     """Variables for processes that are started meanwhile."""
-    before = {name: os.environ.get(name) for name in variables}
+    before = {name: os.environ[name] for name in variables if name in os.environ}
     os.environ.update(variables)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        for name in variables:
+            os.environ.pop(name, None)
+        os.environ.update(before)

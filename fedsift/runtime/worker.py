@@ -21,55 +21,22 @@ T = TypeVar("T")
 
 
 class Parcel(NamedTuple):
-    """What a worker gets at once.
+    """What a worker gets at once."""
 
-    Attributes:
-        messages: at least one.
-        shared: bulky records of all messages, by name: where they lie in Ray's object store.
-        contexts: of the messages' clients, as many as messages.
-        merge: the server's terms, if uploads are to be merged by the worker.
-        environment: the fingerprint that a worker should have, as canonical JSON; empty for any.
-    """
-
-    messages: Sequence[Message]
-    shared: Mapping[str, Any]
-    contexts: Sequence[Context]
-    merge: PartialMerge | None = None
-    environment: str = ""
+    messages: Sequence[Message]  # at least one
+    shared: Mapping[str, Any]  # bulky records of all messages, by name: where they lie in Ray's object store
+    contexts: Sequence[Context]  # of the messages' clients, as many as messages
+    merge: PartialMerge | None = None  # the server's terms, if uploads are to be merged by the worker
+    environment: str = ""  # the fingerprint that a worker should have, as canonical JSON; empty for any
 
 
 class Prepared(NamedTuple):
-    """What a worker tells once it is ready.
+    """What a worker tells once it is ready."""
 
-    Attributes:
-        node: the machine, for people: its address, and the beginning of its id in Ray.
-        fingerprint: the worker's environment.
-        loaded: what must be the same in all workers.
-        software: the version of fedsift, likewise.
-    """
-
-    node: str
-    fingerprint: dict[str, str]
-    loaded: Loaded
-    software: str
-
-
-def start_worker(
-    client_app: str, gpus: float, environment: dict[str, str] | None, cluster_folder: str | None = None
-) -> Any:
-    """A worker for an app ("module:name"), with a share of the GPUs.
-
-    Args:
-        client_app: what it runs.
-        gpus: the share.
-        environment: its variables; None where Ray was started with them, which saves Ray a process.
-        cluster_folder: on a cluster, where workers are spread over the machines, the folder that relative paths start
-            from, if a machine has it; None on this machine alone.
-    """
-    runtime_env = None if environment is None else {"env_vars": environment}
-    strategy = "DEFAULT" if cluster_folder is None else "SPREAD"
-    options = Worker.options(num_gpus=gpus, runtime_env=runtime_env, scheduling_strategy=strategy)  # type: ignore[attr-defined]
-    return options.remote(client_app, cluster_folder)
+    node: str  # the machine, for people: its address, and the beginning of its id in Ray
+    fingerprint: dict[str, str]  # the worker's environment
+    loaded: Loaded  # what must be the same in all workers
+    software: str  # the version of fedsift, likewise
 
 
 @ray.remote(num_cpus=1)
@@ -77,7 +44,10 @@ class Worker:
     """Runs one ClientApp for any number of clients, and functions beside it."""
 
     def __init__(self, client_app: str, cluster_folder: str | None = None) -> None:
-        """Import the app, given as "module:name": an importable module's caches live as long as the worker."""
+        """Import the app, given as "module:name": an importable module's caches live as long as the worker.
+
+        On a cluster, relative paths start from a folder, where the machine has it; None on this machine alone.
+        """
         make_deterministic()
         self._on_cluster = cluster_folder is not None
         if cluster_folder is not None and Path(cluster_folder).is_dir():

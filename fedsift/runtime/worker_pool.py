@@ -18,7 +18,7 @@ from ray.exceptions import RayError, RayTaskError
 from fedsift.core.errors import BadInput, FedsiftError
 from fedsift.learning.reproducibility import DEFAULT_PROFILE, worker_environment
 from fedsift.runtime.in_flight import LOOK_SECONDS, answers
-from fedsift.runtime.worker import Parcel, Prepared, start_worker
+from fedsift.runtime.worker import Parcel, Prepared, Worker
 
 T = TypeVar("T")
 Call = tuple[str, tuple[Any, ...]]  # a name, and the arguments
@@ -45,19 +45,12 @@ class _Live:
 
 @dataclass
 class _Starting:
-    """A worker that is being prepared.
-
-    Attributes:
-        actor: it.
-        started: its future of having started.
-        deaths: how many died before in this place.
-        awaited: whether `prepare` waits for it; then its mistake is the user's, and raised.
-    """
+    """A worker that is being prepared."""
 
     actor: Any
-    started: Any
-    deaths: int
-    awaited: bool
+    started: Any  # its future of having started
+    deaths: int  # how many died before in this place
+    awaited: bool  # whether `prepare` waits for it; then its mistake is the user's, and raised
 
 
 class WorkerPool:
@@ -76,15 +69,10 @@ class WorkerPool:
         inherits: bool = False,
         cluster_folder: str | None = None,
     ) -> None:
-        """Start `workers` actors that import `client_app` ("module:name") under a profile. Ray must be initialised.
+        """Start `workers` actors that import `client_app` ("module:name"). Ray must be initialised.
 
-        Args:
-            client_app: what they run.
-            workers: how many.
-            profile: of reproducibility.
-            gpus_per_worker: each one's share.
-            inherits: that Ray was started under that profile.
-            cluster_folder: as for `start_worker`.
+        They run under a reproducibility profile, which they inherit where Ray was started under it: that saves Ray a
+        process. On a cluster they are spread over the machines; `cluster_folder` is as for `Worker`.
         """
         self._client_app, self._gpus_per_worker, self._cluster_folder = client_app, gpus_per_worker, cluster_folder
         self._environment = None if inherits else worker_environment(profile, gpus_per_worker)
@@ -216,7 +204,12 @@ class WorkerPool:
             self._ask(self._start())
 
     def _start(self) -> Any:
-        return start_worker(self._client_app, self._gpus_per_worker, self._environment, self._cluster_folder)
+        options = Worker.options(  # type: ignore[attr-defined]
+            num_gpus=self._gpus_per_worker,
+            runtime_env=None if self._environment is None else {"env_vars": self._environment},
+            scheduling_strategy="DEFAULT" if self._cluster_folder is None else "SPREAD",
+        )
+        return options.remote(self._client_app, self._cluster_folder)
 
     def _ask(self, actor: Any, deaths: int = 0, awaited: bool = False) -> None:
         """Have a worker prepare itself; where nobody has said for what, have it start."""
@@ -251,11 +244,7 @@ class WorkerPool:
             self._ask(self._start(), starting.deaths + 1, starting.awaited)
 
     def _check(self, prepared: Prepared) -> None:
-        """See that a worker has what the first one has.
-
-        Raises:
-            BadInput: it has not; the message names both machines.
-        """
+        """See that a worker has what the first one has."""
         self._first = first = self._first or prepared
         self.model_digest = first.loaded.model_digest
         for what, own, other in (

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -90,11 +91,14 @@ def test_all_leave_and_one_comes_back(
 
 
 def test_the_only_member_is_rebuilt_away(
-    shared_workers: None, config: RunConfig, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pool: WorkerPool, config: RunConfig, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without any worker: the session is the real one, and has none."""
-    monkeypatch.setattr("fedsift.runs.rebuild.ray_session", ray_session)
-    monkeypatch.setattr("fedsift.runs.verify.ray_session", ray_session)
+    """Without any worker: the session for nobody is the real one."""
+
+    def session(clients: int, config: RunConfig) -> AbstractContextManager[WorkerPool]:
+        return nullcontext(pool) if clients else ray_session(clients, config)
+
+    monkeypatch.setattr("fedsift.runs.federate.ray_session", session)
     monkeypatch.delattr("fedsift.runtime.ray_session._on_this_machine")
     out = merged(dataclasses.replace(config, clients=1), tmp_path / "out")
     table.write_text(table.read_text(encoding="utf-8").replace("000", "999"), encoding="utf-8")

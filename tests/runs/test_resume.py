@@ -64,7 +64,7 @@ def undisturbed(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     out = tmp_path_factory.mktemp("undisturbed") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fedsift.runs.run.ray_session", lambda *_: nullcontext(pool))
+        patch.setattr("fedsift.runs.federate.ray_session", lambda *_: nullcontext(pool))
         patch.chdir(drifted.parent)
         patch.syspath_prepend(drifted.parent)
         drift_in_the_second_round(patch, drifted)

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from fedsift.protocol.messages import FORGET
-from fedsift.runtime.ray_grid import Workers
+from fedsift.runtime.in_flight import Workers
 from fedsift.runtime.worker import Parcel
 from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.studies.client_script import ClientScript, Misbehaviour

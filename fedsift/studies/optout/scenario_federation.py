@@ -16,8 +16,9 @@ from fedsift.learning.models import load_layout
 from fedsift.protocol.messages import Wish
 from fedsift.protocol.partial_merge import PartialMerge
 from fedsift.runs.federate import places, remembered
+from fedsift.runtime.in_flight import Workers
 from fedsift.runtime.progress import PhaseBars
-from fedsift.runtime.ray_grid import Progress, RayGrid, Workers, node_configs
+from fedsift.runtime.ray_grid import Progress, RayGrid, node_configs
 from fedsift.studies.client_script import ClientScript, Misbehaviour
 from fedsift.studies.optout.groups import clients_with
 from fedsift.studies.optout.scenario import Scenario
