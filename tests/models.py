@@ -78,10 +78,7 @@ FAMILIES: dict[str, tuple[Any, Any]] = {
     ),
     "t5": (T5ForConditionalGeneration, T5Config(**_T5)),
     # As FLAN-T5: gated, its logits not scaled.
-    "flan-t5": (
-        T5ForConditionalGeneration,
-        T5Config(**_T5, feed_forward_proj="gated-gelu", tie_word_embeddings=False),
-    ),
+    "flan-t5": (T5ForConditionalGeneration, T5Config(**_T5, feed_forward_proj="gated-gelu", tie_word_embeddings=False)),
     "bert": (BertModel, BertConfig(**_BERT)),
     "bert-lm": (BertLMHeadModel, BertConfig(**_BERT)),
     "distilbert": (

@@ -23,10 +23,7 @@ def run_blocks(page: Path) -> None:
 
 
 def test_the_page_runs_from_top_to_bottom(
-    shared_workers: None,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    shared_workers: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
 

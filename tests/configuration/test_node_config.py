@@ -54,8 +54,7 @@ def test_an_id_in_quotes_is_read_as_it_is(client_id: str) -> None:
 
 
 @given(
-    clients=st.dictionaries(st.text(min_size=1), st.integers(0, 10**6), min_size=1, max_size=4),
-    newcomers=st.booleans(),
+    clients=st.dictionaries(st.text(min_size=1), st.integers(0, 10**6), min_size=1, max_size=4), newcomers=st.booleans()
 )
 def test_what_a_simulation_sets_can_be_read(clients: dict[str, int], newcomers: bool) -> None:
     """Ids that are no valid Unicode come from no data."""
@@ -63,11 +62,7 @@ def test_what_a_simulation_sets_can_be_read(clients: dict[str, int], newcomers: 
     nodes = node_configs(clients, clients if newcomers else (), mask_folder=Path("/m"))
     for node, (client_id, place) in zip(nodes, clients.items(), strict=True):
         assert NodeConfig.read(node) == NodeConfig(
-            client_id=client_id,
-            partition_id=place,
-            num_partitions=len(clients),
-            mask_folder="/m",
-            newcomer=newcomers,
+            client_id=client_id, partition_id=place, num_partitions=len(clients), mask_folder="/m", newcomer=newcomers
         )
 
 

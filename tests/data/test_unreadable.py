@@ -42,11 +42,7 @@ from tests.data.reading import HEAD, ROWS, SOURCES, given_as, rows_in
         ),
         ("rows.jsonl", b'{"user":"u","q":"q?","a":NaN}\n', "row 1 has nothing in column 'a'"),
         ("rows.jsonl", b'{"user":"u","q":"q?","a":"x","a":"y"}\n', "line 1 is no JSON object: 'a' is in it 2 times"),
-        (
-            "rows.jsonl",
-            b'{"user":"u","q":"q?","a":["x"]}\n',
-            "line 1: column 'a' holds a list, .*; join it",
-        ),
+        ("rows.jsonl", b'{"user":"u","q":"q?","a":["x"]}\n', "line 1: column 'a' holds a list, .*; join it"),
         ("rows.jsonl", b'{"user":{"id":1},"q":"q?","a":"x"}\n', "line 1: column 'user' holds a struct, expected texts"),
         ("rows.jsonl", b'\n\n{"user":"u","q":"\\ud800","a":"x"}\n', "line 3: column 'q' holds no valid Unicode"),
         ("rows.jsonl", b'{"user":"u","q":"q?","a":"x"}\n{"user"\n', "line 2 is no JSON object"),

@@ -70,11 +70,7 @@ EXPECTED = {
     ),
     "distilbert": (
         ["texts.embeddings.LayerNorm.bias", "texts.transformer.layer.0.ffn.lin1.weight"],
-        [
-            "texts.embeddings.word_embeddings.weight",
-            "texts.embeddings.position_embeddings.weight",
-            "head.weight",
-        ],
+        ["texts.embeddings.word_embeddings.weight", "texts.embeddings.position_embeddings.weight", "head.weight"],
     ),
 }
 

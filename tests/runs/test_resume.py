@@ -24,15 +24,7 @@ from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.worker_pool import WorkerPool
 from tests.cli.commands import invoke, result_of
 from tests.runs.stopping import stopped
-from tests.runtime.drifting import (
-    DATASET,
-    LEAVERS,
-    MODULE,
-    drift_in_the_second_round,
-    left_behind,
-    numbers,
-    write_code,
-)
+from tests.runtime.drifting import DATASET, LEAVERS, MODULE, drift_in_the_second_round, left_behind, numbers, write_code
 
 
 def bars() -> PhaseBars:

@@ -11,14 +11,7 @@ from tests.stacks import ANY_FLOAT, SIXTEENTHS, Stack, long_stack, stacks
 # sums      6   0  -2   0   1   5
 # gamma     +   -   -   -   +   +
 # tau_uni   4  -1  -3   0   2   4
-THREE = np.array(
-    [
-        [4, 1, -3, 0, 2, 1],
-        [3, -1, 2, 0, -1, 0],
-        [-1, 0, -1, 0, 0, 4],
-    ],
-    np.float32,
-)
+THREE = np.array([[4, 1, -3, 0, 2, 1], [3, -1, 2, 0, -1, 0], [-1, 0, -1, 0, 0, 4]], np.float32)
 UNIFIED = np.array([4, -1, -3, 0, 2, 4], np.float32)
 
 

@@ -10,14 +10,7 @@ from tests.stacks import ANY_FLOAT, SIXTEENTHS, Stack, long_stack, stacks
 
 # signs     +++  ---  ++-  +0+  000  ---
 # sums       6    -3         (kept only where all agree)  -1.5
-THREE = np.array(
-    [
-        [1, -1, 1, 2, 0, -0.5],
-        [2, -1, 1, 0, 0, -0.5],
-        [3, -1, -1, 2, 0, -0.5],
-    ],
-    np.float32,
-)
+THREE = np.array([[1, -1, 1, 2, 0, -0.5], [2, -1, 1, 0, 0, -0.5], [3, -1, -1, 2, 0, -0.5]], np.float32)
 
 
 def merge(stack: Stack) -> SignConsensus:

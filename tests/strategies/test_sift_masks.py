@@ -155,10 +155,7 @@ def test_a_rerun_that_differs_leaves_the_state_untouched(
     config = dataclasses.replace(tiny_config, leave=("client 1", "client 2"))
     strategy = federate(pool, config, tmp_path, {1: "flip a bit of the rerun"})
     removal = strategy.rounds[1]
-    assert {each.client: each.verdict for each in removal.receipts} == {
-        "client 1": "REFUSED",
-        "client 2": "BIT_EXACT",
-    }
+    assert {each.client: each.verdict for each in removal.receipts} == {"client 1": "REFUSED", "client 2": "BIT_EXACT"}
     assert "same data and environment, another upload" in removal.failures["client 1"]
     assert {each.state_after for each in removal.receipts} == {removal.state_digest}
     assert sorted(strategy.state.members) == ["client 0", "client 1", "client 3"]

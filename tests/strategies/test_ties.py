@@ -44,12 +44,7 @@ def test_by_hand() -> None:
     mean      12/2 13/2 -2 0  6   4/2 0.5  5
     """
     stack = np.array(
-        [
-            [8, -7, 1, 0, 6, 2, 0.5, 5],
-            [4, 7, -2, 0, -6, 0, 0.5, -5],
-            [-3, 6, 1, 0, 0, 2, 0.5, 0],
-        ],
-        np.float32,
+        [[8, -7, 1, 0, 6, 2, 0.5, 5], [4, 7, -2, 0, -6, 0, 0.5, -5], [-3, 6, 1, 0, 0, 2, 0.5, 0]], np.float32
     )
     ties = merge(stack, 0.5)
     assert [float(trim_threshold(row, 0.5)) for row in stack] == [2, 2, 0.5]
@@ -65,10 +60,7 @@ def test_without_a_majority_the_undecided_average_their_negatives() -> None:
     assert merge(stack, 1.0).merged().tolist() == [1, -1, -3]
 
 
-@pytest.mark.parametrize(
-    ("density", "kept"),
-    [(0.2, 3), (0.29, 3), (0.05, 1), (0.9, 10), (1.0, 10)],
-)
+@pytest.mark.parametrize(("density", "kept"), [(0.2, 3), (0.29, 3), (0.05, 1), (0.9, 10), (1.0, 10)])
 def test_trimming_keeps_one_entry_more_than_the_share(density: float, kept: int) -> None:
     """Ten magnitudes, all different: kthvalue(10 - int(10 K)) and what is larger."""
     task_vector = np.array([1, -2, 3, -4, 5, -6, 7, -8, 9, -10], np.float32)

@@ -101,12 +101,7 @@ def undisturbed(pool: WorkerPool, tiny_config: RunConfig, tmp_path_factory: pyte
     ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_stopped_at_a_moment(
-    undisturbed: dict[str, Any],
-    tiny_config: RunConfig,
-    tmp_path: Path,
-    owner: Any,
-    name: str,
-    call: int,
+    undisturbed: dict[str, Any], tiny_config: RunConfig, tmp_path: Path, owner: Any, name: str, call: int
 ) -> None:
     out = tmp_path / "out"
     stopped(lambda: start(tiny_config, out), owner, name, call)
