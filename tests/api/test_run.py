@@ -17,8 +17,6 @@ from fedsift.learning.tasks.task import encode_rows, mean_score
 from tests.api.rows_of_tests import Multiples, Threes, clients
 from tests.cli import commands
 
-pytestmark = pytest.mark.usefixtures("shared_workers")
-
 
 @pytest.fixture
 def settings(tiny_config: RunConfig) -> dict[str, Any]:

@@ -81,9 +81,7 @@ def test_only_members_keep_a_mask(first: Path) -> None:
     assert len(list((first / "masks").iterdir())) == 5
 
 
-def test_a_run_is_repeated_from_its_config(
-    first: Path, own_code: Path, shared_workers: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_is_repeated_from_its_config(first: Path, own_code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In another process, with another number of workers."""
     monkeypatch.chdir(own_code)
     again = first.parent / "again"

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
-from rich.console import Console
 
 from fedsift.core.errors import BadInput
 from fedsift.core.parameter_layout import ParameterLayout
@@ -337,8 +336,6 @@ def test_one_client_has_no_half(alone: TrainingCache) -> None:
 def test_experiments_that_need_others_say_so(tiny_cache: TrainingCache) -> None:
     assert list(further_clients(tiny_cache, 2)) == ["client 4", "client 5"]
     assert len(further_clients(tiny_cache, 20)) == 4
-    everybody = TrainingCache(
-        dataclasses.replace(tiny_cache.config, clients=0), tiny_cache._folder, PhaseBars(Console(quiet=True))
-    )
+    everybody = TrainingCache(dataclasses.replace(tiny_cache.config, clients=0), tiny_cache._folder, PhaseBars())
     with pytest.raises(BadInput, match="clients = 8: all that the data have; this experiment needs further ones"):
         further_clients(everybody, 1)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
@@ -39,7 +38,7 @@ def cache(
     session: Session, tiny_config: RunConfig, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[TrainingCache]:
     config = dataclasses.replace(tiny_config, steps=20, lr=2e-2, workers=1)
-    with TrainingCache(config, tmp_path_factory.mktemp("cache"), PhaseBars(Console(quiet=True)), session) as cache:
+    with TrainingCache(config, tmp_path_factory.mktemp("cache"), PhaseBars(), session) as cache:
         yield cache
 
 

@@ -4,12 +4,10 @@ import csv
 import dataclasses
 import json
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from fedsift.configuration.clients_of_run import load_dataset
 from fedsift.configuration.run_config import RunConfig
@@ -18,7 +16,6 @@ from fedsift.core.errors import BadInput
 from fedsift.learning.fine_tuning import FineTuner
 from fedsift.learning.models import load_model
 from fedsift.runtime.progress import PhaseBars
-from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.strategies.registry import METHODS
 from fedsift.studies.comparison.compare import compare
 from fedsift.studies.comparison.comparison import Comparison
@@ -33,12 +30,10 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def found(pool: WorkerPool, tiny_config: RunConfig, out: Path) -> Comparison:
+def found(tiny_config: RunConfig, out: Path) -> Comparison:
     """All methods on five clients, two of whom leave one after the other, and two newcomers."""
     config = dataclasses.replace(tiny_config, clients=5, leave=("client 1", "client 3"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fedsift.studies.comparison.compare.ray_session", lambda *_: nullcontext(pool))
-        return compare(config, list(METHODS), 2, out, PhaseBars(Console(quiet=True)))
+    return compare(config, list(METHODS), 2, out, PhaseBars())
 
 
 def test_every_exact_method_ends_as_if_never_joined(found: Comparison) -> None:
@@ -140,7 +135,7 @@ def test_the_methods_command() -> None:
 
 
 def test_mistakes(tiny_config: RunConfig, tmp_path: Path) -> None:
-    bars = PhaseBars(Console(quiet=True))
+    bars = PhaseBars()
     with pytest.raises(BadInput, match="unknown method 'tise'; did you mean 'ties'"):
         compare(tiny_config, ["tise"], 0, tmp_path, bars)
     for newcomers in (-1, 10**400):

@@ -2,13 +2,11 @@
 
 import json
 import re
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from fedsift.configuration.run_config import RunConfig, write_toml
-from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.studies.optout.scenario import parse_scenario
 from fedsift.studies.optout.scenario_plan import resolve
 from tests.cli.commands import invoke
@@ -34,8 +32,7 @@ def scenario(tiny_config: RunConfig, tmp_path: Path) -> Path:
     return file
 
 
-def test_two_leave(pool: WorkerPool, scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fedsift.studies.optout.play_scenario.ray_session", lambda *_: nullcontext(pool))
+def test_two_leave(scenario: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     arguments = ["--clients", "5", "--newcomers", "1", "--full-oracles", "1", "--out", str(out)]
     code, printed, _ = invoke("optout", str(scenario), *arguments)

@@ -3,14 +3,12 @@
 import dataclasses
 import json
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 import ray
 from flwr.app import Message, RecordDict
-from rich.console import Console
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.contribution import Contribution
@@ -34,16 +32,9 @@ from fedsift.studies.optout.step_log import Step
 EIGHT = [f"client {place}" for place in range(8)]
 
 
-@pytest.fixture(autouse=True)
-def _workers(pool: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Scenarios run on the shared workers."""
-    for module in ("studies.optout.play_scenario", "runs.verify"):
-        monkeypatch.setattr(f"fedsift.{module}.ray_session", lambda *_: nullcontext(pool))
-
-
 def play_out(toml: str, config: RunConfig, out: Path, **settings: Any) -> dict[str, Any]:
     scenario = parse_scenario(f'title = "t"\n{toml}', "s.toml")
-    return dataclasses.asdict(play(scenario, config, out, PhaseBars(Console(quiet=True)), **settings))
+    return dataclasses.asdict(play(scenario, config, out, PhaseBars(), **settings))
 
 
 def never_joined(pool: WorkerPool, config: RunConfig, members: Sequence[str]) -> str:
@@ -106,7 +97,7 @@ def test_one_by_one_to_the_last(pool: WorkerPool, tiny_config: RunConfig, tmp_pa
     assert sorted(path.name for path in out.iterdir()) == files
     assert not any((out / "masks").iterdir())
     assert json.loads((out / "result.json").read_text(encoding="utf-8")) == result
-    bars = PhaseBars(Console(quiet=True))
+    bars = PhaseBars()
     assert verify(out, False, out / "certificates" / "0003.json", bars).holds
 
 
