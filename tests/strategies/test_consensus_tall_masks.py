@@ -5,11 +5,10 @@ from hypothesis import given, strategies as st
 from fedsift.core.errors import Refused
 from fedsift.core.task_vectors import Mask
 from fedsift.strategies.consensus_tall_masks import ConsensusCount
+from tests.stacks import stacks
 
 THREE = np.array([[1, 1, 0, 0, 1, 0], [1, 0, 0, 1, 1, 0], [1, 1, 0, 0, 0, 0]], np.bool_)
-MASKS = st.integers(1, 12).flatmap(
-    lambda size: st.lists(st.lists(st.booleans(), min_size=size, max_size=size), min_size=1, max_size=6).map(np.array)
-)
+MASKS = stacks(st.booleans()).map(lambda stack: stack > 0)
 
 
 def count(masks: Mask) -> ConsensusCount:
@@ -44,19 +43,15 @@ def test_a_refusal_changes_nothing() -> None:
     with pytest.raises(Refused, match="do not contain"):
         consensus.subtract(np.array([1, 0, 1, 0, 0, 0], np.bool_))
     for operation in (consensus.add, consensus.subtract):
-        with pytest.raises(Refused, match=r"takes bool \(6,\)"):
-            operation(THREE[0, :5])
-        with pytest.raises(Refused, match=r"takes bool \(6,\)"):
-            operation(THREE[0].astype(np.uint8))  # type: ignore[arg-type]
+        for wrong in (THREE[0, :5], THREE[0].astype(np.uint8)):
+            with pytest.raises(Refused, match=r"takes bool \(6,\)"):
+                operation(wrong)  # type: ignore[arg-type]
     assert consensus.digest() == before
 
 
-def test_without_members() -> None:
+def test_without_members_and_with_many() -> None:
     consensus = ConsensusCount(2)
     assert not consensus.mask().any()
     with pytest.raises(Refused):
         consensus.subtract(np.zeros(2, np.bool_))
-
-
-def test_memory_does_not_grow_with_the_members() -> None:
     assert count(THREE).nbytes == count(np.vstack([THREE] * 10)).nbytes == 4 * 6

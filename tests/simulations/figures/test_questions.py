@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.running_sums import RunningSums
 from fedsift.runtime.progress import PhaseBars
 from fedsift.simulations.figures import bits, determinism, frontier, heterogeneity, served, sign_vectors, sums
-from fedsift.studies.reproduction.experiment import Experiment, Result, series_of
+from fedsift.studies.reproduction.experiment import Result, series_of
 from fedsift.studies.reproduction.further_clients import further_clients
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
@@ -24,23 +25,18 @@ from fedsift.studies.reproduction.merges import (
     sift_merge,
     zero_shot,
 )
+from fedsift.studies.reproduction.registry import EXPERIMENTS
 from fedsift.studies.training_cache import TrainingCache
 from tests.core.uploads import contribution
-from tests.simulations.figures.drawn import check_json_drawn_and_told
+from tests.simulations.figures.drawn import check_json_drawn_and_told, measured
 
-EXPERIMENTS: dict[str, Experiment] = {
-    module.EXPERIMENT.name: module.EXPERIMENT
-    for module in (determinism, frontier, heterogeneity, served, sign_vectors, sums, bits)
-}
+NAMES = ("determinism", "frontier", "heterogeneity", "served", "sign-vectors", "sums", "bits")
 OURS, PUBLISHED = (0.8, 0.95), (0.9, 0.999)
-SETTINGS = tuple(
-    served.Setting(*each)
-    for each in (
-        (3, 0.0, 0.2 * 3, 0.0, PUBLISHED),  # 0.2 * 3: as of a configuration that does not say
-        (1, 0.0, 0.5, 0.3, PUBLISHED),
-        (3, 0.0, 0.2 * 3, 1.0, PUBLISHED),
-        (2, 0.0, 0.4, 0.2, OURS),
-    )
+SETTINGS = (
+    served.Setting(3, 0.0, 0.2 * 3, 0.0, PUBLISHED),  # 0.2 * 3: as of a configuration that does not say
+    served.Setting(1, 0.0, 0.5, 0.3, PUBLISHED),
+    served.Setting(3, 0.0, 0.2 * 3, 1.0, PUBLISHED),
+    served.Setting(2, 0.0, 0.4, 0.2, OURS),
 )
 
 
@@ -58,10 +54,7 @@ def results(tiny_cache: TrainingCache) -> Iterator[dict[str, Result]]:
         patch.setattr(served, "_SETTINGS", SETTINGS)
         patch.setattr(heterogeneity, "_OVERLAPS", (0.0, 1.0))
         patch.setattr(sign_vectors, "_SEEDS", 2)
-        yield {
-            name: {"metric": "score", "clients": len(tiny_cache.clients), **each.measure(tiny_cache)}
-            for name, each in EXPERIMENTS.items()
-        }
+        yield measured(NAMES, tiny_cache)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +66,7 @@ def alone(tiny_cache: TrainingCache) -> TrainingCache:
     return cache
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", NAMES)
 def test_series_are_json_drawn_and_told(results: dict[str, Result], name: str) -> None:
     check_json_drawn_and_told(EXPERIMENTS[name], results[name])
 
@@ -108,11 +101,7 @@ def test_a_wrong_answer_of_the_server_is_told(results: dict[str, Result]) -> Non
 def test_frontier(pairs: list[tuple[int, int]]) -> None:
     """A point is on the frontier if and only if no other costs no more and scores as much, but for equal ones."""
     found = {(each["cost"], each["score"]) for each in frontier._frontier([{"cost": c, "score": s} for c, s in pairs])}
-    beaten = {
-        (cost, score)
-        for cost, score in pairs
-        if any(c <= cost and s >= score and (c, s) != (cost, score) for c, s in pairs)
-    }
+    beaten = {(x, y) for x, y in pairs if any(c <= x and s >= y and (c, s) != (x, y) for c, s in pairs)}
     assert found == set(pairs) - beaten
 
 
@@ -127,10 +116,7 @@ def test_costs_on_the_frontier(results: dict[str, Result]) -> None:
 def test_who_holds_the_frontier() -> None:
     def result(merged: float) -> Result:
         methods = {SIFT_MASKED: (20, 0.8), FT_MERGED: (20, merged), "Central FT": (400, 0.9)}
-        points = [
-            {"method": name, "knobs": "steps 20", "cost": cost, "score": score}
-            for name, (cost, score) in methods.items()
-        ]
+        points = [{"method": each, "knobs": "steps 20", "cost": x, "score": y} for each, (x, y) in methods.items()]
         series = [{"name": name} for name in methods]
         return {"series": series, "points": points, "frontier": frontier._frontier(points)}
 
@@ -144,19 +130,10 @@ def test_who_holds_the_frontier() -> None:
 
 
 def test_measures_of_heterogeneity() -> None:
-    vectors = {
-        "right": np.array([1, 1], np.float32),
-        "twice": np.array([2, 2], np.float32),
-        "left": np.array([-1, -1], np.float32),
-        "up": np.array([-1, 1], np.float32),
-    }
-    alike, opposed, crossed = (
-        list(heterogeneity._heterogeneity(each, vectors.__getitem__).values())
-        for each in (["right", "twice"], ["right", "left"], ["right", "up"])
-    )
-    assert alike == pytest.approx([0, 0, 0])
-    assert opposed == pytest.approx([2, 1, 1])
-    assert crossed == pytest.approx([1, 0.5, 0.5])
+    vectors = {"right": (1, 1), "twice": (2, 2), "left": (-1, -1), "up": (-1, 1)}
+    for other, expected in (("twice", [0, 0, 0]), ("left", [2, 1, 1]), ("up", [1, 0.5, 0.5])):
+        found = heterogeneity._heterogeneity(["right", other], lambda each: np.array(vectors[each], np.float32))
+        assert list(found.values()) == pytest.approx(expected)
 
 
 def test_sharing_all_rows_leaves_nothing_to_gain(tiny_cache: TrainingCache, results: dict[str, Result]) -> None:
@@ -174,12 +151,7 @@ def test_sharing_all_rows_leaves_nothing_to_gain(tiny_cache: TrainingCache, resu
 
 
 def test_correlation() -> None:
-    rows = [
-        {"measure": 1.0, "gain": 5.0},
-        {"measure": 2.0, "gain": 3.0},
-        {"measure": 3.0, "gain": 1.0},
-        {"measure": 9.0},
-    ]
+    rows = [*({"measure": x, "gain": y} for x, y in ((1.0, 5.0), (2.0, 3.0), (3.0, 1.0))), {"measure": 9.0}]
     assert heterogeneity._correlation(rows, "measure", "gain") == pytest.approx(-1)
     assert heterogeneity._correlation(rows[:1], "measure", "gain") == 0
 
@@ -218,16 +190,11 @@ def test_sign_vectors(tiny_cache: TrainingCache, results: dict[str, Result]) -> 
     names = ["random 1", "random 2", "M0", "mirrored M0", "other clients' mean", "members' mean"]
     for series in results["sign-vectors"]["series"]:
         assert series["x"] == names
-    assert sign_vectors._signs(np.array([0.5, 0, -2], np.float32), np.array([1, -1, 1], np.int8)).tolist() == [
-        1,
-        -1,
-        -1,
-    ]
+    signs = sign_vectors._signs(np.array([0.5, 0, -2], np.float32), np.array([1, -1, 1], np.int8))
+    assert signs.tolist() == [1, -1, -1]
 
 
-def test_a_single_client_is_served_what_it_tuned_under_any_signs(
-    alone: TrainingCache, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_single_client_is_served_what_it_tuned(alone: TrainingCache, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sign_vectors, "_SEEDS", 2)
     cache = copy.copy(alone)
     cache.config = dataclasses.replace(alone.config, max_magnitude=0.2)  # Nothing that was tuned is larger.
@@ -275,10 +242,8 @@ def test_a_single_client_has_nothing_of_others(alone: TrainingCache) -> None:
 
 
 def test_bytes_are_a_mask_and_the_levels_kept(tiny_cache: TrainingCache, results: dict[str, Result]) -> None:
-    uploaded, kept = (
-        series_of(results["bits"], name)["y"] for name in ("bytes uploaded a parameter", "share of entries kept")
-    )
-    coded = series_of(results["bits"], "entropy coded")["y"]
+    names = "bytes uploaded a parameter", "share of entries kept", "entropy coded"
+    uploaded, kept, coded = (series_of(results["bits"], name)["y"] for name in names)
     assert all(0 < ideal < size for ideal, size in zip(coded, uploaded, strict=True))
     assert kept == sorted(kept)
     for number, size, share in zip((1, 2, 3, 4, 8, 16), uploaded, kept, strict=True):
@@ -333,9 +298,9 @@ def test_one_client_has_no_half(alone: TrainingCache) -> None:
         EXPERIMENTS["served"].measure(alone)
 
 
-def test_experiments_that_need_others_say_so(tiny_cache: TrainingCache) -> None:
+def test_experiments_that_need_others_say_so(tiny_cache: TrainingCache, tmp_path: Path) -> None:
     assert list(further_clients(tiny_cache, 2)) == ["client 4", "client 5"]
     assert len(further_clients(tiny_cache, 20)) == 4
-    everybody = TrainingCache(dataclasses.replace(tiny_cache.config, clients=0), tiny_cache._folder, PhaseBars())
+    everybody = TrainingCache(dataclasses.replace(tiny_cache.config, clients=0), tmp_path, PhaseBars())
     with pytest.raises(BadInput, match="clients = 8: all that the data have; this experiment needs further ones"):
         further_clients(everybody, 1)

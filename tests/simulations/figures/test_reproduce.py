@@ -24,9 +24,8 @@ from fedsift.studies.training_cache import Session, TrainingCache
 
 def measure(cache: TrainingCache) -> Result:
     cache.fine_tuned(cache.clients[:1])
-    return {
-        "series": [{"name": "a, b", "x": [1, 2], "y": [0.5, len(cache.clients)]}, {"name": "c", "x": ["z"], "y": [1]}]
-    }
+    both = {"name": "a, b", "x": [1, 2], "y": [0.5, len(cache.clients)]}
+    return {"series": [both, {"name": "c", "x": ["z"], "y": [1]}]}
 
 
 @pytest.fixture
@@ -133,13 +132,6 @@ def test_matplotlib_is_asked_for_before_anything_is_measured(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_file_is_no_folder(tiny_config: RunConfig, counted: str, tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.write_text("", encoding="utf-8")
-    with pytest.raises(BadInput, match=r"out = .*file: cannot be written \(File exists\)"):
-        reproduce(counted, tiny_config, file, PhaseBars())
-
-
 def test_a_mistake_in_the_data_is_told_without_the_workers_traceback(tiny_cache: TrainingCache) -> None:
     tiny_cache.add_clients({"careless": ["no pair"]})
     with pytest.raises(BadInput) as told:
@@ -148,7 +140,10 @@ def test_a_mistake_in_the_data_is_told_without_the_workers_traceback(tiny_cache:
     assert "\n" not in str(told.value)
 
 
-def test_data_that_are_not_there(tiny_config: RunConfig, counted: str, tmp_path: Path) -> None:
+def test_data_that_are_not_there_and_a_file_for_a_folder(tiny_config: RunConfig, counted: str, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="has 8 clients"):
         reproduce(counted, dataclasses.replace(tiny_config, clients=9), tmp_path / "out", PhaseBars())
     assert not (tmp_path / "out").exists()
+    (tmp_path / "file").touch()
+    with pytest.raises(BadInput, match=r"out = .*file: cannot be written \(File exists\)"):
+        reproduce(counted, tiny_config, tmp_path / "file", PhaseBars())
