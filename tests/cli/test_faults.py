@@ -13,9 +13,7 @@ from tests.runtime.drifting import numbers
 EVERYONE = {f"client {index}": index for index in range(8)}
 
 
-def test_a_client_that_cannot_train_is_listed_and_the_others_go_on(
-    pool: WorkerPool, one_cannot_train: RunConfig
-) -> None:
+def test_a_client_that_cannot_train_is_listed_and_others_go_on(pool: WorkerPool, one_cannot_train: RunConfig) -> None:
     outcome = federate(pool, one_cannot_train, EVERYONE)
     assert len(outcome.member_digests) == 7
     failures = RunResult.of(one_cannot_train, "answer probability", outcome, None, {}).failures

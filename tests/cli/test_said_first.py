@@ -165,17 +165,13 @@ def test_an_output_that_cannot_be_written(out: str, told: str, config_file: Path
         ("x" * 250, "cannot be written (File name too long)"),
     ],
 )
-def test_a_file_for_figures_that_cannot_be_written(
-    out: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_figures_that_cannot_be_written(out: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert told in said("bench", "--codec", "--out", out, folder=tmp_path)
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), sqlite3.OperationalError("disk is full")])
-def test_what_stops_a_command_from_outside(
-    error: Exception, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_stops_a_command(error: Exception, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One line, and how to go on where something is there to go on with."""
     for advice in ("nothing was written", f"go on with: fedsift run --resume '{tmp_path}/a b'"):
         out = tmp_path / "a b"

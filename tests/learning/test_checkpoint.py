@@ -163,9 +163,7 @@ NO_OPTIONS = [(family, changes, {}, words) for family, changes, words in DAMAGED
 
 
 @pytest.mark.parametrize(("family", "changes", "options", "words"), [*NOT_ALL_THERE, *TOO_SMALL, *NO_OPTIONS])
-def test_what_cannot_be_loaded(
-    copy: Copy, family: str, changes: list[Damage], options: dict[str, Any], words: list[str]
-) -> None:
+def test_what_does_not_load(copy: Copy, family: str, changes: list[Damage], options: Any, words: list[str]) -> None:
     message = told(copy(family, changes), **options)
     assert all(each in message for each in words), message
 

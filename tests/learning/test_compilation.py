@@ -35,9 +35,7 @@ def test_without_a_compiler(tiny_model: Path, monkeypatch: pytest.MonkeyPatch, t
         load_model(ModelSettings(model=str(tiny_model), compile=True))
 
 
-def test_the_compiler_is_in_the_fingerprint_of_what_is_compiled(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_compiler_is_in_the_fingerprint_of_what_it_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compiler = tmp_path / "c++"
     compiler.write_text("#!/bin/sh\necho a compiler 1.2\necho of somebody\n", encoding="utf-8")
     compiler.chmod(0o755)

@@ -41,10 +41,7 @@ EXPECTED = {
         ["model.decoder.layers.0.fc1.bias", "model.decoder.final_layer_norm.weight"],
         ["model.decoder.embed_tokens.weight", "model.decoder.embed_positions.weight"],
     ),
-    "t5": (
-        ["encoder.block.0.layer.0.SelfAttention.q.weight", "decoder.block.0.layer.1.EncDecAttention.k.weight"],
-        T5_FROZEN,
-    ),
+    "t5": (["encoder.block.0.layer.0.SelfAttention.q.weight", "decoder.block.0.layer.1.layer_norm.weight"], T5_FROZEN),
     "flan-t5": (["encoder.block.0.layer.1.DenseReluDense.wi_0.weight", "decoder.final_layer_norm.weight"], T5_FROZEN),
     "bert": (
         ["texts.embeddings.LayerNorm.weight", "texts.encoder.layer.0.attention.self.query.bias"],

@@ -58,9 +58,7 @@ def test_ids_that_look_alike_are_named(tiny_model: Path, tmp_path: Path) -> None
     assert "warning: different clients whose ids look alike: 'ann', 'Ann', 'ann '\n" in warned
 
 
-def test_rows_that_are_others_in_another_process(
-    own_code: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rows_that_are_others_elsewhere(own_code: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was a set has an order of its own in each process; what is made of a process's state differs, too."""
     (own_code / "in_no_order.py").write_text(IN_NO_ORDER, encoding="utf-8")
     monkeypatch.chdir(own_code)

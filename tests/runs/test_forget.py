@@ -129,7 +129,7 @@ def test_a_damaged_result_is_told_before_anything_is_changed(run_folder: tuple[P
     assert len(state_of(out)[1]) == 7
 
 
-def test_a_client_whose_data_are_gone_is_refused_then_rebuilt(
+def test_a_client_without_its_data_is_refused_then_rebuilt(
     run_folder: tuple[Path, RunConfig], pool: WorkerPool
 ) -> None:
     out, config = run_folder

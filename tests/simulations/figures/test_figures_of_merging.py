@@ -44,9 +44,7 @@ def test_series_are_json_drawn_and_told(results: dict[str, Result], name: str, m
             assert low <= y <= high
 
 
-def test_numbers_merged_end_at_the_local_models_and_at_all(
-    tiny_cache: TrainingCache, results: dict[str, Result]
-) -> None:
+def test_numbers_merged_end_at_the_local_and_at_all(tiny_cache: TrainingCache, results: dict[str, Result]) -> None:
     task_vectors = tiny_cache.fine_tuned(tiny_cache.clients)
     merged = mean_of(tiny_cache, tiny_cache.clients, task_vectors)
     requests = ((each, {"local": task_vectors(each), "all": merged}) for each in tiny_cache.clients)

@@ -14,17 +14,10 @@ from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.running_sums import RunningSums
 from fedsift.runtime.progress import PhaseBars
 from fedsift.simulations.figures import bits, determinism, frontier, heterogeneity, served, sign_vectors, sums
+from fedsift.studies.reproduction import merges
 from fedsift.studies.reproduction.experiment import Result, series_of
 from fedsift.studies.reproduction.further_clients import further_clients
-from fedsift.studies.reproduction.merges import (
-    FT_MERGED,
-    SIFT_MASKED,
-    SIFT_PUBLISHED,
-    mean_of,
-    scores_of,
-    sift_merge,
-    zero_shot,
-)
+from fedsift.studies.reproduction.merges import FT_MERGED, SIFT_MASKED, SIFT_PUBLISHED, mean_of, scores_of
 from fedsift.studies.reproduction.registry import EXPERIMENTS
 from fedsift.studies.training_cache import TrainingCache
 from tests.core.uploads import contribution
@@ -235,7 +228,7 @@ def test_a_single_client_has_nothing_of_others(alone: TrainingCache) -> None:
     for series in EXPERIMENTS["sums"].measure(alone)["series"]:
         score = dict(zip(series["x"], series["y"], strict=True))
         assert score["S / |T|"] == score["S / C"] == score["its own model"]
-        assert score["S / C of the others"] == pytest.approx(zero_shot(alone), abs=1e-6)
+        assert score["S / C of the others"] == pytest.approx(merges.zero_shot(alone), abs=1e-6)
     served = EXPERIMENTS["bits"].measure(alone)
     for name in ("served, S / |T|", "served, S / C"):
         assert series_of(served, name)["y"] == series_of(served, "own, not merged")["y"]
@@ -268,7 +261,7 @@ def test_what_is_served_is_measured_on_two_halves(tiny_cache: TrainingCache, res
         assert np.mean([rows[half, 0][name] for half in ("search", "reported")]) == pytest.approx(together, abs=1e-9)
     reported, magnitudes = tiny_cache.clients[2:], tiny_cache.sign_fixed(tiny_cache.clients)
     config = dataclasses.replace(tiny_cache.config, levels=3, localise="coordinate")
-    merge = sift_merge(tiny_cache, config, reported, magnitudes)
+    merge = merges.sift_merge(tiny_cache, config, reported, magnitudes)
     requests = ((each, {"": merge.served(magnitudes(each))}) for each in reported)
     (scores,) = scores_of(tiny_cache, requests, 2).values()
     assert rows["reported", 0]["coordinate"] == pytest.approx(np.mean(scores), abs=1e-9)

@@ -19,7 +19,7 @@ from fedsift.runtime.progress import PhaseBars
 from fedsift.strategies.registry import METHODS
 from fedsift.studies.comparison.compare import compare
 from fedsift.studies.comparison.comparison import Comparison
-from tests.cli.commands import invoke
+from tests.cli.commands import done
 
 PARTS = (range(5), (0, 2, 4), (1, 3), (5, 6))  # places of members, of those who stay or leave, and of newcomers
 
@@ -126,11 +126,9 @@ def test_table_1() -> None:
 
 
 def test_the_methods_command() -> None:
-    code, printed, _ = invoke("methods", "--json")
-    assert code == 0
-    assert [row["title"] for row in json.loads(printed)] == [method.title for method in METHODS.values()]
-    code, printed, _ = invoke("methods")
-    assert code == 0
+    titles = [row["title"] for row in json.loads(done("methods", "--json"))]
+    assert titles == [method.title for method in METHODS.values()]
+    printed = done("methods")
     assert all(name in printed for name in METHODS)
 
 
