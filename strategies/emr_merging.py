@@ -41,11 +41,6 @@ class Emr:
         self._sum = FixedPointSum(size)
         self._highest, self._lowest = np.zeros(size, np.float32), np.zeros(size, np.float32)
 
-    @property
-    def nbytes(self) -> int:
-        """Memory of the sum and of the extremes."""
-        return self._sum.nbytes + self._highest.nbytes + self._lowest.nbytes
-
     def add(self, task_vector: Vector) -> None:
         """Merge a task vector, shape (n,).
 

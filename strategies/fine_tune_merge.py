@@ -27,11 +27,6 @@ class Mean:
         self.members = 0
         self._sum = FixedPointSum(size)
 
-    @property
-    def nbytes(self) -> int:
-        """Memory of the sum."""
-        return self._sum.nbytes
-
     def add(self, task_vector: Vector) -> None:
         """Merge a member's task vector, shape (n,).
 

@@ -1,12 +1,11 @@
 """NegMerge (Kim et al. 2025, arXiv 2410.05583), on top of Central FT."""
 
-import hashlib
 from collections.abc import Mapping
 
 import numpy as np
 
 from fedsift.core.fixed_point import FixedPointSum
-from fedsift.core.task_vectors import Vector, hash_vector, slices
+from fedsift.core.task_vectors import Vector, slices
 from fedsift.protocol.method import MODEL, several
 from fedsift.strategies.families.negated_central_ft import SCALES, NegatedCentralFineTuning, negated
 
@@ -28,11 +27,6 @@ class SignConsensus:
         self._sum = FixedPointSum(size)
         self._sign_sum = np.zeros(size, np.int32)
 
-    @property
-    def nbytes(self) -> int:
-        """Memory of the sum and of the signs' sum."""
-        return self._sum.nbytes + self._sign_sum.nbytes
-
     def add(self, task_vector: Vector) -> None:
         """Merge a task vector, shape (n,).
 
@@ -49,13 +43,6 @@ class SignConsensus:
         merged = self._sum.mean(self.members)
         merged[np.abs(self._sign_sum) != self.members] = 0
         return merged
-
-    def digest(self) -> bytes:
-        """SHA-256 (32 bytes) over K, the sum and the signs' sum."""
-        state = hashlib.sha256(self.members.to_bytes(8, "little"))
-        self._sum.update_hash(state)
-        hash_vector(state, self._sign_sum)
-        return state.digest()
 
 
 class NegMerge(NegatedCentralFineTuning):

@@ -54,11 +54,6 @@ class Ties:
         self._positive, self._negative = FixedPointSum(size), FixedPointSum(size)
         self._positive_count, self._negative_count = np.zeros(size, np.uint32), np.zeros(size, np.uint32)
 
-    @property
-    def nbytes(self) -> int:
-        """Memory of sums and counts."""
-        return sum(part.nbytes for part in (self._positive, self._negative, self._positive_count, self._negative_count))
-
     def add(self, task_vector: Vector) -> None:
         """Trim a task vector, shape (n,), and merge it.
 
@@ -75,8 +70,8 @@ class Ties:
         self._negative_count += negative
         self.members += 1
 
-    def merged(self, scale: float = 1.0) -> Vector:
-        """The disjoint mean times `scale` (lambda), shape (n,)."""
+    def merged(self) -> Vector:
+        """The disjoint mean, shape (n,)."""
         size = len(self._positive.units)
         majority = 0
         for entries in slices(size):
@@ -89,7 +84,7 @@ class Ties:
             upwards = total >= 0 if majority > 0 else total > 0
             agreeing = np.where(upwards, positive, negative)
             count = np.where(upwards, self._positive_count[entries], self._negative_count[entries])
-            merged[entries] = agreeing / (np.maximum(count, 1) * 2.0**SCALE) * scale
+            merged[entries] = agreeing / (np.maximum(count, 1) * 2.0**SCALE)
         return merged
 
     def digest(self) -> bytes:

@@ -30,11 +30,6 @@ class FixedPointSum:
         # The sum of the largest |units| of each vector: no entry can exceed it, whatever came in which order.
         self._reach = 0
 
-    @property
-    def nbytes(self) -> int:
-        """Memory of the sum."""
-        return self.units.nbytes
-
     def add(self, task_vector: Vector, keep: Mask | None = None) -> None:
         """Add the entries that `keep` keeps, or all.
 
@@ -52,8 +47,8 @@ class FixedPointSum:
         for entries in slices(len(self.units)):
             self.units[entries] += _kept_units(task_vector, keep, entries)
 
-    def subtract(self, task_vector: Vector, keep: Mask | None = None) -> None:
-        """Undo an `add` with the same arguments, exactly.
+    def subtract(self, task_vector: Vector) -> None:
+        """Undo an `add` of all entries, exactly.
 
         Raises:
             Refused: an entry is not finite, or larger than all that was added; nothing is changed. Signed sums cannot
@@ -64,7 +59,7 @@ class FixedPointSum:
             raise Refused("the sum does not contain this task vector: it is too large")
         self._reach = reach
         for entries in slices(len(self.units)):
-            self.units[entries] -= _kept_units(task_vector, keep, entries)
+            self.units[entries] -= _kept_units(task_vector, None, entries)
 
     def mean(self, count: int) -> Vector:
         """The sum divided by `count`, or by 1 for none; float32, shape (n,), by way of float64."""

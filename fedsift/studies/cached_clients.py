@@ -62,9 +62,7 @@ class CachedClients:
             }
             for number, vector in self._tuned(asked).items():
                 checkpoints, steps = found[number]
-                found[number] = Stages(
-                    [*checkpoints, vector], steps + (asked[number].steps if asked[number].rows else 0)
-                )
+                found[number] = Stages([*checkpoints, vector], steps + asked[number].steps)
         return iter(enumerate(found))
 
     def _stage(self, training: PoolTraining, stage: int, checkpoints: Sequence[Vector]) -> FineTuning:
