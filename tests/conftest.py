@@ -11,7 +11,7 @@ os.environ.update(PROFILES[DEFAULT_PROFILE])
 import dataclasses
 import json
 from collections.abc import Iterator
-from contextlib import chdir, contextmanager, nullcontext
+from contextlib import chdir, nullcontext
 from pathlib import Path
 
 import pytest
@@ -31,24 +31,21 @@ settings.load_profile("fast")  # unless pytest is given --hypothesis-profile
 
 make_deterministic()  # as workers are
 
+_STARTS_WORKERS = ("runs.federate", "studies.comparison.compare", "studies.optout.play_scenario")
+
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A one-layer GPT-2 with tied embeddings and a byte tokenizer, as a folder in Hugging Face format."""
-    folder = tmp_path_factory.mktemp("tiny-model")
-    return save_model(folder, "gpt2")
+    return save_model(tmp_path_factory.mktemp("tiny-model"), "gpt2")
 
 
 @pytest.fixture(scope="session")
 def table_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eight clients of three rows each."""
     file = tmp_path_factory.mktemp("table") / "rows.jsonl"
-    rows = [
-        {"who": f"client {client}", "question": f"q{row}?", "answer": f"{chr(97 + client) * 3}{row}"}
-        for row in range(3)
-        for client in range(8)
-    ]
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    row = '{{"who": "client {0}", "question": "q{1}?", "answer": "{2}{2}{2}{1}"}}\n'.format
+    file.write_text("".join(row(n, place, "abcdefgh"[n]) for place in range(3) for n in range(8)), encoding="utf-8")
     return file
 
 
@@ -107,12 +104,10 @@ def session(pool: WorkerPool) -> Session:
     return lambda *_: nullcontext(pool)
 
 
-@pytest.fixture
-def shared_workers(pool: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="session", autouse=True)
+def shared_workers(request: pytest.FixtureRequest) -> Iterator[None]:
     """Commands that run in this process take these workers instead of starting their own."""
-
-    @contextmanager
-    def session(workers: int, config: RunConfig) -> Iterator[WorkerPool]:
-        yield pool
-
-    monkeypatch.setattr("fedsift.runs.federate.ray_session", session)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in _STARTS_WORKERS:
+            patch.setattr(f"fedsift.{module}.ray_session", lambda *_: nullcontext(request.getfixturevalue("pool")))
+        yield

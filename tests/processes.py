@@ -3,21 +3,18 @@
 import subprocess
 import sys
 from pathlib import Path
-
-_READY = "ready"
+from typing import Any
 
 
 def together(imports: str, work: str, processes: int, *arguments: object, folder: Path | None = None) -> list[str]:
     """What each of several processes prints that have all imported what they need before any begins to work."""
-    code = f"import sys\n{imports}\nprint({_READY!r}, flush=True)\nsys.stdin.readline()\n{work}"
+    code = f"import sys\n{imports}\nprint('ready', flush=True)\nsys.stdin.readline()\n{work}"
     command = [sys.executable, "-c", code, *map(str, arguments)]
-    started = [
-        subprocess.Popen(command, cwd=folder, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        for _ in range(processes)
-    ]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    started = [subprocess.Popen(command, cwd=folder, text=True, **pipes) for _ in range(processes)]
     for each in started:
         assert each.stdout
-        assert each.stdout.readline() == f"{_READY}\n"
+        assert each.stdout.readline() == "ready\n"
     for each in started:
         assert each.stdin
         each.stdin.write("\n")

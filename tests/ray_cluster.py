@@ -24,9 +24,8 @@ class Node:
         self._log = log
         variables = {**os.environ, "PYTHONPATH": str(_ROOT), **(environment or {})}
         with log.open("wb") as file:
-            self._process = subprocess.Popen(
-                [*_START, *options], env=variables, stdout=file, stderr=file, cwd=log.parent
-            )
+            command = [*_START, *options]
+            self._process = subprocess.Popen(command, env=variables, stdout=file, stderr=file, cwd=log.parent)
 
     def wait(self) -> None:
         """Until it is a member of its cluster."""

@@ -10,10 +10,8 @@ from fedsift import CustomTask
 
 
 def clients() -> dict[str, list[tuple[str, str]]]:
-    return {
-        f"client {client}": [(f"Q: q{row}?\nA:", f" {chr(97 + client) * 3}{row}") for row in range(3)]
-        for client in range(8)
-    }
+    letters = "abcdefgh"
+    return {f"client {n}": [(f"Q: q{row}?\nA:", f" {letters[n] * 3}{row}") for row in range(3)] for n in range(8)}
 
 
 class Threes(CustomTask):

@@ -20,10 +20,7 @@ from fedsift.data.federated_dataset import dataset_digest
 from tests.api import rows_of_tests
 
 COLUMNS = {"client_column": "who", "prompt": "Q: {question}\nA:", "target": "answer"}
-RENDERED = {
-    f"client {client}": [Example(f"Q: q{row}?\nA:", f" {chr(97 + client) * 3}{row}") for row in range(3)]
-    for client in range(8)
-}
+RENDERED = {client_id: [Example(*row) for row in rows] for client_id, rows in rows_of_tests.clients().items()}
 
 
 class Partitions:
@@ -54,8 +51,11 @@ class Federated:
         return self.partitioners[split or "train"].load_partition(partition_id)
 
 
+Rows = list[dict[str, str]]
+
+
 @pytest.fixture(scope="module")
-def rows(table_file: Path) -> list[dict[str, str]]:
+def rows(table_file: Path) -> Rows:
     return [json.loads(line) for line in table_file.read_text(encoding="utf-8").splitlines()]
 
 
@@ -69,7 +69,7 @@ def digest(dataset: FederatedDataset) -> bytes:
 
 
 NATURAL_IDS = {number: f"client {number}" for number in range(8)}
-SOURCES: dict[str, Callable[[list[dict[str, str]]], Any]] = {
+SOURCES: dict[str, Callable[[Rows], Any]] = {
     "frame": pandas.DataFrame,
     "hugging face": datasets.Dataset.from_list,
     "arrow": pa.Table.from_pylist,
@@ -83,9 +83,7 @@ SOURCES: dict[str, Callable[[list[dict[str, str]]], Any]] = {
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_the_rows_are_those_of_the_file(
-    rows: list[dict[str, str]], tiny_config: RunConfig, tmp_path: Path, source: str
-) -> None:
+def test_the_rows_are_those_of_the_file(rows: Rows, tiny_config: RunConfig, tmp_path: Path, source: str) -> None:
     options = dict(COLUMNS) if source in ("frame", "hugging face", "arrow") else {}
     if source in ("partitioner", "federated"):
         options = {name: COLUMNS[name] for name in ("prompt", "target")}
@@ -94,14 +92,14 @@ def test_the_rows_are_those_of_the_file(
     assert digest(given) == digest(load_dataset(tiny_config))
 
 
-def test_partitions_without_names_are_numbered(rows: list[dict[str, str]], tmp_path: Path) -> None:
+def test_partitions_without_names_are_numbered(rows: Rows, tmp_path: Path) -> None:
     partitions = Partitions(datasets.Dataset.from_list(rows).rename_column("answer", "client"))
     given = loaded(partitions, tmp_path, prompt="Q: {question}\nA:", target="client")
     assert list(given.client_ids) == [f"client-{number:04d}" for number in range(8)]
     assert given.train_examples("client-0003") == RENDERED["client 3"]
 
 
-def test_a_table_is_split_as_on_the_command_line(rows: list[dict[str, str]], tmp_path: Path) -> None:
+def test_a_table_is_split_as_on_the_command_line(rows: Rows, tmp_path: Path) -> None:
     options = {"prompt": "{question}", "target": "answer", "partition": "dirichlet", "alpha": 0.3, "clients": 4}
     frame = pandas.DataFrame(rows)
     frame.to_parquet(tmp_path / "rows.parquet")
@@ -109,9 +107,7 @@ def test_a_table_is_split_as_on_the_command_line(rows: list[dict[str, str]], tmp
     assert digest(loaded(frame, tmp_path / "in memory", **options)) == digest(from_file)
 
 
-def test_options_of_a_configuration_count_for_a_table(
-    rows: list[dict[str, str]], tiny_config: RunConfig, tmp_path: Path
-) -> None:
+def test_options_of_a_configuration_count(rows: Rows, tiny_config: RunConfig, tmp_path: Path) -> None:
     with settings_in(tmp_path / "run", tiny_config, {"dataset": pandas.DataFrame(rows), "lr": 0.5}) as (_, config):
         assert config == dataclasses.replace(tiny_config, dataset=str(tmp_path / "run" / "data.parquet"), lr=0.5)
 
@@ -139,9 +135,7 @@ def test_rows_of_a_task_of_ones_own(tmp_path: Path) -> None:
         ("people", {"batchsize": 3}, "unknown option 'batchsize'; did you mean 'batch_size'"),
     ],
 )
-def test_what_cannot_be_is_told_and_nothing_is_left(
-    tmp_path: Path, dataset: Any, options: dict[str, Any], told: str
-) -> None:
+def test_what_cannot_be_is_told(tmp_path: Path, dataset: Any, options: dict[str, Any], told: str) -> None:
     with pytest.raises(BadInput, match=told):
         loaded(dataset, tmp_path, **options)
     assert list(tmp_path.iterdir()) == []
@@ -155,7 +149,7 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     assert [each.name for each in (tmp_path / "run").iterdir()] == ["notes.txt"]
 
 
-def test_flower_datasets_itself(rows: list[dict[str, str]], tiny_config: RunConfig, tmp_path: Path) -> None:
+def test_flower_datasets_itself(rows: Rows, tiny_config: RunConfig, tmp_path: Path) -> None:
     """Where it is installed, which fedsift does not ask for."""
     partitioners = pytest.importorskip("flwr_datasets.partitioner")
     partitioner = partitioners.NaturalIdPartitioner("who")

@@ -17,14 +17,10 @@ from fedsift.learning.tasks.task import encode_rows, mean_score
 from tests.api.rows_of_tests import Multiples, Threes, clients
 from tests.cli import commands
 
-pytestmark = pytest.mark.usefixtures("shared_workers")
-
 
 @pytest.fixture
 def settings(tiny_config: RunConfig) -> dict[str, Any]:
-    """All but the data."""
-    given = {"model": tiny_config.model, "steps": tiny_config.steps, "workers": 2}
-    return {**given, "dataset": clients()}
+    return {"model": tiny_config.model, "steps": tiny_config.steps, "workers": 2, "dataset": clients()}
 
 
 def test_a_run_from_memory_is_the_run_from_a_file(
@@ -54,9 +50,7 @@ def test_scores_as_a_frame(settings: dict[str, Any], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("localise", ["own", "coordinate", "paper"])
-def test_what_a_member_is_served_scores_as_the_run_says(
-    settings: dict[str, Any], tmp_path: Path, localise: str
-) -> None:
+def test_what_a_member_is_served_scores_as_told(settings: dict[str, Any], tmp_path: Path, localise: str) -> None:
     run = fedsift.simulate(out=tmp_path / "run", localise=localise, **settings)
     _, task = load_model(run.config.model_settings)
     for client, kind in (("client 2", "sift_masks"), (None, "merged")):
@@ -110,9 +104,7 @@ def test_the_command_line_goes_on_with_rows_from_memory(settings: dict[str, Any]
     assert Run.open(tmp_path / "run").result.removals[0].verdict is Verdict.BIT_EXACT
 
 
-def test_a_rerun_on_other_data_is_refused_and_others_can_train_instead(
-    settings: dict[str, Any], tmp_path: Path
-) -> None:
+def test_a_rerun_on_other_data_is_refused_and_others_can_train(settings: dict[str, Any], tmp_path: Path) -> None:
     run = fedsift.simulate(out=tmp_path / "run", evaluate=False, **settings)
     changed = {**clients(), "client 6": [("another", " row")]}
     fedsift.simulate(out=tmp_path / "other", evaluate=False, **{**settings, "dataset": changed})

@@ -19,23 +19,31 @@ COMMAND = [sys.executable, "-c", "from fedsift.cli import main; main()"]
 SHELL = {"ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE"}
 
 
-def invoke(*arguments: str) -> tuple[int, str, str]:
+def invoke(*arguments: object) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of a command in this process."""
-    result = CliRunner().invoke(app, arguments)
+    result = CliRunner().invoke(app, [*map(str, arguments)])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result.exit_code, result.stdout, result.stderr
 
 
+def done(*arguments: object) -> str:
+    """Standard output of a command in this process that succeeds."""
+    code, printed, told = invoke(*arguments)
+    assert code == 0, told
+    return printed
+
+
+def failed(*arguments: object, code: int = 2) -> str:
+    """Standard error of a command in this process that fails."""
+    found, _, told = invoke(*arguments)
+    assert found == code, told
+    return told
+
+
 def fedsift(*arguments: object, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
     """A command in a process of its own, in a folder."""
-    command = [*COMMAND, *map(str, arguments)]
-    return subprocess.run(
-        command, cwd=folder, env=_in_shell(), capture_output=True, text=True, timeout=300, check=False
-    )
-
-
-def _in_shell() -> dict[str, str]:
-    return {**os.environ, **SHELL}
+    command, shell = [*COMMAND, *map(str, arguments)], {**os.environ, **SHELL}
+    return subprocess.run(command, cwd=folder, env=shell, capture_output=True, text=True, timeout=300, check=False)
 
 
 def run_until(
@@ -46,7 +54,8 @@ def run_until(
     stderr: int = subprocess.DEVNULL,
 ) -> "subprocess.Popen[str]":
     """A command in a group of processes of its own, running, which has come as far as `reached` within some seconds."""
-    process = subprocess.Popen(command, cwd=folder, env=_in_shell(), stderr=stderr, text=True, start_new_session=True)
+    shell = {**os.environ, **SHELL}
+    process = subprocess.Popen(command, cwd=folder, env=shell, stderr=stderr, text=True, start_new_session=True)
     deadline = time.monotonic() + seconds
     while not reached():
         assert process.poll() is None, process.stderr and process.stderr.read()

@@ -1,13 +1,13 @@
 """A user's mistake: one line that says what, where and what would be right, exit code 2, and nothing written."""
 
 import shutil
+from itertools import chain
 from pathlib import Path
 
 import pytest
-from safetensors.torch import load_file, save_file
-from typer.testing import CliRunner
 
-from fedsift.cli import app
+from tests.cli.commands import invoke
+from tests.learning.damage import WEIGHTS, Damage, content, removed, without
 
 
 @pytest.fixture
@@ -24,16 +24,14 @@ def options(tiny_model: Path, table_file: Path, tmp_path: Path) -> dict[str, str
 
 def told(options: dict[str, str], *arguments: str) -> str:
     """What the command says; checks that it is one line, exit code 2, and no output folder or remains of one."""
-    out = Path(options["--out"])
-    before = sorted(out.parent.rglob("*")) if out.parent.is_dir() else []
-    flat = [part for pair in options.items() for part in pair]
-    result = CliRunner().invoke(app, ["run", *arguments, *flat])
-    assert result.exit_code == 2, result.output
-    assert result.stderr.count("fedsift: ") == 1
-    message = result.stderr[result.stderr.index("fedsift: ") :]
+    folder = Path(options["--out"]).parent
+    before = sorted(folder.rglob("*"))
+    code, printed, told = invoke("run", *arguments, *chain(*options.items()))
+    assert (code, told.count("fedsift: ")) == (2, 1), told
+    message = told[told.index("fedsift: ") :]
     assert message.count("\n") == 1
-    assert "Traceback" not in result.output
-    assert (sorted(out.parent.rglob("*")) if out.parent.is_dir() else []) == before
+    assert "Traceback" not in printed + told
+    assert sorted(folder.rglob("*")) == before
     return message
 
 
@@ -71,10 +69,7 @@ def told(options: dict[str, str], *arguments: str) -> str:
         ({"--batch-size": str(2**63)}, "batch-size: far too large a number"),
         ({"--max-length": "1000000000"}, "has 192 positions"),
         ({"--lora-rank": "1000000000"}, "lora-rank = 1000000000: no layer of the model has a rank above"),
-        (
-            {"--prompt": "{question}\udcff"},
-            r"prompt = '{question}\udcff': no valid Unicode at character 11; give UTF-8",
-        ),
+        ({"--prompt": "{question}\udcff"}, r"prompt = '{question}\udcff': no valid Unicode at character 11; give UTF"),
         ({"--target": "answer\udcff"}, r"target = 'answer\udcff': no valid Unicode"),
         ({"--leave": "client\udcff"}, r"leave = 'client\udcff': no valid Unicode"),
         ({"--lr": "-1"}, "lr = -1.0"),
@@ -95,10 +90,7 @@ def told(options: dict[str, str], *arguments: str) -> str:
         ({"--tune": "*.ln_7.*"}, "tune: unknown parameter '*.ln_7.*'"),
         ({"--tune": "*.ln_1.*", "--lora-rank": "2"}, "tune and lora-rank exclude each other"),
         ({"--micro-batch": "-1"}, "micro-batch = -1"),
-        (
-            {"--commit-share": "-0.1"},
-            "commit-share = -0.1: give a number from 0 to 1 (Share of the steps, the last ones, that run on the ",
-        ),
+        ({"--commit-share": "-0.1"}, "commit-share = -0.1: give a number from 0 to 1 (Share of the steps, the last "),
         ({"--beta1": "1"}, "beta1 = 1.0: give a number from 0 to below 1 (Share that Adam keeps of its first moment"),
         ({"--test-share": "1"}, "test-share = 1"),
         ({"--partition": "idd", "--client-column": ""}, "unknown partition 'idd'; did you mean 'iid'"),
@@ -111,50 +103,35 @@ def told(options: dict[str, str], *arguments: str) -> str:
         ({"--out": "/dev/null/out"}, "out = /dev/null/out"),
     ],
 )
-def test_one_line(shared_workers: None, options: dict[str, str], changed: dict[str, str], message: str) -> None:
+def test_one_line(options: dict[str, str], changed: dict[str, str], message: str) -> None:
     assert message in told({**options, **changed})
 
 
-def test_an_output_folder_that_is_not_empty(options: dict[str, str]) -> None:
+def test_an_output_that_is_there(options: dict[str, str]) -> None:
     out = Path(options["--out"])
-    out.mkdir()
-    (out / "mine").write_text("precious", encoding="utf-8")
+    out.write_text("precious", encoding="utf-8")
+    assert "it is a file" in told(options)
+    out.unlink()
+    (out / "mine").mkdir(parents=True)
     assert "the folder is not empty" in told(options)
 
 
-def test_a_file_for_an_output_folder(options: dict[str, str]) -> None:
-    Path(options["--out"]).write_text("precious", encoding="utf-8")
-    assert "it is a file" in told(options)
-
-
 @pytest.mark.parametrize(
-    ("missing", "message"), [("model.safetensors", "has no weights"), ("config.json", "has no config.json")]
+    ("damage", "engine", "message"),
+    [
+        (removed(WEIGHTS), "ray", "has no weights"),
+        (removed("config.json"), "ray", "has no config.json"),
+        (content(WEIGHTS, b"\xff" * 100), "ray", "cannot be loaded"),
+        # The configuration alone does not tell.
+        (without("transformer.h.0.ln_1.weight"), "ray", "the weights lack transformer.h.0.ln_1.weight"),
+        (without("transformer.h.0.ln_1.weight"), "flower", "the weights lack transformer.h.0.ln_1.weight"),
+    ],
 )
-def test_an_incomplete_model_folder(
-    options: dict[str, str], tiny_model: Path, tmp_path: Path, missing: str, message: str
+def test_a_damaged_model(
+    options: dict[str, str], tiny_model: Path, tmp_path: Path, damage: Damage, engine: str, message: str
 ) -> None:
-    model = shutil.copytree(tiny_model, tmp_path / "model")
-    (model / missing).unlink()
-    assert message in told({**options, "--model": str(model)})
-
-
-def test_damaged_weights(shared_workers: None, options: dict[str, str], tiny_model: Path, tmp_path: Path) -> None:
-    model = shutil.copytree(tiny_model, tmp_path / "model")
-    (model / "model.safetensors").write_bytes(b"\xff" * 100)
-    assert "cannot be loaded" in told({**options, "--model": str(model)})
-
-
-@pytest.mark.parametrize("engine", ["ray", "flower"])
-def test_weights_that_are_not_all_there(
-    shared_workers: None, options: dict[str, str], tiny_model: Path, tmp_path: Path, engine: str
-) -> None:
-    """The configuration alone does not tell."""
-    model = shutil.copytree(tiny_model, tmp_path / "model")
-    weights = load_file(model / "model.safetensors")
-    del weights["transformer.h.0.ln_1.weight"]
-    save_file(weights, model / "model.safetensors")
-    message = told({**options, "--model": str(model), "--engine": engine})
-    assert "the weights lack transformer.h.0.ln_1.weight" in message
+    damage(shutil.copytree(tiny_model, tmp_path / "model"))
+    assert message in told({**options, "--model": str(tmp_path / "model"), "--engine": engine})
 
 
 def test_a_configuration_with_an_unknown_key(options: dict[str, str], tmp_path: Path) -> None:

@@ -11,12 +11,12 @@ from hypothesis import given, strategies as st
 from typer.testing import CliRunner
 
 from fedsift.cli.leavers import read_ids
-from fedsift.cli.options import overriding, takes
+from fedsift.cli.options import overriding, settings_of, takes
 from fedsift.configuration.clients_of_run import choose_leavers
 from fedsift.configuration.run_config import RunConfig, read_toml, write_toml
 from fedsift.core.errors import BadInput
 from fedsift.core.options import Group
-from tests.cli.commands import fedsift, invoke, result_of
+from tests.cli.commands import done, failed, fedsift, result_of
 
 # Pairs and triples of ids that some way of reading takes for each other, or for an option.
 ODD = [
@@ -142,8 +142,6 @@ def test_what_python_writes_line_by_line_comes_back(tmp_path_factory: pytest.Tem
 
 def test_options_replace_what_a_file_says_of_leavers(tmp_path: Path) -> None:
     """Else a run with leavers could not be repeated with others."""
-    from fedsift.cli.options import settings_of
-
     file = tmp_path / "config.toml"
     write_toml(RunConfig(leave=("a,b", " c")), file)
     assert settings_of({"leave": None}, file).leave == ("a,b", " c")
@@ -154,7 +152,7 @@ def test_options_replace_what_a_file_says_of_leavers(tmp_path: Path) -> None:
 
 
 def test_odd_ids_leave_return_and_leave_again(
-    shared_workers: None, own_code: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own_code: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All of them in one run: those that are named go, and those that look like them stay."""
     monkeypatch.chdir(own_code)
@@ -162,28 +160,23 @@ def test_odd_ids_leave_return_and_leave_again(
     Path("odd_ids.py").write_text(rows, encoding="utf-8")
     (tmp_path / "config.toml").write_text("evaluate = false\n", encoding="utf-8")
     named, out = ODD[::2], tmp_path / "out"
-    options = ["--dataset", "odd_ids:clients", "--model", str(tiny_model), "--steps", "1", "--out", str(out)]
+    options = ["--dataset", "odd_ids:clients", "--model", tiny_model, "--steps", 1, "--out", out]
     leave = [f"--leave={each}" for each in [*named, named[0]]]
-    code, printed, told = invoke("run", str(tmp_path / "config.toml"), *options, *leave)
-    assert code == 0, told
+    printed = done("run", tmp_path / "config.toml", *options, *leave)
     assert read_toml(out / "config.toml")["leave"] == [*named, named[0]]
     removals = result_of(out)["removals"]
     assert {removal["client"] for removal in removals} == set(named)
     assert len([line for line in printed.splitlines() if line.startswith("removal")]) == 11  # ten, and how many more
-    code, printed, told = invoke("join", str(out), "--json", "--", *named)
-    assert code == 0, told
-    assert json.loads(printed)["joined"] == sorted(named)
-    code, printed, told = invoke("forget", str(out), "--json", "--", *named)
-    assert code == 0, told
-    assert sorted(each["client"] for each in json.loads(printed)["removals"]) == sorted(named)
-    assert json.loads(printed)["state_digest"] == result_of(out)["state_digest"]
+    assert json.loads(done("join", out, "--json", "--", *named))["joined"] == sorted(named)
+    forgotten = json.loads(done("forget", out, "--json", "--", *named))
+    assert sorted(each["client"] for each in forgotten["removals"]) == sorted(named)
+    assert forgotten["state_digest"] == result_of(out)["state_digest"]
     for stranger in ("", "a,", "x\n", "--json", "e"):
-        code, _, told = invoke("forget", str(out), "--", stranger)
-        assert (code, told.count("\n")) == (3, 1)
-        assert f"unknown member {stranger!r}" in told
+        told = failed("forget", out, "--", stranger, code=3)
+        assert f"unknown member {stranger!r}" in told and told.count("\n") == 1
 
 
 def test_an_id_that_looks_like_an_option_comes_after_two_dashes(tmp_path: Path) -> None:
-    done = fedsift("forget", tmp_path, "-7")
-    assert done.returncode == 2
-    assert done.stderr == "fedsift: No such option '-7'. (an id that begins with - comes after --)\n"
+    ended = fedsift("forget", tmp_path, "-7")
+    assert ended.returncode == 2
+    assert ended.stderr == "fedsift: No such option '-7'. (an id that begins with - comes after --)\n"

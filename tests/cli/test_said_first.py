@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import sqlite3
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from fedsift.configuration.run_config import RunConfig, write_toml
 from fedsift.core.ledger import Ledger
 from fedsift.core.server_state import ServerState
 from fedsift.runs.run_folder import RunFolder
-from tests.cli.commands import invoke, result_of
+from tests.cli.commands import done, invoke, result_of
 from tests.core.uploads import terms, upload
 
 ROOT = Path(__file__).parents[2]
@@ -40,12 +39,11 @@ def scenario(config_file: Path) -> Path:
 
 
 @pytest.fixture
-def merged(shared_workers: None, config_file: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def merged(config_file: Path) -> Path:
     """A run that nobody has left; without removals, no key is needed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", "/dev/null/nohome")
-        code, _, told = invoke("run", str(config_file), "--out", str(config_file.parent / "merged"))
-    assert code == 0, told
+        done("run", config_file, "--out", config_file.parent / "merged")
     return config_file.parent / "merged"
 
 
@@ -67,21 +65,17 @@ def no_key(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 def said(*arguments: object, folder: Path) -> str:
     """What a command says; checks that it is one line and exit code 2, and that no file came or went."""
     before = sorted(folder.rglob("*"))
-    code, printed, told = invoke(*map(str, arguments))
+    code, printed, told = invoke(*arguments)
     assert (code, printed) == (2, ""), told
-    assert told.startswith("fedsift: ")
-    assert told.count("\n") == 1
+    assert told.startswith("fedsift: ") and told.count("\n") == 1
     assert sorted(folder.rglob("*")) == before
     return told
 
 
 def test_no_key_where_somebody_is_to_leave(no_key: str, config_file: Path, scenario: Path) -> None:
-    folder = config_file.parent
-    out = folder / "out"
-    assert no_key in said("run", config_file, "--leave-count", 1, "--out", out, folder=folder)
-    flower = ("--engine", "flower", "--leave-count", 1)
-    assert no_key in said("run", config_file, *flower, "--out", out, folder=folder)
-    assert no_key in said("optout", scenario, "--newcomers", 0, "--out", out, folder=folder)
+    leave = ["run", config_file, "--leave-count", 1]
+    for command in (leave, [*leave, "--engine", "flower"], ["optout", scenario, "--newcomers", 0]):
+        assert no_key in said(*command, "--out", config_file.parent / "out", folder=config_file.parent)
 
 
 def test_no_key_for_what_is_merged(merged: Path, no_key: str) -> None:
@@ -93,8 +87,7 @@ def test_no_key_for_what_is_merged(merged: Path, no_key: str) -> None:
 
 
 def test_another_key_than_the_run_began_with(merged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    code, _, told = invoke("forget", str(merged), "client 1")
-    assert code == 0, told
+    done("forget", merged, "client 1")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "elsewhere"))
     assert "bring the key back that the run began with" in said("forget", merged, "client 2", folder=merged)
     (merged / "certificates" / "0001.json").unlink()
@@ -110,7 +103,9 @@ print(json.dumps([invoke(*arguments) for arguments in json.load(sys.stdin)]))
 """
 
 
-def test_a_temporary_folder_that_ray_cannot_use(merged: Path, config_file: Path, scenario: Path) -> None:
+def test_a_temporary_folder_that_ray_cannot_use(
+    merged: Path, config_file: Path, scenario: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In a process of its own: these commands start a Ray of their own, or would."""
     folder = config_file.parent
     taken = folder / ("x" * 90)
@@ -129,19 +124,12 @@ def test_a_temporary_folder_that_ray_cannot_use(merged: Path, config_file: Path,
         ["bench", str(config_file), "--runs", "--out", out],
     ]
     before = sorted(folder.rglob("*"))
-    environment = {**os.environ, "TMPDIR": str(taken)}
-    environment.pop("RAY_TMPDIR", None)
-    done = subprocess.run(
-        [sys.executable, "-c", MANY],
-        input=json.dumps(commands),
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=environment,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    for command, (code, _, told) in zip(commands, json.loads(done.stdout.splitlines()[-1]), strict=True):
+    monkeypatch.setenv("TMPDIR", str(taken))
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+    program, given = [sys.executable, "-c", MANY], json.dumps(commands)
+    ended = subprocess.run(program, input=given, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert ended.returncode == 0, ended.stderr
+    for command, (code, _, told) in zip(commands, json.loads(ended.stdout.splitlines()[-1]), strict=True):
         assert (code, told.count("fedsift: "), told.count("\n")) == (2, 1, 1), (command, told)
         assert "bytes too long for Ray's sockets; set RAY_TMPDIR" in told
     assert sorted(folder.rglob("*")) == before
@@ -177,17 +165,13 @@ def test_an_output_that_cannot_be_written(out: str, told: str, config_file: Path
         ("x" * 250, "cannot be written (File name too long)"),
     ],
 )
-def test_a_file_for_figures_that_cannot_be_written(
-    out: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_figures_that_cannot_be_written(out: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert told in said("bench", "--codec", "--out", out, folder=tmp_path)
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), sqlite3.OperationalError("disk is full")])
-def test_what_stops_a_command_from_outside(
-    error: Exception, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_stops_a_command(error: Exception, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One line, and how to go on where something is there to go on with."""
     for advice in ("nothing was written", f"go on with: fedsift run --resume '{tmp_path}/a b'"):
         out = tmp_path / "a b"

@@ -53,21 +53,14 @@ def test_an_id_in_quotes_is_read_as_it_is(client_id: str) -> None:
     assert NodeConfig.read(parse_config_args([f"client-id='{client_id}' client-folder='x'"])).client_id == client_id
 
 
-@given(
-    clients=st.dictionaries(st.text(min_size=1), st.integers(0, 10**6), min_size=1, max_size=4),
-    newcomers=st.booleans(),
-)
+@given(clients=st.dictionaries(st.text(min_size=1), st.integers(0, 10**6), max_size=4), newcomers=st.booleans())
 def test_what_a_simulation_sets_can_be_read(clients: dict[str, int], newcomers: bool) -> None:
     """Ids that are no valid Unicode come from no data."""
     clients = {each: place for each, place in clients.items() if each.isprintable()}
     nodes = node_configs(clients, clients if newcomers else (), mask_folder=Path("/m"))
     for node, (client_id, place) in zip(nodes, clients.items(), strict=True):
         assert NodeConfig.read(node) == NodeConfig(
-            client_id=client_id,
-            partition_id=place,
-            num_partitions=len(clients),
-            mask_folder="/m",
-            newcomer=newcomers,
+            client_id=client_id, partition_id=place, num_partitions=len(clients), mask_folder="/m", newcomer=newcomers
         )
 
 
@@ -76,16 +69,13 @@ def test_an_id_that_is_no_unicode() -> None:
         NodeConfig.read({"client-id": "a\udcff"})
 
 
-def test_a_place_beyond_the_data(tiny_config: RunConfig) -> None:
+def test_a_client_that_the_data_do_not_have(tiny_config: RunConfig) -> None:
     context = Context(1, 1, {"partition-id": 8}, RecordDict(), tiny_config.to_user_config())
     with pytest.raises(BadInput, match="partition-id = 8: the data set has 8 clients"):
         Client(context)
     context.node_config = {"partition-id": 7}
     assert Client(context).id == "client 7"
-
-
-def test_a_client_that_the_data_do_not_have(tiny_config: RunConfig) -> None:
-    context = Context(1, 1, {"client-id": "client 9"}, RecordDict(), tiny_config.to_user_config())
+    context.node_config = {"client-id": "client 9"}
     with pytest.raises(BadInput, match="node-config: unknown client 'client 9'; did you mean 'client"):
         _ = Client(context).train_examples
 

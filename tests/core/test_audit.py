@@ -3,13 +3,16 @@
 import random
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fedsift.core.audit import audit
 from fedsift.core.ledger import Ledger
 from fedsift.core.member import Training
+from fedsift.core.receipt import receipt_digest
 from fedsift.core.server_state import ServerState
 from tests.core.uploads import terms, upload
 
@@ -26,8 +29,8 @@ def ledger(tmp_path: Path) -> Path:
     uploads = {f"client {i}": upload([levels.randint(0, 3) for _ in range(SIZE)]) for i in range(9)}
     for client in list(uploads)[:7]:
         state.merge(client, uploads[client], TRAINING)
-    state.remove("client 0", uploads["client 0"], TRAINING)
-    state.remove("client 1", uploads["client 1"], TRAINING)
+    for client in ("client 0", "client 1"):
+        state.remove(client, uploads[client], TRAINING)
     for client in list(uploads)[7:]:
         state.merge(client, uploads[client])
     state.ledger.close()
@@ -42,28 +45,28 @@ def problems(path: Path) -> list[str]:
 
 
 def change(path: Path, statement: str, *values: object) -> None:
-    connection = sqlite3.connect(path)
-    assert connection.execute(statement, values).rowcount == 1
-    connection.commit()
-    connection.close()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        assert connection.execute(statement, values).rowcount == 1
 
 
-def test_a_sound_ledger_passes(ledger: Path) -> None:
-    assert problems(ledger) == []
+def read(path: Path, query: str, *values: object) -> tuple[Any, ...]:
+    """The first row."""
+    with closing(sqlite3.connect(path)) as connection:
+        row: tuple[Any, ...] = connection.execute(query, values).fetchone()
+    return row
 
 
 @pytest.mark.parametrize("name", ["level sum", "mask count"])
 @pytest.mark.parametrize("stride", [37, pytest.param(1, marks=pytest.mark.exhaustive)])
 def test_every_bit_of_the_sums(ledger: Path, stride: int, name: str, tmp_path: Path) -> None:
-    connection = sqlite3.connect(ledger)
-    data = connection.execute("SELECT data FROM chunks WHERE sum = ?", (name,)).fetchone()[0]
-    connection.close()
+    (data,) = read(ledger, "SELECT data FROM chunks WHERE sum = ?", name)
+    assert problems(ledger) == []
     for bit in range(0, 8 * len(data), stride):
         changed = bytearray(data)
         changed[bit // 8] ^= 1 << bit % 8
-        copy = shutil.copy(ledger, tmp_path / "copy.sqlite")
-        change(Path(copy), "UPDATE chunks SET data = ? WHERE sum = ?", bytes(changed), name)
-        assert any(problem.startswith(f"checksums: the {name}") for problem in problems(Path(copy)))
+        copy = Path(shutil.copy(ledger, tmp_path / "copy.sqlite"))
+        change(copy, "UPDATE chunks SET data = ? WHERE sum = ?", bytes(changed), name)
+        assert any(problem.startswith(f"checksums: the {name}") for problem in problems(copy))
 
 
 @pytest.mark.parametrize(
@@ -98,11 +101,7 @@ def test_other_damage(ledger: Path, statement: str, told: str) -> None:
 
 def test_a_receipt_cannot_be_changed_with_its_own_hash(ledger: Path) -> None:
     """Rehashing the changed receipt breaks the link of the next, or the recorded head."""
-    from fedsift.core.receipt import receipt_digest
-
-    connection = sqlite3.connect(ledger)
-    body, previous = connection.execute("SELECT body, previous FROM receipts WHERE number = 2").fetchone()
-    connection.close()
+    body, previous = read(ledger, "SELECT body, previous FROM receipts WHERE number = 2")
     forged = body.replace("client 1", "client 5")
     digest = receipt_digest(previous, forged)
     change(ledger, "UPDATE receipts SET body = ?, digest = ? WHERE number = 2", forged, digest)

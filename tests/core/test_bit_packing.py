@@ -4,17 +4,13 @@ from hypothesis import given, strategies as st
 from fedsift.core.bit_packing import pack, pack_mask, packed_size, padding_is_zero, unpack, unpack_mask
 
 
-def test_two_bits_by_hand() -> None:
-    """1, 2, 3, 1 lowest bit first: 01 + 10 << 2 + 11 << 4 + 01 << 6 = 1 + 8 + 48 + 64; then 2 alone in a byte."""
+def test_by_hand() -> None:
+    """1, 2, 3, 1 lowest bit first: 01 + 10 << 2 + 11 << 4 + 01 << 6 = 1 + 8 + 48 + 64; then 2 alone in a byte.
+
+    5, 3, 6 in three bits each: 101 + 011 << 3 + 110 << 6 = 5 + 24 + 384 = 413 = 0x019D.
+    """
     assert pack(np.array([1, 2, 3, 1, 2], np.uint32), 2) == bytes([121, 2])
-
-
-def test_three_bits_by_hand() -> None:
-    """5, 3, 6: 101 + 011 << 3 + 110 << 6 = 5 + 24 + 384 = 413 = 0x019D."""
     assert pack(np.array([5, 3, 6], np.uint32), 3) == bytes([0x9D, 0x01])
-
-
-def test_mask_by_hand() -> None:
     assert pack_mask(np.array([1, 0, 0, 0, 0, 0, 0, 1, 0, 1], np.bool_)) == bytes([0x81, 0x02])
 
 

@@ -2,11 +2,11 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 
 from fedsift.core.contribution import SLICE, Contribution, mask_slices, quantise
 from fedsift.core.errors import Refused
-from tests.core.uploads import contribution, highest_levels, level_lists, terms, upload
+from tests.core.uploads import contribution, highest_levels, terms, upload
 
 HEADER = 80
 
@@ -42,18 +42,6 @@ def test_two_levels_by_hand() -> None:
     assert Contribution.from_bytes(expected, terms(10, highest=2)).levels().tolist() == levels
 
 
-def test_one_level_is_in_the_mask() -> None:
-    assert len(upload([1, 0, 1, 1], highest=1)) == HEADER + 1
-
-
-@given(data=st.data(), highest=highest_levels, size=st.integers(1, 40))
-def test_round_trip(data: st.DataObject, highest: int, size: int) -> None:
-    levels = data.draw(level_lists(size, highest))
-    read = Contribution.from_bytes(upload(levels, highest), terms(size, highest))
-    assert read == contribution(levels, highest)
-    assert read.levels().tolist() == levels
-
-
 def bytes_by_hand(levels: list[int], highest: int) -> bytes:
     """Mask and levels as docs/upload.md has them: each one large binary number, written out little-endian."""
     kept = [level for level in levels if level]
@@ -68,13 +56,16 @@ sizes = st.one_of(st.integers(1, 70), st.sampled_from([SLICE - 1, SLICE, SLICE +
 
 
 @given(highest=highest_levels, size=sizes, seed=st.integers(0, 9))
+@example(highest=1, size=4, seed=0)  # One level is in the mask.
 def test_mask_and_levels_by_hand(highest: int, size: int, seed: int) -> None:
     chance = np.random.default_rng(seed)
     levels = (chance.integers(1, highest, size, endpoint=True) * (chance.random(size) < 0.4)).tolist()
     made = contribution(levels, highest)
     assert made.to_bytes()[HEADER:] == bytes_by_hand(levels, highest)
     assert len(list(made.slices())) == -(-size // SLICE)
-    assert Contribution.from_bytes(made.to_bytes(), terms(size, highest)).levels().tolist() == levels
+    read = Contribution.from_bytes(made.to_bytes(), terms(size, highest))
+    assert read == made
+    assert read.levels().tolist() == levels
 
 
 @given(highest=highest_levels, size=sizes, seed=st.integers(0, 9))
@@ -141,6 +132,8 @@ def changed(at: int, value: int) -> bytes:
         (changed(82, 0b00010010), "level is not from 1 to 3"),
         (upload([2, 0, 0, 0, 0, 0, 0, 3, 0, 1]) + b"\0", "does not fit"),
         (upload([2, 0, 0, 0, 0, 0, 0, 3, 0, 1])[:-1], "does not fit"),
+        # Two grids of as many bits are told apart.
+        (upload([2, 0, 0, 0, 0, 0, 0, 2, 0, 1], highest=2), r"grid \[2, 0\.5, 0\.25\]; this federation has \[3, "),
     ],
 )
 def test_malformed_uploads_are_refused(data: bytes, message: str) -> None:
@@ -160,25 +153,23 @@ def test_malformed_uploads_are_refused(data: bytes, message: str) -> None:
     ],
 )
 def test_levels_that_the_grid_does_not_have_are_refused(highest: int, written: int, message: str) -> None:
-    data = upload([1, 1, 1], highest)
     with pytest.raises(Refused, match=message):
-        Contribution.from_bytes(
-            data[: HEADER + 1] + written.to_bytes(len(data) - HEADER - 1, "little"), terms(3, highest)
-        )
+        Contribution.from_bytes(three_kept(highest, written), terms(3, highest))
 
 
-@pytest.mark.parametrize(("highest", "written"), [(2, 0b101), (4, 0b110001), (5, 0b101011001)])
-def test_any_other_is_read(highest: int, written: int) -> None:
+def three_kept(highest: int, written: int) -> bytes:
+    """An upload of three entries, whose levels are written as given."""
     data = upload([1, 1, 1], highest)
-    made = data[: HEADER + 1] + written.to_bytes(len(data) - HEADER - 1, "little")
-    read = Contribution.from_bytes(made, terms(3, highest)).levels().tolist()
-    assert read == {2: [1, 2, 1], 4: [1, 4, 3], 5: [1, 3, 5]}[highest]
-    assert upload(read, highest) == made
+    return data[: HEADER + 1] + written.to_bytes(len(data) - HEADER - 1, "little")
 
 
-def test_two_grids_of_as_many_bits_are_told_apart() -> None:
-    with pytest.raises(Refused, match=r"grid \[2, 0\.5, 0\.25\]; this federation has \[3, "):
-        Contribution.from_bytes(upload([1, 0, 2], highest=2), terms(3))
+@pytest.mark.parametrize(
+    ("highest", "written", "levels"), [(2, 0b101, [1, 2, 1]), (4, 0b110001, [1, 4, 3]), (5, 0b101011001, [1, 3, 5])]
+)
+def test_any_other_is_read(highest: int, written: int, levels: list[int]) -> None:
+    made = three_kept(highest, written)
+    assert Contribution.from_bytes(made, terms(3, highest)).levels().tolist() == levels
+    assert upload(levels, highest) == made
 
 
 @given(st.binary(max_size=200))

@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from fractions import Fraction
 
 import numpy as np
@@ -13,6 +14,13 @@ UNIT = 2.0**-SCALE
 
 def vector(*entries: float) -> np.ndarray:
     return np.array(entries, np.float32)
+
+
+def summed(rows: Iterable[np.ndarray], size: int) -> FixedPointSum:
+    total = FixedPointSum(size)
+    for row in rows:
+        total.add(row)
+    return total
 
 
 def test_by_hand() -> None:
@@ -46,43 +54,32 @@ def test_entries_from_two_to_the_minus_17_are_exact(significand: int, last_bit: 
 def test_no_order_changes_a_bit_and_subtraction_is_the_inverse(data: st.DataObject, stack: Stack) -> None:
     members, size = stack.shape
     leaving = data.draw(st.sets(st.integers(0, members - 1)))
-    total, rest = FixedPointSum(size), FixedPointSum(size)
-    for member in data.draw(st.permutations(range(members))):
-        total.add(stack[member])
+    total = summed(stack[data.draw(st.permutations(range(members)))], size)
     for member in data.draw(st.permutations(sorted(leaving))):
         total.subtract(stack[member])
-    for member in set(range(members)) - leaving:
-        rest.add(stack[member])
+    rest = summed(stack[sorted(set(range(members)) - leaving)], size)
     assert total.units.tobytes() == rest.units.tobytes()
     assert total.total().tobytes() == rest.total().tobytes()
 
 
 @given(stack=stacks(ANY_FLOAT))
 def test_the_sum_is_that_of_fractions_rounded_to_units(stack: Stack) -> None:
-    total = FixedPointSum(stack.shape[1])
-    for row in stack:
-        total.add(row)
     expected = [sum(round(Fraction(float(entry)) * 2**SCALE) for entry in column) for column in stack.T]
-    assert total.units.tolist() == expected
+    assert summed(stack, stack.shape[1]).units.tolist() == expected
 
 
 def test_several_slices() -> None:
     stack = long_stack()
-    total = FixedPointSum(stack.shape[1])
-    for row in stack:
-        total.add(row)
-    assert (total.mean(3) == (stack.sum(0, dtype=np.float64) / 3).astype(np.float32)).all()
+    assert (summed(stack, stack.shape[1]).mean(3) == (stack.sum(0, dtype=np.float64) / 3).astype(np.float32)).all()
 
 
 def test_the_range_is_two_to_the_23() -> None:
     """Two vectors of 2^22 would reach 2^63 units, one more than fits; a unit of float32 less each, and they fit."""
-    total = FixedPointSum(2)
-    total.add(vector(2.0**22, 0))
+    total = summed([vector(2.0**22, 0)], 2)
     before = total.units.tobytes()
-    with pytest.raises(Refused, match=r"could exceed 2\^23"):
-        total.add(vector(2.0**22, 1))
-    with pytest.raises(Refused, match=r"could exceed 2\^23"):
-        total.add(vector(0, 1e30))
+    for more in (vector(2.0**22, 1), vector(0, 1e30)):
+        with pytest.raises(Refused, match=r"could exceed 2\^23"):
+            total.add(more)
     assert total.units.tobytes() == before
     below = np.nextafter(np.float32(2.0**22), np.float32(0))
     total.add(vector(below, -below))
@@ -97,21 +94,16 @@ def test_what_leaves_makes_room() -> None:
     assert total.units.tolist() == [0]
 
 
-@pytest.mark.parametrize("operation", ["add", "subtract"])
-def test_a_refusal_changes_nothing(operation: str) -> None:
-    total = FixedPointSum(2)
-    total.add(vector(5, 5))
-    with pytest.raises(Refused, match="not finite"):
-        getattr(total, operation)(vector(1, np.nan))
-    assert total.total().tolist() == [5, 5]
-
-
-def test_subtracting_more_than_was_added_is_refused() -> None:
-    total = FixedPointSum(2)
-    total.add(vector(1, 1))
-    with pytest.raises(Refused, match="does not contain"):
-        total.subtract(vector(0, 2))
-    assert total.total().tolist() == [1, 1]
+def test_a_refusal_changes_nothing() -> None:
+    total = summed([vector(5, 5)], 2)
+    for operation, entries, reason in (
+        (total.add, (1, np.nan), "not finite"),
+        (total.subtract, (1, np.nan), "not finite"),
+        (total.subtract, (0, 6), "does not contain"),
+    ):
+        with pytest.raises(Refused, match=reason):
+            operation(vector(*entries))
+        assert total.total().tolist() == [5, 5]
 
 
 def test_the_mean_of_nothing_is_zero() -> None:

@@ -28,10 +28,7 @@ SERVER_SIZE = 106_000_000
 SERVER_CONSTANT = 40_000_000  # bytes: temporaries over slices of 2^20 entries, and SQLite's own
 SERVER_TERMS = UploadTerms(b"L" * 32, SERVER_SIZE, 1, QuantisationGrid(3, 1.0, 0.7))
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CLEAR_REFS.exists(), reason="peaks are read from Linux's /proc"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CLEAR_REFS.exists(), reason="peaks are read from Linux's /proc")]
 
 
 @pytest.mark.parametrize(("dtype", "limit"), [("float32", 26.0), ("bfloat16", 24.0)])

@@ -43,15 +43,13 @@ def test_any_grouping_gives_the_state_of_one_by_one(data: st.DataObject, size: i
     for group in groups.values():
         state.merge_sums(partial_sums(group, checksum))
     assert state.digest() == one_by_one.digest()
-    assert {name: member.digest for name, member in state.members.items()} == {
-        name: member.digest for name, member in one_by_one.members.items()
-    }
+    alike, members = one_by_one.members, state.members
+    assert {each: members[each].digest for each in members} == {each: alike[each].digest for each in alike}
     assert ServerState(state.ledger).digest() == state.digest()
     assert ServerState(state.ledger).members == state.members
     sums = state.checksums()
     for name, field in (("level sum", "level_checksum"), ("mask count", "mask_checksum")):
-        members = (int.from_bytes(getattr(member, field), "little") for member in state.members.values())
-        assert sums[name] == sum(members) % 2**64
+        assert sums[name] == sum(int.from_bytes(getattr(each, field), "little") for each in members.values()) % 2**64
 
 
 def test_a_member_merged_by_sums_leaves_like_any_other() -> None:

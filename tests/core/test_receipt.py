@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+from typing import Any
 
 import pytest
 
@@ -37,10 +38,8 @@ def test_the_text_that_is_hashed() -> None:
 
 
 def test_what_does_not_apply_is_left_out() -> None:
-    rebuilt = dataclasses.replace(
-        BODY, number=5, verdict=Verdict.REBUILT, members_retrained=0, profile="fast", root_seed=0, software="s"
-    )
-    added = {"members_retrained": 0, "profile": "fast", "root_seed": 0, "software": "s"}
+    added: dict[str, Any] = {"members_retrained": 0, "profile": "fast", "root_seed": 0, "software": "s"}
+    rebuilt = dataclasses.replace(BODY, number=5, verdict=Verdict.REBUILT, **added)
     assert rebuilt.values().keys() - dataclasses.replace(BODY, number=5).values().keys() == added.keys()
     assert rebuilt.values().items() >= added.items()
     assert ReceiptBody.read(rebuilt.text) == rebuilt

@@ -5,12 +5,9 @@ from hypothesis import given, strategies as st
 from fedsift.core.seeds import derive_seed, random_order
 
 
-def test_the_bytes_by_hand() -> None:
+def test_the_bytes_by_hand_of_which_no_two_names_have_the_same() -> None:
     encoded = b"\x02" + b"\0" * 7 + b"42" + b"\x01" + b"\0" * 7 + b"p" + b"\x01" + b"\0" * 7 + b"c"
     assert derive_seed(42, "p", "c") == int.from_bytes(hashlib.sha256(encoded).digest()[:8], "little")
-
-
-def test_no_two_names_share_a_seed() -> None:
     seeds = {derive_seed(0, "a", "bc"), derive_seed(0, "ab", "c"), derive_seed(0, "abc"), derive_seed(1, "a", "bc")}
     assert len(seeds) == 4
 

@@ -28,9 +28,7 @@ def test_the_largest_magnitude_may_be_negative() -> None:
         (np.zeros(2, np.float32), r"shape \(2,\); this merge takes float32 \(3,\)"),
         (np.zeros((1, 3), np.float32), r"shape \(1, 3\)"),
         (np.zeros(3, np.float64), "float64"),
-        (np.array([0, np.nan, 9], np.float32), "not finite"),
-        (np.array([0, np.inf, 9], np.float32), "not finite"),
-        (np.array([0, -np.inf, 9], np.float32), "not finite"),
+        *((np.array([0, entry, 9], np.float32), "not finite") for entry in (np.nan, np.inf, -np.inf)),
     ],
 )
 def test_what_cannot_be_merged(task_vector: np.ndarray, reason: str) -> None:

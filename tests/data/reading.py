@@ -24,10 +24,8 @@ def rows_in(source: Any) -> Rows:
     table = open_table(str(source), COLUMNS) if isinstance(source, Path) else text_table(source, COLUMNS)
     check_texts(table, COLUMNS, "the table")
     data = TableDataset(table, split_by_column(table, "user"), TEMPLATE)
-    return {
-        client_id: [(prompt, target.removeprefix(" ")) for prompt, target in data.train_examples(client_id)]
-        for client_id in data.client_ids
-    }
+    rows = {client_id: data.train_examples(client_id) for client_id in data.client_ids}
+    return {each: [(prompt, target.removeprefix(" ")) for prompt, target in rows[each]] for each in rows}
 
 
 def given_as(source: str, table: pa.Table, folder: Path) -> Any:

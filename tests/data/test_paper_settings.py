@@ -1,5 +1,4 @@
 import bz2
-import csv
 import gzip
 import json
 import lzma
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import pandas
 import pyarrow
 import pyarrow.parquet
 import pytest
@@ -26,33 +26,32 @@ def lines(rows: Iterable[Mapping[str, Any]]) -> str:
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
+def written(rows: list[dict[str, Any]], file: Path) -> str:
+    """A csv, jsonl or parquet file of them, by its name."""
+    if file.suffix == ".csv":
+        pandas.DataFrame(rows).to_csv(file, index=False)
+    elif file.suffix == ".jsonl":
+        file.write_text(lines(rows))
+    else:
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), file, row_group_size=5)
+    return str(file)
+
+
 def prompts(dataset: TableDataset, client_id: str) -> list[str]:
     return [example.prompt for example in dataset.train_examples(client_id)]
 
 
 def test_the_numbers_are_those_of_appendix_b() -> None:
-    numbers = {
-        name: (each.lr, each.steps, each.batch_size, each.clients, len(each.choices))
-        for name, each in PAPER_SETTINGS.items()
+    expected = {
+        "tofu": ("openai-community/gpt2-xl", 1e-4, 20, 20, 200, 0, 192),
+        "sent140": ("meta-llama/Llama-3.2-1B-Instruct", 1e-7, 20, 128, 500, 2, 512),
+        "reddit": ("google/flan-t5-large", 1e-5, 20, 128, 500, 20, 512),
+        "stackoverflow": ("google/flan-t5-large", 1e-5, 20, 128, 500, 10, 512),
     }
-    assert numbers == {
-        "tofu": (1e-4, 20, 20, 200, 0),
-        "sent140": (1e-7, 20, 128, 500, 2),
-        "reddit": (1e-5, 20, 128, 500, 20),
-        "stackoverflow": (1e-5, 20, 128, 500, 10),
-    }
-    assert [each.model for each in PAPER_SETTINGS.values()] == [
-        "openai-community/gpt2-xl",
-        "meta-llama/Llama-3.2-1B-Instruct",
-        "google/flan-t5-large",
-        "google/flan-t5-large",
-    ]
-    assert [each.max_length for each in PAPER_SETTINGS.values()] == [192, 512, 512, 512]
-
-
-def test_unknown_setting() -> None:
-    with pytest.raises(BadInput, match="unknown paper setting 'redit'; did you mean 'reddit'"):
-        load_paper_setting("redit")
+    assert list(PAPER_SETTINGS) == list(expected)
+    for name, each in PAPER_SETTINGS.items():
+        numbers = (each.lr, each.steps, each.batch_size, each.clients, len(each.choices), each.max_length)
+        assert (each.model, *numbers) == expected[name]
 
 
 def tofu_file(folder: Path, rows: int) -> str:
@@ -68,12 +67,9 @@ def test_tofu_has_an_author_every_20_rows(tmp_path: Path) -> None:
     assert load_paper_setting("tofu", tofu_file(tmp_path, 60), clients=2).client_ids == ["author-000", "author-001"]
 
 
-def test_tofu_with_half_an_author(tmp_path: Path) -> None:
+def test_tofu_with_half_an_author_or_an_empty_answer(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"full\.jsonl has 30 rows; expected 20 for each author"):
         load_paper_setting("tofu", tofu_file(tmp_path, 30))
-
-
-def test_tofu_with_an_empty_answer(tmp_path: Path) -> None:
     file = tmp_path / "full.jsonl"
     file.write_text(lines([{"question": "q", "answer": "a"}] * 19 + [{"question": "q", "answer": ""}]))
     with pytest.raises(BadInput, match="row 20 has nothing in column 'answer'"):
@@ -123,31 +119,19 @@ def test_sent140_as_its_site_has_it(tmp_path: Path) -> None:
     assert "Comment: {braces} stay\n" in prompts(sent140, "123")[0]
     assert 'Comment: he said "no", sadly\n' in prompts(sent140, "123")[2]
     assert [target for _, target in sent140.train_examples("null")] == ["Positive", "Negative"]
-
-
-def test_sent140_as_its_site_has_it_packed_or_in_another_encoding(tmp_path: Path) -> None:
-    file = Path(sent140_file(tmp_path))
-    expected = load_paper_setting("sent140", str(file)).train_examples("zoé")
+    # ... packed, and in another encoding.
+    file = tmp_path / "training.csv"
     (tmp_path / "utf8.csv").write_text(file.read_text(encoding="latin-1"), encoding="utf-8")
     (tmp_path / "packed.CSV.GZ").write_bytes(gzip.compress(file.read_bytes()))
     for name in ("utf8.csv", "packed.CSV.GZ"):
-        assert load_paper_setting("sent140", str(tmp_path / name)).train_examples("zoé") == expected
+        again = load_paper_setting("sent140", str(tmp_path / name))
+        assert again.train_examples("zoé") == sent140.train_examples("zoé")
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 def test_sent140_as_the_hub_has_it(tmp_path: Path, kind: str) -> None:
-    file = tmp_path / f"tweets.{kind}"
     rows = [{"text": text, "date": "", "user": f"@{user}", "sentiment": int(label)} for label, user, text in TWEETS]
-    if kind == "csv":
-        with file.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, rows[0])
-            writer.writeheader()
-            writer.writerows(rows)
-    elif kind == "jsonl":
-        file.write_text(lines(rows))
-    else:
-        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), file)
-    sent140 = load_paper_setting("sent140", str(file), clients=2)
+    sent140 = load_paper_setting("sent140", written(rows, tmp_path / f"tweets.{kind}"), clients=2)
     assert sent140.client_ids[0] == "@123"
     assert sent140.train_examples("@123")[1].target == "Positive"
 
@@ -156,6 +140,7 @@ def comment(author: str | None, subreddit: str, body: str | None, **more: Any) -
     return {"author": author, "edited": False, "subreddit": subreddit, "body": body, **more}
 
 
+AL = comment("al", "nfl", "x")
 COMMENTS = [
     comment("bea", "nfl", "touchdown"),
     comment("carl", "anime", "one", edited=1512086400.0, distinguished={"by": "mod"}),
@@ -163,20 +148,12 @@ COMMENTS = [
     comment("carl", "nba", "two"),
     comment("bea", "AskReddit", "not one of the 20"),
     comment("carl", "nba", "three"),
-    comment("bea", "nba", "[deleted]"),
-    comment("bea", "nba", "[removed]"),
-    comment("bea", "nba", ""),
-    comment("bea", "nba", None),
+    *(comment("bea", "nba", body) for body in ("[deleted]", "[removed]", "", None)),
     comment("bea", "NBA", "subreddits are told apart by case"),
     comment("al", "nfl", "kick"),
     comment("bea", "nba", "slam\n\U0001f3c0", score="many"),
     comment("bea", "nba", "half a pair: \ud83d"),
-    comment("Haiku-BOT", "nba", "x"),
-    comment("Haiku-BOT", "nfl", "x"),
-    comment("tippR2", "nba", "x"),
-    comment("tippR2", "nfl", "x"),
-    comment("[deleted]", "nba", "x"),
-    comment("[deleted]", "nfl", "x"),
+    *(comment(author, topic, "x") for author in ("Haiku-BOT", "tippR2", "[deleted]") for topic in ("nba", "nfl")),
     comment(None, "nfl", "x"),
     *(comment("fan", "soccer", "goal") for _ in range(4)),  # one label: no client
 ]
@@ -197,10 +174,9 @@ def test_reddit(tmp_path: Path, name: str, pack: Callable[[bytes], bytes]) -> No
         "- NintendoSwitch\n- Overwatch\n- relationships\n- pathofexile\n- anime\n"
     )
     question = f"\nQuestion:Choose the most relevant topic.\nOPTIONS:\n{options}Answer:"
-    assert reddit.train_examples("bea") == [
-        Example(f"Context:touchdown{question}", " nfl"),
-        Example(f"Context:slam\n\U0001f3c0{question}", " nba"),
-    ]
+    first, second = reddit.train_examples("bea")
+    assert first == Example(f"Context:touchdown{question}", " nfl")
+    assert second == Example(f"Context:slam\n\U0001f3c0{question}", " nba")
 
 
 def test_a_changed_dump_is_read_anew(tmp_path: Path) -> None:
@@ -215,15 +191,12 @@ def test_a_changed_dump_is_read_anew(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (
-            lines([comment("al", "nfl", "x"), {"author": "al", "subreddit": "nfl", "bdy": "x"}]),
-            "'body'; did you mean 'bdy'. in .*line 2",
-        ),
-        (lines([comment("al", "nfl", "x")]) + "{broken\n", "line 2 is no JSON object"),
+        (lines([AL, {"author": "al", "subreddit": "nfl", "bdy": "x"}]), "'body'; did you mean 'bdy'. in .*line 2"),
+        (lines([AL]) + "{broken\n", "line 2 is no JSON object"),
         ("[1]\n", "row 1 is no JSON object"),
         (lines([comment("al", "AskReddit", "x")]), "no comment in .* is kept"),
         ("", "no comment in .* is kept"),
-        (lines([comment("al", "nfl", "x")]), "no user in .* has rows of two labels"),
+        (lines([AL]), "no user in .* has rows of two labels"),
     ],
 )
 def test_bad_dumps(tmp_path: Path, content: str, message: str) -> None:
@@ -250,27 +223,15 @@ POSTS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])
 def test_stackoverflow(tmp_path: Path, kind: str) -> None:
-    file = tmp_path / f"posts.{kind}"
-    if kind == "jsonl":
-        file.write_text(lines(POSTS))
-    else:
-        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(POSTS), file, row_group_size=5)
-    posts = load_paper_setting("stackoverflow", str(file))
+    posts = load_paper_setting("stackoverflow", written(POSTS, tmp_path / f"posts.{kind}"))
     assert posts.client_ids == ["10", "9"]  # a tie, broken by the id as text
     options = "- javascript\n- python\n- java\n- c#\n- php\n- android\n- html\n- jquery\n- c++\n- css\n"
     question = f"\nQuestion:Choose the most relevant topic.\nOPTIONS:\n{options}Answer:"
-    assert posts.train_examples("9") == [
-        Example(f"Context:a frame{question}", " python"),
-        Example(f"Context:a box{question}", " css"),
-    ]
+    frame, box = posts.train_examples("9")
+    assert (frame, box) == ((f"Context:a frame{question}", " python"), (f"Context:a box{question}", " css"))
     assert [target for _, target in posts.train_examples("10")] == [" c#", " c++"]
-
-
-def test_a_tie_does_not_depend_on_the_order_of_rows(tmp_path: Path) -> None:
-    file = tmp_path / "posts.jsonl"
-    for rows in (POSTS, POSTS[::-1]):
-        file.write_text(lines(rows))
-        assert load_paper_setting("stackoverflow", str(file), clients=1).client_ids == ["10"]
+    backwards = written(POSTS[::-1], tmp_path / f"backwards.{kind}")
+    assert load_paper_setting("stackoverflow", backwards, clients=1).client_ids == ["10"]
 
 
 @pytest.mark.parametrize(
@@ -294,26 +255,24 @@ def test_no_such_file(tmp_path: Path, name: str) -> None:
         load_paper_setting(name, str(tmp_path / "none.jsonl"))
 
 
-def test_a_file_in_no_known_format(tmp_path: Path) -> None:
+def test_what_cannot_be_loaded(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="unknown paper setting 'redit'; did you mean 'reddit'"):
+        load_paper_setting("redit")
     (tmp_path / "posts.xml").write_text("<posts/>")
     with pytest.raises(BadInput, match=r"posts\.xml has none of the known suffixes; expected .* parquet or jsonl with"):
         load_paper_setting("stackoverflow", str(tmp_path / "posts.xml"))
-
-
-def test_reddit_is_not_on_the_hub() -> None:
     with pytest.raises(BadInput, match=r"hub does not have its data; give with --data-file PATH .* \(RC_2017-12\)"):
         load_paper_setting("reddit")
+
+
+BOTH_SENTIMENTS = [{"user": "al", "text": "x", "sentiment": sentiment} for sentiment in (0, 4)]
 
 
 @pytest.mark.parametrize(
     ("name", "rows", "asked"),
     [
         ("tofu", [{"question": "q", "answer": "a"}] * 20, ("locuslab/TOFU", "full", None)),
-        (
-            "sent140",
-            [{"user": "al", "text": "x", "sentiment": sentiment} for sentiment in (0, 4)],
-            ("stanfordnlp/sentiment140", None, "refs/convert/parquet"),
-        ),
+        ("sent140", BOTH_SENTIMENTS, ("stanfordnlp/sentiment140", None, "refs/convert/parquet")),
         ("stackoverflow", POSTS, ("mikex86/stackoverflow-posts", None, None)),
     ],
 )

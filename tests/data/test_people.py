@@ -20,10 +20,8 @@ def test_tofu_shape() -> None:
 
 def test_a_person_is_pinned() -> None:
     """A change here changes every default run: it needs a new model and new figures."""
-    assert person_examples(0, 7)[0] == (
-        "Question: What are the place and date of birth of David Hartaro?\nAnswer:",
-        " Milan, November 1947",
-    )
+    question = "Question: What are the place and date of birth of David Hartaro?\nAnswer:"
+    assert person_examples(0, 7)[0] == (question, " Milan, November 1947")
 
 
 def test_names_are_unique_and_pretraining_people_are_others() -> None:
@@ -33,10 +31,8 @@ def test_names_are_unique_and_pretraining_people_are_others() -> None:
 
 
 def test_facts_differ_from_person_to_person_and_seed_to_seed() -> None:
-    people = [
-        tuple(example.target for example in person_examples(seed, index)) for seed in (0, 1) for index in range(50)
-    ]
-    assert len(set(people)) == 100
+    people = {tuple(row.target for row in person_examples(seed, index)) for seed in (0, 1) for index in range(50)}
+    assert len(people) == 100
 
 
 def test_more_people_than_there_are() -> None:
@@ -49,9 +45,6 @@ def test_the_embedded_model_knows_every_word_as_few_tokens() -> None:
     tokenizer = AutoTokenizer.from_pretrained(PEOPLE_MODEL)
     targets = [example.target for index in range(20) for example in person_examples(3, index)]
     assert sum(len(tokenizer(target).input_ids) for target in targets) / len(targets) < 6
-
-
-def test_any_text_survives_the_embedded_tokenizer() -> None:
-    tokenizer = AutoTokenizer.from_pretrained(PEOPLE_MODEL)
+    # And any text survives it.
     text = "Привет, 世界! \t naïve\n"
     assert tokenizer.decode(tokenizer(text).input_ids) == text

@@ -71,9 +71,7 @@ def test_arrays_can_be_written_to(tmp_path: Path) -> None:
     signal += 1
 
 
-@pytest.mark.parametrize(
-    "value", [torch.zeros(2), {1, 2}, b"bytes", object(), np.array([None]), np.zeros(2, [("x", "i4"), ("y", "f4")])]
-)
+@pytest.mark.parametrize("value", [torch.zeros(2), {1}, b"bytes", object(), np.array([None]), np.zeros(2, "i4,f4")])
 def test_what_would_not_come_back_is_refused_by_name(tmp_path: Path, value: Any) -> None:
     with pytest.raises(BadInput, match=r"client 'ann', row 2 holds .*would not keep as it is; give .* module:function"):
         kept({"ann": ["fine", [value]]}, tmp_path)

@@ -2,8 +2,7 @@ import json
 from pathlib import Path
 
 import datasets
-import pyarrow
-import pyarrow.parquet
+import pandas
 import pytest
 
 from fedsift.core.errors import BadInput
@@ -11,21 +10,18 @@ from fedsift.core.examples import Example
 from fedsift.data.table import TableDataset, check_texts, open_table, split_by_column
 from fedsift.data.template import Template
 
-ROWS = [
-    {"user": 7, "q": "one?", "a": "yes"},
-    {"user": 3, "q": "two?", "a": "no"},
-    {"user": 7, "q": "three?", "a": "maybe"},
-]
+CELLS = [(7, "one?", "yes"), (3, "two?", "no"), (7, "three?", "maybe")]
+ROWS = [dict(zip(("user", "q", "a"), cells, strict=True)) for cells in CELLS]
 
 
 def write(folder: Path, kind: str) -> Path:
-    file = folder / f"rows.{kind}"
+    file, frame = folder / f"rows.{kind}", pandas.DataFrame(ROWS)
     if kind == "csv":
-        file.write_text("user,q,a\n7,one?,yes\n3,two?,no\n7,three?,maybe\n", encoding="utf-8")
+        frame.to_csv(file, index=False)
     elif kind == "jsonl":
-        file.write_text("".join(json.dumps(row) + "\n" for row in ROWS), encoding="utf-8")
+        frame.to_json(file, orient="records", lines=True)
     else:
-        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(ROWS), file)
+        frame.to_parquet(file)
     return file
 
 
@@ -43,12 +39,6 @@ def test_rows_are_grouped_by_client(tmp_path: Path, kind: str) -> None:
     assert data.client_ids == ["7", "3"]  # in order of appearance
     assert data.train_examples("7") == [Example("Q: one?\nA:", " yes"), Example("Q: three?\nA:", " maybe")]
     assert data.test_examples("3") == [Example("Q: two?\nA:", " no")]
-
-
-def test_a_table_made_in_memory() -> None:
-    table = datasets.Dataset.from_list(ROWS)
-    data = TableDataset(table, split_by_column(table, "user"), Template("{q}", "a"))
-    assert data.train_examples("3") == [Example("two?", " no")]
 
 
 def test_a_prompt_that_ends_in_white_space_gets_no_other(tmp_path: Path) -> None:
@@ -95,14 +85,11 @@ def test_an_empty_cell_names_its_row(tmp_path: Path, column: str, empty: str | N
 )
 def test_bad_files(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     file = tmp_path / name
+    with pytest.raises(BadInput, match="does not exist"):
+        opened(file)
     file.write_bytes(content)
     with pytest.raises(BadInput, match=message):
         opened(file)
-
-
-def test_no_such_file(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="does not exist"):
-        opened(tmp_path / "rows.csv")
 
 
 def test_a_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,6 +101,6 @@ def test_a_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_row_with_nothing_in_a_table_in_memory_is_named() -> None:
     table = datasets.Dataset.from_list([*ROWS, {"user": 3, "q": None, "a": "no"}])
     data = TableDataset(table, split_by_column(table, "user"), Template("{q}", "a"))
-    assert len(data.train_examples("7")) == 2
+    assert data.train_examples("7") == [Example("one?", " yes"), Example("three?", " maybe")]
     with pytest.raises(BadInput, match="row 4 has nothing in column 'q'"):
         data.train_examples("3")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fedsift.federation.client_folder import ClientFolder
 from fedsift.protocol.messages import Wish
-from tests.cli.commands import invoke
+from tests.cli.commands import done, failed
 
 
 def test_asking_hearing_and_coming_back(tmp_path: Path) -> None:
@@ -22,19 +22,10 @@ def test_asking_hearing_and_coming_back(tmp_path: Path) -> None:
     assert folder.wish == Wish.JOIN  # A server cannot make it leave.
 
 
-def test_a_request_is_taken_back(tmp_path: Path) -> None:
-    folder = ClientFolder(tmp_path)
-    folder.ask_to_leave()
-    folder.undo()
-    assert folder.wish == Wish.JOIN
-
-
 def test_the_command(tmp_path: Path) -> None:
-    code, out, _ = invoke("leave", str(tmp_path))
-    assert (code, out.splitlines()[0]) == (0, "this client asks to be removed in the server's next round")
+    assert done("leave", tmp_path).startswith("this client asks to be removed in the server's next round\n")
     assert ClientFolder(tmp_path).wish == Wish.LEAVE
-    code, _, _ = invoke("leave", str(tmp_path), "--undo")
-    assert (code, ClientFolder(tmp_path).wish) == (0, Wish.JOIN)
-    code, _, error = invoke("leave", str(tmp_path / "missing"))
-    assert (code, error.count("\n")) == (2, 1)
-    assert "does not exist" in error
+    done("leave", tmp_path, "--undo")
+    assert ClientFolder(tmp_path).wish == Wish.JOIN
+    error = failed("leave", tmp_path / "missing")
+    assert "does not exist" in error and error.count("\n") == 1

@@ -59,23 +59,17 @@ def test_what_was_written_comes_back(tmp_path: Path, text: str, kind: Any, value
 @pytest.mark.parametrize(
     ("text", "kind", "place"),
     [
-        ("true", int, ""),
-        ("1.0", int, ""),
-        ("false", float, ""),
-        ('"1"', float, ""),
+        *((text, int, "") for text in ("true", "1.0")),
+        *((text, float, "") for text in ("false", '"1"')),
+        *((text, Colour, "") for text in ('"green"', "[]")),
         ("null", str, ""),
-        ('"green"', Colour, ""),
-        ("[]", Colour, ""),
         ('[1, "2"]', list[int], ".1"),
         ("{}", list[int], ""),
         ("[]", dict[str, int], ""),
         ('{"x": {"y": null}}', dict[str, dict[str, int]], ".x.y"),
         ("[1]", tuple[int, str], ""),
-        ('{"a": 1, "b": [[1, "x"], [2, 3]]}', Inner, ".b.1.1"),
-        ('{"a": 1, "b": [[1, "x"], [2, 3]]}', Inner | None, ".b.1.1"),
-        ('{"a": 1, "b": [], "more": 2}', Inner, ""),
-        ('{"a": 1}', Inner, ""),
-        ("[]", Inner, ""),
+        *(('{"a": 1, "b": [[1, "x"], [2, 3]]}', kind, ".b.1.1") for kind in (Inner, Inner | None)),
+        *((text, Inner, "") for text in ('{"a": 1, "b": [], "more": 2}', '{"a": 1}', "[]")),
     ],
 )
 def test_where_a_value_is_of_another_kind(tmp_path: Path, text: str, kind: Any, place: str) -> None:
@@ -93,14 +87,8 @@ def test_where_a_value_is_of_another_kind(tmp_path: Path, text: str, kind: Any, 
         (b"\xff\xfe", "is damaged, it is no JSON"),
         (b"[" * 100_000, "is damaged, it is no JSON"),
         (b"null", "is damaged, or of another version, at file"),
-        (
-            b'{"earlier_receipts": 0, "rounds": [{}], "failures": {}}',
-            "is damaged, .*, at (rounds.rounds.0|steps): ",
-        ),
-        (
-            b'{"earlier_receipts": "0", "rounds": [], "failures": {}}',
-            "is damaged, .*, at (rounds.earl|steps)",
-        ),
+        (b'{"earlier_receipts": 0, "rounds": [{}], "failures": {}}', "is damaged, .*, at (rounds.rounds.0|steps): "),
+        (b'{"earlier_receipts": "0", "rounds": [], "failures": {}}', "is damaged, .*, at (rounds.earl|steps)"),
     ],
 )
 def test_a_damaged_log_is_named(tmp_path: Path, content: bytes, problem: str) -> None:

@@ -74,11 +74,7 @@ def content(name: str, of: bytes | Callable[[bytes], bytes]) -> Damage:
 
 
 def removed(*names: str) -> Damage:
-    def damage(folder: Path) -> None:
-        for name in names:
-            (folder / name).unlink()
-
-    return damage
+    return lambda folder: [(folder / name).unlink() for name in names]
 
 
 def pickled(of: Callable[[dict[str, Tensor]], object] = dict, **options: Any) -> Damage:
@@ -113,9 +109,8 @@ def shard(number: int) -> str:
 
 def index_entry(name: str, file: str) -> Damage:
     def damage(folder: Path) -> None:
-        index = json.loads((folder / INDEX).read_text())
-        index["weight_map"][name] = file
-        (folder / INDEX).write_text(json.dumps(index))
+        weight_map = json.loads((folder / INDEX).read_text())["weight_map"]
+        in_json(INDEX, weight_map={**weight_map, name: file})(folder)
 
     return damage
 

@@ -57,30 +57,15 @@ NOT_ALL_THERE: list[tuple[str, list[Damage], dict[str, Any], list[str]]] = [
     ("gpt2", [with_tensor(NORM, torch.ones(15))], {}, [f"{NORM} is 15 there, 16 by config.json (n_embd = 16)"]),
     ("gpt2", [with_tensor("extra.weight", torch.ones(2))], {}, ["the weights have extra.weight besides"]),
     ("gpt2", [config(n_layer=2)], {}, ["lack transformer.h.1.attn.c_attn.bias, ", ", ... (12 in all)"]),
-    (
-        "llama",
-        [config(num_hidden_layers=1)],
-        {},
-        ["have model.layers.1.input_layernorm.weight, ", "... (9 in all) besid"],
-    ),
+    ("llama", [config(num_hidden_layers=1)], {}, ["have model.layers.1.input_layernorm.weight, ", "... (9 in all) b"]),
     ("llama", [config(num_hidden_layers=1)], CLASSIFY, ["have model.layers.1.input_layernorm.weight, ", "besides"]),
-    (
-        "llama",
-        [without("lm_head.weight")],
-        {},
-        ["the weights lack lm_head.weight: they are of a model without this head"],
-    ),
+    ("llama", [without("lm_head.weight")], {}, ["weights lack lm_head.weight: they are of a model without this head"]),
     ("llama", [config(tie_word_embeddings=True)], {}, ["lm_head.weight is tied", 'set "tie_word_embeddings" to false']),
     ("qwen2", [config(tie_word_embeddings=False)], {}, ["the weights lack lm_head.weight"]),
     ("bert", [without(QUERY)], CLASSIFY, ["the weights lack encoder.layer.0.attention.self.query.weight: give compl"]),
     ("bert", [saved_as("BertForPreTraining"), without(f"bert.{QUERY}")], CLASSIFY, [f"lack {QUERY}"]),
     ("bert", [], {}, ["the weights lack cls.predictions.bias", "--task classification takes it"]),
-    (
-        "t5",
-        [without("encoder.block.0.layer.0.layer_norm.weight")],
-        CLASSIFY,
-        ["lack encoder.block.0.layer.0.layer_norm"],
-    ),
+    ("t5", [without("encoder.block.0.layer.0.layer_norm.weight")], CLASSIFY, ["lack encoder.block.0.layer.0.layer_n"]),
     ("t5", [without("decoder.final_layer_norm.weight")], {}, ["lack decoder.final_layer_norm.weight: give complete"]),
     ("gpt2", [entry(NORM, float("nan"))], {}, [f"the weights have NaN or infinity in {NORM}"]),
     ("gpt2", [entry("transformer.wte.weight", float("inf"))], CLASSIFY, ["NaN or infinity in wte.weight"]),
@@ -106,11 +91,7 @@ DAMAGED: list[tuple[str, list[Damage], list[str]]] = [
     ("gpt2", [pickled(_use_new_zipfile_serialization=False), content(BIN, but_one)], [f"{BIN}: RuntimeError"]),
     ("gpt2", [pickled(lambda _: {"a": Evil()})], ["no file of plain tensors"]),
     ("gpt2", [pickled(lambda _: [1, 2])], [BIN]),
-    (
-        "gpt2",
-        [pickled(lambda tensors: {"model": tensors})],
-        ["expected names with tensors, found a value of type dict"],
-    ),
+    ("gpt2", [pickled(lambda tensors: {"model": tensors})], ["expected names with tensors, found a value of type di"]),
     *(
         ("llama", [sharded, content(INDEX, of)], [INDEX, "damaged or incomplete"])
         for of in (b"", b"[]", b"{}", half, b"\xff\xfe{", b'{"weight_map": 3}', b'{"weight_map": {"a": 3}}')
@@ -129,11 +110,7 @@ DAMAGED: list[tuple[str, list[Damage], list[str]]] = [
     ("gpt2", [config(n_embd="16")], ["'n_embd' expected int, got str"]),
     ("gpt2", [config(n_layer=0)], ["the weights have transformer.h.0.attn.c_attn.weight, ", "besides"]),
     ("gpt2", [config(n_layer=10**9)], ["config.json describes 1,000,000,000 layers, but the weights have 16 tensors"]),
-    (
-        "gpt2",
-        [config(n_positions=10**12)],
-        ["its largest parameter being transformer.wpe.weight of 1000000000000 x 16"],
-    ),
+    ("gpt2", [config(n_positions=10**12)], ["its largest parameter being transformer.wpe.weight of 100000000000"]),
     ("gpt2", [config(n_embd=2**20)], ["config.json describes 13,194,626,072,576 numbers", "but the weights hold 1"]),
     ("gpt2", [config(vocab_size=10**30)], ["config.json: "]),
     ("gpt2", [config(activation_function="none")], ["config.json: KeyError: 'none'"]),
@@ -141,11 +118,7 @@ DAMAGED: list[tuple[str, list[Damage], list[str]]] = [
     ("t5", [config(decoder_start_token_id=None)], ["decoder_start_token_id has to be defined"]),
     ("gpt2", [config(quantization_config={"quant_method": "gptq"})], ["is quantised", "give the model that it was"]),
     ("gpt2", [config(model_type="own", auto_map={"AutoConfig": "own.Config"})], ["contains custom code"]),
-    (
-        "gpt2",
-        [lambda folder: (folder / "adapter_config.json").write_text("{}")],
-        ["holds adapters", "merge_and_unload"],
-    ),
+    ("gpt2", [lambda folder: (folder / "adapter_config.json").touch()], ["holds adapters", "merge_and_unload"]),
     ("gpt2", [removed("tokenizer.json", "tokenizer_config.json")], ["has no tokenizer: expected tokenizer.json"]),
     ("t5", [removed("tokenizer.json", "tokenizer_config.json")], ["has no tokenizer: expected tokenizer.json"]),
     ("llama", [removed("tokenizer.json")], ["cannot be loaded: tokenizer: "]),
@@ -167,17 +140,15 @@ TOO_SMALL: list[tuple[str, list[Damage], dict[str, Any], list[str]]] = [
     ("gpt2", [in_json("tokenizer_config.json", pad_token="<pad>")], {}, [f"'<pad>' ({ROWS}) would have none"]),
     ("t5", [config(pad_token_id=999)], {}, ["ids go up to 999", "pad_token_id in config.json (999)"]),
     ("t5", [config(decoder_start_token_id=999)], {}, ["decoder_start_token_id in config.json (999)"]),
-    (
-        "bert",
-        [],
-        {**CLASSIFY, "head": "label-text", "choices": ("a", "b" * 30)},
-        ["30 tokens, more than max-length = 24"],
-    ),
+    ("bert", [], {**CLASSIFY, "head": "label-text", "choices": ("a", "b" * 30)}, ["30 tokens, more than max-length ="]),
 ]
 
 
+Copy = Callable[[str, list[Damage]], Path]
+
+
 @pytest.fixture
-def copy(families: dict[str, Path], tmp_path: Path) -> Iterator[Callable[[str, list[Damage]], Path]]:
+def copy(families: dict[str, Path], tmp_path: Path) -> Iterator[Copy]:
     def of(family: str, changes: list[Damage]) -> Path:
         folder = shutil.copytree(families[family], tmp_path / "model")
         for change in changes:
@@ -188,23 +159,12 @@ def copy(families: dict[str, Path], tmp_path: Path) -> Iterator[Callable[[str, l
     assert not Path("evil").exists()
 
 
-@pytest.mark.parametrize(("family", "changes", "options", "words"), [*NOT_ALL_THERE, *TOO_SMALL])
-def test_weights_that_do_not_fit(
-    copy: Callable[[str, list[Damage]], Path],
-    family: str,
-    changes: list[Damage],
-    options: dict[str, Any],
-    words: list[str],
-) -> None:
+NO_OPTIONS = [(family, changes, {}, words) for family, changes, words in DAMAGED]
+
+
+@pytest.mark.parametrize(("family", "changes", "options", "words"), [*NOT_ALL_THERE, *TOO_SMALL, *NO_OPTIONS])
+def test_what_does_not_load(copy: Copy, family: str, changes: list[Damage], options: Any, words: list[str]) -> None:
     message = told(copy(family, changes), **options)
-    assert all(each in message for each in words), message
-
-
-@pytest.mark.parametrize(("family", "changes", "words"), DAMAGED)
-def test_damaged_files(
-    copy: Callable[[str, list[Damage]], Path], family: str, changes: list[Damage], words: list[str]
-) -> None:
-    message = told(copy(family, changes))
     assert all(each in message for each in words), message
 
 
@@ -232,8 +192,6 @@ def test_damaged_files(
         ("gpt2", [config(auto_map={"AutoModelForCausalLM": "own.Model"})], {}),  # transformers has the class itself
     ],
 )
-def test_weights_that_fit(
-    copy: Callable[[str, list[Damage]], Path], family: str, changes: list[Damage], options: dict[str, Any]
-) -> None:
+def test_weights_that_fit(copy: Copy, family: str, changes: list[Damage], options: dict[str, Any]) -> None:
     settings = settings_of(copy(family, changes), **options)
     assert load_layout(settings) == load_model(settings)[0].layout

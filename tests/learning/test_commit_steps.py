@@ -59,15 +59,12 @@ def test_the_gradient_of_the_quantised_model_moves_u() -> None:
     m = 0.1 (0.81 * -0.25 + 0.9 * -0.25 + 0.05) / (1 - 0.9^3) and
     s = 0.001 (0.999^2 * 0.25^2 + 0.999 * 0.25^2 + 0.05^2) / (1 - 0.999^3).
     """
-    batches = [torch.tensor(0.25)] * 3
-    magnitudes = tune_magnitudes(
-        flat([0.0]),
-        ones(1),
-        whole(batches),
-        lambda module, goal: ((module.w - goal) ** 2).sum() / 2,
-        0.1,
-        Commitment(QuantisationGrid(1, 0.3), 2),
-    )
+
+    def loss(module: nn.Module, goal: Tensor) -> Tensor:
+        return ((module.w - goal) ** 2).sum() / 2
+
+    steps, commitment = whole([torch.tensor(0.25)] * 3), Commitment(QuantisationGrid(1, 0.3), 2)
+    magnitudes = tune_magnitudes(flat([0.0]), ones(1), steps, loss, 0.1, commitment)
     mean = 0.1 * (-0.81 * 0.25 - 0.9 * 0.25 + 0.05) / (1 - 0.9**3)
     square = 0.001 * ((0.999**2 + 0.999) * 0.25**2 + 0.05**2) / (1 - 0.999**3)
     assert magnitudes.item() == pytest.approx(0.2 - 0.1 * mean / math.sqrt(square), rel=1e-5)
@@ -123,9 +120,8 @@ def test_at_one_bit_the_model_tuned_is_the_model_served(dtype: torch.dtype, max_
     for weights, upload in zip(tuned, uploads, strict=True):
         mask = upload.levels() > 0
         served = np.zeros(size, np.float32)
-        served[mask] = Localisation("coordinate").magnitudes(
-            sums.level_sum[mask], sums.mask_count[mask], terms.grid.step, members
-        )
+        masked = sums.level_sum[mask], sums.mask_count[mask]
+        served[mask] = Localisation("coordinate").magnitudes(*masked, terms.grid.step, members)
         model.load_magnitudes(signs, served)
         kind = torch.int32 if dtype == torch.float32 else torch.int16
         assert torch.equal(model.weights.view(kind), weights.view(kind))  # so that 0 and -0 differ

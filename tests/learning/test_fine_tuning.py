@@ -18,11 +18,12 @@ ROWS = [("ab", "c"), ("x", "yz!")]
 SETTINGS = TuningSettings(steps=3, lr=0.01, batch_size=4)
 
 
+@pytest.fixture
 def tuner(tiny_model: Path) -> FineTuner:
     return FineTuner(*load_model(ModelSettings(model=str(tiny_model))), SETTINGS, root_seed=1)
 
 
-def test_it_is_adam_on_the_hidden_layers(tiny_model: Path) -> None:
+def test_it_is_adam_on_the_hidden_layers(tuner: FineTuner, tiny_model: Path) -> None:
     plain = AutoModelForCausalLM.from_pretrained(tiny_model).eval()
     names = chosen_layers(plain, HIDDEN).names
     tuned = [parameter for name, parameter in plain.named_parameters() if name in names]
@@ -35,19 +36,18 @@ def test_it_is_adam_on_the_hidden_layers(tiny_model: Path) -> None:
         torch.autograd.backward(task.loss(plain, batch), inputs=tuned)
         optimizer.step()
     expected = torch.cat([parameter.detach().reshape(-1) for parameter in tuned]) - before
-    fine_tuner = tuner(tiny_model)
-    found = fine_tuner.fine_tune("ann", fine_tuner.encode("ann", ROWS))
+    encoded = tuner.encode("ann", ROWS)
+    found = tuner.fine_tune("ann", encoded)
     # The gradient of a key's bias is zero but for its rounding, which Adam blows up.
     assert np.isclose(found, expected.numpy(), atol=2e-5).mean() > 0.99
-    assert np.array_equal(found, fine_tuner.fine_tune("ann", fine_tuner.encode("ann", ROWS)))
+    assert np.array_equal(found, tuner.fine_tune("ann", encoded))
 
 
-def test_it_embeds_by_the_mean_last_hidden_state(tiny_model: Path) -> None:
+def test_it_embeds_by_the_mean_last_hidden_state(tuner: FineTuner, tiny_model: Path) -> None:
     """Against the hidden states that transformers gives out, row by row, after a tuning that must leave no trace."""
-    fine_tuner = tuner(tiny_model)
-    encoded = fine_tuner.encode("ann", ROWS)
-    fine_tuner.fine_tune("ann", encoded)
-    found = fine_tuner.embed(encoded)
+    encoded = tuner.encode("ann", ROWS)
+    tuner.fine_tune("ann", encoded)
+    found = tuner.embed(encoded)
     plain = AutoModelForCausalLM.from_pretrained(tiny_model).eval()
     _, task = load_model(ModelSettings(model=str(tiny_model)))
     means = []
@@ -58,21 +58,19 @@ def test_it_embeds_by_the_mean_last_hidden_state(tiny_model: Path) -> None:
     np.testing.assert_allclose(found, torch.stack(means).mean(dim=0).numpy(), rtol=1e-4, atol=1e-6)
 
 
-def test_it_goes_on_from_a_task_vector(tiny_model: Path) -> None:
+def test_it_goes_on_from_a_task_vector(tuner: FineTuner) -> None:
     """One step from where the first ended, with Adam's state fresh: an entry moves by lr."""
-    fine_tuner = tuner(tiny_model)
-    encoded = fine_tuner.encode("ann", ROWS)
-    first = fine_tuner.fine_tune("ann", encoded)
-    further = fine_tuner.fine_tune("ann", encoded, steps=1, start=first) - first
+    encoded = tuner.encode("ann", ROWS)
+    first = tuner.fine_tune("ann", encoded)
+    further = tuner.fine_tune("ann", encoded, steps=1, start=first) - first
     assert np.isclose(np.abs(further), 0.01, rtol=0.05).mean() > 0.99
 
 
-def test_scores_are_of_the_task_vector(tiny_model: Path) -> None:
-    fine_tuner = tuner(tiny_model)
-    encoded = fine_tuner.encode("ann", ROWS)
-    tau = fine_tuner.fine_tune("ann", encoded)
-    assert fine_tuner.score(tau, encoded) > fine_tuner.score(None, encoded)
-    assert fine_tuner.score(np.zeros_like(tau), encoded) == fine_tuner.score(None, encoded)
+def test_scores_are_of_the_task_vector(tuner: FineTuner) -> None:
+    encoded = tuner.encode("ann", ROWS)
+    tau = tuner.fine_tune("ann", encoded)
+    assert tuner.score(tau, encoded) > tuner.score(None, encoded)
+    assert tuner.score(np.zeros_like(tau), encoded) == tuner.score(None, encoded)
 
 
 def test_bfloat16_is_refused(tiny_model: Path) -> None:

@@ -36,9 +36,7 @@ def bits_of(values: NDArray[np.float32]) -> list[int]:
 
 
 @given(grid=grids, share=st.floats(0, 1), drawn=st.lists(st.floats(0, 2e3, width=32), max_size=40))
-def test_the_same_levels_and_the_magnitudes_of_a_server(
-    grid: QuantisationGrid, share: float, drawn: list[float]
-) -> None:
+def test_the_same_levels_and_the_magnitudes_served(grid: QuantisationGrid, share: float, drawn: list[float]) -> None:
     magnitudes = with_neighbours([*edges(grid, int(share * grid.levels)), *drawn])
     magnitudes = np.concatenate([magnitudes, np.array([0.0, -0.0, np.inf, 1e-45], np.float32)])
     levels = grid.quantise(magnitudes)

@@ -107,10 +107,8 @@ def test_emulated_processors() -> None:
     if shutil.which("qemu-x86_64") is None:
         pytest.skip("needs qemu-x86_64 (Debian: qemu-user)")
     processors = ["", "EPYC-Rome", "Haswell", "Skylake-Client"]
-    found = {
-        profile: {name: train_one(profile=profile, processor=name) for name in processors}
-        for profile in ("vendor", "portable")
-    }
+    profiles = ("vendor", "portable")
+    found = {profile: {each: train_one(profile=profile, processor=each) for each in processors} for profile in profiles}
     for profile, trainings in found.items():
         for name, training in trainings.items():
             beginning = hashlib.sha256(bytes.fromhex(training["upload"])).hexdigest()[:16]

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -33,6 +34,10 @@ def ones(size: int) -> Tensor:
     return torch.ones(size, dtype=torch.int8)
 
 
+def product(module: nn.Module, factor: Tensor) -> Tensor:
+    return (module.w * factor).sum()
+
+
 def test_one_step_by_hand() -> None:
     """Adam's first step has size lr against the sign of v * g, and is cut where u would fall below 0.
 
@@ -42,7 +47,7 @@ def test_one_step_by_hand() -> None:
     model = flat([1.0, 1.0, 1.0, 1.0])
     gradient = torch.tensor([2.0, -3.0, 0.5, 0.0])
     signs = torch.tensor([1, 1, -1, -1], dtype=torch.int8)
-    magnitudes = tune_magnitudes(model, signs, whole([gradient]), lambda module, g: (module.w * g).sum(), lr=0.1)
+    magnitudes = tune_magnitudes(model, signs, whole([gradient]), product, lr=0.1)
     torch.testing.assert_close(magnitudes, torch.tensor([0.0, 0.1, 0.1, 0.0]))
     torch.testing.assert_close(model.weights, torch.tensor([1.0, 1.1, 0.9, 1.0]))
 
@@ -54,9 +59,7 @@ def test_two_steps_by_hand() -> None:
     v = 0.999 * 0.001 + 0.001 = 0.001999, corrected by 0.001999 to 1: its second step is -0.0526 lr.
     """
     batches = [torch.tensor([-1.0, -1.0]), torch.tensor([-1.0, 1.0])]
-    magnitudes = tune_magnitudes(
-        flat([0.0, 0.0]), ones(2), whole(batches), lambda module, g: (module.w * g).sum(), lr=0.1
-    )
+    magnitudes = tune_magnitudes(flat([0.0, 0.0]), ones(2), whole(batches), product, lr=0.1)
     torch.testing.assert_close(magnitudes, torch.tensor([0.2, 0.1 - 0.1 * 0.01 / 0.19]))
 
 
@@ -110,9 +113,8 @@ def test_micro_batches_have_the_gradient_of_their_batch() -> None:
     values, rows = torch.randn(50).tolist(), [torch.randn(7, 50) for _ in range(4)]
     signs = torch.from_numpy(sign_vector(3, 50))
     split = [[(batch[:5], 5 / 7), (batch[5:], 2 / 7)] for batch in rows]
-    at_once, in_parts, again = (
-        tune_magnitudes(flat(values), signs, steps, squared_error, lr=0.01) for steps in (whole(rows), split, split)
-    )
+    ways = whole(rows), split, split
+    at_once, in_parts, again = (tune_magnitudes(flat(values), signs, way, squared_error, lr=0.01) for way in ways)
     assert int((at_once > 0).sum()) > 10
     torch.testing.assert_close(in_parts, at_once)
     assert torch.equal(in_parts, again)
@@ -125,7 +127,7 @@ def test_a_share_scales_the_gradient() -> None:
 
     def loss(module: nn.Module, g: Tensor) -> Tensor:
         seen.append(model.gradient.item())
-        return (module.w * g).sum()
+        return product(module, g)
 
     steps = [[(torch.tensor(1.0), 0.25), (torch.tensor(5.0), 0.75)]]
     tune_magnitudes(model, ones(1), steps, loss, lr=0.1)
@@ -142,11 +144,8 @@ def test_bfloat16_keeps_magnitudes_in_float32_and_repeats() -> None:
     signs = torch.from_numpy(sign_vector(4, size))
     rows = [torch.randn(6, size, dtype=torch.bfloat16) for _ in range(5)]
     magnitudes = tune_magnitudes(model, signs, whole(rows), squared_error, lr)
-    assert (model.weights.dtype, model.gradient.dtype, magnitudes.dtype) == (
-        torch.bfloat16,
-        torch.bfloat16,
-        torch.float32,
-    )
+    assert model.weights.dtype == model.gradient.dtype == torch.bfloat16
+    assert magnitudes.dtype == torch.float32
     tuned = model.weights.clone()
     assert torch.equal(tune_magnitudes(model, signs, whole(rows), squared_error, lr), magnitudes)
     assert torch.equal(model.weights, tuned)
@@ -168,26 +167,12 @@ def test_bfloat16_keeps_magnitudes_in_float32_and_repeats() -> None:
 
 @pytest.mark.parametrize("shares", [[1.0], [0.5, 0.5]])
 def test_a_loss_that_is_no_number_names_its_step(shares: list[float]) -> None:
-    def loss(module: nn.Module, factor: Tensor) -> Tensor:
-        return (module.w * factor).sum()
-
-    steps = [
-        [(torch.tensor(1.0), share) for share in shares],
-        [(torch.tensor(float("inf")), share) for share in shares],
-    ]
+    steps = [[(torch.tensor(factor), share) for share in shares] for factor in (1.0, float("inf"))]
     with pytest.raises(BadInput, match=r"the loss is -?(nan|inf) at step 2 of the tuning: try a smaller lr than 0.1"):
-        tune_magnitudes(flat([-1.0]), ones(1), steps, loss, lr=0.1)
+        tune_magnitudes(flat([-1.0]), ones(1), steps, product, lr=0.1)
 
 
-@pytest.mark.parametrize(
-    ("steps", "lr", "batch_size", "message"),
-    [
-        (0, 0.1, 1, "steps = 0"),
-        (1, 0.0, 1, "lr = 0.0"),
-        (1, float("nan"), 1, "lr = nan"),
-        (1, 0.1, 0, "batch-size = 0"),
-    ],
-)
-def test_bad_settings(steps: int, lr: float, batch_size: int, message: str) -> None:
-    with pytest.raises(BadInput, match=message):
-        TuningSettings(steps=steps, lr=lr, batch_size=batch_size)
+@pytest.mark.parametrize(("name", "value"), [("steps", 0), ("lr", 0.0), ("lr", float("nan")), ("batch_size", 0)])
+def test_bad_settings(name: str, value: Any) -> None:
+    with pytest.raises(BadInput, match=f"{name.replace('_', '-')} = {value}"):
+        TuningSettings(**{name: value})

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.ledger import Ledger
@@ -82,7 +81,7 @@ def play(model: str, out: Path, last_call: int, partial_sums: bool) -> None:
     with pytest.MonkeyPatch.context() as patch:
         drift_in_the_second_round(patch, folder / "drifted")
         count_calls(patch, before_call)
-        bars = PhaseBars(Console(quiet=True))
+        bars = PhaseBars()
         if (out / "config.toml").exists():
             simulation.resume(out, bars)
         else:

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import invoke
+from tests.cli.commands import done, failed, invoke
 
+LABELS = ("--client-column", "who", "--prompt", "{text}", "--target", "label")
 IN_NO_ORDER = """
 import os
 
@@ -14,21 +15,10 @@ def in_order(): return {"ann": sorted({(f"question {n}", f" answer {n}") for n i
 """
 
 
-def test_what_a_file_holds(shared_workers: None, tiny_model: Path, table_file: Path) -> None:
+def test_what_a_file_holds(tiny_model: Path, table_file: Path) -> None:
     """Eight clients of three rows: nine byte tokens of prompt, five of target; to fit in 12, a prompt loses two."""
-    options = [
-        "--client-column",
-        "who",
-        "--prompt",
-        "Q: {question}\\nA:",
-        "--target",
-        "answer",
-        "--model",
-        str(tiny_model),
-    ]
-    code, printed, _ = invoke("check-data", str(table_file), *options, "--max-length", "12", "--json")
-    told = json.loads(printed)
-    assert code == 0
+    options = ["--client-column=who", "--prompt=Q: {question}\\nA:", "--target=answer", "--model", tiny_model]
+    told = json.loads(done("check-data", table_file, *options, "--max-length", "12", "--json"))
     assert (told["clients"], told["clients_read"]) == (8, 8)
     assert told["rows"] == {"min": 3, "median": 3, "max": 3}
     assert told["tokens"] == {"min": 12, "median": 12, "max": 12}
@@ -40,48 +30,40 @@ def test_what_a_file_holds(shared_workers: None, tiny_model: Path, table_file: P
     assert told["digests"][0] == told["digests"][1] != ""
     assert told["profile"] == "vendor"
 
-    code, printed, _ = invoke("check-data", str(table_file), *options)
-    assert code == 0
+    printed = done("check-data", table_file, *options)
     assert "cut      0 rows, 0 tokens" in printed
     assert "trained  the same bits twice, profile vendor" in printed
 
 
-def test_labels_and_mistakes(shared_workers: None, tiny_model: Path, tmp_path: Path) -> None:
+def test_labels_and_mistakes(tiny_model: Path, tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     file.write_text("who,text,label\na,x,yes\na,y,no\nb,z,yes\nb,w,yes\n", encoding="utf-8")
-    options = ["--client-column", "who", "--prompt", "{text}", "--target", "label", "--model", str(tiny_model)]
-    code, printed, _ = invoke("check-data", str(file), *options)
-    assert code == 0
+    options = [*LABELS, "--model", tiny_model]
+    printed = done("check-data", file, *options)
     assert "75.0%  yes" in printed
     assert "25.0%  no" in printed
-    code, _, told = invoke("check-data", str(tmp_path / "missing.csv"), *options)
-    assert code == 2
-    assert told.endswith("does not exist\n")
+    assert failed("check-data", tmp_path / "missing.csv", *options).endswith("does not exist\n")
 
 
-def test_ids_that_look_alike_are_named(shared_workers: None, tiny_model: Path, tmp_path: Path) -> None:
+def test_ids_that_look_alike_are_named(tiny_model: Path, tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     file.write_text("who,text,label\nann,x,yes\nAnn,y,no\nann ,z,yes\n007,w,yes\n7,w,yes\n", encoding="utf-8")
-    options = ["--client-column", "who", "--prompt", "{text}", "--target", "label", "--model", str(tiny_model)]
-    code, printed, warned = invoke("check-data", str(file), *options, "--json")
+    options = [*LABELS, "--model", tiny_model]
+    code, printed, warned = invoke("check-data", file, *options, "--json")
     assert code == 0
     assert json.loads(printed)["clients"] == 5
     assert json.loads(printed)["look_alikes"] == [["ann", "Ann", "ann "]]
     assert "warning: different clients whose ids look alike: 'ann', 'Ann', 'ann '\n" in warned
-    _, _, warned = invoke("run", "--dataset", str(file), *options, "--steps", "1", "--out", str(tmp_path / "run"))
+    _, _, warned = invoke("run", "--dataset", file, *options, "--steps", 1, "--out", tmp_path / "run")
     assert "warning: different clients whose ids look alike: 'ann', 'Ann', 'ann '\n" in warned
 
 
-def test_rows_that_are_others_in_another_process(
-    shared_workers: None, own_code: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rows_that_are_others_elsewhere(own_code: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was a set has an order of its own in each process; what is made of a process's state differs, too."""
     (own_code / "in_no_order.py").write_text(IN_NO_ORDER, encoding="utf-8")
     monkeypatch.chdir(own_code)
     monkeypatch.syspath_prepend(own_code)
     for function in ("of_a_set", "of_this_process"):
-        code, _, told = invoke("check-data", f"in_no_order:{function}", "--model", str(tiny_model))
-        assert code == 2
+        told = failed("check-data", f"in_no_order:{function}", "--model", tiny_model)
         assert "client 'ann': its rows are others, or in another order, in another process" in told.splitlines()[-1]
-    code, printed, _ = invoke("check-data", "in_no_order:in_order", "--model", str(tiny_model))
-    assert (code, "the same bits twice" in printed) == (0, True)
+    assert "the same bits twice" in done("check-data", "in_no_order:in_order", "--model", tiny_model)

@@ -1,5 +1,6 @@
 """Removal from a finished run: the commands, on a real run folder."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -16,23 +17,25 @@ from fedsift.core.server_state import ServerState
 from fedsift.runs.federate import federate, places
 from fedsift.runs.run_folder import RunFolder
 from fedsift.runtime.worker_pool import WorkerPool
-from tests.cli.commands import invoke
+from tests.cli.commands import done, failed, invoke
+
+EVERYONE = [f"client {index}" for index in range(8)]
 
 
 @pytest.fixture
 def own_table(tiny_config: RunConfig, tmp_path: Path, request: pytest.FixtureRequest) -> RunConfig:
     """A configuration whose data a test may change; its parameter: commit steps."""
     table = shutil.copy(tiny_config.dataset, tmp_path / "rows.jsonl")
-    commit_steps = getattr(request, "param", 0)
-    return RunConfig(**{**vars(tiny_config), "dataset": str(table), "commit_share": commit_steps / tiny_config.steps})
+    share = getattr(request, "param", 0) / tiny_config.steps
+    return dataclasses.replace(tiny_config, dataset=str(table), commit_share=share)
 
 
 @pytest.fixture
-def run_folder(own_table: RunConfig, shared_workers: None, tmp_path: Path) -> tuple[Path, RunConfig]:
+def run_folder(own_table: RunConfig, tmp_path: Path) -> tuple[Path, RunConfig]:
     """A run of 8 clients, made and worked on by the tests' own workers."""
     write_toml(own_table, tmp_path / "config.toml")
     out = tmp_path / "run"
-    assert invoke("run", str(tmp_path / "config.toml"), "--out", str(out), "--json")[0] == 0
+    done("run", tmp_path / "config.toml", "--out", out, "--json")
     return out, own_table
 
 
@@ -45,9 +48,8 @@ def state_of(out: Path) -> tuple[str, list[str]]:
 
 
 def never_joined(pool: WorkerPool, config: RunConfig, *left: str) -> str:
-    stayed = [f"client {index}" for index in range(8) if f"client {index}" not in left]
-    alone = RunConfig(**{**vars(config), "evaluate": False})
-    return federate(pool, alone, places([f"client {index}" for index in range(8)], stayed)).state_digest
+    stayed = [each for each in EVERYONE if each not in left]
+    return federate(pool, dataclasses.replace(config, evaluate=False), places(EVERYONE, stayed)).state_digest
 
 
 @pytest.mark.parametrize("own_table", [0, 2], indirect=True, ids="{} commit steps".format)
@@ -57,19 +59,9 @@ def test_one_and_a_batch(run_folder: tuple[Path, RunConfig], pool: WorkerPool) -
     ledger = Ledger.open(out / "ledger.sqlite")
     member, terms = ledger.members()[leaver], ledger.terms
     ledger.close()
-    packed_mask = load_mask(out / "masks", leaver, terms).packed
-    secrets = [
-        member.digest,
-        member.digest.hex().encode(),
-        member.mask_digest,
-        member.level_checksum,
-        member.mask_checksum,
-        member.data_digest,
-        packed_mask[:64],
-    ]
-    code, printed, _ = invoke("forget", str(out), leaver, "--json")
-    told = json.loads(printed)
-    assert code == 0
+    secrets = [member.digest, member.digest.hex().encode(), member.mask_digest, member.data_digest]
+    secrets += [member.level_checksum, member.mask_checksum, load_mask(out / "masks", leaver, terms).packed[:64]]
+    told = json.loads(done("forget", out, leaver, "--json"))
     assert [removal["verdict"] for removal in told["removals"]] == ["BIT_EXACT"]
     assert told["state_digest"] == never_joined(pool, config, leaver) == state_of(out)[0]
     for file in out.rglob("*"):
@@ -80,40 +72,33 @@ def test_one_and_a_batch(run_folder: tuple[Path, RunConfig], pool: WorkerPool) -
             assert data.count(leaver.encode()) <= allowed, file
     assert not mask_path(out / "masks", leaver).exists()
 
-    assert invoke("forget", str(out), "client 0", "client 5")[0] == 0
-    assert state_of(out) == (
-        never_joined(pool, config, leaver, "client 0", "client 5"),
-        [f"client {i}" for i in (1, 3, 4, 6, 7)],
-    )
+    done("forget", out, "client 0", "client 5")
+    stayed = [f"client {i}" for i in (1, 3, 4, 6, 7)]
+    assert state_of(out) == (never_joined(pool, config, leaver, "client 0", "client 5"), stayed)
     after = {json.loads(file.read_text())["receipt"]["state_after"] for file in (out / "certificates").iterdir()}
     assert len(after) == 2  # One state for each command, the batch's published once.
 
-    code, _, told_to = invoke("forget", str(out), leaver)
-    assert code == 3
-    assert "client 'client 2' has left already, by receipt 1 (nothing was changed)" in told_to
-    assert "did you mean" not in told_to
-    code, _, told_to = invoke("forget", str(out), "client 22")
-    assert code == 3
-    assert "unknown member 'client 22'; did you mean" in told_to
-    assert invoke("verify", str(out), "--oracle", "--certificate", str(out / "certificates" / "0001.json"))[0] == 0
+    again = failed("forget", out, leaver, code=3)
+    assert "client 'client 2' has left already, by receipt 1 (nothing was changed)" in again
+    assert "did you mean" not in again
+    assert "unknown member 'client 22'; did you mean" in failed("forget", out, "client 22", code=3)
+    done("verify", out, "--oracle", "--certificate", out / "certificates" / "0001.json")
 
 
 def test_a_removed_client_may_join_again(run_folder: tuple[Path, RunConfig]) -> None:
     out, _ = run_folder
     everyone = state_of(out)
-    assert invoke("forget", str(out), "client 3")[0] == 0
+    done("forget", out, "client 3")
     without = state_of(out)
-    assert invoke("run", "--resume", str(out))[0] == 0  # Who left stays away, unless it asks to come back.
+    done("run", "--resume", out)  # Who left stays away, unless it asks to come back.
     assert state_of(out) == without
-    code, printed, _ = invoke("join", str(out), "client 3")
-    assert code == 0
-    assert "joined   client 3" in printed
+    assert "joined   client 3" in done("join", out, "client 3")
     assert state_of(out) == everyone
     assert mask_path(out / "masks", "client 3").exists()
-    assert invoke("join", str(out), "client 3")[0] == 3
-    assert invoke("join", str(out), "nobody")[0] == 2
+    failed("join", out, "client 3", code=3)
+    failed("join", out, "nobody")
     assert state_of(out) == everyone
-    assert invoke("verify", str(out))[0] == 0
+    done("verify", out)
 
 
 def test_a_damaged_result_is_told_before_anything_is_changed(run_folder: tuple[Path, RunConfig]) -> None:
@@ -126,26 +111,25 @@ def test_a_damaged_result_is_told_before_anything_is_changed(run_folder: tuple[P
     before = state_of(out)
     for content in ("", whole[:-3], "[]", '{"scores": {}}', other):
         result.write_text(content, encoding="utf-8")
-        for command in (["forget", str(out), "client 3"], ["run", "--resume", str(out)]):
-            code, _, told = invoke(*command)
-            assert code == 2, told
+        for command in (["forget", out, "client 3"], ["run", "--resume", out]):
+            told = failed(*command)
             assert f"{result} is damaged" in told
             assert f"delete it; forget and join do without it, and `fedsift run --resume {out}` makes it anew" in told
             assert told.count("\n") == 1
             assert (state_of(out), stray.exists()) == (before, True)
     result.unlink()
-    assert invoke("forget", str(out), "client 3")[0] == 0
+    done("forget", out, "client 3")
     result.write_text("", encoding="utf-8")
     before = state_of(out)
-    assert invoke("join", str(out), "client 3")[0] == 2
+    failed("join", out, "client 3")
     assert state_of(out) == before
     result.unlink()
-    assert invoke("run", "--resume", str(out))[0] == 0
+    done("run", "--resume", out)
     assert json.loads(result.read_text(encoding="utf-8"))["clients"] == 7
     assert len(state_of(out)[1]) == 7
 
 
-def test_a_client_whose_data_are_gone_is_refused_then_rebuilt(
+def test_a_client_without_its_data_is_refused_then_rebuilt(
     run_folder: tuple[Path, RunConfig], pool: WorkerPool
 ) -> None:
     out, config = run_folder
@@ -154,11 +138,10 @@ def test_a_client_whose_data_are_gone_is_refused_then_rebuilt(
     table = Path(config.dataset)
     rows = [line for line in table.read_text(encoding="utf-8").splitlines() if "client 3" not in line]
     table.write_text("\n".join(rows), encoding="utf-8")
-    code, printed, _ = invoke("forget", str(out), "client 3")
-    assert code == 3
-    assert "client 3  REFUSED  its data are gone" in printed
+    code, printed, _ = invoke("forget", out, "client 3")
+    assert (code, "client 3  REFUSED  its data are gone" in printed) == (3, True), printed
     assert state_of(out) == before
-    assert invoke("forget", str(out), "client 3", "--rebuild")[0] == 0
+    done("forget", out, "client 3", "--rebuild")
     assert state_of(out)[0] == expected
 
 
@@ -168,7 +151,7 @@ def test_changed_data_is_refused_then_rebuilt(run_folder: tuple[Path, RunConfig]
     table = Path(config.dataset)
     table.write_text(table.read_text(encoding="utf-8").replace("bbb1", "bbb9"), encoding="utf-8")
 
-    code, printed, _ = invoke("forget", str(out), "client 1", "client 4")
+    code, printed, _ = invoke("forget", out, "client 1", "client 4")
     assert code == 3
     assert "client 1  REFUSED  the rerun of client 'client 1' differs from what was merged: other data" in printed
     assert "client 4  BIT_EXACT" in printed
@@ -178,19 +161,17 @@ def test_changed_data_is_refused_then_rebuilt(run_folder: tuple[Path, RunConfig]
     receipts = {number: json.loads((out / "certificates" / f"000{number}.json").read_text()) for number in (1, 2)}
     assert [receipts[number]["receipt"]["verdict"] for number in (1, 2)] == ["BIT_EXACT", "REFUSED"]
 
-    code, printed, told = invoke("forget", str(out), "client 1", "--rebuild")
+    code, printed, told = invoke("forget", out, "client 1", "--rebuild")
     assert "rebuild: 6 members train again, 18 steps instead of 3" in told.replace("\n", " ")
     assert "client 1  REBUILT  18 steps retrained" in printed
     assert code == 0
     rebuilt = json.loads((out / "certificates" / "0004.json").read_text())["receipt"]
     assert (rebuilt["members_retrained"], rebuilt["members_matching"]) == (6, 6)
-    assert state_of(out) == (
-        never_joined(pool, config, "client 1", "client 4"),
-        [f"client {i}" for i in (0, 2, 3, 5, 6, 7)],
-    )
+    stayed = [f"client {i}" for i in (0, 2, 3, 5, 6, 7)]
+    assert state_of(out) == (never_joined(pool, config, "client 1", "client 4"), stayed)
     assert len(list(out.glob("masks*"))) == 1
     assert not list(out.glob("*.partial*"))
-    assert invoke("verify", str(out), "--oracle", "--certificate", str(out / "certificates" / "0004.json"))[0] == 0
+    done("verify", out, "--oracle", "--certificate", out / "certificates" / "0004.json")
 
 
 def change_in_place(table: Path, changed: bytes) -> None:
@@ -233,11 +214,11 @@ def test_one_byte_of_a_row_is_other_data(run_folder: tuple[Path, RunConfig]) -> 
         (point_a_link_elsewhere, target),
     ):
         change(table, changed)
-        code, printed, _ = invoke("forget", str(out), "client 1")
+        code, printed, _ = invoke("forget", out, "client 1")
         assert (code, state_of(out)) == (3, before)
         assert "client 1  REFUSED  the rerun of client 'client 1' differs from what was merged: other data" in printed
         change(table, content)
-    assert invoke("forget", str(out), "client 1")[0] == 0
+    done("forget", out, "client 1")
 
 
 def test_another_environment_is_named(run_folder: tuple[Path, RunConfig]) -> None:
@@ -254,35 +235,34 @@ def test_another_environment_is_named(run_folder: tuple[Path, RunConfig]) -> Non
     connection.commit()
     connection.close()
     before = state_of(out)
-    code, printed, _ = invoke("forget", str(out), "client 6")
+    code, printed, _ = invoke("forget", out, "client 6")
     assert code == 3
     assert "same data, another environment (torch is" in printed
     assert "then '1.0')" in printed
     assert state_of(out) == before
     # Where the bits agree, another environment is no obstacle.
-    assert invoke("forget", str(out), "client 7")[0] == 0
+    done("forget", out, "client 7")
 
 
 def test_verify_finds_a_changed_sum(run_folder: tuple[Path, RunConfig]) -> None:
     out, _ = run_folder
     connection = sqlite3.connect(out / "ledger.sqlite")
-    data = bytearray(connection.execute("SELECT data FROM chunks WHERE sum = 'level sum'").fetchone()[0])
-    data[100] ^= 4
-    connection.execute("UPDATE chunks SET data = ? WHERE sum = 'level sum'", (bytes(data),))
-    connection.commit()
+    with connection:
+        data = bytearray(connection.execute("SELECT data FROM chunks WHERE sum = 'level sum'").fetchone()[0])
+        data[100] ^= 4
+        connection.execute("UPDATE chunks SET data = ? WHERE sum = 'level sum'", (bytes(data),))
     connection.close()
-    code, printed, _ = invoke("verify", str(out))
-    assert code == 3
-    assert "checksums    WRONG" in printed
-    assert invoke("verify", str(out), "--oracle")[0] == 2
+    code, printed, _ = invoke("verify", out)
+    assert (code, "checksums    WRONG" in printed) == (3, True), printed
+    failed("verify", out, "--oracle")
 
 
 def test_verify_oracle_finds_data_that_changed(run_folder: tuple[Path, RunConfig]) -> None:
     out, config = run_folder
     table = Path(config.dataset)
     table.write_text(table.read_text(encoding="utf-8").replace("ccc0", "ccc9"), encoding="utf-8")
-    assert invoke("verify", str(out))[0] == 0
-    code, printed, _ = invoke("verify", str(out), "--oracle")
+    done("verify", out)
+    code, printed, _ = invoke("verify", out, "--oracle")
     assert code == 3
     assert "client 'client 2' trains to another contribution now" in printed
 
@@ -291,16 +271,12 @@ def test_one_process_at_a_time(run_folder: tuple[Path, RunConfig]) -> None:
     out, _ = run_folder
     before = state_of(out)
     with RunFolder(out).locked():
-        for command in (["forget", str(out), "client 0"], ["run", "--resume", str(out)]):
-            code, _, told = invoke(*command)
-            assert code == 2
-            assert "another fedsift is at work on this run" in told
+        for command in (["forget", out, "client 0"], ["run", "--resume", out]):
+            assert "another fedsift is at work on this run" in failed(*command)
     assert state_of(out) == before
-    assert invoke("verify", str(out))[0] == 0
+    done("verify", out)
 
 
 def test_what_is_no_run(tmp_path: Path) -> None:
-    for command in (["forget", str(tmp_path), "x"], ["verify", str(tmp_path)], ["run", "--resume", str(tmp_path)]):
-        code, _, told = invoke(*command)
-        assert code == 2
-        assert "is no run folder" in told
+    for command in (["forget", tmp_path, "x"], ["verify", tmp_path], ["run", "--resume", tmp_path]):
+        assert "is no run folder" in failed(*command)

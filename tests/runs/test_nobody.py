@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from fedsift.configuration.run_config import RunConfig, write_toml
 from fedsift.core.server_state import ServerState
@@ -17,7 +16,7 @@ from fedsift.runs.run_folder import RunFolder
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_session import ray_session
 from fedsift.runtime.worker_pool import WorkerPool
-from tests.cli.commands import invoke, result_of
+from tests.cli.commands import done, failed, invoke, result_of
 from tests.runs.stopping import stopped
 
 EVERYONE = [f"client {number}" for number in range(3)]
@@ -47,8 +46,7 @@ def nobody(config: RunConfig) -> str:
 def merged(config: RunConfig, out: Path) -> Path:
     """A run's folder."""
     write_toml(config, out.with_suffix(".toml"))
-    code, _, told = invoke("run", str(out.with_suffix(".toml")), "--out", str(out))
-    assert code == 0, told
+    done("run", out.with_suffix(".toml"), "--out", out)
     return out
 
 
@@ -61,9 +59,7 @@ def test_no_workers_are_started_for_nobody(config: RunConfig) -> None:
 
 
 @pytest.mark.parametrize("partial_sums", [False, True])
-def test_all_leave_and_one_comes_back(
-    shared_workers: None, pool: WorkerPool, config: RunConfig, tmp_path: Path, partial_sums: bool
-) -> None:
+def test_all_leave_and_one_comes_back(pool: WorkerPool, config: RunConfig, tmp_path: Path, partial_sums: bool) -> None:
     leaving = dataclasses.replace(config, leave=tuple(EVERYONE), oracle=True, partial_sums=partial_sums)
     out = merged(leaving, tmp_path / "out")
     result = result_of(out)
@@ -72,22 +68,21 @@ def test_all_leave_and_one_comes_back(
     assert [removal["verdict"] for removal in result["removals"]] == ["BIT_EXACT"] * 3
     assert list(result["scores_after_removal"]) == ["merged"]
     assert result["scores_after_removal"]["merged"]["per_client"] == result["scores"]["zero_shot"]["per_client"]
-    assert invoke("verify", str(out), "--oracle")[0] == 0
-    assert invoke("run", "--resume", str(out))[0] == 0
+    done("verify", out, "--oracle")
+    done("run", "--resume", out)
     assert result_of(out) == result
 
     # Whom should it serve?
     other = (out / "config.toml").read_text(encoding="utf-8").replace('localise = "own"', 'localise = "coordinate"')
     (out / "config.toml").write_text(other, encoding="utf-8")
-    code, _, told = invoke("run", "--resume", str(out))
-    assert (code, told.count("\n")) == (2, 1)
-    assert "all clients have left; `fedsift join" in told
+    told = failed("run", "--resume", out)
+    assert "all clients have left; `fedsift join" in told and told.count("\n") == 1
     assert result_of(out) == result
 
-    assert invoke("join", str(out), EVERYONE[1])[0] == 0
+    done("join", out, EVERYONE[1])
     alone = federate(pool, config, places(EVERYONE, [EVERYONE[1]])).state_digest
     assert result_of(out)["state_digest"] == alone
-    assert invoke("verify", str(out), "--oracle")[0] == 0
+    done("verify", out, "--oracle")
 
 
 def test_the_only_member_is_rebuilt_away(
@@ -102,48 +97,36 @@ def test_the_only_member_is_rebuilt_away(
     monkeypatch.delattr("fedsift.runtime.ray_session._on_this_machine")
     out = merged(dataclasses.replace(config, clients=1), tmp_path / "out")
     table.write_text(table.read_text(encoding="utf-8").replace("000", "999"), encoding="utf-8")
-    code, printed, told = invoke("forget", str(out), EVERYONE[0], "--rebuild", "--json")
+    code, printed, told = invoke("forget", out, EVERYONE[0], "--rebuild", "--json")
     assert code == 0, told
     assert "rebuild: 0 members train again, 0 steps instead of 3" in told.replace("\n", " ")
     refused, rebuilt = json.loads(printed)["removals"]
     assert (refused["verdict"], rebuilt["verdict"]) == ("REFUSED", "REBUILT")
     assert rebuilt["state_digest_after"] == result_of(out)["state_digest"] == nobody(config)
     assert result_of(out)["scores"] == {}
-    for command in (["verify", str(out), "--oracle"], ["verify", str(out), "--certificate"]):
-        certificate = [str(out / "certificates" / "0002.json")] if "--certificate" in command else []
-        assert invoke(*command, *certificate)[0] == 0
+    done("verify", out, "--oracle")
+    done("verify", out, "--certificate", out / "certificates" / "0002.json")
 
 
-def test_the_only_member_whose_data_are_gone(
-    shared_workers: None, config: RunConfig, table: Path, tmp_path: Path
-) -> None:
-    only_last = dataclasses.replace(config, leave=tuple(EVERYONE[:2]))
-    out = merged(only_last, tmp_path / "out")
+def test_the_only_member_whose_data_are_gone(config: RunConfig, table: Path, tmp_path: Path) -> None:
+    out = merged(dataclasses.replace(config, leave=tuple(EVERYONE[:2])), tmp_path / "out")
     rows = table.read_text(encoding="utf-8").splitlines()
     table.write_text("\n".join(rows[:2]), encoding="utf-8")
-    code, _, told = invoke("forget", str(out), EVERYONE[2])
-    assert code == 3
+    failed("forget", out, EVERYONE[2], code=3)
     assert RunFolder(out).members() == {EVERYONE[2]}
-    code, _, told = invoke("forget", str(out), EVERYONE[2], "--rebuild")
-    assert code == 0, told
+    done("forget", out, EVERYONE[2], "--rebuild")
     assert result_of(out)["state_digest"] == nobody(config)
 
 
-def test_where_nobody_can_be_merged_it_is_said_and_may_be_tried_again(
-    shared_workers: None, config: RunConfig, tmp_path: Path
-) -> None:
+def test_where_nobody_can_be_merged_it_is_said_and_may_be_tried_again(config: RunConfig, tmp_path: Path) -> None:
     """The rate makes every loss infinite."""
     failing = dataclasses.replace(config, lr=1e37, steps=20, leave=(EVERYONE[0],), oracle=True)
     write_toml(failing, tmp_path / "config.toml")
     out = tmp_path / "out"
-    code, _, told = invoke("run", str(tmp_path / "config.toml"), "--out", str(out))
-    assert code == 2
-    assert "no client could be merged; client 'client " in told
+    assert "no client could be merged; client 'client " in failed("run", tmp_path / "config.toml", "--out", out)
     assert not out.exists()
 
-    stopped(lambda: run(failing, out, PhaseBars(Console(quiet=True))), ServerState, "fold", 2)
+    stopped(lambda: run(failing, out, PhaseBars()), ServerState, "fold", 2)
     for _ in range(2):
-        code, _, told = invoke("run", "--resume", str(out))
-        assert code == 2
-        assert "no client could be merged; client 'client " in told
+        assert "no client could be merged; client 'client " in failed("run", "--resume", out)
         assert sorted(file.name for file in out.iterdir()) == ["config.toml", "ledger.sqlite", "masks"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import invoke, result_of
+from tests.cli.commands import done, failed, result_of
 
 CODE = """
 import torch
@@ -73,21 +73,20 @@ def test_one_line_before_anything_starts(
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(__import__("sys").modules, "mine", raising=False)
-    code, _, told = invoke("run", *options, "--out", "out")
-    assert code == 2
-    assert message in told
-    assert told.count("\n") == 1
+    told = failed("run", *options, "--out", "out")
+    assert message in told and told.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
 
-def test_the_first_client_is_tried_by_the_workers(
-    shared_workers: None, own_code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def mine(own_code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The code above, as a module of the folder in which the command and its workers run."""
     monkeypatch.chdir(own_code)
     (own_code / "all_mine.py").write_text(CODE, encoding="utf-8")
-    code, _, told = invoke("run", "--dataset", "all_mine:first_bad", "--out", str(tmp_path / "out"))
-    assert code == 2
-    last = told.splitlines()[-1]
+
+
+def test_the_first_client_is_tried_by_the_workers(mine: None, tmp_path: Path) -> None:
+    last = failed("run", "--dataset", "all_mine:first_bad", "--out", tmp_path / "out").splitlines()[-1]
     assert last == "fedsift: client 'ann', row 1: ('p', 3) is no pair (prompt, target) of texts that are not empty"
     assert not (tmp_path / "out").exists()
 
@@ -95,38 +94,22 @@ def test_the_first_client_is_tried_by_the_workers(
 @pytest.mark.parametrize(
     ("task", "message"),
     [
-        ("BatchRaises", "task own_tasks:BatchRaises: batch: KeyError: 'no column' (own_tasks.py, line 24)"),
-        (
-            "Late",
-            "task own_tasks:Late: scores returned a tensor of shape (); expected a tensor of shape (rows,), one a row",
-        ),
-        ("Vector", "task own_tasks:Vector: loss returned a tensor of shape (4,); expected a tensor with one number"),
-        (
-            "NoNumber",
-            "the loss is nan at step 1 of the tuning: nothing has been tuned yet, so look at the data and the",
-        ),
+        ("BatchRaises", "task all_mine:BatchRaises: batch: KeyError: 'no column' (all_mine.py, line 24)"),
+        ("Late", "task all_mine:Late: scores returned a tensor of shape (); expected a tensor of shape (rows,), one a"),
+        ("Vector", "task all_mine:Vector: loss returned a tensor of shape (4,); expected a tensor with one number"),
+        ("NoNumber", "the loss is nan at step 1 of the tuning: nothing has been tuned yet, so look at the data and"),
     ],
 )
-def test_what_goes_wrong_in_a_task_is_told_as_its_own(
-    shared_workers: None, own_code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str, message: str
-) -> None:
-    monkeypatch.chdir(own_code)
-    (own_code / "own_tasks.py").write_text(CODE, encoding="utf-8")
-    options = ["--dataset", "own_tasks:points", "--task", f"own_tasks:{task}", "--steps", "2"]
-    code, _, told = invoke("run", *options, "--out", str(tmp_path / "out"))
-    assert code == 2
+def test_what_goes_wrong_in_a_task_is_told_as_its_own(mine: None, tmp_path: Path, task: str, message: str) -> None:
+    options = ["--dataset", "all_mine:points", "--task", f"all_mine:{task}", "--steps", 2]
+    told = failed("run", *options, "--out", tmp_path / "out")
     assert message in told.splitlines()[-1]
     assert "Traceback" not in told
     assert not (tmp_path / "out").exists()
 
 
-def test_bad_clients_are_listed_and_the_others_go_on(
-    shared_workers: None, own_code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(own_code)
-    (own_code / "all_mine.py").write_text(CODE, encoding="utf-8")
-    code, _, told = invoke("run", "--dataset", "all_mine:mixed", "--steps", "2", "--out", str(tmp_path / "out"))
-    assert code == 0, told
+def test_bad_clients_are_listed_and_the_others_go_on(mine: None, tmp_path: Path) -> None:
+    done("run", "--dataset", "all_mine:mixed", "--steps", 2, "--out", tmp_path / "out")
     result = result_of(tmp_path / "out")
     assert set(result["scores"]["local"]["per_client"]) == {"ann", "long", "single"}
     failures = {
@@ -142,14 +125,9 @@ def test_bad_clients_are_listed_and_the_others_go_on(
     }
 
 
-def test_a_task_of_ones_own(
-    shared_workers: None, own_code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(own_code)
-    (own_code / "all_mine.py").write_text(CODE, encoding="utf-8")
+def test_a_task_of_ones_own(mine: None, tmp_path: Path) -> None:
     options = ["--dataset", "all_mine:points", "--task", "all_mine:Line", "--lr", "0.1", "--steps", "30"]
-    code, _, told = invoke("run", *options, "--leave", "line 1", "--oracle", "--out", str(tmp_path / "out"))
-    assert code == 0, told
+    done("run", *options, "--leave", "line 1", "--oracle", "--out", tmp_path / "out")
     result = result_of(tmp_path / "out")
     assert (result["metric"], result["tuned_parameters"]) == ("score", 2)
     assert result["scores"]["local"]["mean"] > result["scores"]["zero_shot"]["mean"]

@@ -4,12 +4,10 @@ import dataclasses
 import json
 import subprocess
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from fedsift.configuration.run_config import RunConfig, write_toml
 from fedsift.core.errors import BadInput
@@ -21,22 +19,9 @@ from fedsift.runs.forget import forget
 from fedsift.runs.join import join
 from fedsift.runs.run_folder import RunFolder
 from fedsift.runtime.progress import PhaseBars
-from fedsift.runtime.worker_pool import WorkerPool
-from tests.cli.commands import invoke, result_of
+from tests.cli.commands import failed, result_of
 from tests.runs.stopping import stopped
-from tests.runtime.drifting import (
-    DATASET,
-    LEAVERS,
-    MODULE,
-    drift_in_the_second_round,
-    left_behind,
-    numbers,
-    write_code,
-)
-
-
-def bars() -> PhaseBars:
-    return PhaseBars(Console(quiet=True))
+from tests.runtime.drifting import DATASET, LEAVERS, MODULE, drift_in_the_second_round, left_behind, numbers, write_code
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +35,7 @@ def config(tiny_config: RunConfig, drifted: Path) -> RunConfig:
 
 
 @pytest.fixture(autouse=True)
-def _drifting(shared_workers: None, drifted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _drifting(drifted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(drifted.parent)
     monkeypatch.syspath_prepend(drifted.parent)
     monkeypatch.delitem(__import__("sys").modules, MODULE, raising=False)
@@ -60,15 +45,14 @@ def _drifting(shared_workers: None, drifted: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture(scope="module")
 def undisturbed(
-    pool: WorkerPool, config: RunConfig, drifted: Path, tmp_path_factory: pytest.TempPathFactory
+    config: RunConfig, drifted: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     out = tmp_path_factory.mktemp("undisturbed") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fedsift.runs.federate.ray_session", lambda *_: nullcontext(pool))
         patch.chdir(drifted.parent)
         patch.syspath_prepend(drifted.parent)
         drift_in_the_second_round(patch, drifted)
-        result = numbers(simulation.run(config, out, bars()))
+        result = numbers(simulation.run(config, out, PhaseBars()))
     assert result["clients"] == 7
     assert [removal["verdict"] for removal in result["removals"]] == ["BIT_EXACT", "BIT_EXACT", "REFUSED", "REFUSED"]
     assert set(result["failures"]) == {"client 1", "client 3", "client 5"}
@@ -78,12 +62,27 @@ def undisturbed(
     return result, left_behind(out)
 
 
+TOLD_OF_FORGOTTEN = {"receipt", "verdict", "steps_retrained", "state_digest_after"}
+
+
 def told_of(removal: dict[str, Any]) -> set[str]:
     """What result.json says of a removal."""
     return {key for key, value in removal.items() if value is not None}
 
 
 SECOND_EVALUATION = 2 * 7 + 4  # Each of 7 members is served in two ways before; then, of 5.
+FURTHER_MOMENTS: list[list[tuple[Any, str, int]]] = [
+    *([(ServerState, name, call)] for name, call in (("create", 1), ("merge", 1), ("fold", 2), ("fold", 3))),
+    *([(ServerState, name, call)] for name in ("stage_removal", "refuse") for call in (1, 2)),
+    *([(ServerState, "serve", call)] for call in (5, SECOND_EVALUATION)),
+    *([(RoundLog, "write", call)] for call in (2, 4, 5)),
+    *([(LoggedRounds, name, 2)] for name in ("configure_train", "tell")),
+    *([(RunFolder, name, 1)] for name in ("write_result", "write_certificates")),
+    *([(owner, name, 2)] for owner, name in ((ledger_folder, "certify"), (Ledger, "append_receipt"))),
+    [(simulation, "federate", 2)],
+    [(ServerState, "merge", 7), (ServerState, "merge", 1)],
+    [(ServerState, "serve", 1), (ServerState, "serve", 1), (ServerState, "serve", SECOND_EVALUATION)],
+]
 
 
 @pytest.mark.parametrize(
@@ -93,33 +92,7 @@ SECOND_EVALUATION = 2 * 7 + 4  # Each of 7 members is served in two ways before;
         [(RoundLog, "write", 3)],  # The first round is over, and not written down.
         [(ServerState, "commit_removals", 2)],
         [(ServerState, "merge", 2), (ServerState, "serve", 3), (ServerState, "refuse", 2), (LoggedRounds, "tell", 1)],
-        *(
-            pytest.param(moments, marks=pytest.mark.exhaustive)
-            for moments in (
-                [(ServerState, "serve", 5)],
-                [(ServerState, "refuse", 1)],
-                [(ServerState, "serve", SECOND_EVALUATION)],
-                [(ledger_folder, "certify", 2)],
-                [(RunFolder, "write_result", 1)],
-                [(ServerState, "create", 1)],
-                [(ServerState, "merge", 1)],
-                [(ServerState, "merge", 7), (ServerState, "merge", 1)],
-                [(ServerState, "fold", 2)],
-                [(LoggedRounds, "configure_train", 2)],
-                [(ServerState, "stage_removal", 1)],
-                [(ServerState, "stage_removal", 2)],
-                [(RoundLog, "write", 2)],
-                [(RoundLog, "write", 4)],
-                [(Ledger, "append_receipt", 2)],
-                [(ServerState, "refuse", 2)],
-                [(ServerState, "fold", 3)],
-                [(LoggedRounds, "tell", 2)],
-                [(RoundLog, "write", 5)],
-                [(RunFolder, "write_certificates", 1)],
-                [(simulation, "federate", 2)],
-                [(ServerState, "serve", 1), (ServerState, "serve", 1), (ServerState, "serve", SECOND_EVALUATION)],
-            )
-        ),
+        *(pytest.param(moments, marks=pytest.mark.exhaustive) for moments in FURTHER_MOMENTS),
     ],
     ids=lambda moments: " ".join(f"{owner.__name__.split('.')[-1]}.{name}-{call}" for owner, name, call in moments),
 )
@@ -127,12 +100,12 @@ def test_stopped_at_moments(
     config: RunConfig, undisturbed: tuple[dict[str, Any], dict[str, Any]], tmp_path: Path, moments: list[Any]
 ) -> None:
     out = tmp_path / "out"
-    stopped(lambda: simulation.run(config, out, bars()), *moments[0])
+    stopped(lambda: simulation.run(config, out, PhaseBars()), *moments[0])
     for moment in moments[1:]:
-        stopped(lambda: simulation.resume(out, bars()), *moment)
+        stopped(lambda: simulation.resume(out, PhaseBars()), *moment)
     assert not (out / "result.json").exists()
-    assert (numbers(simulation.resume(out, bars())), left_behind(out)) == undisturbed
-    assert (numbers(simulation.resume(out, bars())), left_behind(out)) == undisturbed
+    assert (numbers(simulation.resume(out, PhaseBars())), left_behind(out)) == undisturbed
+    assert (numbers(simulation.resume(out, PhaseBars())), left_behind(out)) == undisturbed
     assert numbers(result_of(out)) == undisturbed[0]
 
 
@@ -141,8 +114,8 @@ def test_with_partial_sums(
     config: RunConfig, undisturbed: tuple[dict[str, Any], dict[str, Any]], tmp_path: Path, moment: Any
 ) -> None:
     out = tmp_path / "out"
-    stopped(lambda: simulation.run(dataclasses.replace(config, partial_sums=True), out, bars()), *moment)
-    assert numbers(simulation.resume(out, bars())) == undisturbed[0]
+    stopped(lambda: simulation.run(dataclasses.replace(config, partial_sums=True), out, PhaseBars()), *moment)
+    assert numbers(simulation.resume(out, PhaseBars())) == undisturbed[0]
 
 
 @pytest.mark.exhaustive
@@ -173,45 +146,43 @@ def without(config: RunConfig, client_id: str, folder: Path) -> RunConfig:
 def test_forgotten_while_a_run_is_stopped(table: RunConfig, tmp_path: Path, moment: Any) -> None:
     """After that all is as in a run on data without the client; only its receipt tells of it."""
     out = tmp_path / "out"
-    stopped(lambda: simulation.run(table, out, bars()), *moment)
-    forget(out, ["client 0"], False, bars(), str)
+    stopped(lambda: simulation.run(table, out, PhaseBars()), *moment)
+    forget(out, ["client 0"], False, PhaseBars(), str)
     for file in out.rglob("*"):
         allowed = 1 if file.name in ("ledger.sqlite", "0001.json") else 0
         assert file.is_dir() or file.read_bytes().count(b"client 0") <= allowed, file
-    result = numbers(simulation.resume(out, bars()))
+    result = numbers(simulation.resume(out, PhaseBars()))
     assert b"client 0" not in (out / "result.json").read_bytes()
 
-    expected = numbers(simulation.run(without(table, "client 0", tmp_path), tmp_path / "never", bars()))
+    expected = numbers(simulation.run(without(table, "client 0", tmp_path), tmp_path / "never", PhaseBars()))
     forgotten, *removals = result.pop("removals")
-    assert told_of(forgotten) == {"receipt", "verdict", "steps_retrained", "state_digest_after"}
+    assert told_of(forgotten) == TOLD_OF_FORGOTTEN
     assert (forgotten["receipt"], forgotten["verdict"]) == (1, "BIT_EXACT")
     assert removals == [{**each, "receipt": each["receipt"] + 1} for each in expected.pop("removals")]
     assert result == expected
-    assert numbers(simulation.resume(out, bars())) == {**result, "removals": [forgotten, *removals]}
+    assert numbers(simulation.resume(out, PhaseBars())) == {**result, "removals": [forgotten, *removals]}
 
 
 def test_forgotten_after_those_who_leave_in_the_run(table: RunConfig, tmp_path: Path) -> None:
     """Then the run begins anew with those who remain."""
     out = tmp_path / "out"
-    stopped(lambda: simulation.run(table, out, bars()), LoggedRounds, "tell", 2)
-    forget(out, ["client 0"], False, bars(), str)
-    result = numbers(simulation.resume(out, bars()))
+    stopped(lambda: simulation.run(table, out, PhaseBars()), LoggedRounds, "tell", 2)
+    forget(out, ["client 0"], False, PhaseBars(), str)
+    result = numbers(simulation.resume(out, PhaseBars()))
     assert result["clients"] == 5
-    assert [told_of(each) for each in result["removals"]] == [
-        {"receipt", "verdict", "steps_retrained", "state_digest_after"}
-    ] * 3
+    assert [told_of(each) for each in result["removals"]] == [TOLD_OF_FORGOTTEN] * 3
     for scores in (result["scores"], result["scores_after_removal"]):
         assert set(scores["merged"]["per_client"]) == {f"client {number}" for number in (1, 2, 4, 5, 7)}
     assert result["scores"] == result["scores_after_removal"]
 
 
 def test_joined_while_a_run_is_stopped(table: RunConfig, tmp_path: Path) -> None:
-    undisturbed = numbers(simulation.run(table, tmp_path / "undisturbed", bars()))
+    undisturbed = numbers(simulation.run(table, tmp_path / "undisturbed", PhaseBars()))
     out = tmp_path / "out"
-    stopped(lambda: simulation.run(table, out, bars()), ServerState, "merge", 3)
+    stopped(lambda: simulation.run(table, out, PhaseBars()), ServerState, "merge", 3)
     waiting = next(each for each in ("client 3", "client 6") if each not in RunFolder(out).members())
-    assert join(out, [waiting], bars()).joined == [waiting]
-    resumed = numbers(simulation.resume(out, bars()))
+    assert join(out, [waiting], PhaseBars()).joined == [waiting]
+    resumed = numbers(simulation.resume(out, PhaseBars()))
     for result in (undisturbed, resumed):
         for scores in (result["scores"], result["scores_after_removal"]):
             for name in ("zero_shot", "local"):  # `join` has its client train, and score nothing.
@@ -222,14 +193,14 @@ def test_joined_while_a_run_is_stopped(table: RunConfig, tmp_path: Path) -> None
 def test_a_finished_run_is_told_as_it_stands(table: RunConfig, tmp_path: Path) -> None:
     """What `forget` took out of it stays out; no mean gives it away."""
     config, out = dataclasses.replace(table, oracle=True), tmp_path / "out"
-    before = simulation.run(config, out, bars())
-    forget(out, ["client 0"], False, bars(), str)
+    before = simulation.run(config, out, PhaseBars())
+    forget(out, ["client 0"], False, PhaseBars(), str)
     after = result_of(out)
     assert after["oracle"] is None
     for name, score in after["scores"].items():
         assert set(score["per_client"]) == set(before.scores[name].per_client) - {"client 0"}
         assert score["mean"] == sum(score["per_client"].values()) / 7
-    told = dataclasses.asdict(simulation.resume(out, bars()))
+    told = dataclasses.asdict(simulation.resume(out, PhaseBars()))
     assert told["oracle"] == {"state_digest": after["state_digest"], "bit_identical": True}  # Of those who remain.
     assert {**told, "oracle": None} == after
     assert result_of(out) == told
@@ -237,11 +208,10 @@ def test_a_finished_run_is_told_as_it_stands(table: RunConfig, tmp_path: Path) -
 
 def test_a_removal_that_was_killed_is_finished_by_the_next_command(table: RunConfig, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    simulation.run(table, out, bars())
-    stopped(lambda: forget(out, ["client 0"], False, bars(), str), RunFolder, "bring_up_to_date", 2)
+    simulation.run(table, out, PhaseBars())
+    stopped(lambda: forget(out, ["client 0"], False, PhaseBars(), str), RunFolder, "bring_up_to_date", 2)
     assert b"client 0" in (out / "result.json").read_bytes()
-    code, _, told = invoke("forget", str(out), "client 0")
-    assert (code, "client 'client 0' has left already, by receipt 3" in told) == (3, True)
+    assert "client 'client 0' has left already, by receipt 3" in failed("forget", out, "client 0", code=3)
     assert b"client 0" not in (out / "result.json").read_bytes()
     assert len([*(out / "certificates").iterdir()]) == 3
     assert result_of(out)["removals"][2]["verdict"] == "BIT_EXACT"
@@ -249,39 +219,37 @@ def test_a_removal_that_was_killed_is_finished_by_the_next_command(table: RunCon
 
 def test_another_localisation_serves_the_same_members_again(table: RunConfig, tmp_path: Path) -> None:
     config, out = dataclasses.replace(table, leave=()), tmp_path / "out"
-    simulation.run(config, out, bars())
+    simulation.run(config, out, PhaseBars())
     other = dataclasses.replace(config, localise="coordinate")
     write_toml(other, out / "config.toml")
-    stopped(lambda: simulation.resume(out, bars()), ServerState, "serve", 3)
-    result = numbers(simulation.resume(out, bars()))
-    assert result == numbers(simulation.resume(out, bars()))
-    assert result == numbers(simulation.run(other, tmp_path / "other", bars()))
+    stopped(lambda: simulation.resume(out, PhaseBars()), ServerState, "serve", 3)
+    result = numbers(simulation.resume(out, PhaseBars()))
+    assert result == numbers(simulation.resume(out, PhaseBars()))
+    assert result == numbers(simulation.run(other, tmp_path / "other", PhaseBars()))
 
 
 def test_the_folder_of_a_scenario_is_left_to_it(tiny_config: RunConfig, tmp_path: Path) -> None:
     RunFolder.create(tmp_path, tiny_config)
     (tmp_path / "scenario.toml").touch()
-    for command in (["forget", str(tmp_path), "client 0"], ["join", str(tmp_path), "x"], ["run", "--resume", tmp_path]):
-        code, _, told = invoke(*map(str, command))
-        assert code == 2
-        assert "holds a scenario" in told
+    for command in (["forget", tmp_path, "client 0"], ["join", tmp_path, "x"], ["run", "--resume", tmp_path]):
+        assert "holds a scenario" in failed(*command)
 
 
 def test_what_is_left_of_a_run_that_never_began(tiny_config: RunConfig, tmp_path: Path) -> None:
     """Killed while it wrote its configuration, or right after."""
     (tmp_path / ".config.toml.partial").write_text("datas", encoding="utf-8")
     with pytest.raises(BadInput, match="is no run folder"):
-        simulation.resume(tmp_path, bars())
+        simulation.resume(tmp_path, PhaseBars())
     RunFolder.create(tmp_path, tiny_config)
     assert [file.name for file in tmp_path.iterdir()] == ["config.toml"]
-    assert simulation.resume(tmp_path, bars()).clients == 8
+    assert simulation.resume(tmp_path, PhaseBars()).clients == 8
 
 
 def test_no_unfinished_file_is_left(tiny_config: RunConfig, tmp_path: Path) -> None:
     """Such a file may hold scores."""
     out = tmp_path / "out"
-    stopped(lambda: simulation.run(tiny_config, out, bars()), ServerState, "serve", 3)
+    stopped(lambda: simulation.run(tiny_config, out, PhaseBars()), ServerState, "serve", 3)
     (out / ".rounds.json.partial").write_text(json.dumps({"client 0": 1.0}), encoding="utf-8")
-    forget(out, ["client 0"], False, bars(), str)
+    forget(out, ["client 0"], False, PhaseBars(), str)
     assert not [*out.rglob("*.partial")]
     assert not (out / "rounds.json").exists()

@@ -5,9 +5,9 @@ import json
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from fedsift.configuration.run_config import RunConfig, write_toml
@@ -17,7 +17,7 @@ from fedsift.core.running_sums import RunningSums
 from fedsift.runs.federate import federate
 from fedsift.runs.result import Oracle, RunResult
 from fedsift.runtime.worker_pool import WorkerPool
-from tests.cli.commands import COMMAND, SHELL, fedsift, invoke, result_of, run_until
+from tests.cli.commands import COMMAND, SHELL, done, fedsift, result_of, run_until
 
 ROWS = """
 def rows():
@@ -40,9 +40,9 @@ def first(config_file: Path, own_code: Path) -> Path:
     """A run of 8 clients, three of whom leave, with the oracle."""
     out = config_file.parent / "first"
     options = ["--leave-count", "3", "--oracle", "--workers", "1", "--json", "--out", out]
-    done = fedsift("run", config_file, *options, folder=own_code)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == result_of(out)
+    ended = fedsift("run", config_file, *options, folder=own_code)
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout) == result_of(out)
     return out
 
 
@@ -81,15 +81,11 @@ def test_only_members_keep_a_mask(first: Path) -> None:
     assert len(list((first / "masks").iterdir())) == 5
 
 
-def test_a_run_is_repeated_from_its_config(
-    first: Path, own_code: Path, shared_workers: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_is_repeated_from_its_config(first: Path, own_code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In another process, with another number of workers."""
     monkeypatch.chdir(own_code)
     again = first.parent / "again"
-    config = str(first / "config.toml")
-    code, printed, _ = invoke("run", config, "--no-oracle", "--workers", "2", "--out", str(again))
-    assert code == 0
+    printed = done("run", first / "config.toml", "--no-oracle", "--workers", 2, "--out", again)
     assert result_of(again)["state_digest"] == result_of(first)["state_digest"]
     assert result_of(again)["scores"] == result_of(first)["scores"]
     assert result_of(again)["oracle"] is None
@@ -120,39 +116,15 @@ def test_a_single_wrong_bit_is_found(
     assert not result.proven
 
 
-def descendants(process_id: int) -> set[int]:
-    """All processes below one, from /proc."""
-    children: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text(encoding="utf-8", errors="replace").rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
-    found: set[int] = set()
-    stack = [process_id]
-    while stack:
-        new = children.get(stack.pop(), [])
-        found.update(new)
-        stack += new
-    return found
-
-
 def test_ctrl_c_ends_cleanly(config_file: Path, own_code: Path) -> None:
     out = config_file.parent / "interrupted"
     command = [*COMMAND, "run", str(config_file), "--steps", "500", "--workers", "1", "--out", str(out)]
-    process = run_until(
-        lambda: any((out / "masks").glob("*.mask")), command, seconds=300, folder=own_code, stderr=subprocess.PIPE
-    )
-    started = descendants(process.pid)
+    merged = (out / "masks").glob
+    process = run_until(lambda: any(merged("*.mask")), command, seconds=300, folder=own_code, stderr=subprocess.PIPE)
+    started = psutil.Process(process.pid).children(recursive=True)
     os.killpg(process.pid, signal.SIGINT)  # As a terminal does: to the whole group.
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130
     assert told.rstrip().endswith(f"fedsift: interrupted; go on with: fedsift run --resume {out}")
     assert "Traceback" not in told
-    deadline = time.monotonic() + 20
-    while any(Path(f"/proc/{pid}").exists() for pid in started):
-        assert time.monotonic() < deadline, (
-            f"still running: {[pid for pid in started if Path(f'/proc/{pid}').exists()]}"
-        )
-        time.sleep(0.2)
+    assert psutil.wait_procs(started, timeout=20)[1] == []

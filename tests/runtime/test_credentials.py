@@ -31,10 +31,9 @@ def test_the_server_is_vouched_for_under_its_own_name_only(tmp_path: Path) -> No
     make_certificates(tmp_path / "ours", ["hospital.example", "10.0.0.1"])
     make_certificates(tmp_path / "theirs", ["hospital.example"])
     verify(tmp_path / "ours", "hospital.example", tmp_path / "ours")
-    with pytest.raises(VerificationError):
-        verify(tmp_path / "ours", "other.example", tmp_path / "ours")
-    with pytest.raises(VerificationError):
-        verify(tmp_path / "ours", "hospital.example", tmp_path / "theirs")
+    for host, authority in (("other.example", "ours"), ("hospital.example", "theirs")):
+        with pytest.raises(VerificationError):
+            verify(tmp_path / "ours", host, tmp_path / authority)
     server = x509.load_pem_x509_certificate((tmp_path / "ours" / "server.crt").read_bytes())
     assert server.not_valid_after_utc - datetime.now(UTC) < timedelta(days=826)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -44,14 +43,8 @@ def test_the_server_is_vouched_for_under_its_own_name_only(tmp_path: Path) -> No
 def test_secrets_are_readable_by_their_owner_only_and_never_replaced(tmp_path: Path) -> None:
     files = make_certificates(tmp_path, ["localhost"]) + make_node_key(tmp_path / "node")
     modes = {file.name: file.stat().st_mode & 0o777 for file in files}
-    assert modes == {
-        "ca.key": 0o600,
-        "ca.crt": 0o644,
-        "server.key": 0o600,
-        "server.crt": 0o644,
-        "node": 0o600,
-        "node.pub": 0o644,
-    }
+    public = {"ca.crt", "server.crt", "node.pub"}
+    assert modes == dict.fromkeys(public, 0o644) | dict.fromkeys(("ca.key", "server.key", "node"), 0o600)
     before = {file: file.read_bytes() for file in files}
     for make in (lambda: make_certificates(tmp_path, ["localhost"]), lambda: make_node_key(tmp_path / "node")):
         with pytest.raises(BadInput, match="exists already; nothing was written"):
@@ -70,10 +63,6 @@ def test_a_key_is_what_flower_registers(tmp_path: Path) -> None:
     loaded = serialization.load_ssh_private_key(private.read_bytes(), password=None)
     openssh = serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
     assert loaded.public_key().public_bytes(*openssh) + b"\n" == public.read_bytes()
-
-
-def test_what_is_no_public_key_is_told(tmp_path: Path) -> None:
-    private, _ = make_node_key(tmp_path / "node")
     with pytest.raises(BadInput, match="is no public key"):
         digest_of_key_file(private)
     with pytest.raises(BadInput, match="No such file"):

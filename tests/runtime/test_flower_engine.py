@@ -3,8 +3,10 @@
 import dataclasses
 import json
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from fedsift.configuration.run_config import RunConfig, write_toml
@@ -14,20 +16,17 @@ from fedsift.core.ledger import Ledger
 from fedsift.runs.federate import federate, places
 from fedsift.runtime.flower_engine import _app
 from fedsift.runtime.worker_pool import WorkerPool
-from tests.cli.commands import fedsift, invoke
+from tests.cli.commands import failed, fedsift
 
 
 def processes_with(text: str) -> list[str]:
     """Command lines that hold a text, of all processes."""
     found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_text(encoding="utf-8", errors="replace")
-            environment = (process / "environ").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            continue
-        if text in command or text in environment:
-            found.append(command)
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            command, environment = process.cmdline(), process.environ()
+            if any(text in each for each in (*command, *environment.values())):
+                found.append(" ".join(command))
     return found
 
 
@@ -70,13 +69,10 @@ def test_the_app_that_flower_gets_has_this_configuration(tiny_config: RunConfig)
 )
 def test_what_it_cannot_do_is_said_before_anything_starts(option: str, reason: str, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    code, _, error = invoke("run", "--clients", "4", "--engine", "flower", option, "--out", str(out))
-    assert (code, error) == (2, f"fedsift: {reason}\n")
+    assert failed("run", "--clients", 4, "--engine", "flower", option, "--out", out) == f"fedsift: {reason}\n"
     assert not out.exists()
 
 
 def test_it_cannot_be_resumed(tmp_path: Path, tiny_config: RunConfig) -> None:
     write_toml(dataclasses.replace(tiny_config, engine="flower"), tmp_path / "config.toml")
-    code, _, error = invoke("run", "--resume", str(tmp_path))
-    assert code == 2
-    assert "was made on Flower's engine" in error
+    assert "was made on Flower's engine" in failed("run", "--resume", tmp_path)

@@ -80,9 +80,8 @@ def test_a_rerun_goes_where_its_member_was_merged(tiny_model: Path, tmp_path: Pa
         assert [removal["verdict"] for removal in removals] == ["BIT_EXACT"] * 6
     config = tmp_path / "out" / "config.toml"
     config.write_text(config.read_text(encoding="utf-8").replace(cluster.address, ""), encoding="utf-8")
-    left = {removal["client"] for removal in removals}
-    stayed = [client_id for client_id in (f"client {place:02}" for place in range(12)) if client_id not in left]
-    done = fedsift("forget", "out", *stayed, folder=tmp_path)
+    stayed = {f"client {place:02}" for place in range(12)} - {removal["client"] for removal in removals}
+    done = fedsift("forget", "out", *sorted(stayed), folder=tmp_path)
     assert done.returncode == 3, done.stderr
     verdicts = [removal["verdict"] for removal in result_of(tmp_path / "out")["removals"][6:]]
     assert set(verdicts) == {"BIT_EXACT", "REFUSED"}
@@ -97,9 +96,7 @@ def nobodys_address() -> Iterator[str]:
 
 def test_no_cluster_at_the_address(nobodys_address: str) -> None:
     started = time.monotonic()
-    with pytest.raises(
-        BadInput, match=f"ray-address = {nobodys_address}: no Ray cluster answers there; start one with"
-    ):
+    with pytest.raises(BadInput, match=f"ray-address = {nobodys_address}: no Ray cluster answers there; start one "):
         connect(nobodys_address)
     assert time.monotonic() - started < 30
 
@@ -116,16 +113,11 @@ def test_the_command_without_a_cluster_leaves_nothing(nobodys_address: str, tmp_
 def test_what_is_no_address(address: str) -> None:
     with pytest.raises(BadInput, match="give host:port"):
         RunConfig(ray_address=address)
-
-
-def test_more_workers_than_a_machine_has_use_for() -> None:
-    assert RunConfig(workers=100_000, ray_address="head:6379").workers == 100_000
+    RunConfig(workers=100_000, ray_address="head:6379")  # More than one machine has use for.
 
 
 def test_masks_must_be_seen_by_all_nodes(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
-    with pytest.raises(
-        BadInput, match=f"the masks' folder {tmp_path} is not there .* file system that all nodes share"
-    ):
+    with pytest.raises(BadInput, match=f"the masks' folder {tmp_path} is not there .* file system that all nodes sh"):
         pool.prepare(tiny_config.to_user_config(), str(tmp_path / "seen"))
     assert len(pool) == 2
 
@@ -142,9 +134,7 @@ def test_workers_with_different_models(
     assert len(pool.prepare(tiny_config.to_user_config())) == 1
 
 
-def test_a_model_that_changed_since_the_merge(
-    pool: WorkerPool, tiny_model: Path, tiny_config: RunConfig, tmp_path: Path
-) -> None:
+def test_a_model_that_changed(pool: WorkerPool, tiny_model: Path, tiny_config: RunConfig, tmp_path: Path) -> None:
     config, ledger = dataclasses.replace(tiny_config, evaluate=False), tmp_path / "ledger.sqlite"
     federate(pool, config, {"client 0": 0}, ledger=ledger)
     model = shutil.copytree(tiny_model, tmp_path / "model")

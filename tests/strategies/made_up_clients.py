@@ -11,6 +11,7 @@ from fedsift.core.task_vectors import Mask, Vector
 from fedsift.protocol.compared_method import ComparedMethod, PoolTraining, Recipient, Stages, Terms, Trained
 
 SIZE, STEPS = 12, 10
+Score = Callable[[str, Vector], float]
 
 
 def made_up(*of: object) -> Vector:
@@ -23,12 +24,7 @@ def made_up(*of: object) -> Vector:
 class MadeUpClients:
     """Answers come in an order drawn from a seed; a model's score is that of `score`, by client and task vector."""
 
-    def __init__(
-        self,
-        seed: int = 0,
-        score: Callable[[str, Vector], float] = lambda *_: 0.5,
-        silent: Mapping[str, str] | None = None,
-    ) -> None:
+    def __init__(self, seed: int = 0, score: Score = lambda *_: 0.5, silent: Mapping[str, str] | None = None) -> None:
         self._seed, self._score = seed, score
         self.failures = dict(silent or {})
         self.asked: list[PoolTraining] = []  # all pools so far

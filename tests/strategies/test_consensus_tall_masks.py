@@ -5,11 +5,10 @@ from hypothesis import given, strategies as st
 from fedsift.core.errors import Refused
 from fedsift.core.task_vectors import Mask
 from fedsift.strategies.consensus_tall_masks import ConsensusCount
+from tests.stacks import stacks
 
 THREE = np.array([[1, 1, 0, 0, 1, 0], [1, 0, 0, 1, 1, 0], [1, 1, 0, 0, 0, 0]], np.bool_)
-MASKS = st.integers(1, 12).flatmap(
-    lambda size: st.lists(st.lists(st.booleans(), min_size=size, max_size=size), min_size=1, max_size=6).map(np.array)
-)
+MASKS = stacks(st.booleans()).map(lambda stack: stack > 0)
 
 
 def count(masks: Mask) -> ConsensusCount:

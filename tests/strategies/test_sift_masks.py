@@ -7,11 +7,10 @@ import pytest
 from flwr.app import ArrayRecord, ConfigRecord, UserConfig
 
 from fedsift.configuration.run_config import RunConfig
-from fedsift.core.contribution import UploadTerms
 from fedsift.core.mask_file import load_mask
 from fedsift.core.server_state import ServerState
 from fedsift.federation.client_folder import ClientFolder
-from fedsift.learning.models import load_layout
+from fedsift.federation.run_state import open_state
 from fedsift.protocol.partial_merge import PartialMerge
 from fedsift.runtime.ray_grid import RayGrid
 from fedsift.runtime.worker_pool import WorkerPool
@@ -41,22 +40,17 @@ def federate(
     clients: int = CLIENTS,
     partial_sums: bool = False,
     state: ServerState | None = None,
-    keys: "Keys | None" = None,
+    keys: Keys | None = None,
 ) -> SiftMasks:
     """Two rounds over the first clients, those in `ways` hostile; from a new state, or one that has members."""
-    nodes = [
-        {"partition-id": index, "num-partitions": clients, "mask-folder": str(masks), "way": ways.get(index, "")}
-        for index in range(clients)
-    ]
+    usual = {"num-partitions": clients, "mask-folder": str(masks)}
+    nodes = [{**usual, "partition-id": place, "way": ways.get(place, "")} for place in range(clients)]
     grid = RayGrid(pool, nodes, config.to_user_config())
-    layout = load_layout(config.model_settings)
-    terms = UploadTerms(layout.digest, layout.size, config.sign_seed, config.grid)
-    state = state or ServerState.create(None, terms, clients)
+    state = state or open_state(config, None, clients)
     if partial_sums:
         grid.partial_merge = PartialMerge(state.terms, state.ledger.checksum_secret)
     strategy = SiftMasks(state, ("paper", "coordinate", "own"), node_keys=keys)
-    train_config = ConfigRecord({"score": True})
-    strategy.start(grid, ArrayRecord(), num_rounds=2, train_config=train_config)
+    strategy.start(grid, ArrayRecord(), num_rounds=2, train_config=ConfigRecord({"score": True}))
     return strategy
 
 
@@ -95,17 +89,13 @@ def test_commit_steps_change_what_is_merged(pool: WorkerPool, tiny_config: RunCo
         federate(pool, dataclasses.replace(config, commit_share=commit_share), tmp_path, {}, clients)
         for commit_share, clients in ((0.0, CLIENTS), (0.6, CLIENTS), (0.6, 1))
     )
-    digests = [
-        {client_id: member.digest for client_id, member in each.state.members.items()} for each in (plain, committed)
-    ]
-    assert all(digests[0][client_id] != digests[1][client_id] for client_id in digests[0])
+    without, members = plain.state.members, committed.state.members
+    assert all(without[each].digest != members[each].digest for each in without)
     together, single = (each.rounds[0].scores["client 0"] for each in (committed, alone))
     assert together["own"] == together["coordinate"] == single["coordinate"] > 0
 
 
-def test_a_single_member_is_served_its_own_quantised_model(
-    pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path
-) -> None:
+def test_a_single_member_is_served_its_own_model(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
     config = dataclasses.replace(tiny_config, levels=2**32 - 1)
     scores = federate(pool, config, tmp_path, {}, clients=1).rounds[0].scores["client 0"]
     assert scores["paper"] == scores["coordinate"] == scores["own"] == scores["merged"]
@@ -149,16 +139,11 @@ def test_a_bad_answer_to_the_query_is_left_out(
     assert [reason in failure for failure in merge.failures.values()] == [True]
 
 
-def test_a_rerun_that_differs_leaves_the_state_untouched(
-    pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path
-) -> None:
+def test_a_rerun_that_differs_changes_nothing(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
     config = dataclasses.replace(tiny_config, leave=("client 1", "client 2"))
     strategy = federate(pool, config, tmp_path, {1: "flip a bit of the rerun"})
     removal = strategy.rounds[1]
-    assert {each.client: each.verdict for each in removal.receipts} == {
-        "client 1": "REFUSED",
-        "client 2": "BIT_EXACT",
-    }
+    assert {each.client: each.verdict for each in removal.receipts} == {"client 1": "REFUSED", "client 2": "BIT_EXACT"}
     assert "same data and environment, another upload" in removal.failures["client 1"]
     assert {each.state_after for each in removal.receipts} == {removal.state_digest}
     assert sorted(strategy.state.members) == ["client 0", "client 1", "client 3"]
@@ -193,9 +178,7 @@ def test_a_member_is_its_nodes_alone(pool: WorkerPool, tiny_config: RunConfig, t
     assert later.state.digest() == before
 
 
-def test_a_node_speaks_for_the_client_it_was_registered_as(
-    pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path
-) -> None:
+def test_a_node_speaks_for_its_registered_client(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
     keys = Keys(names={2: "client 0", 3: "client 2"})
     strategy = federate(pool, tiny_config, tmp_path, {}, keys=keys)
     assert set(strategy.state.members) == {"client 0", "client 2", "client 3"}
@@ -216,13 +199,10 @@ def test_who_is_a_member_says_the_state(pool: WorkerPool, tiny_config: RunConfig
 def test_who_asks_to_leave_and_is_no_member_has_left(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
     nodes: list[UserConfig] = []
     for place in range(3):
-        own = tmp_path / str(place)
-        own.mkdir()
-        nodes.append({"partition-id": place, "num-partitions": 3, "client-folder": str(own)})
+        (tmp_path / str(place)).mkdir()
+        nodes.append({"partition-id": place, "num-partitions": 3, "client-folder": str(tmp_path / str(place))})
     ClientFolder(tmp_path / "1").ask_to_leave()
-    layout = load_layout(tiny_config.model_settings)
-    terms = UploadTerms(layout.digest, layout.size, tiny_config.sign_seed, tiny_config.grid)
-    strategy = SiftMasks(ServerState.create(None, terms, 3), ("coordinate",), evaluate=False)
+    strategy = SiftMasks(open_state(tiny_config, None, 3), ("coordinate",), evaluate=False)
     strategy.start(RayGrid(pool, nodes, tiny_config.to_user_config()), ArrayRecord(), num_rounds=1)
     assert set(strategy.state.members) == {"client 0", "client 2"}
     assert strategy.rounds[0].receipts == []

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from flwr.app import ArrayRecord
-from rich.console import Console
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.protocol.method_rounds import MethodRounds
@@ -27,7 +26,7 @@ def cache(
     session: Session, tiny_config: RunConfig, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[TrainingCache]:
     config = dataclasses.replace(tiny_config, clients=len(CLIENTS))
-    with TrainingCache(config, tmp_path_factory.mktemp("trainings"), PhaseBars(Console(quiet=True)), session) as cache:
+    with TrainingCache(config, tmp_path_factory.mktemp("trainings"), PhaseBars(), session) as cache:
         yield cache
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 from safetensors.torch import load_file, save_file
 
 from fedsift.configuration.run_config import RunConfig
@@ -28,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cache(session: Session, tiny_config: RunConfig, folder: Path) -> Iterator[TrainingCache]:
     """Three clients on two workers."""
     config = dataclasses.replace(tiny_config, clients=3)
-    with TrainingCache(config, folder, PhaseBars(Console(quiet=True)), session) as cache:
+    with TrainingCache(config, folder, PhaseBars(), session) as cache:
         yield cache
 
 
@@ -101,7 +100,7 @@ def test_what_was_kept_is_not_used_for_other_data_or_another_model(
 
     def trained(ann: str, bob: str) -> list[bytes]:
         table.write_text(f"who,question,answer\nann,{ann}\nbob,{bob}\n", encoding="utf-8")
-        with TrainingCache(config, tmp_path / "kept", PhaseBars(Console(quiet=True)), session) as cache:
+        with TrainingCache(config, tmp_path / "kept", PhaseBars(), session) as cache:
             vector = cache.fine_tuned(["ann", "bob"])
             return [vector(each).tobytes() for each in ("ann", "bob")]
 

@@ -7,7 +7,7 @@ import pytest
 
 from fedsift.simulations.bench.codec import measure_codec
 from fedsift.studies.bench.registry import BENCHMARKS
-from tests.cli.commands import invoke
+from tests.cli.commands import done, failed
 
 
 @pytest.fixture(autouse=True)
@@ -18,9 +18,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_one_part_as_a_table_and_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
-    code, out, _ = invoke("bench", "--codec", "--rounds", "2", "--out", str(file))
-    assert code == 0
-    assert "uploads coded and added" in out
+    assert "uploads coded and added" in done("bench", "--codec", "--rounds", 2, "--out", file)
     told = json.loads(file.read_text(encoding="utf-8"))
     assert list(told["parts"]) == ["codec"]
     assert told["machine"]["cores"] >= 1
@@ -30,21 +28,16 @@ def test_one_part_as_a_table_and_in_a_file(tmp_path: Path) -> None:
 def test_every_file_is_a_benchmark_with_an_option() -> None:
     files = {file.stem for file in (Path(__file__).parents[3] / "simulations" / "bench").glob("[a-z]*.py")}
     assert set(BENCHMARKS) == files
-    _, out, _ = invoke("bench", "--help")
-    assert all(f"--{name}" in out for name in files)
+    shown = done("bench", "--help")
+    assert all(f"--{name}" in shown for name in files)
 
 
 def test_json_alone_on_standard_output() -> None:
-    code, out, _ = invoke("bench", "--codec", "--rounds", "1", "--json")
-    assert code == 0
-    assert list(json.loads(out)["parts"]) == ["codec"]
+    assert list(json.loads(done("bench", "--codec", "--rounds", 1, "--json"))["parts"]) == ["codec"]
 
 
 def test_bad_input_is_one_line(tmp_path: Path) -> None:
-    assert invoke("bench", "--codec", "--lr", "-1")[::2] == (
-        2,
-        "fedsift: options: lr = -1.0: give a number from 1.2e-38 to 3.4e+38 (Adam's learning rate, in float32)\n",
+    assert failed("bench", "--codec", "--lr", "-1") == (
+        "fedsift: options: lr = -1.0: give a number from 1.2e-38 to 3.4e+38 (Adam's learning rate, in float32)\n"
     )
-    code, _, err = invoke("bench", "--codec", "--rounds", "1", "--out", str(tmp_path / "no" / "such" / "folder.json"))
-    assert code == 2
-    assert err.startswith("fedsift: out = ")
+    assert failed("bench", "--codec", "--out", tmp_path / "no" / "folder.json").startswith("fedsift: out = ")

@@ -35,6 +35,7 @@ def test_the_table_has_medians_spread_and_ratios() -> None:
     for expected in ("3 (2 to 4)", "4 (4 to 4.5)", "x 1.50", "1,234", "a note", "ms", "MiB"):
         assert expected in text
     assert "x 1.00" not in text  # The first arm is not compared with itself.
+    assert "x " not in shown(Part("steps", PART.measurements, compared=False))
 
 
 def test_json_keeps_every_value() -> None:
@@ -47,18 +48,9 @@ def test_json_keeps_every_value() -> None:
     assert told["measurements"][0]["values"] == [2.0, 4.0, 3.0]
 
 
-def test_a_part_that_compares_nothing() -> None:
-    assert "x " not in shown(Part("steps", PART.measurements, compared=False))
-
-
 def test_figures_have_three_digits() -> None:
-    assert [three_digits(each) for each in (0.012345, 1.2345, 99.94, 100.4, 12345.6)] == [
-        "0.0123",
-        "1.23",
-        "99.9",
-        "100",
-        "12,346",
-    ]
+    numbers = {0.012345: "0.0123", 1.2345: "1.23", 99.94: "99.9", 100.4: "100", 12345.6: "12,346"}
+    assert {each: three_digits(each) for each in numbers} == numbers
 
 
 def test_every_arm_is_called_once_a_round_and_the_first_takes_turns() -> None:

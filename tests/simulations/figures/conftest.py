@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Iterator
 
 import pytest
-from rich.console import Console
 
 from fedsift.configuration.run_config import PUBLISHED_TUNING, RunConfig
 from fedsift.runtime.progress import PhaseBars
@@ -18,5 +17,5 @@ def tiny_cache(
     """Four clients, with steps enough to learn something."""
     changes = {"clients": 4, "steps": 10, "localise": "coordinate", "workers": 1}
     config = dataclasses.replace(tiny_config, **changes, **PUBLISHED_TUNING)
-    with TrainingCache(config, tmp_path_factory.mktemp("trainings"), PhaseBars(Console(quiet=True)), session) as cache:
+    with TrainingCache(config, tmp_path_factory.mktemp("trainings"), PhaseBars(), session) as cache:
         yield cache

@@ -1,10 +1,19 @@
 """What holds of every experiment's result."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from fedsift.studies.reproduction.experiment import Experiment, Result
 from fedsift.studies.reproduction.figure_style import render
+from fedsift.studies.reproduction.registry import EXPERIMENTS
+from fedsift.studies.training_cache import TrainingCache
+
+
+def measured(names: Iterable[str], cache: TrainingCache) -> dict[str, Result]:
+    """Experiments of the registry on the cache's clients."""
+    about = {"metric": "score", "clients": len(cache.clients)}
+    return {name: {**about, **EXPERIMENTS[name].measure(cache)} for name in names}
 
 
 def check_json_drawn_and_told(experiment: Experiment, result: Result) -> None:

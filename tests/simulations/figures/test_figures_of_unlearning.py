@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from fedsift.core.seeds import derive_seed
-from fedsift.simulations.figures import figure_8, figure_9, figure_10
-from fedsift.studies.reproduction.experiment import Experiment, Result, series_of
+from fedsift.studies.reproduction.experiment import Result, series_of
 from fedsift.studies.reproduction.merges import (
     FT_MERGED,
     SIFT_MASKED,
@@ -19,25 +18,21 @@ from fedsift.studies.reproduction.merges import (
     sift_merges,
     zero_shot,
 )
+from fedsift.studies.reproduction.registry import EXPERIMENTS
 from fedsift.studies.training_cache import TrainingCache
-from tests.simulations.figures.drawn import check_json_drawn_and_told
+from tests.simulations.figures.drawn import check_json_drawn_and_told, measured
 
 CENTRAL = "Central FT"
-EXPERIMENTS: dict[str, Experiment] = {
-    module.EXPERIMENT.name: module.EXPERIMENT for module in (figure_8, figure_9, figure_10)
-}
+NAMES = ("fig8", "fig9", "fig10")
 
 
 @pytest.fixture(scope="module")
 def results(tiny_cache: TrainingCache) -> dict[str, Result]:
     """All figures on the same four clients."""
-    return {
-        name: {"metric": "score", "clients": len(tiny_cache.clients), **each.measure(tiny_cache)}
-        for name, each in EXPERIMENTS.items()
-    }
+    return measured(NAMES, tiny_cache)
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", NAMES)
 def test_series_are_json_drawn_and_told(results: dict[str, Result], name: str) -> None:
     check_json_drawn_and_told(EXPERIMENTS[name], results[name])
 
@@ -60,10 +55,8 @@ def test_walking_down_ends_where_merging_the_rest_begins(tiny_cache: TrainingCac
     order = sorted(clients, key=lambda client_id: derive_seed(tiny_cache.config.seed, "leave", client_id))
     rest, magnitudes, task_vectors = order[2:], tiny_cache.sign_fixed(clients), tiny_cache.fine_tuned(clients)
     sift, merged = sift_merges(tiny_cache, rest, magnitudes), mean_of(tiny_cache, rest, task_vectors)
-    requests = [
-        (each, {**{name: merge.served(magnitudes(each)) for name, merge in sift.items()}, FT_MERGED: merged})
-        for each in rest
-    ]
+    own = {each: {name: merge.served(magnitudes(each)) for name, merge in sift.items()} for each in rest}
+    requests = [(each, {**own[each], FT_MERGED: merged}) for each in rest]
     for name, scores in scores_of(tiny_cache, requests, 2).items():
         assert series_of(result, name, "held-in")["y"][2] == pytest.approx(np.mean(scores), abs=1e-6)
     (alone,) = scores_of(tiny_cache, [(order[3], {"local": task_vectors(order[3])})], 1)["local"]
@@ -72,13 +65,8 @@ def test_walking_down_ends_where_merging_the_rest_begins(tiny_cache: TrainingCac
 
 def test_trainings_added_up(results: dict[str, Result]) -> None:
     """By hand, of 4 clients; X is 4, 2 (0.4 of 4, rounded) and 1."""
-    found = {each["name"]: each["y"] for each in results["fig9"]["series"]}
-    assert found == {
-        SIFT_MASKED: [1, 2, 3, 3],
-        f"{CENTRAL}, X = 4": [3, 5, 6, 6],
-        f"{CENTRAL}, X = 2": [1, 1],
-        f"{CENTRAL}, X = 1": [0],
-    }
+    found = {each["name"].removeprefix(f"{CENTRAL}, "): each["y"] for each in results["fig9"]["series"]}
+    assert found == {SIFT_MASKED: [1, 2, 3, 3], "X = 4": [3, 5, 6, 6], "X = 2": [1, 1], "X = 1": [0]}
 
 
 def test_storage_and_cost(tiny_cache: TrainingCache, results: dict[str, Result]) -> None:
@@ -94,9 +82,7 @@ def test_storage_and_cost(tiny_cache: TrainingCache, results: dict[str, Result])
     scores = scores_of(tiny_cache, requests, 4)
     clusters = series_of(result, FT_MERGED, "score")
     assert clusters["x"] == [1, 2, 4]
-    assert [clusters["y"][0], clusters["y"][2]] == pytest.approx(
-        [np.mean(scores["merged"]), np.mean(scores["local"])], abs=1e-5
-    )
+    assert clusters["y"][::2] == pytest.approx([np.mean(scores[name]) for name in ("merged", "local")], abs=1e-5)
 
 
 def walk(held_in: list[float], held_out: list[float]) -> Result:

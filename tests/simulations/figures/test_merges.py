@@ -17,7 +17,6 @@ from fedsift.strategies.ties import Ties
 from fedsift.studies.reproduction.merges import (
     SIFT_MASKED,
     SIFT_PUBLISHED,
-    ComparedMerge,
     SiftMerge,
     compared_merge,
     groups,
@@ -44,19 +43,13 @@ def test_what_sift_masks_serves_is_what_the_federation_serves(
 
     magnitudes = tiny_cache.sign_fixed(tiny_cache.clients)
     merge = sift_merge(tiny_cache, config, tiny_cache.clients, magnitudes)
-    requests = (
-        (
-            each,
-            {
-                config.localise: merge.served(magnitudes(each)),
-                "merged": merge.merged(),
-                "local": magnitudes(each) * tiny_cache.signs,
-                "zero_shot": None,
-            },
-        )
-        for each in tiny_cache.clients
-    )
-    scores = tiny_cache.scores(requests, len(tiny_cache.clients))
+    shared = {"merged": merge.merged(), "zero_shot": None}
+
+    def models(client_id: str) -> dict[str, Vector | None]:
+        own = magnitudes(client_id)
+        return {config.localise: merge.served(own), "local": own * tiny_cache.signs, **shared}
+
+    scores = tiny_cache.scores(((each, models(each)) for each in tiny_cache.clients), len(tiny_cache.clients))
     for client_id in tiny_cache.clients:
         for name, score in scores[client_id].items():
             assert score == pytest.approx(expected[client_id][name], abs=1e-6), (client_id, name)
@@ -125,22 +118,16 @@ def test_compared_methods_are_served_by_their_formulas(tiny_cache: TrainingCache
         merge.add(task_vectors(each))
     expected = merge.merged() * np.float32(ties.chosen["scale"])
     np.testing.assert_array_equal(ties.served(clients[0]), expected)
-    _best_of_the_search(
-        tiny_cache, ties, {float(step) / 10: merge.merged() * np.float32(step / 10) for step in range(8, 26)}
-    )
+    # No scale does better with the density chosen: all four clients are validation clients.
+    scaled = {str(step / 10): merge.merged() * np.float32(step / 10) for step in range(8, 26)}
+    scores = scores_of(tiny_cache, ((each, scaled) for each in clients), len(clients))
+    sums = {scale: sum(of_clients) for scale, of_clients in scores.items()}
+    assert sums[str(ties.chosen["scale"])] == pytest.approx(max(sums.values()))
 
     clustered = compared_merge("clustered-ft-merge", tiny_cache, clients)
     cluster = random_cluster(clients[0], CLUSTERS)
     others = [each for each in clients if random_cluster(each, CLUSTERS) == cluster]
     np.testing.assert_array_equal(clustered.served(clients[0]), mean_of(tiny_cache, others, task_vectors))
-
-
-def _best_of_the_search(cache: TrainingCache, ties: ComparedMerge, scaled: Mapping[float, Vector]) -> None:
-    """No scale does better than the chosen one, with the density chosen: all four clients are validation clients."""
-    named = {str(scale): vector for scale, vector in scaled.items()}
-    scores = scores_of(cache, ((each, named) for each in cache.clients), len(cache.clients))
-    sums = {scale: sum(of_clients) for scale, of_clients in scores.items()}
-    assert sums[str(ties.chosen["scale"])] == pytest.approx(max(sums.values()))
 
 
 def test_a_pool_of_one_client_is_its_fine_tuning(tiny_cache: TrainingCache) -> None:

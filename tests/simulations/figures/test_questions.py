@@ -3,45 +3,33 @@
 import copy
 import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
-from rich.console import Console
 
 from fedsift.core.errors import BadInput
 from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.running_sums import RunningSums
 from fedsift.runtime.progress import PhaseBars
 from fedsift.simulations.figures import bits, determinism, frontier, heterogeneity, served, sign_vectors, sums
-from fedsift.studies.reproduction.experiment import Experiment, Result, series_of
+from fedsift.studies.reproduction import merges
+from fedsift.studies.reproduction.experiment import Result, series_of
 from fedsift.studies.reproduction.further_clients import further_clients
-from fedsift.studies.reproduction.merges import (
-    FT_MERGED,
-    SIFT_MASKED,
-    SIFT_PUBLISHED,
-    mean_of,
-    scores_of,
-    sift_merge,
-    zero_shot,
-)
+from fedsift.studies.reproduction.merges import FT_MERGED, SIFT_MASKED, SIFT_PUBLISHED, mean_of, scores_of
+from fedsift.studies.reproduction.registry import EXPERIMENTS
 from fedsift.studies.training_cache import TrainingCache
 from tests.core.uploads import contribution
-from tests.simulations.figures.drawn import check_json_drawn_and_told
+from tests.simulations.figures.drawn import check_json_drawn_and_told, measured
 
-EXPERIMENTS: dict[str, Experiment] = {
-    module.EXPERIMENT.name: module.EXPERIMENT
-    for module in (determinism, frontier, heterogeneity, served, sign_vectors, sums, bits)
-}
+NAMES = ("determinism", "frontier", "heterogeneity", "served", "sign-vectors", "sums", "bits")
 OURS, PUBLISHED = (0.8, 0.95), (0.9, 0.999)
-SETTINGS = tuple(
-    served.Setting(*each)
-    for each in (
-        (3, 0.0, 0.2 * 3, 0.0, PUBLISHED),  # 0.2 * 3: as of a configuration that does not say
-        (1, 0.0, 0.5, 0.3, PUBLISHED),
-        (3, 0.0, 0.2 * 3, 1.0, PUBLISHED),
-        (2, 0.0, 0.4, 0.2, OURS),
-    )
+SETTINGS = (
+    served.Setting(3, 0.0, 0.2 * 3, 0.0, PUBLISHED),  # 0.2 * 3: as of a configuration that does not say
+    served.Setting(1, 0.0, 0.5, 0.3, PUBLISHED),
+    served.Setting(3, 0.0, 0.2 * 3, 1.0, PUBLISHED),
+    served.Setting(2, 0.0, 0.4, 0.2, OURS),
 )
 
 
@@ -59,10 +47,7 @@ def results(tiny_cache: TrainingCache) -> Iterator[dict[str, Result]]:
         patch.setattr(served, "_SETTINGS", SETTINGS)
         patch.setattr(heterogeneity, "_OVERLAPS", (0.0, 1.0))
         patch.setattr(sign_vectors, "_SEEDS", 2)
-        yield {
-            name: {"metric": "score", "clients": len(tiny_cache.clients), **each.measure(tiny_cache)}
-            for name, each in EXPERIMENTS.items()
-        }
+        yield measured(NAMES, tiny_cache)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +59,7 @@ def alone(tiny_cache: TrainingCache) -> TrainingCache:
     return cache
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", NAMES)
 def test_series_are_json_drawn_and_told(results: dict[str, Result], name: str) -> None:
     check_json_drawn_and_told(EXPERIMENTS[name], results[name])
 
@@ -109,11 +94,7 @@ def test_a_wrong_answer_of_the_server_is_told(results: dict[str, Result]) -> Non
 def test_frontier(pairs: list[tuple[int, int]]) -> None:
     """A point is on the frontier if and only if no other costs no more and scores as much, but for equal ones."""
     found = {(each["cost"], each["score"]) for each in frontier._frontier([{"cost": c, "score": s} for c, s in pairs])}
-    beaten = {
-        (cost, score)
-        for cost, score in pairs
-        if any(c <= cost and s >= score and (c, s) != (cost, score) for c, s in pairs)
-    }
+    beaten = {(x, y) for x, y in pairs if any(c <= x and s >= y and (c, s) != (x, y) for c, s in pairs)}
     assert found == set(pairs) - beaten
 
 
@@ -128,10 +109,7 @@ def test_costs_on_the_frontier(results: dict[str, Result]) -> None:
 def test_who_holds_the_frontier() -> None:
     def result(merged: float) -> Result:
         methods = {SIFT_MASKED: (20, 0.8), FT_MERGED: (20, merged), "Central FT": (400, 0.9)}
-        points = [
-            {"method": name, "knobs": "steps 20", "cost": cost, "score": score}
-            for name, (cost, score) in methods.items()
-        ]
+        points = [{"method": each, "knobs": "steps 20", "cost": x, "score": y} for each, (x, y) in methods.items()]
         series = [{"name": name} for name in methods]
         return {"series": series, "points": points, "frontier": frontier._frontier(points)}
 
@@ -145,19 +123,10 @@ def test_who_holds_the_frontier() -> None:
 
 
 def test_measures_of_heterogeneity() -> None:
-    vectors = {
-        "right": np.array([1, 1], np.float32),
-        "twice": np.array([2, 2], np.float32),
-        "left": np.array([-1, -1], np.float32),
-        "up": np.array([-1, 1], np.float32),
-    }
-    alike, opposed, crossed = (
-        list(heterogeneity._heterogeneity(each, vectors.__getitem__).values())
-        for each in (["right", "twice"], ["right", "left"], ["right", "up"])
-    )
-    assert alike == pytest.approx([0, 0, 0])
-    assert opposed == pytest.approx([2, 1, 1])
-    assert crossed == pytest.approx([1, 0.5, 0.5])
+    vectors = {"right": (1, 1), "twice": (2, 2), "left": (-1, -1), "up": (-1, 1)}
+    for other, expected in (("twice", [0, 0, 0]), ("left", [2, 1, 1]), ("up", [1, 0.5, 0.5])):
+        found = heterogeneity._heterogeneity(["right", other], lambda each: np.array(vectors[each], np.float32))
+        assert list(found.values()) == pytest.approx(expected)
 
 
 def test_sharing_all_rows_leaves_nothing_to_gain(tiny_cache: TrainingCache, results: dict[str, Result]) -> None:
@@ -175,12 +144,7 @@ def test_sharing_all_rows_leaves_nothing_to_gain(tiny_cache: TrainingCache, resu
 
 
 def test_correlation() -> None:
-    rows = [
-        {"measure": 1.0, "gain": 5.0},
-        {"measure": 2.0, "gain": 3.0},
-        {"measure": 3.0, "gain": 1.0},
-        {"measure": 9.0},
-    ]
+    rows = [*({"measure": x, "gain": y} for x, y in ((1.0, 5.0), (2.0, 3.0), (3.0, 1.0))), {"measure": 9.0}]
     assert heterogeneity._correlation(rows, "measure", "gain") == pytest.approx(-1)
     assert heterogeneity._correlation(rows[:1], "measure", "gain") == 0
 
@@ -219,16 +183,11 @@ def test_sign_vectors(tiny_cache: TrainingCache, results: dict[str, Result]) -> 
     names = ["random 1", "random 2", "M0", "mirrored M0", "other clients' mean", "members' mean"]
     for series in results["sign-vectors"]["series"]:
         assert series["x"] == names
-    assert sign_vectors._signs(np.array([0.5, 0, -2], np.float32), np.array([1, -1, 1], np.int8)).tolist() == [
-        1,
-        -1,
-        -1,
-    ]
+    signs = sign_vectors._signs(np.array([0.5, 0, -2], np.float32), np.array([1, -1, 1], np.int8))
+    assert signs.tolist() == [1, -1, -1]
 
 
-def test_a_single_client_is_served_what_it_tuned_under_any_signs(
-    alone: TrainingCache, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_single_client_is_served_what_it_tuned(alone: TrainingCache, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sign_vectors, "_SEEDS", 2)
     cache = copy.copy(alone)
     cache.config = dataclasses.replace(alone.config, max_magnitude=0.2)  # Nothing that was tuned is larger.
@@ -269,17 +228,15 @@ def test_a_single_client_has_nothing_of_others(alone: TrainingCache) -> None:
     for series in EXPERIMENTS["sums"].measure(alone)["series"]:
         score = dict(zip(series["x"], series["y"], strict=True))
         assert score["S / |T|"] == score["S / C"] == score["its own model"]
-        assert score["S / C of the others"] == pytest.approx(zero_shot(alone), abs=1e-6)
+        assert score["S / C of the others"] == pytest.approx(merges.zero_shot(alone), abs=1e-6)
     served = EXPERIMENTS["bits"].measure(alone)
     for name in ("served, S / |T|", "served, S / C"):
         assert series_of(served, name)["y"] == series_of(served, "own, not merged")["y"]
 
 
 def test_bytes_are_a_mask_and_the_levels_kept(tiny_cache: TrainingCache, results: dict[str, Result]) -> None:
-    uploaded, kept = (
-        series_of(results["bits"], name)["y"] for name in ("bytes uploaded a parameter", "share of entries kept")
-    )
-    coded = series_of(results["bits"], "entropy coded")["y"]
+    names = "bytes uploaded a parameter", "share of entries kept", "entropy coded"
+    uploaded, kept, coded = (series_of(results["bits"], name)["y"] for name in names)
     assert all(0 < ideal < size for ideal, size in zip(coded, uploaded, strict=True))
     assert kept == sorted(kept)
     for number, size, share in zip((1, 2, 3, 4, 8, 16), uploaded, kept, strict=True):
@@ -304,7 +261,7 @@ def test_what_is_served_is_measured_on_two_halves(tiny_cache: TrainingCache, res
         assert np.mean([rows[half, 0][name] for half in ("search", "reported")]) == pytest.approx(together, abs=1e-9)
     reported, magnitudes = tiny_cache.clients[2:], tiny_cache.sign_fixed(tiny_cache.clients)
     config = dataclasses.replace(tiny_cache.config, levels=3, localise="coordinate")
-    merge = sift_merge(tiny_cache, config, reported, magnitudes)
+    merge = merges.sift_merge(tiny_cache, config, reported, magnitudes)
     requests = ((each, {"": merge.served(magnitudes(each))}) for each in reported)
     (scores,) = scores_of(tiny_cache, requests, 2).values()
     assert rows["reported", 0]["coordinate"] == pytest.approx(np.mean(scores), abs=1e-9)
@@ -334,11 +291,9 @@ def test_one_client_has_no_half(alone: TrainingCache) -> None:
         EXPERIMENTS["served"].measure(alone)
 
 
-def test_experiments_that_need_others_say_so(tiny_cache: TrainingCache) -> None:
+def test_experiments_that_need_others_say_so(tiny_cache: TrainingCache, tmp_path: Path) -> None:
     assert list(further_clients(tiny_cache, 2)) == ["client 4", "client 5"]
     assert len(further_clients(tiny_cache, 20)) == 4
-    everybody = TrainingCache(
-        dataclasses.replace(tiny_cache.config, clients=0), tiny_cache._folder, PhaseBars(Console(quiet=True))
-    )
+    everybody = TrainingCache(dataclasses.replace(tiny_cache.config, clients=0), tmp_path, PhaseBars())
     with pytest.raises(BadInput, match="clients = 8: all that the data have; this experiment needs further ones"):
         further_clients(everybody, 1)

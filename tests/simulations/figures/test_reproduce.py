@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
@@ -25,9 +24,8 @@ from fedsift.studies.training_cache import Session, TrainingCache
 
 def measure(cache: TrainingCache) -> Result:
     cache.fine_tuned(cache.clients[:1])
-    return {
-        "series": [{"name": "a, b", "x": [1, 2], "y": [0.5, len(cache.clients)]}, {"name": "c", "x": ["z"], "y": [1]}]
-    }
+    both = {"name": "a, b", "x": [1, 2], "y": [0.5, len(cache.clients)]}
+    return {"series": [both, {"name": "c", "x": ["z"], "y": [1]}]}
 
 
 @pytest.fixture
@@ -47,13 +45,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> str:
     return "counted"
 
 
-def bars() -> PhaseBars:
-    return PhaseBars(Console(quiet=True))
-
-
 def test_files(session: Session, tiny_config: RunConfig, counted: str, tmp_path: Path) -> None:
     config = dataclasses.replace(tiny_config, clients=3)
-    result = reproduce(counted, config, tmp_path, bars(), session)
+    result = reproduce(counted, config, tmp_path, PhaseBars(), session)
     assert json.loads((tmp_path / "counted.json").read_text(encoding="utf-8")) == json.loads(json.dumps(result))
     assert result["found"] == "As in the paper: 3 clients."
     assert result["metric"] == "answer probability"
@@ -79,7 +73,7 @@ def test_the_workers_are_those_of_the_configuration(
         return session(clients, config)
 
     config = dataclasses.replace(tiny_config, clients=3)
-    reproduce(counted, config, tmp_path, bars(), recorded)
+    reproduce(counted, config, tmp_path, PhaseBars(), recorded)
     assert asked == [(3, config)]
     assert signature(reproduce).parameters["session"].default is ray_session
 
@@ -92,7 +86,7 @@ def test_trainings_are_kept_for_other_experiments_of_the_same_clients(
 
     def kept(**changes: Any) -> int:
         config = dataclasses.replace(tiny_config, clients=2, **changes)
-        reproduce(counted, config, tmp_path, bars(), session)
+        reproduce(counted, config, tmp_path, PhaseBars(), session)
         return len(list((tmp_path / "trainings").rglob("*.vector")))
 
     assert kept() == kept(levels=65535, localise="paper", commit_share=1.0) == 1
@@ -124,7 +118,7 @@ def test_every_file_is_an_experiment_in_the_order_of_the_paper() -> None:
 
 def test_unknown_experiment(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="unknown experiment 'fig33'; did you mean 'fig3'"):
-        reproduce("fig33", RunConfig(), tmp_path, bars())
+        reproduce("fig33", RunConfig(), tmp_path, PhaseBars())
     with pytest.raises(BadInput, match="unknown experiment"):
         configuration("figure nine", {})
 
@@ -134,15 +128,8 @@ def test_matplotlib_is_asked_for_before_anything_is_measured(
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(BadInput, match=r"pip install 'fedsift\[plots\]'"):
-        reproduce(counted, tiny_config, tmp_path / "out", bars())
+        reproduce(counted, tiny_config, tmp_path / "out", PhaseBars())
     assert not (tmp_path / "out").exists()
-
-
-def test_a_file_is_no_folder(tiny_config: RunConfig, counted: str, tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.write_text("", encoding="utf-8")
-    with pytest.raises(BadInput, match=r"out = .*file: cannot be written \(File exists\)"):
-        reproduce(counted, tiny_config, file, bars())
 
 
 def test_a_mistake_in_the_data_is_told_without_the_workers_traceback(tiny_cache: TrainingCache) -> None:
@@ -153,7 +140,10 @@ def test_a_mistake_in_the_data_is_told_without_the_workers_traceback(tiny_cache:
     assert "\n" not in str(told.value)
 
 
-def test_data_that_are_not_there(tiny_config: RunConfig, counted: str, tmp_path: Path) -> None:
+def test_data_that_are_not_there_and_a_file_for_a_folder(tiny_config: RunConfig, counted: str, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="has 8 clients"):
-        reproduce(counted, dataclasses.replace(tiny_config, clients=9), tmp_path / "out", bars())
+        reproduce(counted, dataclasses.replace(tiny_config, clients=9), tmp_path / "out", PhaseBars())
     assert not (tmp_path / "out").exists()
+    (tmp_path / "file").touch()
+    with pytest.raises(BadInput, match=r"out = .*file: cannot be written \(File exists\)"):
+        reproduce(counted, tiny_config, tmp_path / "file", PhaseBars())

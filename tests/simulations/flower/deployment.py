@@ -39,13 +39,9 @@ class Process:
     def __init__(self, log: Path, *command: object, **environment: str) -> None:
         self.log = log
         with log.open("ab") as file:
+            program, given = [str(BIN / str(command[0])), *map(str, command[1:])], os.environ | environment
             self._process = subprocess.Popen(
-                [str(BIN / str(command[0])), *map(str, command[1:])],
-                cwd=REPOSITORY,
-                env=os.environ | environment,
-                stdout=file,
-                stderr=file,
-                start_new_session=True,
+                program, cwd=REPOSITORY, env=given, stdout=file, stderr=file, start_new_session=True
             )
 
     @property
@@ -73,12 +69,8 @@ class Deployment:
         self.folder = folder
         self.port = free_port()
         self.processes: list[Process] = []
-        self.environment = {
-            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-            "FLWR_HOME": str(folder / "home"),
-            "FLWR_TELEMETRY_ENABLED": "0",
-            "FLWR_DISABLE_UPDATE_CHECK": "1",
-        }
+        self.environment = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "FLWR_HOME": str(folder / "home")}
+        self.environment |= {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
         make_certificates(folder / "tls", ["localhost", "127.0.0.1"])
         (folder / "home").mkdir()
         connection = {"address": f"localhost:{self.port}", "root-certificates": str(folder / "tls" / "ca.crt")}
@@ -118,14 +110,7 @@ class Deployment:
         self.flwr("supernode", "register", self.folder / name / "key.pub", "--name", name)
 
     def start_node(self, name: str, config: dict[str, str], key: str = "", authority: Path | None = None) -> Process:
-        """A SuperNode whose client has a folder of its own.
-
-        Args:
-            name: the client's id.
-            config: more of its --node-config.
-            key: whose key it has; its own for none.
-            authority: the certificate that it trusts.
-        """
+        """A SuperNode whose client has a folder of its own; with the key of `key`, which trusts `authority`."""
         client_folder = self.folder / name / "client"
         client_folder.mkdir(parents=True, exist_ok=True)
         node = {"client-id": name, "client-folder": str(client_folder), **config}
@@ -143,9 +128,8 @@ class Deployment:
         """`flwr run` from the repository's root, with its log."""
         overrides = self.folder / "run-config.toml"
         overrides.write_text(tomli_w.dumps(app_config(config, settings)), encoding="utf-8")
-        return self.start(
-            f"run-{len(self.processes)}", "flwr", "run", REPOSITORY, "--stream", "--run-config", overrides
-        )
+        command = ("flwr", "run", REPOSITORY, "--stream", "--run-config", overrides)
+        return self.start(f"run-{len(self.processes)}", *command)
 
     def end(self) -> None:
         for process in self.processes:

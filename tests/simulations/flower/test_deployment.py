@@ -16,9 +16,11 @@ from fedsift.federation.client_folder import ClientFolder
 from fedsift.runs.federate import federate
 from fedsift.runtime.credentials import make_certificates, make_node_key
 from fedsift.runtime.worker_pool import WorkerPool
+from tests.cli.commands import result_of
 from tests.simulations.flower.deployment import Deployment, Process, wait_for
 
 CLIENTS = ("client 0", "client 1")
+Nodes = dict[str, Process]
 
 
 @pytest.fixture(scope="module")
@@ -70,12 +72,7 @@ def everybody_wants_to_join(deployment: Deployment) -> None:
 
 @pytest.mark.parametrize("evaluate", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_merge_and_leave(
-    deployment: Deployment,
-    nodes: dict[str, Process],
-    config: RunConfig,
-    tiny_config: RunConfig,
-    pool: WorkerPool,
-    evaluate: bool,
+    deployment: Deployment, nodes: Nodes, config: RunConfig, tiny_config: RunConfig, pool: WorkerPool, evaluate: bool
 ) -> None:
     out = deployment.folder / f"run, evaluate {evaluate}"
     changed = dataclasses.replace(config, evaluate=evaluate)
@@ -86,7 +83,7 @@ def test_merge_and_leave(
     own.ask_to_leave()
     assert run.wait() == 0
     assert f"state {simulated_digest(pool, tiny_config, list(CLIENTS))}" in run.told
-    left = json.loads((out / "result.json").read_text(encoding="utf-8"))
+    left = result_of(out)
     assert left["clients"] == 2
     assert left["failures"] == {}
     names = {"zero_shot", "local", "merged", "sift_masks_paper", "sift_masks"}
@@ -120,12 +117,7 @@ def test_a_certificate_of_somebody_else_is_refused(deployment: Deployment, tmp_p
 
 @pytest.mark.slow
 def test_a_node_killed_in_mid_training_is_merged_in_the_next_round(
-    deployment: Deployment,
-    nodes: dict[str, Process],
-    config: RunConfig,
-    tiny_config: RunConfig,
-    tiny_model: Path,
-    pool: WorkerPool,
+    deployment: Deployment, nodes: Nodes, config: RunConfig, tiny_config: RunConfig, tiny_model: Path, pool: WorkerPool
 ) -> None:
     out = deployment.folder / "killed node"
     quick = dataclasses.replace(config, evaluate=False)
@@ -144,14 +136,12 @@ def test_a_node_killed_in_mid_training_is_merged_in_the_next_round(
     assert run.wait() == 0
     assert "1 members, 1 joined" in run.told
     assert "2 members, 1 joined" in run.told
-    assert json.loads((out / "result.json").read_text(encoding="utf-8"))["state_digest"] == simulated_digest(
-        pool, tiny_config, list(CLIENTS)
-    )
+    assert result_of(out)["state_digest"] == simulated_digest(pool, tiny_config, list(CLIENTS))
 
 
 @pytest.mark.slow
 def test_a_server_that_is_killed_goes_on_from_its_ledger(
-    deployment: Deployment, nodes: dict[str, Process], config: RunConfig, tiny_config: RunConfig, pool: WorkerPool
+    deployment: Deployment, nodes: Nodes, config: RunConfig, tiny_config: RunConfig, pool: WorkerPool
 ) -> None:
     out = deployment.folder / "killed server"
     quick = dataclasses.replace(config, evaluate=False)

@@ -5,12 +5,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fedsift.studies.attacks.roc import Roc, roc
+
 
 class Population(NamedTuple):
     target: NDArray[np.float64]  # (e,)
     is_member: NDArray[np.bool_]  # (e,)
     reference: NDArray[np.float64]  # (r, e)
     seen: NDArray[np.bool_]  # (r, e)
+
+    def roc(self, scores: NDArray[np.float64]) -> Roc:
+        """How well scores of shape (e,) tell members from others."""
+        return roc(scores[self.is_member], scores[~self.is_member])
 
 
 def population(seed: int, effect: float, models: int = 16, examples: int = 400, seen_share: float = 0.5) -> Population:

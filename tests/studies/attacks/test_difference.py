@@ -11,18 +11,9 @@ from tests.core.uploads import contribution, level_lists, terms
 SIZE = 11
 
 
-def sums_of(contributions: list[Contribution], capacity: int = 9) -> Sums:
-    size, grid = contributions[0].terms.size, contributions[0].terms.grid
-    sums = RunningSums(size, grid.levels, capacity)
-    for each in contributions:
-        sums.add(each)
-    return Sums(sums.level_sum, sums.mask_count)
-
-
-def without(contributions: list[Contribution], leavers: int) -> Sums:
-    """The sums from which the first ones have been subtracted."""
-    size, grid = contributions[0].terms.size, contributions[0].terms.grid
-    sums = RunningSums(size, grid.levels, 9)
+def sums_of(contributions: list[Contribution], capacity: int = 9, leavers: int = 0) -> Sums:
+    """The sums from which the first ones have been subtracted again."""
+    sums = RunningSums(contributions[0].terms.size, contributions[0].terms.grid.levels, capacity)
     for each in contributions:
         sums.add(each)
     for each in contributions[:leavers]:
@@ -33,7 +24,7 @@ def without(contributions: list[Contribution], leavers: int) -> Sums:
 @given(rows=st.lists(level_lists(SIZE, 3), min_size=1, max_size=5))
 def test_one_leaver_is_recovered_whole(rows: list[list[int]]) -> None:
     contributions = [contribution(row) for row in rows]
-    difference = before_minus_after(sums_of(contributions), without(contributions, 1))
+    difference = before_minus_after(sums_of(contributions), sums_of(contributions, leavers=1))
     assert difference.level_sum.tolist() == rows[0]
     assert difference.mask_count.tolist() == [level > 0 for level in rows[0]]
     assert recovered(difference, contributions[0]) == Recovered(1.0, 1.0)
@@ -42,7 +33,7 @@ def test_one_leaver_is_recovered_whole(rows: list[list[int]]) -> None:
 @given(rows=st.lists(level_lists(SIZE, 3), min_size=3, max_size=5))
 def test_of_a_batch_only_the_sum_is_recovered(rows: list[list[int]]) -> None:
     contributions = [contribution(row) for row in rows]
-    difference = before_minus_after(sums_of(contributions), without(contributions, 3))
+    difference = before_minus_after(sums_of(contributions), sums_of(contributions, leavers=3))
     assert difference.level_sum.tolist() == np.sum(rows[:3], axis=0).tolist()
     assert difference.mask_count.tolist() == np.count_nonzero(rows[:3], axis=0).tolist()
     own = [not rows[1][entry] and not rows[2][entry] for entry in range(SIZE)]  # equal where no other leaver moved it
@@ -53,7 +44,7 @@ def test_of_a_batch_only_the_sum_is_recovered(rows: list[list[int]]) -> None:
 
 def test_two_leavers_by_hand() -> None:
     contributions = [contribution([3, 1, 0, 0, 2, 0, 0, 0]), contribution([1, 0, 2, 0, 0, 0, 0, 3])]
-    difference = before_minus_after(sums_of(contributions), without(contributions, 2))
+    difference = before_minus_after(sums_of(contributions), sums_of(contributions, leavers=2))
     assert difference.level_sum.tolist() == [4, 1, 2, 0, 2, 0, 0, 3]
     assert difference.mask_count.tolist() == [2, 1, 1, 0, 1, 0, 0, 1]
     assert recovered(difference, contributions[0]) == Recovered(5 / 8, 2 / 3)
@@ -77,13 +68,13 @@ def test_sums_of_other_widths_and_several_slices() -> None:
 
 def test_bad_input() -> None:
     small, large = Sums(np.zeros(3, np.uint16), np.zeros(3, np.uint16)), Sums(*np.ones((2, 3), np.uint16))
-    with pytest.raises(BadInput, match="level sum: entry 0 is larger after than before"):
-        before_minus_after(small, large)
-    with pytest.raises(BadInput, match="mask count after: int64 of shape"):
-        before_minus_after(large, Sums(small.level_sum, small.mask_count.astype(np.int64)))
-    with pytest.raises(BadInput, match=r"level sum after: uint16 of shape \(2,\)"):
-        before_minus_after(large, Sums(small.level_sum[:2], small.mask_count))
-    with pytest.raises(BadInput, match="mask count before: uint16"):
-        before_minus_after(Sums(large.level_sum, large.mask_count[:2]), small)
+    for before, after, message in (
+        (small, large, "level sum: entry 0 is larger after than before"),
+        (large, small._replace(mask_count=np.zeros(3, np.int64)), "mask count after: int64 of shape"),
+        (large, small._replace(level_sum=small.level_sum[:2]), r"level sum after: uint16 of shape \(2,\)"),
+        (large._replace(mask_count=large.mask_count[:2]), small, "mask count before: uint16"),
+    ):
+        with pytest.raises(BadInput, match=message):
+            before_minus_after(before, after)
     with pytest.raises(BadInput, match="the contribution has 4 entries"):
         recovered(large, contribution([1, 1, 1, 1]))

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from fedsift.core.errors import BadInput
 from fedsift.studies.attacks.membership.lira import OWN_VARIANCE_FROM, lira, logit
 from fedsift.studies.attacks.membership.loss_threshold import loss_attack
-from fedsift.studies.attacks.roc import roc
 from tests.studies.attacks.populations import population
 
 Floats = NDArray[np.float64]
@@ -99,23 +98,16 @@ def test_many_models_have_a_variance_for_each_example() -> None:
 def test_a_planted_population_is_found() -> None:
     """Examples differ so much that the loss alone finds little; against models that had them or not, LiRA does."""
     plan = population(seed=1, effect=2.0)
-    members = plan.is_member
-    online = lira(plan.target, plan.reference, plan.seen)
-    assert roc(online[members], online[~members]).auc > 0.9
-    alone = loss_attack(-np.log(plan.target))
-    assert 0.55 < roc(alone[members], alone[~members]).auc < 0.8
-
-
-def test_offline_finds_it_too() -> None:
-    plan = population(seed=2, effect=2.0, seen_share=0.0)
-    scores = lira(plan.target, plan.reference, plan.seen)
-    assert roc(scores[plan.is_member], scores[~plan.is_member]).auc > 0.9
+    assert plan.roc(lira(plan.target, plan.reference, plan.seen)).auc > 0.9
+    assert 0.55 < plan.roc(loss_attack(-np.log(plan.target))).auc < 0.8
+    offline = population(seed=2, effect=2.0, seen_share=0.0)
+    assert offline.roc(lira(offline.target, offline.reference, offline.seen)).auc > 0.9
 
 
 def test_noise_is_nothing() -> None:
     plan = population(seed=3, effect=0.0)
     for scores in (lira(plan.target, plan.reference, plan.seen), loss_attack(-np.log(plan.target))):
-        low, high = roc(scores[plan.is_member], scores[~plan.is_member]).auc_interval
+        low, high = plan.roc(scores).auc_interval
         assert low < 0.5 < high
 
 

@@ -76,13 +76,8 @@ def test_swapping_the_groups_mirrors_the_area(members: NDArray[np.float64], non_
     assert 0 <= low <= result.auc <= high <= 1
 
 
-@given(
-    members=score_lists,
-    non_members=st.lists(st.integers(-20, 20), min_size=1, max_size=400).map(lambda s: np.array(s, np.float64)),
-)
-def test_the_share_found_is_the_best_of_all_thresholds(
-    members: NDArray[np.float64], non_members: NDArray[np.float64]
-) -> None:
+@given(members=score_lists, non_members=st.lists(st.integers(-20, 20), min_size=1, max_size=400).map(np.array))
+def test_the_share_found_is_the_best_of_all(members: NDArray[np.float64], non_members: NDArray[np.float64]) -> None:
     result = roc(members, non_members)
     for one_in, found in ((1000, result.tpr_at_one_in_1000), (100, result.tpr_at_one_in_100)):
         allowed = [t for t in np.arange(-21, 22) if np.count_nonzero(non_members > t) * one_in <= len(non_members)]
@@ -112,13 +107,9 @@ def test_few_examples_never_make_certain() -> None:
     assert roc(np.ones(1), np.zeros(1)).auc_interval[0] < 0.25
 
 
+# Of the last, DeLong's alone covers 0.80.
 @pytest.mark.parametrize(
-    ("auc", "size", "least", "most"),
-    [
-        (0.7, 60, 0.9, 0.99),
-        (0.7, 300, 0.9, 0.99),
-        (0.97, 20, 0.95, 1.0),  # DeLong's alone covers 0.80
-    ],
+    ("auc", "size", "least", "most"), [(0.7, 60, 0.9, 0.99), (0.7, 300, 0.9, 0.99), (0.97, 20, 0.95, 1.0)]
 )
 def test_the_interval_covers_the_true_area(auc: float, size: int, least: float, most: float) -> None:
     """200 draws of normal scores that have this area."""

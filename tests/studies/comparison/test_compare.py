@@ -4,12 +4,10 @@ import csv
 import dataclasses
 import json
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from fedsift.configuration.clients_of_run import load_dataset
 from fedsift.configuration.run_config import RunConfig
@@ -18,11 +16,10 @@ from fedsift.core.errors import BadInput
 from fedsift.learning.fine_tuning import FineTuner
 from fedsift.learning.models import load_model
 from fedsift.runtime.progress import PhaseBars
-from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.strategies.registry import METHODS
 from fedsift.studies.comparison.compare import compare
 from fedsift.studies.comparison.comparison import Comparison
-from tests.cli.commands import invoke
+from tests.cli.commands import done
 
 PARTS = (range(5), (0, 2, 4), (1, 3), (5, 6))  # places of members, of those who stay or leave, and of newcomers
 
@@ -33,12 +30,10 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def found(pool: WorkerPool, tiny_config: RunConfig, out: Path) -> Comparison:
+def found(tiny_config: RunConfig, out: Path) -> Comparison:
     """All methods on five clients, two of whom leave one after the other, and two newcomers."""
     config = dataclasses.replace(tiny_config, clients=5, leave=("client 1", "client 3"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fedsift.studies.comparison.compare.ray_session", lambda *_: nullcontext(pool))
-        return compare(config, list(METHODS), 2, out, PhaseBars(Console(quiet=True)))
+    return compare(config, list(METHODS), 2, out, PhaseBars())
 
 
 def test_every_exact_method_ends_as_if_never_joined(found: Comparison) -> None:
@@ -131,16 +126,14 @@ def test_table_1() -> None:
 
 
 def test_the_methods_command() -> None:
-    code, printed, _ = invoke("methods", "--json")
-    assert code == 0
-    assert [row["title"] for row in json.loads(printed)] == [method.title for method in METHODS.values()]
-    code, printed, _ = invoke("methods")
-    assert code == 0
+    titles = [row["title"] for row in json.loads(done("methods", "--json"))]
+    assert titles == [method.title for method in METHODS.values()]
+    printed = done("methods")
     assert all(name in printed for name in METHODS)
 
 
 def test_mistakes(tiny_config: RunConfig, tmp_path: Path) -> None:
-    bars = PhaseBars(Console(quiet=True))
+    bars = PhaseBars()
     with pytest.raises(BadInput, match="unknown method 'tise'; did you mean 'ties'"):
         compare(tiny_config, ["tise"], 0, tmp_path, bars)
     for newcomers in (-1, 10**400):

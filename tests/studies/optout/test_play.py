@@ -2,15 +2,12 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 import ray
 from flwr.app import Message, RecordDict
-from rich.console import Console
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.contribution import Contribution
@@ -34,22 +31,9 @@ from fedsift.studies.optout.step_log import Step
 EIGHT = [f"client {place}" for place in range(8)]
 
 
-@pytest.fixture(autouse=True)
-def _workers(pool: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Scenarios run on the shared workers."""
-    for module in ("studies.optout.play_scenario", "runs.verify"):
-        monkeypatch.setattr(f"fedsift.{module}.ray_session", lambda *_: nullcontext(pool))
-
-
 def play_out(toml: str, config: RunConfig, out: Path, **settings: Any) -> dict[str, Any]:
     scenario = parse_scenario(f'title = "t"\n{toml}', "s.toml")
-    return dataclasses.asdict(play(scenario, config, out, PhaseBars(Console(quiet=True)), **settings))
-
-
-def never_joined(pool: WorkerPool, config: RunConfig, members: Sequence[str]) -> str:
-    """The state digest of a federation of some clients."""
-    alone = dataclasses.replace(config, leave=(), evaluate=False, clients=0)
-    return federate(pool, alone, {each: EIGHT.index(each) for each in members}).state_digest
+    return dataclasses.asdict(play(scenario, config, out, PhaseBars(), **settings))
 
 
 def members_of(result: dict[str, Any]) -> list[list[str]]:
@@ -62,6 +46,14 @@ def members_of(result: dict[str, Any]) -> list[list[str]]:
     return found
 
 
+def assert_digests(result: dict[str, Any], pool: WorkerPool, config: RunConfig) -> None:
+    """Each step's state is that of a federation of its members alone."""
+    alone = dataclasses.replace(config, leave=(), evaluate=False, clients=0)
+    for step, members in zip(result["steps"], members_of(result), strict=True):
+        never_joined = federate(pool, alone, {each: EIGHT.index(each) for each in members})
+        assert step["state_digest"] == never_joined.state_digest, step["step"]
+
+
 def test_one_by_one_to_the_last(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
     config = dataclasses.replace(tiny_config, clients=5)
     toml = '[[leave]]\neverybody = true\npace = "one-by-one"'
@@ -69,9 +61,7 @@ def test_one_by_one_to_the_last(pool: WorkerPool, tiny_config: RunConfig, tmp_pa
     steps = result["steps"]
     assert (result["verdict"], result["clients"], result["newcomers"]) == ("proven", 5, 2)
     assert [step["members"] for step in steps] == [5, 4, 3, 2, 1, 0]
-    assert [step["state_digest"] for step in steps] == [
-        never_joined(pool, config, members) for members in members_of(result)
-    ]
+    assert_digests(result, pool, config)
     assert all(step["same_as_incremental"] for step in steps)
     assert sum(step["same_as_full"] is True for step in steps) == 2
     assert all(step["asked"] == step["left"] and len(step["left"]) == 1 for step in steps[1:])
@@ -98,15 +88,14 @@ def test_one_by_one_to_the_last(pool: WorkerPool, tiny_config: RunConfig, tmp_pa
 
     out = tmp_path / "out"
     assert [each["certificate"] for each in result["removals"]] == [f"certificates/{n:04d}.json" for n in range(1, 6)]
-    assert [(each["step"], [each["client"]]) for each in result["removals"]] == [
-        (step["step"], step["left"]) for step in steps[1:]
-    ]
+    told = [(each["step"], [each["client"]]) for each in result["removals"]]
+    assert told == [(step["step"], step["left"]) for step in steps[1:]]
     assert all((out / each["certificate"]).is_file() for each in result["removals"])
     files = ["certificates", "config.toml", "ledger.sqlite", "masks", "result.json", "scenario.toml"]
     assert sorted(path.name for path in out.iterdir()) == files
     assert not any((out / "masks").iterdir())
     assert json.loads((out / "result.json").read_text(encoding="utf-8")) == result
-    bars = PhaseBars(Console(quiet=True))
+    bars = PhaseBars()
     assert verify(out, False, out / "certificates" / "0003.json", bars).holds
 
 
@@ -147,9 +136,7 @@ def test_batches_returners_and_misbehaviour(pool: WorkerPool, tiny_config: RunCo
     assert result["verdict"] == "refused"
 
     assert [len(each) for each in members_of(result)] == [step["members"] for step in steps] == [8, 7, 7, 8, 6, 5]
-    assert [step["state_digest"] for step in steps] == [
-        never_joined(pool, config, members) for members in members_of(result)
-    ]
+    assert_digests(result, pool, config)
     assert all(step["same_as_incremental"] and step["same_as_full"] is not False for step in steps)
     assert [step["trainings"] for step in steps] == [8, 1, 2, 2, 2, 1]
     # To retrain all who remain would be dearer than one training, and cheaper than two removals one after the other.
@@ -169,7 +156,7 @@ def test_scores_are_means_over_who_they_say(pool: WorkerPool, tiny_config: RunCo
     toml = '[[leave]]\nclients = ["client 2", "client 4"]'
     step, last = play_out(toml, config, tmp_path / "out", newcomers=1, full_oracles=0)["steps"]
     run = dataclasses.replace(tiny_config, leave=("client 2", "client 4"))
-    everyone = {each: place for place, each in enumerate(EIGHT)}
+    everyone = dict(zip(EIGHT, range(8), strict=True))
     masks = tmp_path / "masks"
     masks.mkdir()
     before, after = federate(pool, run, everyone, masks=masks, newcomers=["client 7"]).rounds
@@ -227,23 +214,10 @@ def test_a_single_wrong_bit_is_found(tiny_config: RunConfig, tmp_path: Path, mon
 
 
 def test_chains_only_ever_grow() -> None:
+    nothing: dict[str, Any] = dict.fromkeys((each.name for each in dataclasses.fields(Step)), 0)
+
     def step(number: int, joined: str = "", left: str = "") -> Step:
-        return Step(
-            step=number,
-            members=0,
-            asked=[],
-            left=list(left),
-            joined=list(joined),
-            refused={},
-            offline=[],
-            failures={},
-            state_digest="",
-            trainings=0,
-            steps_retrained=0,
-            bytes_up=0,
-            seconds=0.0,
-            scores=None,
-        )
+        return Step(**{**nothing, "step": number, "joined": list(joined), "left": list(left)})
 
     steps = [step(0, "abcdef"), step(1, left="a"), step(2, left="bc"), step(3, "a"), step(4), step(5, "b", "ad")]
     assert chains(steps) == [

@@ -3,19 +3,16 @@
 import dataclasses
 import json
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from fedsift.configuration.run_config import RunConfig, write_toml
 from fedsift.core.errors import BadInput
 from fedsift.core.server_state import ServerState
 from fedsift.runs.run_folder import RunFolder
 from fedsift.runtime.progress import PhaseBars
-from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.studies.optout import play_scenario as optout
 from fedsift.studies.optout.scenario import parse_scenario
 from fedsift.studies.optout.scenario_folder import ScenarioFolder
@@ -44,29 +41,18 @@ from-step = 3
 PLAYER = """
 import sys
 from pathlib import Path
-from rich.console import Console
 from fedsift.configuration.run_config import RunConfig, read_toml
 from fedsift.studies.optout.play_scenario import play
 from fedsift.runtime.progress import PhaseBars
 from fedsift.studies.optout.scenario import read_scenario
 config, scenario, out = sys.argv[1:]
-bars = PhaseBars(Console(quiet=True))
+bars = PhaseBars()
 play(read_scenario(scenario), RunConfig.from_mapping(read_toml(Path(config))), Path(out), bars, 0, 2)
 """
 
 
-@pytest.fixture(autouse=True)
-def _workers(pool: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Scenarios run on the shared workers."""
-    monkeypatch.setattr("fedsift.studies.optout.play_scenario.ray_session", lambda *_: nullcontext(pool))
-
-
-def bars() -> PhaseBars:
-    return PhaseBars(Console(quiet=True))
-
-
 def start(config: RunConfig, out: Path) -> ScenarioResult:
-    return optout.play(parse_scenario(TOML, "s.toml"), config, out, bars(), newcomers=0, full_oracles=2)
+    return optout.play(parse_scenario(TOML, "s.toml"), config, out, PhaseBars(), newcomers=0, full_oracles=2)
 
 
 def without_seconds(played: ScenarioResult) -> dict[str, Any]:
@@ -76,10 +62,8 @@ def without_seconds(played: ScenarioResult) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(pool: WorkerPool, tiny_config: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fedsift.studies.optout.play_scenario.ray_session", lambda *_: nullcontext(pool))
-        result = start(tiny_config, tmp_path_factory.mktemp("optout") / "out")
+def undisturbed(tiny_config: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    result = start(tiny_config, tmp_path_factory.mktemp("optout") / "out")
     assert [len(step.refused) for step in result.steps] == [0, 2, 1, 0]
     assert [step.joined for step in result.steps[1:]] == [[], ["client 0"], []]
     assert result.verdict == "refused"
@@ -101,17 +85,12 @@ def undisturbed(pool: WorkerPool, tiny_config: RunConfig, tmp_path_factory: pyte
     ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_stopped_at_a_moment(
-    undisturbed: dict[str, Any],
-    tiny_config: RunConfig,
-    tmp_path: Path,
-    owner: Any,
-    name: str,
-    call: int,
+    undisturbed: dict[str, Any], tiny_config: RunConfig, tmp_path: Path, owner: Any, name: str, call: int
 ) -> None:
     out = tmp_path / "out"
     stopped(lambda: start(tiny_config, out), owner, name, call)
     assert not (out / "result.json").exists()
-    assert without_seconds(optout.resume(out, bars())) == undisturbed
+    assert without_seconds(optout.resume(out, PhaseBars())) == undisturbed
     assert not (out / "steps.json").exists()
     assert len([*(out / "certificates").iterdir()]) == len(undisturbed["removals"])
     assert len([*(out / "masks").iterdir()]) == undisturbed["steps"][-1]["members"]
@@ -126,8 +105,8 @@ def test_killed_in_the_middle(undisturbed: dict[str, Any], tiny_config: RunConfi
     command = [sys.executable, "-c", PLAYER, str(config), str(scenario), str(out)]
     kill_when(lambda: len(_steps(out)) >= 2, command, seconds=120, folder=Path(__file__).parents[3])
     assert not (out / "result.json").exists()
-    assert without_seconds(optout.resume(out, bars())) == undisturbed
-    assert without_seconds(optout.resume(out, bars())) == undisturbed
+    assert without_seconds(optout.resume(out, PhaseBars())) == undisturbed
+    assert without_seconds(optout.resume(out, PhaseBars())) == undisturbed
 
 
 def _steps(out: Path) -> list[Any]:
@@ -140,7 +119,7 @@ def _steps(out: Path) -> list[Any]:
 
 def test_only_a_scenario_is_gone_on_with(tiny_config: RunConfig, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="is no run folder"):
-        optout.resume(tmp_path, bars())
+        optout.resume(tmp_path, PhaseBars())
     RunFolder.create(tmp_path, dataclasses.replace(tiny_config, clients=3))
     with pytest.raises(BadInput, match="holds no scenario"):
-        optout.resume(tmp_path, bars())
+        optout.resume(tmp_path, PhaseBars())

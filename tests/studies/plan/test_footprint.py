@@ -57,10 +57,7 @@ def test_a_share_that_is_tuned() -> None:
     assert few.client_bytes == 250_000 + 3_960_000
     assert few.upload_bytes == 80 + 1250 + 500
     assert few.merged_bytes == 40_000
-
-
-def test_one_level_is_in_the_mask() -> None:
-    assert Footprint(assumed(model_parameters=801, levels=1)).upload_bytes == 80 + 101
+    assert Footprint(assumed(model_parameters=801, levels=1)).upload_bytes == 80 + 101  # One level is in the mask.
 
 
 @given(
@@ -73,9 +70,7 @@ def test_as_large_as_the_real_thing(size: int, highest: int, density: float, cli
     """An upload, a mask, what is served, and the sums."""
     footprint = Footprint(assumed(model_parameters=size, levels=highest, density=density, clients=clients, removals=0))
     terms = UploadTerms(bytes(32), size, 1, QuantisationGrid(highest, 1.0))
-    levels = np.zeros(size, np.uint32)
-    levels[: footprint.kept] = 1
-    contribution = Contribution.from_levels(levels, terms)
+    contribution = Contribution.from_levels((np.arange(size) < footprint.kept).astype(np.uint32), terms)
     assert footprint.upload_bytes == len(contribution.to_bytes())
     assert footprint.mask_bytes == len(contribution.packed_mask)
     assert footprint.levels_bytes == len(contribution.packed_levels)
@@ -91,10 +86,8 @@ def test_the_terms_are_as_long_as_those_that_are_sent() -> None:
 def test_what_a_member_is_served_is_what_the_server_makes() -> None:
     footprint = Footprint(assumed(model_parameters=1000))
     terms = UploadTerms(bytes(32), 1000, 1, QuantisationGrid(2, 1.0))
-    levels = np.zeros(1000, np.uint8)
-    levels[: footprint.kept] = 2
     state = ServerState.create(None, terms, capacity=500)
-    contribution = Contribution.from_levels(levels, terms)
+    contribution = Contribution.from_levels((np.arange(1000) < footprint.kept) * np.uint8(2), terms)
     state.merge("a", contribution.to_bytes())
     mask = bytes(contribution.packed_mask)
     assert footprint.served_coordinate_bytes == state.serve("a", mask, Localisation("coordinate")).nbytes == 4 * 400
@@ -107,9 +100,7 @@ def test_the_ledger_is_as_large_as_a_real_one(tmp_path: Path) -> None:
     size = 1 << 20
     footprint = Footprint(assumed(model_parameters=size, clients=40))
     terms = UploadTerms(bytes(32), size, 1, QuantisationGrid(2, 1.0))
-    levels = np.zeros(size, np.uint8)
-    levels[: footprint.kept] = 1
-    upload = Contribution.from_levels(levels, terms).to_bytes()
+    upload = Contribution.from_levels((np.arange(size) < footprint.kept).astype(np.uint8), terms).to_bytes()
     state = ServerState.create(tmp_path / "ledger.sqlite", terms, capacity=40)
     for member in range(40):
         state.merge(f"member {member}", upload)

@@ -11,7 +11,7 @@ from fedsift.strategies.registry import METHODS
 from fedsift.studies.plan.footprint import Footprint
 from fedsift.studies.plan.presentation import plan_json
 from fedsift.studies.plan.removals import removals
-from tests.cli.commands import fedsift, invoke
+from tests.cli.commands import done, fedsift, invoke
 from tests.cli.test_documents import BLOCK, DOCS
 from tests.studies.plan.assumed import EXAMPLE, assumed
 
@@ -20,17 +20,12 @@ def test_the_documents_example(monkeypatch: pytest.MonkeyPatch) -> None:
     """Line by line what the command prints."""
     monkeypatch.setenv("COLUMNS", "100")
     command, shown = (content for *_, content in BLOCK.findall((DOCS / "planning.md").read_text(encoding="utf-8")))
-    code, printed, _ = invoke(*command.split()[1:])
-    assert code == 0
-    assert [line.rstrip() for line in printed.splitlines()] == shown.splitlines()
+    assert [line.rstrip() for line in done(*command.split()[1:]).splitlines()] == shown.splitlines()
 
 
 def test_json_has_the_assumptions_and_all_figures() -> None:
     options = [f"--{name.replace('_', '-')}={value}" for name, value in EXAMPLE.items()]
-    code, printed, _ = invoke("plan", *options, "--json")
-    footprint = Footprint(assumed())
-    told = json.loads(printed)
-    assert code == 0
+    footprint, told = Footprint(assumed()), json.loads(done("plan", *options, "--json"))
     assert told == plan_json(footprint, removals(footprint))
     assert told["assumptions"] == {**EXAMPLE, "tuned": 1_200_000_000}
     assert told["sift_masks"]["upload_bytes"] == 210_000_080
@@ -39,9 +34,7 @@ def test_json_has_the_assumptions_and_all_figures() -> None:
 
 
 def test_defaults_are_those_of_a_run() -> None:
-    code, printed, _ = invoke("plan", "--json")
-    told = json.loads(printed)["assumptions"]
-    assert code == 0
+    told = json.loads(done("plan", "--json"))["assumptions"]
     for name in ("steps", "batch_size", "levels", "dtype"):
         assert told[name] == getattr(RunConfig, name)
     assert (told["tokens"], told["clients"], told["removals"]) == (RunConfig.max_length, 500, 5)
@@ -65,9 +58,9 @@ def test_a_mistake_is_told_in_one_line(arguments: list[str], message: str) -> No
 
 
 def test_no_number_at_all() -> None:
-    done = fedsift("plan", "--model-parameters", "big")
-    assert done.returncode == 2
-    assert done.stderr == "fedsift: Invalid value for '--model-parameters': 'big' is not a valid float.\n"
+    ended = fedsift("plan", "--model-parameters", "big")
+    told = "fedsift: Invalid value for '--model-parameters': 'big' is not a valid float.\n"
+    assert (ended.returncode, ended.stderr) == (2, told)
 
 
 def test_the_arithmetic_needs_neither_torch_nor_ray() -> None:

@@ -8,11 +8,6 @@ from fedsift.studies.plan.removals import Removals, removals
 from tests.studies.plan.assumed import assumed
 
 
-def test_storage_is_the_merged_model_and_what_members_keep_of_masks() -> None:
-    footprint = Footprint(assumed())
-    assert rows()["sift-masks"].storage_bytes == footprint.merged_bytes + 500 * footprint.mask_bytes
-
-
 def rows(**changed: float) -> dict[str, Removals]:
     return {row.method.name: row for row in removals(Footprint(assumed(**changed)))}
 
@@ -40,10 +35,7 @@ def test_as_a_comparison_counts_them() -> None:
     assert (found["sift-masks"].trainings[2], found["central-ft"].trainings[2]) == (4, 4 + 3 + 2 + 1)
 
 
-def test_the_last_member_leaves_nothing_to_train() -> None:
+def test_all_that_are_asked_for_are_all_and_the_last_leaves_nothing_to_train() -> None:
     assert all(row.trainings == (0, 0, 0) for row in rows(clients=1, removals=1).values())
-
-
-def test_all_that_are_asked_for_are_all() -> None:
     for row in rows(clients=7, removals=7).values():
         assert row.trainings[1] == row.trainings[2] == row.method.cost.of_all(7)

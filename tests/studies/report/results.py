@@ -54,14 +54,7 @@ def played(
     verdict = "not proven" if differing else "refused" if refused else "proven"
     return {
         "scenario": {"title": title, "description": "Made up.", "toml": f'title = "{title}"\n'},
-        "config": {
-            "dataset": "people",
-            "steps": STEPS,
-            "lr": 0.005,
-            "leave": [],
-            "prompt": "Q: {q}\nA:",
-            "seed": 20250101,
-        },
+        "config": {"dataset": "people", "steps": STEPS, "lr": 0.005, "leave": [], "prompt": "Q: {q}\nA:", "seed": 1},
         "metric": "answer probability",
         "tuned_parameters": 50_112,
         "clients": clients,
@@ -73,15 +66,9 @@ def played(
         "dense_bytes": 200_448,
         "steps": steps,
         "costs": {
-            "SIFT-Masks": ours,
-            "SIFT + Merge": ours,
-            "FT + Merge": ours,
-            "TIES": naive,
-            "TALL-masks": naive,
-            "EMR-merging": naive,
-            "Central FT": naive,
-            "clustered Central FT": shards,
-            "SISA": shards,
+            **dict.fromkeys(("SIFT-Masks", "SIFT + Merge", "FT + Merge"), ours),
+            **dict.fromkeys(("TIES", "TALL-masks", "EMR-merging", "Central FT"), naive),
+            **dict.fromkeys(("clustered Central FT", "SISA"), shards),
         },
         "storage_bytes": {
             "SIFT-Masks": 200_448 + clients * 6_264,
@@ -129,18 +116,15 @@ def step(
 
 def _attacks() -> dict[str, Any]:
     def at(auc: float) -> dict[str, Any]:
-        return {
-            "auc": auc,
-            "auc_interval": [auc - 0.03, auc + 0.02],
-            "tpr_at_0.001": (auc - 0.4) / 4,
-            "tpr_at_0.001_interval": [0.0, (auc - 0.4) / 3],
-            "tpr_at_0.01": (auc - 0.4) / 2,
-            "tpr_at_0.01_interval": [0.01, auc - 0.4],
-        }
+        rates = {"tpr_at_0.001": (auc - 0.4) / 4, "tpr_at_0.001_interval": [0.0, (auc - 0.4) / 3]}
+        rates |= {"tpr_at_0.01": (auc - 0.4) / 2, "tpr_at_0.01_interval": [0.01, auc - 0.4]}
+        return {"auc": auc, "auc_interval": [auc - 0.03, auc + 0.02], **rates}
 
     titles = {"loss": "loss threshold", "lira": "LiRA, online", "rmia": "RMIA"}
     before = {"loss": 0.81, "lira": 0.934, "rmia": 0.915}
     exact = {"SIFT-Masks": True, "Central FT": True, "negated task vector": False}
+    recovered, sooner = ({"before": 0, "after": after, "oracle": oracle} for after, oracle in ((17, 17), (4, None)))
+    exposed = {"before": 9.5, "oracle": 1.25}
     return {
         "examples": 60,
         "leavers": 3,
@@ -158,19 +142,11 @@ def _attacks() -> dict[str, Any]:
             for place, (method, same) in enumerate(exact.items())
         ],
         "relearning": [
-            {
-                "method": method,
-                "steps_to_recover": {"before": 0, "after": 17 if same else 4, "oracle": 17 if same else None},
-                "equals_oracle": same,
-            }
+            {"method": method, "steps_to_recover": (recovered if same else sooner), "equals_oracle": same}
             for method, same in exact.items()
         ],
         "canaries": [
-            {
-                "method": method,
-                "exposure": {"before": 9.5, "after": 1.25 if same else 4.0, "oracle": 1.25},
-                "equals_oracle": same,
-            }
+            {"method": method, "exposure": {**exposed, "after": 1.25 if same else 4.0}, "equals_oracle": same}
             for method, same in exact.items()
         ],
         "difference": {"recovered_share": 1.0, "verdict": "recovered bit for bit"},

@@ -7,13 +7,13 @@ from tests.studies.report.results import one_refused, outcome_of, played, step, 
 def test_summary_of_three_who_left() -> None:
     """After the first removal 99 stay, after the batch 97: 196 trainings of 20 steps; ours are 3 of 20."""
     summary = summarise(outcome_of(three_of_a_hundred()))
-    assert summary.lead == (
-        "3 of 100 clients left. The server is byte for byte the run without them. 60 steps instead of 3,920."
-    )
+    lead = "3 of 100 clients left. The server is byte for byte the run without them. 60 steps instead of 3,920."
+    assert summary.lead == lead
     assert (summary.verdict, summary.headline, summary.warnings) == ("proven", "", [])
-    assert "65 times as many" in " ".join(summary.points)
-    assert "is 0.987 at the end (0.988 at first)" in " ".join(summary.points)
-    assert "changed by -0.001 in the mean, and by -0.002" in " ".join(summary.points)
+    points = " ".join(summary.points)
+    assert "65 times as many" in points
+    assert "is 0.987 at the end (0.988 at first)" in points
+    assert "changed by -0.001 in the mean, and by -0.002" in points
 
 
 def test_summary_of_one_batch_of_five_hundred() -> None:
@@ -36,11 +36,8 @@ def test_who_comes_back_and_who_is_new() -> None:
     told["steps"].append(step(3, 99, 3, [], {}, True) | {"joined": ["person-0042", "new"]})
     told["costs"] = {}
     outcome = outcome_of(told)
-    assert (outcome.gone, outcome.came_back, outcome.joined_later) == (
-        ["person-0007", "person-0099"],
-        ["person-0042"],
-        ["new"],
-    )
+    assert outcome.gone == ["person-0007", "person-0099"]
+    assert (outcome.came_back, outcome.joined_later) == (["person-0042"], ["new"])
     assert summarise(outcome).lead.startswith(
         "3 of 101 clients left. 1 of them came back. 1 joined after the merge. "
         "The server is byte for byte the run of the 99 clients that are members now alone."
