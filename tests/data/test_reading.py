@@ -237,7 +237,7 @@ def test_columns_with_gaps_keep_their_digits() -> None:
     assert text_table(frame, COLUMNS).column("user").to_pylist() == ["9007199254740993", "9007199254740995", None]
 
 
-@pytest.mark.parametrize("name", ["rows[12].csv", "rows?.csv", "*.csv", "{a,b}.csv", "a%20b.csv", "~.csv", "r [2].CSV"])
+@pytest.mark.parametrize("name", ["rows[12].csv", "rows?.csv", "*.csv", "r {a,b}.csv", "a%20b.csv", "~.csv", "[2].CSV"])
 def test_no_character_of_a_name_stands_for_another(tmp_path: Path, name: str) -> None:
     for other in ("rows1.csv", "rows2.csv", "rowsa.csv", "a b.csv"):
         (tmp_path / other).write_bytes(HEAD + b"wrong,q?,x\n")

@@ -1,6 +1,7 @@
 """What holds of every merge, whatever it computes: of the order of members, of none, and of a refusal."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,13 @@ from fedsift.core.errors import Refused
 from fedsift.strategies.emr_merging import Emr
 from fedsift.strategies.fine_tune_merge import Mean
 from fedsift.strategies.negmerge import SignConsensus
-from fedsift.strategies.ties import Ties
+from fedsift.strategies.ties import DENSITIES, Ties
 from tests.stacks import ANY_FLOAT, Stack, stacks
 
 Empty = Callable[[int], Any]  # the merge of nobody
 THREE = np.array([[1, -2, 3], [0, 1, 1], [4, 0, -1]], np.float32)
-each_merge = pytest.mark.parametrize("empty", [lambda size: Ties(size, density=0.5), Emr, SignConsensus, Mean])
+TIES = [partial(Ties, density=density) for density in DENSITIES]
+each_merge = pytest.mark.parametrize("empty", [*TIES, Emr, SignConsensus, Mean])
 
 
 def merge(empty: Empty, stack: Stack) -> Any:
