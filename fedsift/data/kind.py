@@ -1,14 +1,10 @@
 """What a kind of data set is: which values of `dataset` it takes, with which other options, and how it is loaded."""
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fedsift.data.federated_dataset import FederatedDataset
-
-if TYPE_CHECKING:
-    from fedsift.data.settings import DataSettings as DataSettings
-else:  # Settings ask the kinds what is valid, so these know them as a type alone.
-    DataSettings = "DataSettings"
+from fedsift.data.source import Source
 
 
 class DataKind(ABC):
@@ -30,7 +26,7 @@ class DataKind(ABC):
         """Whether a text that is no name of any kind is of this one."""
         return False
 
-    def check(self, settings: DataSettings) -> None:
+    def check(self, settings: Source) -> None:
         """See that the options say all that is needed.
 
         Raises:
@@ -43,7 +39,7 @@ class DataKind(ABC):
         return {}
 
     @abstractmethod
-    def load(self, settings: DataSettings) -> FederatedDataset:
+    def load(self, settings: Source) -> FederatedDataset:
         """The data set; with `clients` above 0, only so many clients are needed.
 
         Raises:

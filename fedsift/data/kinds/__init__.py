@@ -5,7 +5,8 @@ from typing import Any
 from fedsift.core.errors import BadInput, unknown_name
 from fedsift.core.options import hyphened
 from fedsift.core.registration import modules
-from fedsift.data.kind import DataKind, DataSettings
+from fedsift.data.kind import DataKind
+from fedsift.data.source import Source
 
 list(modules(__name__))  # whose classes are known then
 KINDS = tuple(kind() for kind in DataKind.__subclasses__())
@@ -28,7 +29,7 @@ def kind_of(dataset: str) -> DataKind:
     raise BadInput(f"{unknown_name('dataset', dataset, _NAMES)} (or give {', or '.join(_FORMS)})")
 
 
-def check_source(settings: DataSettings) -> None:
+def check_source(settings: Source) -> None:
     """See that the options that say where rows come from fit the data set.
 
     Raises:

@@ -5,8 +5,9 @@ import numpy as np
 from fedsift.core.errors import BadInput, unknown_name
 from fedsift.core.user_code import is_user_code
 from fedsift.data.federated_dataset import FederatedDataset
-from fedsift.data.kind import DataKind, DataSettings
+from fedsift.data.kind import DataKind
 from fedsift.data.kinds.plugin import load_plugin
+from fedsift.data.source import Source
 from fedsift.data.template import Template
 
 EACH_ITS_OWN = "own"
@@ -18,17 +19,17 @@ class Own(DataKind):
     names = (EACH_ITS_OWN,)
     uses = ("prompt", "target")
 
-    def check(self, settings: DataSettings) -> None:
+    def check(self, settings: Source) -> None:
         """What to learn from a row has to be said."""
         if not (settings.prompt and settings.target):
             raise BadInput("dataset own: each node's rows are one client's; give prompt and target")
 
-    def load(self, settings: DataSettings) -> FederatedDataset:
+    def load(self, settings: Source) -> FederatedDataset:
         """Nothing: the server has no rows."""
         raise BadInput('dataset = "own": in a deployment clients bring their data; a simulation needs a data set')
 
 
-def dataset_of_client(settings: DataSettings, source: str, client_id: str) -> FederatedDataset:
+def dataset_of_client(settings: Source, source: str, client_id: str) -> FederatedDataset:
     """The data set of a client that brings its own.
 
     `source` is a csv, jsonl or parquet file, all of whose rows are the client's, and then the settings say `prompt` and

@@ -3,8 +3,9 @@
 from typing import Any
 
 from fedsift.data.federated_dataset import FederatedDataset
-from fedsift.data.kind import DataKind, DataSettings
+from fedsift.data.kind import DataKind
 from fedsift.data.paper_settings import PAPER_SETTINGS
+from fedsift.data.source import Source
 
 _BRINGS = ("model", "lr", "steps", "batch_size", "clients", "max_length", "choices")
 
@@ -19,7 +20,7 @@ class Paper(DataKind):
         """The numbers of appendix B."""
         return {name.replace("_", "-"): getattr(PAPER_SETTINGS[dataset], name) for name in _BRINGS}
 
-    def load(self, settings: DataSettings) -> FederatedDataset:
+    def load(self, settings: Source) -> FederatedDataset:
         """The busiest clients (`load_paper_setting`)."""
         from fedsift.data.paper_clients import load_paper_setting
 

@@ -3,8 +3,9 @@
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import Example
 from fedsift.core.seeds import derive_seed
-from fedsift.data.kind import DataKind, DataSettings
+from fedsift.data.kind import DataKind
 from fedsift.data.people import generator
+from fedsift.data.source import Source
 
 DEFAULT_CLIENTS = 500
 
@@ -32,6 +33,6 @@ class People(DataKind):
 
     names = ("people",)
 
-    def load(self, settings: DataSettings) -> PeopleDataset:
+    def load(self, settings: Source) -> PeopleDataset:
         """So many people as there are to be clients."""
         return PeopleDataset(derive_seed(settings.seed, "people"), settings.clients or DEFAULT_CLIENTS)

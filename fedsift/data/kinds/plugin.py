@@ -9,7 +9,8 @@ function that makes them when they are asked for. For tasks on text, a row is a 
 
 from fedsift.core.user_code import call_user_code, is_user_code
 from fedsift.data.function_dataset import FunctionDataset, dataset_of
-from fedsift.data.kind import DataKind, DataSettings
+from fedsift.data.kind import DataKind
+from fedsift.data.source import Source
 
 
 def load_plugin(specification: str) -> FunctionDataset:
@@ -30,6 +31,6 @@ class Plugin(DataKind):
         """As `package.module:function` is written."""
         return is_user_code(dataset)
 
-    def load(self, settings: DataSettings) -> FunctionDataset:
+    def load(self, settings: Source) -> FunctionDataset:
         """What the function makes."""
         return load_plugin(settings.dataset)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from fedsift.data.federated_dataset import FederatedDataset
 from fedsift.data.file_names import ROWS_SUFFIX
-from fedsift.data.kind import DataKind, DataSettings
+from fedsift.data.kind import DataKind
+from fedsift.data.source import Source
 
 
 class Stored(DataKind):
@@ -16,7 +17,7 @@ class Stored(DataKind):
         """By its ending."""
         return dataset.endswith(ROWS_SUFFIX)
 
-    def load(self, settings: DataSettings) -> FederatedDataset:
+    def load(self, settings: Source) -> FederatedDataset:
         """What is in the file."""
         from fedsift.data.stored_rows import StoredRows
 

@@ -6,7 +6,8 @@ from fedsift.core.errors import BadInput
 from fedsift.core.seeds import derive_seed
 from fedsift.data.federated_dataset import FederatedDataset
 from fedsift.data.file_names import kind_of_file
-from fedsift.data.kind import DataKind, DataSettings
+from fedsift.data.kind import DataKind
+from fedsift.data.source import Source
 from fedsift.data.template import Template
 
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?")
@@ -22,7 +23,7 @@ class Table(DataKind):
         """A file by its suffix, or a name on the hub."""
         return bool(kind_of_file(dataset) or _HUB_NAME.fullmatch(dataset))
 
-    def check(self, settings: DataSettings) -> None:
+    def check(self, settings: Source) -> None:
         """Whose row it is, and what to learn from it, has to be said."""
         if not (settings.prompt and settings.target and (settings.client_column or settings.partition)):
             raise BadInput(
@@ -34,7 +35,7 @@ class Table(DataKind):
         if settings.partition and not settings.clients:
             raise BadInput("partition needs clients: among how many the rows are split")
 
-    def load(self, settings: DataSettings) -> FederatedDataset:
+    def load(self, settings: Source) -> FederatedDataset:
         """All rows, split into clients."""
         from fedsift.data.partition import partition_dirichlet, partition_iid
         from fedsift.data.table import Split, TableDataset, check_texts, open_table, split_by_column
