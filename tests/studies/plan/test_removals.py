@@ -26,7 +26,7 @@ def test_the_worked_example() -> None:
 
 
 def test_as_a_comparison_counts_them() -> None:
-    """Five members, two of whom leave: what `tests/simulations/comparison` counts for the same federation."""
+    """Five members, two of whom leave: what `tests/studies/comparison` counts for the same federation."""
     found = rows(clients=5, removals=2)
     for method in METHODS.values():
         counted = {"1": 1 + 1, "T": 4 + 3, "5": 5 + 5, "T/S": 1 + 1}.get(method.cost.formula)
