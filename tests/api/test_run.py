@@ -94,6 +94,7 @@ def test_members_leave_and_come_back(settings: dict[str, Any], tmp_path: Path) -
     assert {"certificate", "oracle"} <= found.checks.keys()
 
 
+@pytest.mark.exhaustive
 def test_the_command_line_goes_on_with_rows_from_memory(settings: dict[str, Any], tmp_path: Path) -> None:
     """In processes that know nothing but the folder; and the other way round."""
     run = fedsift.simulate(out=tmp_path / "run", evaluate=False, **settings)
@@ -174,6 +175,7 @@ assert [signal.getsignal(each) for each in signals] == before
 """
 
 
+@pytest.mark.exhaustive
 def test_nothing_is_printed_and_signals_are_left_alone(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 REPOSITORY = Path(__file__).parents[2]
 FILE = re.compile(r"^```python (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 USES_THEM = """
@@ -38,6 +40,7 @@ assert Path("figures/spread.svg").exists()
 """
 
 
+@pytest.mark.exhaustive
 def test_each_file_of_the_page_is_all_that_is_needed(tmp_path: Path) -> None:
     for name in ("fedsift", "strategies", "simulations"):
         shutil.copytree(REPOSITORY / name, tmp_path / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
