@@ -84,8 +84,8 @@ class CachedClients:
         return {number: self._pools[key] for number, key in keys.items()}
 
     def embedded(self, ids: Set[str]) -> Iterator[tuple[str, Vector]]:
-        """Not here: the cache only tunes and scores."""
-        raise NotImplementedError
+        """Not here: the cache only tunes and scores, so no experiment plays APA; `fedsift compare` does."""
+        raise NotImplementedError("the cache of trainings makes no hidden states")
 
     def masks(
         self, method: ComparedMethod, ids: Set[str], candidates: Sequence[Terms], shared: Mapping[str, Vector]
@@ -143,4 +143,4 @@ def _key(training: FineTuning) -> str:
 
 
 def _no_score(name: str) -> float:
-    raise NotImplementedError(name)
+    raise NotImplementedError(f"the cache of trainings does not score {name} on the rows that a client tunes on")

@@ -5,6 +5,7 @@ and are subtracted, or all others train again and are merged anew, as the method
 """
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Set
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -15,7 +16,7 @@ from fedsift.protocol.compared_method import Clients, ComparedMethod, Terms, Wor
 from fedsift.strategies.families.clusters import random_cluster
 
 
-class Merger:
+class Merger(ABC):
     """What a server keeps of the task vectors that it has seen, in memory that does not grow with their number.
 
     Its sums and counts are integers and its maxima are exact, so any order of arrival gives the same bits.
@@ -28,17 +29,17 @@ class Merger:
         """No members; `kept` are all arrays of the state, shape (n,), which a subclass changes in place."""
         self.members, self._kept = 0, kept
 
+    @abstractmethod
     def add(self, task_vector: Vector) -> None:
         """Merge one more, shape (n,).
 
         Raises:
             Refused: it is of another shape, not finite or out of range; nothing is changed.
         """
-        raise NotImplementedError
 
     def subtract(self, task_vector: Vector) -> None:
-        """Undo an `add` of this vector, where a method `subtracts`."""
-        raise NotImplementedError
+        """Undo an `add` of this vector; only where the merge can is a method one that `subtracts`."""
+        raise NotImplementedError(f"{type(self).__name__} cannot subtract: its method trains all others again")
 
     def digest(self) -> bytes:
         """SHA-256 (32 bytes) over the number of members and all that is kept."""

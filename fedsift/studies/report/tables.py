@@ -140,7 +140,7 @@ def _storage(outcome: Outcome) -> Table:
 
 def _by_method(name: str, title: str, column: Column, numbers: Mapping[str, int]) -> Table:
     """Each method's number, and how many times ours it is, the smallest first."""
-    ours = numbers.get(OURS, 0)
+    ours = numbers.get(OURS, 0)  # A report without costs has no numbers at all.
     rows = [(method, number, number / ours if ours else None) for method, number in numbers.items()]
     columns = (_METHOD, column, Column("times_ours", f"times {OURS}", "times"))
     return Table(name, title, columns, sorted(rows, key=lambda row: row[1]))
