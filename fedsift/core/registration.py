@@ -6,6 +6,8 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import Protocol, TypeVar
 
+from fedsift.core.errors import BadInput
+
 
 class Named(Protocol):
     """What can be registered."""
@@ -30,10 +32,13 @@ def registered(package: str, kind: type[T]) -> dict[str, T]:
 
     A new file in the package's folder is found by itself. The package is given by name, so that a lower room may list
     what a higher one defines.
+
+    Raises:
+        BadInput: two have the same name.
     """
     found: dict[str, T] = {}
     for module in modules(package):
         for each in vars(module).values():
-            if isinstance(each, kind):
-                assert found.setdefault(each.name, each) is each, f"two are called {each.name!r}"
+            if isinstance(each, kind) and found.setdefault(each.name, each) is not each:
+                raise BadInput(f"{module.__name__}: another file of {package} has {each.name!r}; give it another name")
     return found

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from fedsift.core.errors import BadInput
 from fedsift.core.registration import registered
 
 
@@ -38,5 +39,5 @@ def test_what_modules_define_is_found_by_name(package: Path) -> None:
 def test_no_two_have_one_name(package: Path) -> None:
     for module in ("a", "b"):
         (package / f"{module}.py").write_text(defining("same"), encoding="utf-8")
-    with pytest.raises(AssertionError, match="two are called 'same'"):
+    with pytest.raises(BadInput, match=r"b: another file of things_of_\w+ has 'same'; give it another name"):
         registered(package.name, Thing)
