@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from fedsift.core.contribution import UploadTerms
 from fedsift.core.errors import Refused
+from fedsift.core.head_statistics import HeadTerms
 from fedsift.core.member import Training
 from fedsift.core.quantisation import QuantisationGrid
 
@@ -81,6 +82,8 @@ def terms_record(terms: UploadTerms, model_digest: bytes = b"") -> ConfigRecord:
             "levels": terms.grid.levels,
             "max-magnitude": terms.grid.max_magnitude,
             "threshold": terms.grid.threshold,
+            "head-features": terms.head.features if terms.head else 0,
+            "head-labels": terms.head.labels if terms.head else 0,
             "model-digest": model_digest,
         }
     )
@@ -92,7 +95,9 @@ def read_terms(content: RecordDict) -> UploadTerms:
     sign_seed = int.from_bytes(field(record, "sign-seed", bytes), "little")
     highest, threshold = (field(record, key, float) for key in ("max-magnitude", "threshold"))
     grid = QuantisationGrid(field(record, "levels", int), highest, threshold)
-    return UploadTerms(field(record, "layout-digest", bytes), field(record, "parameters", int), sign_seed, grid)
+    features, labels = (field(record, key, int) for key in ("head-features", "head-labels"))
+    head = HeadTerms(features, labels) if features else None
+    return UploadTerms(field(record, "layout-digest", bytes), field(record, "parameters", int), sign_seed, grid, head)
 
 
 def read_model_digest(content: RecordDict) -> bytes:

@@ -67,7 +67,7 @@ def _work(config: RunConfig, clients: list[str], taken: Any, connection: Connect
         if place >= len(clients):
             break
         client_id = clients[place]
-        sums.add(trainer.tune(client_id, dataset.train_examples(client_id)).quantised.contribution)
+        sums.add(trainer.tune(client_id, dataset.train_examples(client_id)).upload)
     connection.send([vector for _, vector in sums.vectors()])
 
 
@@ -77,7 +77,7 @@ def _terms(config: RunConfig) -> UploadTerms:
 
 
 def _empty_sums(config: RunConfig, capacity: int) -> RunningSums:
-    return RunningSums(_terms(config).size, config.grid.levels, capacity)
+    return RunningSums(_terms(config), capacity)
 
 
 if __name__ == "__main__":
