@@ -30,7 +30,9 @@ _STEP_SHARE = 0.2  # of lr * steps: what a level is worth on a coarse grid (docs
 
 # The paper as published: fine magnitudes, divided by the number of members.
 PUBLISHED_TUNING: dict[str, Any] = {"beta1": 0.9, "beta2": 0.999, "commit_share": 0.0}
-PRESETS: dict[str, dict[str, Any]] = {"paper": {"levels": 65535, "localise": "paper", **PUBLISHED_TUNING}}
+PRESETS: dict[str, dict[str, Any]] = {
+    "paper": {"levels": 65535, "localise": "paper", "shared_head": False, **PUBLISHED_TUNING}
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedsift.core.bit_packing import packed_size
+from fedsift.core.blend import UNVOTED, Blend
 from fedsift.core.contribution import UploadTerms
 from fedsift.core.errors import BadInput, Refused
 from fedsift.core.ledger import Ledger
@@ -22,6 +23,7 @@ from fedsift.core.merged_sums import MergedSums
 from fedsift.core.partial_sums import PartialSums
 from fedsift.core.receipt import Receipt, ReceiptBody, RunFacts, Verdict, canonical
 from fedsift.core.running_sums import RunningSums
+from fedsift.core.shared_head import HeadSums
 from fedsift.core.upload import Upload
 
 _LEAST_FOLD_BYTES = 1 << 22  # A journal is folded when it outgrows the sums, but not for less than this.
@@ -168,6 +170,7 @@ class ServerState:
             with self.ledger.transaction():
                 for client_id in self._leaving:
                     self.ledger.delete_member(client_id)
+                self.ledger.set("blend", "")  # They voted for it, too.
                 self._write_sums(digest)
                 states = self._digest_before, digest.hex()
                 leavers = sorted(self._leaving.items())
@@ -237,6 +240,23 @@ class ServerState:
     def merged_magnitudes(self) -> NDArray[np.float32]:
         """S * step / |T|, shape (n,): the merged model that everybody without a mask gets; zero without members."""
         return self._merged.merged_magnitudes()
+
+    def head_sums(self) -> HeadSums:
+        """What the shared head is solved from, over all members; of a federation that has one."""
+        assert self.terms.head is not None
+        gram, targets, count = self.sums.head.values()
+        return HeadSums.of_vectors(gram, targets, int(count[0]), self.terms.head.features)
+
+    @property
+    def blend(self) -> Blend:
+        """The setting that the members of now have voted for; `UNVOTED` where they have not."""
+        chosen = self.ledger.get("blend")
+        return Blend(*json.loads(chosen)) if chosen else UNVOTED
+
+    @blend.setter
+    def blend(self, blend: Blend) -> None:
+        with self.ledger.transaction():
+            self.ledger.set("blend", json.dumps(blend))
 
     @property
     def _merged(self) -> MergedSums:

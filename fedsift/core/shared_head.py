@@ -1,16 +1,15 @@
 """The shared head: one linear classifier on frozen features, solved from integer sums over all members.
 
 A *decision* is one answer of the base model: a row's label, or one token of its target. Its input a is made of the base
-model's L2-normalised features z, rounded to integers: a = rint(SCALE [z; 1/2]). With Phi = a / SCALE and one-hot labels Y,
-ridge regression needs no rows, only the sums G = sum a a^T and B = sum a y^T:
+model's L2-normalised features z, rounded to integers: a = rint(SCALE [z; 1/2]). With Phi = a / SCALE and one-hot
+labels Y, ridge regression needs no rows, only the sums G = sum a a^T and B = sum a y^T:
 
     W = (Phi^T Phi + ridge I)^-1 Phi^T Y
 
 A client's part of the sums leaves them by subtraction, to the bit, and W is made anew: a function of the sums alone.
 """
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +48,13 @@ class HeadSums(NamedTuple):
         targets = np.zeros((label_count, inputs.shape[1]), np.int64)
         np.add.at(targets, labels, inputs)
         return cls(gram, np.ascontiguousarray(targets.T), len(inputs))
+
+    @classmethod
+    def of_vectors(cls, triangle: NDArray[np.int64], targets: NDArray[np.int64], rows: int, width: int) -> "HeadSums":
+        """From the server's sums: the upper triangle of G, and B label by label."""
+        gram = np.zeros((width, width), np.int64)
+        gram[np.triu_indices(width)] = triangle
+        return cls(gram + np.triu(gram, 1).T, targets.reshape(-1, width).T, rows)
 
     @classmethod
     def empty(cls, width: int, label_count: int) -> "HeadSums":
@@ -104,7 +110,7 @@ def choose_ridge(sums: HeadSums) -> float:
 def solve(sums: HeadSums, ridge: float) -> Weights:
     """The shared head W = (G + ridge I)^-1 B, shape (k, L); zero for the sums over nothing."""
     gram, targets = _regression(sums)
-    return np.linalg.solve(gram + ridge * np.eye(len(gram)), targets)
+    return np.linalg.solve(gram + ridge * np.eye(len(gram)), targets).astype(np.float64, copy=False)
 
 
 def own_part(others: HeadSums, ridge: float, inputs: Inputs, labels: Labels, row_of: Labels) -> OwnPart:
@@ -156,7 +162,7 @@ def _regression(sums: HeadSums) -> tuple[NDArray[np.float64], NDArray[np.float64
     return sums.gram / SCALE**2, sums.targets / SCALE
 
 
-def _rows(row_of: Labels) -> Iterator[NDArray[np.intp]]:
+def _rows(row_of: Labels) -> list[NDArray[Any]]:
     """Places of each row's decisions."""
     order = np.argsort(row_of, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(row_of[order])) + 1)

@@ -84,6 +84,11 @@ class Client:
         """What its scores are measured on."""
         return self._dataset.test_examples(self.id)
 
+    @property
+    def is_held_out(self) -> bool:
+        """Whether its scores are measured on rows that it did not tune on."""
+        return self.config.test_share > 0
+
     def trainer(self, message: Message) -> "LocalTrainer":
         """Sign-fixed tuning under the terms that a message brings.
 
@@ -131,7 +136,7 @@ class Client:
     def trained(self, message: Message, tuned: "Tuned") -> Message:
         """The reply to both kinds of training: the upload and what the server keeps beside it."""
         config: dict[str, str | bytes | int] = {
-            "upload": tuned.quantised.contribution.to_bytes(),
+            "upload": tuned.upload.to_bytes(),
             "saturated": tuned.quantised.saturated,
             "steps": self.config.steps,
             "data-digest": tuned.data_digest,

@@ -6,8 +6,10 @@ Bulk travels as raw bytes, never as pickles. Types of messages:
     train           client id, terms, whether to score -> client id, upload, what is told of the training
     train.forget    client id, terms, where it trained -> the same, from a member that leaves and trains again
     query.removed   -> client id; tells a client that its removal is done
+    query.vote      terms, the shared head's sums, whether the client is a voter -> client id, its votes on the blend
     query.mask      terms -> client id, its mask
-    evaluate        terms, the merged model, and for a member its served magnitudes -> client id, scores
+    evaluate        terms, the merged model, the shared head's sums, the blend, and for a member its served magnitudes
+                    -> client id, scores
 
 and for the methods that SIFT-Masks is compared with:
 
@@ -34,7 +36,7 @@ from fedsift.core.head_statistics import HeadTerms
 from fedsift.core.member import Training
 from fedsift.core.quantisation import QuantisationGrid
 
-QUERY, JOINED, REMOVED, MASK = "query", "query.joined", "query.removed", "query.mask"
+QUERY, JOINED, REMOVED, MASK, VOTE = "query", "query.joined", "query.removed", "query.mask", "query.vote"
 TRAIN, FORGET, FINE_TUNE, POOLED = "train", "train.forget", "train.fine_tune", "train.pooled"
 EMBED, MEMBER_MASKS = "train.embed", "query.masks"
 EVALUATE, EVALUATE_SERVED = "evaluate", "evaluate.served"
@@ -116,7 +118,7 @@ def field(record: ConfigRecord, key: str, kind: type[_T]) -> _T:
 def client_reply(
     message: Message,
     client_id: str,
-    fields: Mapping[str, str | bytes | int] | None = None,
+    fields: Mapping[str, str | bytes | int | list[int]] | None = None,
     scores: dict[str, float] | None = None,
     task_vectors: Sequence[NDArray[np.float32]] = (),
 ) -> Message:

@@ -61,9 +61,9 @@ def federate(
                 grid.partial_merge = PartialMerge(state.terms, state.ledger.checksum_secret)
             localisations, facts = ("paper", config.localise), run_facts(config)
             if log is None:
-                strategy = SiftMasks(state, localisations, config.evaluate, facts)
+                strategy = SiftMasks(state, localisations, config.evaluate, facts, held_out=config.test_share > 0)
             else:
-                strategy = LoggedRounds(state, localisations, config.evaluate, facts, log)
+                strategy = LoggedRounds(state, localisations, config.evaluate, facts, log, config.test_share > 0)
             strategy.start(
                 grid,
                 ArrayRecord(),

@@ -67,7 +67,12 @@ def _rounds(grid: Grid, folder: RunFolder, config: RunConfig, settings: ServerSe
     nodes = NodeGrid(grid, settings)
     tied = settings.tie_nodes and not isinstance(grid, InMemoryGrid)
     strategy = _SiftMasks(
-        state, ("paper", config.localise), config.evaluate, run_facts(config), nodes if tied else None
+        state,
+        ("paper", config.localise),
+        config.evaluate,
+        run_facts(config),
+        nodes if tied else None,
+        config.test_share > 0,
     )
 
     def write() -> None:
