@@ -29,8 +29,9 @@ def train(message: Message, context: Context) -> Message:
     tuned = trainer.tune(client.id, client.train_examples)
     if client.mask_folder is not None:
         scores = {}
-        if message.content.config_records["config"].get("score"):
-            test = trainer.encode(client.id, client.test_examples)
+        rows = client.test_examples if message.content.config_records["config"].get("score") else []
+        if rows:
+            test = trainer.encode(client.id, rows)
             scores["zero_shot"] = trainer.score_magnitudes(None, test)
             scores["local"] = trainer.score_magnitudes(tuned.magnitudes, test)
         mask = ClientMask.of(tuned.quantised, Localisation(client.config.localise).keeps_levels)
@@ -71,10 +72,16 @@ def mask(message: Message, context: Context) -> Message:
 
 @app.evaluate()
 def evaluate(message: Message, context: Context) -> Message:
-    """Score the merged model, and for a member what it was served; add what it scored when it tuned."""
+    """Score the merged model, and for a member what it was served; add what it scored when it tuned.
+
+    A client without rows to be scored on has no scores.
+    """
     client = Client(context)
     trainer = client.trainer(message)
-    test = trainer.encode(client.id, client.test_examples)
+    rows = client.test_examples
+    if not rows:
+        return messages.client_reply(message, client.id, scores={})
+    test = trainer.encode(client.id, rows)
     merged = messages.read_float_array(message.content.array_records["merged"]["magnitudes"])
     scores = {"merged": trainer.score_magnitudes(merged, test)}
     served = message.content.array_records.get("served")
