@@ -149,7 +149,7 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
         """As of any options; a data set may bring defaults of its own."""
         if type(values.get("leave")) is int:
             raise BadInput(f"{source}: leave takes ids; for a number of clients write leave-count = {values['leave']}")
-        return super().from_mapping({**defaults_of(values.get("dataset")), **values}, source)
+        return super().from_mapping({**defaults_of(values.get("dataset", DataSettings.dataset)), **values}, source)
 
 
 def cores() -> int:

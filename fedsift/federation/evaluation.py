@@ -57,7 +57,7 @@ def scores_of_served(client: Client, trainer: "LocalTrainer", message: Message) 
     scores["zero_shot"] = trainer.score_magnitudes(None, test)
     merged = messages.read_float_array(content.array_records["merged"]["magnitudes"])
     scores["merged"] = trainer.score_magnitudes(merged, test)
-    if trainer.task.labels and trainer.task.has_prior:
+    if trainer.task.labels and trainer.task.has_prior and client.train_examples:
         scores["majority"] = _majority(client, trainer, test)
     own = client.config.localise
     localised: dict[str, NDArray[np.float32]] = {}

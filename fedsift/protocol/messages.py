@@ -54,6 +54,7 @@ class Wish(StrEnum):
     STAY = "stay"
     LEAVE = "leave"
     AWAY = "away"
+    NEWCOMER = "newcomer"  # never joins, and is only scored
 
 
 def message_to(node_id: int, message_type: str, server_round: int, content: RecordDict) -> Message:
