@@ -79,13 +79,14 @@ class FineTuner:
     def embed(self, encoded: Sequence[Any]) -> NDArray[np.float32]:
         """What the last tuned layer puts out under M0, in the mean over rows and positions; shape (d,).
 
-        In a language model whose final norm is tuned, that is the mean last hidden state.
+        In a language model whose final norm is tuned, that is the mean last hidden state. Of adapters it is the layer
+        that has the last of them.
 
         Raises:
             BadInput: the layer is not called as a module of its own.
         """
         self._model.load_base()
-        path = self.layout.names[-1].rpartition(".")[0]
+        path = self.layout.names[-1].rpartition(".")[0].partition(".lora_")[0]  # an adapter adds nothing under M0
         means: list[torch.Tensor] = []
 
         def keep(_module: torch.nn.Module, _inputs: Any, output: Any) -> None:

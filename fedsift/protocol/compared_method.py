@@ -156,6 +156,9 @@ class ComparedMethod(Method, ABC):
     def choose(self, clients: Clients) -> int:
         """Choose the candidate with the highest mean score on the validation clients, unless one was chosen before.
 
+        What is chosen stays, whoever leaves: a removal is exact for these hyper-parameters, so the run that the leaver
+        never joined is made with the same. It might have chosen others.
+
         Returns:
             How many models were scored.
 

@@ -45,7 +45,7 @@ def test_memory_does_not_grow_with_the_clients(name: str) -> None:
 
 def test_only_whom_a_removal_needs_trains_again() -> None:
     """Of four members: the leaver, where it can be subtracted; else the three others."""
-    for name, trainings in (("ft-merge", 1), ("ties", 3)):
+    for name, trainings in (("ft-merge", 1), ("ties", 1), ("emr", 3)):
         method = COMPARED[name](12)
         assert method.change(MadeUpClients(), set("abcd"), set()).trainings == 0
         work = method.change(MadeUpClients(), {"e"}, {"a"})
