@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, Protocol
 
 from fedsift.core.errors import BadInput
+from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.task_vectors import Mask, Vector
 from fedsift.protocol.method import Method
 
@@ -95,16 +96,16 @@ class ComparedMethod(Method, ABC):
     """A method's state; a subclass says how it trains, what it keeps, and how a client is served.
 
     Attributes:
-        size: n, the number of tuned parameters.
+        layout: of the tuned parameters.
         members: whose data the state has seen, and was not asked to forget.
         chosen: one of the `candidates`; empty before `choose`, and where there is nothing to choose.
     """
 
     candidates: ClassVar[Sequence[Terms]] = ({},)  # hyper-parameters of `serve` to choose from
 
-    def __init__(self, size: int, chosen: Terms | None = None) -> None:
-        """Begin without members, for n parameters, with one of the `candidates` where it is chosen already."""
-        self.size = size
+    def __init__(self, layout: ParameterLayout, chosen: Terms | None = None) -> None:
+        """Begin without members, with one of the `candidates` where it is chosen already."""
+        self.layout = layout
         self.members: set[str] = set()
         self.chosen: Terms = chosen or {}
 

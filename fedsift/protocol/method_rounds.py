@@ -92,7 +92,7 @@ class GridClients:
     def __init__(self, rounds: MethodRounds, grid: Grid, server_round: int) -> None:
         """Ask those who answered the round's query; `rounds` knows them, and notes who fails."""
         self._rounds, self._grid, self._server_round = rounds, grid, server_round
-        self._size = rounds.method.size
+        self._size = rounds.method.layout.size
 
     @property
     def failures(self) -> Mapping[str, str]:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from numpy.typing import NDArray
 
+from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.task_vectors import Vector, hash_vector
 from fedsift.protocol.compared_method import Clients, ComparedMethod, Terms, Work
 from fedsift.strategies.families.clusters import random_cluster
@@ -63,8 +64,8 @@ class MergedFineTunings(ComparedMethod, Generic[MergerT]):
     subtracts: ClassVar[bool] = False
     clusters: ClassVar[int] = 1  # random ones, each with a merge of its own
 
-    def __init__(self, size: int, chosen: Terms | None = None) -> None:
-        super().__init__(size, chosen)
+    def __init__(self, layout: ParameterLayout, chosen: Terms | None = None) -> None:
+        super().__init__(layout, chosen)
         self.mergers = self._new_mergers()
 
     @property
@@ -73,7 +74,7 @@ class MergedFineTunings(ComparedMethod, Generic[MergerT]):
         return self.mergers[0]
 
     def _new_mergers(self) -> list[MergerT]:
-        return [self.new_merger(self.size) for _ in range(self.clusters)]
+        return [self.new_merger(self.layout.size) for _ in range(self.clusters)]
 
     def digest(self) -> str:
         """Of the mergers' states."""

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 
 import numpy as np
 
+from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.seeds import random_order
 from fedsift.core.task_vectors import Mask, Vector
 from fedsift.protocol.compared_method import ComparedMethod, PoolTraining, Recipient, Stages, Terms, Trained
 
-SIZE, STEPS = 12, 10
+LAYOUT = ParameterLayout(("layer.weight", "layer.bias"), ((3, 3), (3,)))
+SIZE, STEPS = LAYOUT.size, 10
 Score = Callable[[str, Vector], float]
 
 

@@ -40,7 +40,7 @@ def vectors(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_both_drivers_come_to_the_same_state(name: str, cache: TrainingCache, pool: WorkerPool, vectors: Path) -> None:
     """All join and hyper-parameters are chosen; then the first one leaves."""
     config = dataclasses.replace(cache.config, leave=CLIENTS[:1])
-    here, there = COMPARED[name](cache.size), COMPARED[name](cache.size)
+    here, there = COMPARED[name](cache.layout), COMPARED[name](cache.layout)
     clients = CachedClients(cache)
     here.change(clients, set(CLIENTS), set())
     scored = here.choose(clients)

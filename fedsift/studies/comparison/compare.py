@@ -43,13 +43,13 @@ def compare(config: RunConfig, names: Sequence[str], newcomers: int, out: Path, 
     dataset, members, others = choose_newcomers(config, newcomers)
     everyone = dataclasses.replace(config, clients=len(members) + len(others))
     leavers = choose_leavers(config, members)
-    size, metric = load_layout(config.model_settings).size, metric_of(config.model_settings)
-    found = Comparison(len(members), len(others), list(leavers), metric, size)
+    layout, metric = load_layout(config.model_settings), metric_of(config.model_settings)
+    found = Comparison(len(members), len(others), list(leavers), metric, layout.size)
     made = make_empty(out)
     try:
         with bars, ray_session(len(members), config, APP) as pool:
             pool.prepare(everyone.to_user_config())  # A method's seconds are its own, not the workers' start-up.
-            arena = Arena(pool, everyone, dataset.client_ids, members, others, leavers, size, out, bars)
+            arena = Arena(pool, everyone, dataset.client_ids, members, others, leavers, layout, out, bars)
             if {SIFT_MASKS, SIFT_MERGE} & set(names):
                 found.methods += [row for row in arena.sift_masks() if row.name in names]
             for name in [name for name in COMPARED if name in names]:
