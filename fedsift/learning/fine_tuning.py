@@ -11,6 +11,7 @@ from fedsift.core.errors import BadInput
 from fedsift.core.examples import Row
 from fedsift.core.seeds import derive_seed
 from fedsift.learning.flat_model import FlatModel
+from fedsift.learning.linear_inputs import input_grams
 from fedsift.learning.tasks.task import Task, encode_rows, mean_score, to_device, training_steps
 from fedsift.learning.tuning import accumulate_gradient, check_loss
 from fedsift.learning.tuning_settings import TuningSettings
@@ -103,6 +104,11 @@ class FineTuner:
         if not means:
             raise BadInput(f"layer {path} is tuned but never called, so it has no hidden states to compare clients by")
         return torch.stack(means).mean(dim=0).float().numpy()
+
+    def input_grams(self, task_vector: NDArray[np.float32], encoded: Sequence[Any]) -> dict[str, NDArray[np.float64]]:
+        """X^T X / m of each linear layer with weights M0 + tau, as of `linear_inputs.input_grams`."""
+        self._model.load_task_vector(task_vector)
+        return input_grams(self._model, self._task, encoded)
 
     def score(self, task_vector: NDArray[np.float32] | None, encoded: Sequence[Any]) -> float:
         """The task's metric over encoded rows with weights M0 + tau; with M0 alone for None."""

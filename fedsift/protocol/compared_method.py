@@ -11,6 +11,7 @@ from typing import ClassVar, NamedTuple, Protocol
 
 from fedsift.core.errors import BadInput
 from fedsift.core.parameter_layout import ParameterLayout
+from fedsift.core.regression import Regression
 from fedsift.core.task_vectors import Mask, Vector
 from fedsift.protocol.method import Method
 
@@ -68,6 +69,9 @@ class Clients(Protocol):
 
     def pooled(self, trainings: Sequence[PoolTraining]) -> Iterator[tuple[int, Stages]]:
         """Trainings by their place, as they get done."""
+
+    def regressions(self, ids: Set[str]) -> Iterator[tuple[str, Regression]]:
+        """A plain fine-tuning of each client with the Grams of its linear layers, one at a time, as they get done."""
 
     def embedded(self, ids: Set[str]) -> Iterator[tuple[str, Vector]]:
         """The mean hidden state of each client's rows under M0, shape (d,)."""

@@ -6,7 +6,7 @@ and are subtracted, or all others train again and are merged anew, as the method
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterator, Set
 from typing import Any, ClassVar, Generic, TypeVar
 
 from numpy.typing import NDArray
@@ -80,19 +80,23 @@ class MergedFineTunings(ComparedMethod, Generic[MergerT]):
         """Of the mergers' states."""
         return hashlib.sha256(b"".join(merger.digest() for merger in self.mergers)).hexdigest()
 
+    def answers(self, clients: Clients, ids: Set[str]) -> Iterator[tuple[str, Any, int]]:
+        """Of each client what a merger takes, and the optimiser's steps for it; task vectors, unless overridden."""
+        return ((client_id, *trained) for client_id, trained in clients.fine_tuned(ids))
+
     def change(self, clients: Clients, joining: Set[str], leaving: Set[str]) -> Work:
-        """Merge or subtract, one task vector at a time."""
+        """Merge or subtract, one answer at a time."""
         again = leaving if self.subtracts else self.members - leaving if leaving else frozenset[str]()
         if leaving and not self.subtracts:
             self.mergers, self.members = self._new_mergers(), set()
         work = Work()
-        for client_id, (task_vector, steps) in clients.fine_tuned(joining | again):
+        for client_id, answer, steps in self.answers(clients, joining | again):
             merger = self.mergers[random_cluster(client_id, self.clusters)]
             if client_id in leaving:
-                merger.subtract(task_vector)
+                merger.subtract(answer)
                 self.members.remove(client_id)
             else:
-                merger.add(task_vector)
+                merger.add(answer)
                 self.members.add(client_id)
             if client_id in again:
                 work.trainings += 1

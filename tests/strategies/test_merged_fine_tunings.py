@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from fedsift.core.parameter_layout import ParameterLayout
+from fedsift.core.regression import Regression
 from fedsift.protocol.compared_method import Trained
 from fedsift.strategies.families.merged_fine_tunings import MergedFineTunings
 from fedsift.strategies.registry import COMPARED
@@ -24,6 +25,11 @@ class LongVectors(MadeUpClients):
     def fine_tuned(self, ids: Set[str]) -> Iterator[tuple[str, Trained]]:
         for seed, client_id in enumerate(sorted(ids)):
             yield client_id, Trained(np.random.default_rng(seed).standard_normal(SIZE).astype(np.float32), 1)
+
+    def regressions(self, ids: Set[str]) -> Iterator[tuple[str, Regression]]:
+        for client_id, trained in self.fine_tuned(ids):
+            gram = np.random.default_rng(trained.steps).standard_normal(1000 * 1001 // 2).astype(np.float32)
+            yield client_id, Regression(trained.task_vector, {"weight": gram}, trained.steps)
 
     def masks(self, *_: object) -> Iterator[tuple[str, list[np.ndarray]]]:
         return iter(())

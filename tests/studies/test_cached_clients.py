@@ -18,7 +18,7 @@ from fedsift.studies.cached_clients import CachedClients
 from fedsift.studies.training_cache import Session, TrainingCache
 
 CLIENTS = [f"client {number}" for number in range(4)]
-NOT_CACHED = {"apa"}  # The cache makes no hidden states.
+NOT_CACHED = {"apa", "regmean"}  # The cache makes no hidden states, and no Grams.
 
 
 @pytest.fixture(scope="module")
