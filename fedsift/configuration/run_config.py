@@ -59,6 +59,14 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
     localise: str = option(
         OWN_LEVELS, "How a member is served (docs/served.md).", _GRID, Effect.SERVED, choices=LOCALISATIONS
     )
+    merge_scale: float = option(
+        1.0,
+        "Public factor lambda on the merged model, lambda S / |T|, that all without a mask are served.",
+        _GRID,
+        Effect.SERVED,
+        gt=0,
+        le=1e6,
+    )
     leave: tuple[str, ...] = option(
         (),
         "Id of a client that leaves after the merge, to the character; repeatable. A number is an id, too.",

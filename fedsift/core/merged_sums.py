@@ -49,9 +49,12 @@ class MergedSums:
             served.append(localisation.magnitudes(level_sum, mask_count, self.terms.grid.step, self.members))
         return np.concatenate(served)
 
-    def merged_magnitudes(self) -> NDArray[np.float32]:
-        """S * step / |T|, shape (n,): the merged model that everybody without a mask gets; zero without members."""
-        scale = self.terms.grid.step / max(1, self.members)
+    def merged_magnitudes(self, merge_scale: float = 1.0) -> NDArray[np.float32]:
+        """Lambda * S * step / |T|, shape (n,): the merged model that everybody without a mask gets.
+
+        Zero without members; `merge_scale` is lambda.
+        """
+        scale = merge_scale * self.terms.grid.step / max(1, self.members)
         merged = np.empty(self.terms.size, np.float32)
         for start in range(0, self.terms.size, SLICE):
             merged[start : start + SLICE] = self.sums.level_sum[start : start + SLICE] * scale

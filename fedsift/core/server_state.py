@@ -31,11 +31,15 @@ _FOLD_BYTES_A_MEMBER = 1 << 12  # Nor for so little that sealing all members ane
 
 
 class ServerState:
-    """Merge, remove, serve; every change is all or nothing, in memory and on disk."""
+    """Merge, remove, serve; every change is all or nothing, in memory and on disk.
 
-    def __init__(self, ledger: Ledger) -> None:
+    Attributes:
+        merge_scale: lambda, a public factor on the merged model. No part of the state: only what is served changes.
+    """
+
+    def __init__(self, ledger: Ledger, merge_scale: float = 1.0) -> None:
         """Take up the state of a ledger: its sums, and on top of them its journal."""
-        self.ledger = ledger
+        self.ledger, self.merge_scale = ledger, merge_scale
         self.terms = ledger.terms
         self.sums = RunningSums(self.terms, ledger.get("capacity"))
         self._checksum = LinearChecksum(ledger.checksum_secret, self.terms)
@@ -238,8 +242,11 @@ class ServerState:
         return self._merged.served_magnitudes(packed_mask, localisation)
 
     def merged_magnitudes(self) -> NDArray[np.float32]:
-        """S * step / |T|, shape (n,): the merged model that everybody without a mask gets; zero without members."""
-        return self._merged.merged_magnitudes()
+        """Lambda * S * step / |T|, shape (n,): the merged model that everybody without a mask gets.
+
+        Zero without members; lambda is the `merge_scale`.
+        """
+        return self._merged.merged_magnitudes(self.merge_scale)
 
     def head_sums(self) -> HeadSums:
         """What the shared head is solved from, over all members; of a federation that has one."""

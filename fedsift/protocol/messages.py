@@ -16,6 +16,7 @@ and for the methods that SIFT-Masks is compared with:
     train.fine_tune -> client id, its task vector by plain fine-tuning
     query.joined    -> client id; tells a client that its data have been trained on
     train.pooled    clients by slices, a task vector to start from -> client id, a task vector for each slice
+    train.regress   -> client id, its task vector with linear layers times their inputs' Grams, and these
     train.embed     -> client id, its mean hidden state
     query.masks     the method, what it shares with all, candidates -> client id, a mask for each candidate
     evaluate.served the same, and whether the client is a member -> client id, a score for each candidate
@@ -38,7 +39,7 @@ from fedsift.core.quantisation import QuantisationGrid
 
 QUERY, JOINED, REMOVED, MASK, VOTE = "query", "query.joined", "query.removed", "query.mask", "query.vote"
 TRAIN, FORGET, FINE_TUNE, POOLED = "train", "train.forget", "train.fine_tune", "train.pooled"
-EMBED, MEMBER_MASKS = "train.embed", "query.masks"
+EMBED, REGRESS, MEMBER_MASKS = "train.embed", "train.regress", "query.masks"
 EVALUATE, EVALUATE_SERVED = "evaluate", "evaluate.served"
 # Error codes of a reply. Flower keeps those below 100 for itself.
 CLIENT_INPUT_ERROR, CLIENT_CRASHED, NO_ANSWER = 100, 101, 102

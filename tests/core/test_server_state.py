@@ -97,6 +97,10 @@ def test_serving_by_hand() -> None:
     np.testing.assert_allclose(merged.serve("client 0", mask, Localisation("paper")), [1 * step / 2, 3 * step / 2])
     np.testing.assert_allclose(merged.serve("client 0", mask, Localisation("coordinate")), [1 * step, 1.5 * step])
     np.testing.assert_allclose(merged.merged_magnitudes(), [step / 2, step, 1.5 * step, 0.0])
+    digest, merged.merge_scale = merged.digest(), 4.0
+    np.testing.assert_allclose(merged.merged_magnitudes(), [2 * step, 4 * step, 6 * step, 0.0])
+    np.testing.assert_allclose(merged.serve("client 0", mask, Localisation("paper")), [1 * step / 2, 3 * step / 2])
+    assert merged.digest() == digest  # what is served is no part of the state
 
 
 def test_slices_and_chunks_change_nothing() -> None:

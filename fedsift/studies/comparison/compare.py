@@ -45,13 +45,13 @@ def compare(config: RunConfig, names: Sequence[str], out: Path, bars: PhaseBars)
     participants = Participants.of(config, dataset)
     members, newcomers = participants.members, participants.newcomers
     leavers = choose_leavers(config, members, newcomers)
-    size, metric = load_layout(config.model_settings).size, metric_of(config.model_settings)
-    found = Comparison(len(members), len(newcomers), list(leavers), metric, size)
+    layout, metric = load_layout(config.model_settings), metric_of(config.model_settings)
+    found = Comparison(len(members), len(newcomers), list(leavers), metric, layout.size)
     made = make_empty(out)
     try:
         with bars, ray_session(len(members), config, APP) as pool:
             pool.prepare(config.to_user_config())  # A method's seconds are its own, not the workers' start-up.
-            arena = Arena(pool, config, dataset.client_ids, members, newcomers, leavers, size, out, bars)
+            arena = Arena(pool, config, dataset.client_ids, members, newcomers, leavers, layout, out, bars)
             if {SIFT_MASKS, SIFT_MERGE} & set(names):
                 found.methods += [row for row in arena.sift_masks() if row.name in names]
             for name in [name for name in COMPARED if name in names]:

@@ -60,7 +60,7 @@ class SiftMerge:
         """
         self.terms = UploadTerms(cache.layout.digest, cache.size, config.sign_seed, config.grid)
         self.sums = MergedSums.empty(self.terms, capacity)
-        self._localisation = Localisation(config.localise)
+        self._localisation, self._merge_scale = Localisation(config.localise), config.merge_scale
         self._signs = cache.signs
 
     def add(self, magnitudes: Vector) -> None:
@@ -87,7 +87,7 @@ class SiftMerge:
 
     def merged(self) -> Vector:
         """The task vector of the merged model, that of SIFT + Merge, which everybody without a mask is served."""
-        return self.sums.merged_magnitudes() * self._signs
+        return self.sums.merged_magnitudes(self._merge_scale) * self._signs
 
 
 def sift_merge(cache: TrainingCache, config: RunConfig, clients: Sequence[str], magnitudes: Trainings) -> SiftMerge:
@@ -146,7 +146,7 @@ class ComparedMerge(NamedTuple):
 
 def compared_merge(name: str, cache: TrainingCache, clients: Iterable[str], steps: int = 0) -> ComparedMerge:
     """Have a method of `fedsift compare` merge some clients, tuned for so many steps (the configuration's for 0)."""
-    method, cached_clients = COMPARED[name](cache.size), CachedClients(cache, steps)
+    method, cached_clients = COMPARED[name](cache.layout), CachedClients(cache, steps)
     method.change(cached_clients, set(clients), set())
     method.choose(cached_clients)
     return ComparedMerge(method.title, dict(method.chosen), cached_clients.served(method))
