@@ -44,7 +44,12 @@ class SaidOf:
 
 
 class BlendedPredictor:
-    """Says what a client is served, for any blend."""
+    """Says what a client is served, for any blend.
+
+    Attributes:
+        weights: the client's head, shape (k, labels).
+        label_counts: how often its own rows have each label, shape (labels,).
+    """
 
     def __init__(
         self, task: Task, sums: HeadSums, ridge: float, own: Decisions | None = None, is_member: bool = False
@@ -62,26 +67,33 @@ class BlendedPredictor:
         self._labels = sums.targets.shape[1]
         others = sums - HeadSums.of(own.features, own.labels, self._labels) if own and is_member else sums
         self._own = own_part(others, ridge, own.features, own.labels, own.rows) if own else None
-        self._weights = self._own.weights if self._own else solve(others, ridge)
-        self._counts = np.bincount(own.labels if own else np.empty(0, np.int32), minlength=self._labels)
+        self.weights = self._own.weights if self._own else solve(others, ridge)
+        self.label_counts = np.bincount(own.labels if own else np.empty(0, np.int32), minlength=self._labels)
 
     def score(self, said: SaidOf, blend: Blend) -> float:
         """The task's metric over rows, blended."""
         total = rows = 0.0
         for _, part in _parts(said):
-            log_probabilities = self._blended(part, blend, self._shared(part, None), self._counts)
+            log_probabilities = self._blended(part, blend, self._shared(part, None), self.label_counts)
             places = np.unique(part.rows, return_inverse=True)[1]
             count = int(places[-1]) + 1
             total += count * self._task.score_decisions(log_probabilities, part.targets, places)
             rows += count
         return total / rows
 
+    def log_probabilities(self, said: SaidOf, blend: Blend) -> NDArray[np.float64]:
+        """Of each label for each decision, blended; shape (decisions, labels)."""
+        shared = self._shared(said, None)
+        return self._blended(said, blend, shared, self.label_counts)
+
     def votes(self, said: SaidOf) -> list[int]:
         """The integer loss over rows that are not among the client's own, with each of `BLENDS`."""
         losses = np.zeros(len(BLENDS), np.int64)
         for _, part in _parts(said):
             shared = self._shared(part, None)
-            losses += [integer_loss(self._blended(part, each, shared, self._counts), part.targets) for each in BLENDS]
+            losses += [
+                integer_loss(self._blended(part, each, shared, self.label_counts), part.targets) for each in BLENDS
+            ]
         return [int(loss) for loss in losses]
 
     def own_votes(self, said: SaidOf) -> list[int]:
@@ -94,7 +106,7 @@ class BlendedPredictor:
         losses = np.zeros(len(blends), np.int64)
         for start, part in _parts(said):
             labels = part.targets % self._labels
-            counts = np.tile(self._counts, (len(labels), 1))
+            counts = np.tile(self.label_counts, (len(labels), 1))
             for place, row in enumerate(part.rows):
                 np.subtract.at(counts[place], labels[part.rows == row], 1)
             shared = self._shared(part, self._own.held_out[start : start + len(labels)])
@@ -103,7 +115,7 @@ class BlendedPredictor:
 
     def _shared(self, said: SaidOf, head: NDArray[np.float64] | None) -> NDArray[np.float64]:
         """What the head says, as log-probabilities; labels above the head's number of them share one."""
-        head = scores(self._weights, said.features) if head is None else head
+        head = scores(self.weights, said.features) if head is None else head
         if self._task.has_prior or said.base is None:
             return shared_labels(head, said.base)
         return shared_tokens(head[:, np.arange(said.base.shape[1]) % self._labels], said.base)
@@ -119,7 +131,7 @@ class OwnHead(BlendedPredictor):
 
     def __init__(self, task: Task, own: Decisions, labels: int) -> None:
         super().__init__(task, HeadSums.empty(own.features.shape[1], labels), 1.0)
-        self._weights = own_head(own.features, own.labels, own.rows, labels).weights
+        self.weights = own_head(own.features, own.labels, own.rows, labels).weights
 
 
 def _parts(said: SaidOf) -> Iterator[tuple[int, SaidOf]]:
