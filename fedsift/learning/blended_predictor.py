@@ -91,9 +91,8 @@ class BlendedPredictor:
         losses = np.zeros(len(BLENDS), np.int64)
         for _, part in _parts(said):
             shared = self._shared(part, None)
-            losses += [
-                integer_loss(self._blended(part, each, shared, self.label_counts), part.targets) for each in BLENDS
-            ]
+            mixed = (self._blended(part, each, shared, self.label_counts) for each in BLENDS)
+            losses += [integer_loss(each, part.targets) for each in mixed]
         return [int(loss) for loss in losses]
 
     def own_votes(self, said: SaidOf) -> list[int]:

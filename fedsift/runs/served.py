@@ -1,7 +1,8 @@
 """What a member is served, ready to be called: its model, and where there is one its head and the blend of both."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from torch import nn
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.blend import Blend
-from fedsift.core.errors import BadInput, Refused, unknown_name
+from fedsift.core.errors import BadInput, Refused
 from fedsift.core.examples import Row
 from fedsift.core.ledger import Ledger
 from fedsift.core.localisation import Localisation
@@ -68,6 +69,7 @@ class Served:
     tokenizer: Any
     task_vector: NDArray[np.float32]
     head: ServedHead | None
+    state_digest: str  # of the sums and members that it is made of, in hexadecimal
     _trainer: LocalTrainer
     _magnitudes: NDArray[np.float32]
     _is_member: bool
@@ -103,6 +105,15 @@ class Served:
             return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
         return self.head.predictor.log_probabilities(self._said(encoded), self.head.blend)
 
+    @contextmanager
+    def base(self) -> Iterator[nn.Module]:
+        """The same module, with the weights of M0 for as long as the block lasts."""
+        self._trainer.load(None)
+        try:
+            yield self.model
+        finally:
+            self._trainer.load(self._magnitudes)
+
     def _encoded(self, rows: Sequence[Row]) -> list[Any]:
         return self._trainer.encode("given", rows)
 
@@ -133,7 +144,7 @@ def served_model(path: Path, client_id: str | None) -> Served:
         if client_id is None:
             magnitudes = state.merged_magnitudes()
         elif client_id not in state.members:
-            raise Refused(str(unknown_name("member", client_id, state.members)))
+            raise Refused(folder.why_no_member(client_id))
         else:
             localisation, mask = Localisation(config.localise), load_mask(folder.masks(), client_id, state.terms)
             sent = state.serve(client_id, mask.packed, localisation)
@@ -141,10 +152,11 @@ def served_model(path: Path, client_id: str | None) -> Served:
         trainer, model = _trainer(config, state, model_digest)
         has_head = state.terms.head is not None and (mask is None or is_held_out(config))
         head = ServedHead.of(state, trainer, mask) if has_head else None
+        digest = state.digest().hex()
     trainer.load(magnitudes)
     signs = sign_vector(state.terms.sign_seed, state.terms.size)
     tokenizer = load_tokenizer(config.model_settings)
-    return Served(model, tokenizer, signs * magnitudes, head, trainer, magnitudes, mask is not None)
+    return Served(model, tokenizer, signs * magnitudes, head, digest, trainer, magnitudes, mask is not None)
 
 
 def _trainer(config: RunConfig, state: ServerState, model_digest: bytes) -> tuple[LocalTrainer, nn.Module]:
