@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fedsift.core.blend import BLENDS, Blend, blended, integer_loss, shared_labels, shared_tokens
 from fedsift.core.head_statistics import Decisions
-from fedsift.core.shared_head import HeadSums, own_head, own_part, scores, solve
+from fedsift.core.shared_head import HeadSums, balance, own_head, own_part, scores, solve
 from fedsift.learning.decisions import targets_and_rows
 from fedsift.learning.tasks.task import Task
 
@@ -62,6 +62,7 @@ class BlendedPredictor:
         self._labels = sums.targets.shape[1]
         others = sums - HeadSums.of(own.features, own.labels, self._labels) if own and is_member else sums
         self._own = own_part(others, ridge, own.features, own.labels, own.rows) if own else None
+        self._balance = balance(others)
         self._weights = self._own.weights if self._own else solve(others, ridge)
         self._counts = np.bincount(own.labels if own else np.empty(0, np.int32), minlength=self._labels)
 
@@ -106,7 +107,7 @@ class BlendedPredictor:
     ) -> NDArray[np.float64]:
         """Log-probabilities of all labels, from the head's scores; labels above its number of them share one."""
         if self._task.has_prior or said.base is None:
-            return blended(blend, shared_labels(head, said.base), said.own, counts)
+            return blended(blend, shared_labels(head * self._balance, said.base), said.own, counts)
         spread = head[:, np.arange(said.base.shape[1]) % self._labels]
         return blended(blend, shared_tokens(spread, said.base, blend.head), said.own, None)
 
