@@ -68,10 +68,15 @@ def data_summary(report: DataReport) -> list[Text]:
             return f"{values.min:g}"
         return f"{values.min:g} to {values.max:g} (median {values.median:g})"
 
+    others = f"{report.newcomers} newcomers" if report.newcomers else "no newcomers"
+    held = "held-out" if report.held_out else "held-in"
+    together = f", by column {report.group_column}" if report.group_column else ""
+    unscored = f"; {report.not_scored} clients have none and are not scored" if report.not_scored else ""
     shown = [
-        Text(f"clients  {report.clients}, the first {report.clients_read} read"),
+        Text(f"clients  {report.clients}, the first {report.clients_read} read; {others}"),
         Text(f"digest   {report.digest}"),
-        Text(f"rows     {spread(report.rows)} a client; scored on {spread(report.test_rows)}"),
+        Text(f"rows     {spread(report.rows)} a client to tune on"),
+        Text(f"scored   on {spread(report.test_rows)} {held} rows a client{together}{unscored}"),
     ]
     if report.heterogeneity is not None:
         cut = f"cut      {report.rows_cut} rows, {report.tokens_cut} tokens"

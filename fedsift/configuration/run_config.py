@@ -30,7 +30,9 @@ _STEP_SHARE = 0.2  # of lr * steps: what a level is worth on a coarse grid (docs
 
 # The paper as published: fine magnitudes, divided by the number of members.
 PUBLISHED_TUNING: dict[str, Any] = {"beta1": 0.9, "beta2": 0.999, "commit_share": 0.0}
-PRESETS: dict[str, dict[str, Any]] = {"paper": {"levels": 65535, "localise": "paper", **PUBLISHED_TUNING}}
+PRESETS: dict[str, dict[str, Any]] = {
+    "paper": {"levels": 65535, "localise": "paper", "shared_head": False, **PUBLISHED_TUNING}
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +157,7 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
         """As of any options; a data set may bring defaults of its own."""
         if type(values.get("leave")) is int:
             raise BadInput(f"{source}: leave takes ids; for a number of clients write leave-count = {values['leave']}")
-        return super().from_mapping({**defaults_of(values.get("dataset")), **values}, source)
+        return super().from_mapping({**defaults_of(values.get("dataset", DataSettings.dataset)), **values}, source)
 
 
 def cores() -> int:

@@ -133,10 +133,13 @@ def member_masks(message: Message, context: Context) -> Message:
 
 
 def evaluate_served(message: Message, context: Context) -> Message:
-    """Score what a client is served, with each candidate's hyper-parameters."""
+    """Score what a client is served, with each candidate's hyper-parameters; nothing without rows to be scored on."""
     client = Client(context)
     tuner = client.fine_tuner
-    test = tuner.encode(client.id, client.test_examples)
+    rows = client.test_examples
+    if not rows:
+        return messages.client_reply(message, client.id, scores={})
+    test = tuner.encode(client.id, rows)
     method, candidates, shared = _asked(message)
     member = message.content.config_records["config"]["member"]
     own = load_task_vector(client.vector_folder, client.id, tuner.layout.size) if member else None

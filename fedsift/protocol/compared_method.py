@@ -84,7 +84,7 @@ class Clients(Protocol):
     def scores(
         self, method: "ComparedMethod", ids: Set[str], candidates: Sequence[Terms], shared: Mapping[str, Vector]
     ) -> dict[str, list[float]]:
-        """Client -> the score of what it is served with each candidate, on its held-out rows."""
+        """Client -> the score of what it is served with each candidate; none of who has no rows for it."""
 
 
 @dataclass
@@ -196,6 +196,9 @@ class ComparedMethod(Method, ABC):
         """
         given = [scores[client_id] for client_id in sorted(among) if client_id in scores]
         if not given:
-            why = "; ".join(f"client {each!r}: {clients.failures.get(each, 'away')}" for each in among)
+            why = "; ".join(
+                f"client {each!r}: {clients.failures.get(each, 'away, or without rows to be scored on')}"
+                for each in among
+            )
             raise BadInput(f"{self.name}: no client gave the scores to choose hyper-parameters by ({why})")
         return [sum(each) / len(given) for each in zip(*given, strict=True)]

@@ -174,16 +174,19 @@ class GridClients:
     def scores(
         self, method: ComparedMethod, ids: Set[str], candidates: Sequence[Terms], shared: Mapping[str, Vector]
     ) -> dict[str, list[float]]:
-        """As of `Clients`; a reply without all scores is refused."""
+        """As of `Clients`; a reply with some scores but not all is refused. Who has no rows for it gives none."""
 
         def read(reply: Message, _: ConfigRecord) -> list[float]:
             scores = messages.reply_scores(reply)
+            if not scores:
+                return []
             found = [scores.get(f"served {place}", math.nan) for place in range(len(candidates))]
             if not all(map(math.isfinite, found)):
                 raise Refused("a reply lacks a finite score for each candidate's hyper-parameters")
             return found
 
-        return dict(self._ask(messages.EVALUATE_SERVED, self._with_candidates(method, ids, candidates, shared), read))
+        asked = self._with_candidates(method, ids, candidates, shared)
+        return {client_id: found for client_id, found in self._ask(messages.EVALUATE_SERVED, asked, read) if found}
 
     def serving(self, method: ComparedMethod) -> Iterable[Message]:
         """Messages that have all clients score what they are served with the hyper-parameters chosen."""

@@ -165,9 +165,9 @@ class RunResult:
 
 
 def _by_kind(record: SiftRecord, localise: str) -> dict[str, dict[str, float]]:
-    """From client -> score to kind -> client, with the localisations under their kinds."""
+    """From client -> score to kind -> client, with the localisations under their kinds; without newcomers."""
     sources = {**{kind: kind for kind in SCORES}, "sift_masks_paper": "paper", "sift_masks": localise}
-    scores = record.scores
+    scores = {client: named for client, named in record.scores.items() if client not in record.newcomers}
     return {
         kind: {client: scores[client][source] for client in sorted(scores) if source in scores[client]}
         for kind, source in sources.items()

@@ -16,6 +16,7 @@ from fedsift.core.mask_file import ClientMask
 from fedsift.core.merged_sums import MergedSums
 from fedsift.core.seeds import derive_seed
 from fedsift.core.task_vectors import Vector
+from fedsift.core.upload import Upload
 from fedsift.strategies.fine_tune_merge import Mean
 from fedsift.strategies.registry import COMPARED, METHODS, SIFT_MASKS, SIFT_MERGE
 from fedsift.strategies.ties import Ties
@@ -64,11 +65,11 @@ class SiftMerge:
 
     def add(self, magnitudes: Vector) -> None:
         """Merge a member's magnitudes as tuned, shape (n,)."""
-        self.sums.add(quantise(magnitudes, self.terms).contribution)
+        self.sums.add(Upload(quantise(magnitudes, self.terms).contribution))
 
     def subtract(self, magnitudes: Vector) -> None:
         """Remove a member."""
-        self.sums.subtract(quantise(magnitudes, self.terms).contribution)
+        self.sums.subtract(Upload(quantise(magnitudes, self.terms).contribution))
 
     def served(self, magnitudes: Vector) -> Vector:
         """The task vector that a member is served under the mask of its own magnitudes; shape (n,)."""

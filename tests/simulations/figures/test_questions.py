@@ -20,7 +20,7 @@ from fedsift.studies.reproduction.further_clients import further_clients
 from fedsift.studies.reproduction.merges import FT_MERGED, SIFT_MASKED, SIFT_PUBLISHED, mean_of, scores_of
 from fedsift.studies.reproduction.registry import EXPERIMENTS
 from fedsift.studies.training_cache import TrainingCache
-from tests.core.uploads import contribution
+from tests.core.uploads import contribution, terms
 from tests.simulations.figures.drawn import check_json_drawn_and_told, measured
 
 NAMES = ("determinism", "frontier", "heterogeneity", "served", "sign-vectors", "sums", "bits")
@@ -210,7 +210,7 @@ def test_a_better_sign_vector_is_told_but_not_that_of_members() -> None:
 
 def test_sources_by_hand() -> None:
     """A client of levels 0, 1, 3 and another of 2, 0, 1; a level is worth 0.5; tensors of two entries and of one."""
-    server = RunningSums(3, highest_level=3, capacity=2)
+    server = RunningSums(terms(3), capacity=2)
     server.level_sum[:], server.mask_count[:] = [2, 1, 4], [1, 1, 2]
     layout = ParameterLayout(("a", "b"), ((2,), (1,)))
     served = sums._served(np.array([0, 1, 3], np.uint32), server, 0.5, 2, layout)
