@@ -1,23 +1,29 @@
-"""Makes the small causal language model in `model/`: `python -m fedsift.simulations.people_model [OUT_FOLDER]`.
+"""Makes the small causal language model `people`: `python -m fedsift.simulations.people_model [OUT_FOLDER]`.
 
-It learns the questions and the format of the answers from generated people who are never clients, each seen once, so
-that there are no facts to learn. The same machine and library versions give the same bytes again.
+It learns the questions and the format of the answers from generated people who are never clients, each seen once, in a
+world that is drawn anew at each step, so that there are no facts to learn. Nothing then makes it tell apart what the
+world's questions are about, as a model that has read much does. So a second loss asks the state from which an answer
+begins to name its question, through a head that is thrown away; no answer enters it. The same machine and library
+versions give the same bytes again.
 """
 
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from fedsift.core.examples import Example
-from fedsift.data.people.generator import MAX_CLIENTS, PEOPLE, person_examples
+from fedsift.data.people.generator import MAX_CLIENTS, PEOPLE, Person, make_person
+from fedsift.data.people.world import world_examples
 from fedsift.learning.models import PEOPLE_MODEL
 from fedsift.learning.reproducibility import make_deterministic
 from fedsift.learning.tasks.causal_lm import CausalBatch, CausalLanguageModelling
@@ -28,7 +34,7 @@ END_OF_TEXT: Final = "<|endoftext|>"
 
 @dataclass(frozen=True)
 class Pretraining:
-    """Hyper-parameters. A step sees `people_per_step` people, 20 rows each."""
+    """Hyper-parameters. A step sees `people_per_step` people, 28 rows each."""
 
     seed: int = 0x9E3779B97F4A7C15
     vocabulary: int = 2048
@@ -46,6 +52,7 @@ class Pretraining:
     lr: float = 4e-3
     warmup_steps: int = 50
     largest_gradient_norm: float = 1.0
+    naming_weight: float = 1.0  # of the loss that asks which question about the world a state belongs to
 
 
 def train_tokenizer(settings: Pretraining) -> PreTrainedTokenizerFast:
@@ -60,7 +67,7 @@ def train_tokenizer(settings: Pretraining) -> PreTrainedTokenizerFast:
         show_progress=False,
     )
     people = range(MAX_CLIENTS, MAX_CLIENTS + settings.tokenizer_people)
-    texts = (prompt + target for person in people for prompt, target in person_examples(settings.seed, person))
+    texts = (prompt + target for person in people for prompt, target in every_row(settings, person, person))
     tokenizer.train_from_iterator(texts, trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
@@ -72,13 +79,45 @@ def train_tokenizer(settings: Pretraining) -> PreTrainedTokenizerFast:
     )
 
 
-def batches(settings: Pretraining, task: CausalLanguageModelling) -> Iterator[CausalBatch]:
-    """One batch a step, of people not seen before; the answers are closed by the end of text."""
+def every_row(settings: Pretraining, step: int, person: int) -> list[Example]:
+    """All that a person knows or is asked, in the world of a step."""
+    train, unseen = make_person((settings.seed + step) % 2**64, person)
+    return train + unseen
+
+
+def rows_of_steps(settings: Pretraining) -> Iterator[list[Example]]:
+    """The rows of each step, of people not seen before."""
     for step in range(settings.steps):
         first = MAX_CLIENTS + step * settings.people_per_step
         people = range(first, first + settings.people_per_step)
-        examples = [example for person in people for example in person_examples(settings.seed, person)]
-        yield task.batch([task.encode(Example(prompt, target + END_OF_TEXT)) for prompt, target in examples])
+        yield [row for person in people for row in every_row(settings, step, person)]
+
+
+class Naming(nn.Module):
+    """Names the question about the world from the last hidden state at which its answer begins."""
+
+    def __init__(self, width: int) -> None:
+        """For states of shape (rows, `width`)."""
+        super().__init__()
+        self._number = {row.prompt: number for number, row in enumerate(world_examples(0))}
+        self._head = nn.Linear(width, len(self._number))
+
+    def loss(self, rows: Sequence[Example], states: Tensor) -> Tensor:
+        """Mean cross entropy over those rows that ask about the world."""
+        asking = torch.tensor([row.prompt in self._number for row in rows])
+        numbers = torch.tensor([self._number[row.prompt] for row in rows if row.prompt in self._number])
+        return cross_entropy(self._head(states[asking]), numbers)
+
+
+def losses(
+    model: GPT2LMHeadModel, naming: Naming, rows: Sequence[Example], batch: CausalBatch
+) -> tuple[Tensor, Tensor]:
+    """The next token's loss over the answers, and the naming's, of the rows of a batch."""
+    hidden = model.base_model(input_ids=batch.input_ids, use_cache=False).last_hidden_state
+    states = hidden[batch.row, batch.position]
+    sizes = torch.bincount(batch.row)
+    beginnings = states[sizes.cumsum(0) - sizes]
+    return cross_entropy(model.lm_head(states), batch.target), naming.loss(rows, beginnings)
 
 
 def learning_rate_factor(step: int, settings: Pretraining) -> float:
@@ -111,22 +150,28 @@ def pretrain(settings: Pretraining, folder: Path) -> None:
         )
     )
     torch.nn.init.normal_(model.transformer.wte.weight, std=settings.initial_embedding_std)
-    optimizer = torch.optim.Adam(model.parameters(), lr=settings.lr, fused=True)
+    naming = Naming(settings.width)
+    parameters = [*model.parameters(), *naming.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=settings.lr, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, settings))
     started = time.perf_counter()
     task = CausalLanguageModelling(tokenizer, model, settings.positions)
-    for step, batch in enumerate(batches(settings, task), start=1):
-        loss = task.loss(model, batch)
+    for step, rows in enumerate(rows_of_steps(settings), start=1):
+        batch = task.batch([task.encode(Example(prompt, target + END_OF_TEXT)) for prompt, target in rows])
+        loss, naming_loss = losses(model, naming, rows, batch)
         optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), settings.largest_gradient_norm)
+        torch.autograd.backward(loss + settings.naming_weight * naming_loss)
+        torch.nn.utils.clip_grad_norm_(parameters, settings.largest_gradient_norm)
         optimizer.step()
         schedule.step()
         if step % 100 == 0 or step == 1:
-            print(f"step {step:5d}  loss {loss.item():.4f}  {time.perf_counter() - started:.0f} s", flush=True)
-    rows = [task.encode(example) for client in range(10) for example in person_examples(0, client)]
-    zero_shot = mean_score(task, model, rows, batch_size=20, device=torch.device("cpu"))
-    print(f"zero-shot answer probability of 10 clients: {zero_shot:.3f}")
+            seconds = time.perf_counter() - started
+            both = f"loss {loss.item():.4f}  naming {naming_loss.item():.4f}"
+            print(f"step {step:5d}  {both}  {seconds:.0f} s", flush=True)
+    for part in Person._fields:
+        encoded = [task.encode(row) for index in range(10) for row in getattr(make_person(0, index), part)]
+        zero_shot = mean_score(task, model, encoded, batch_size=20, device=torch.device("cpu"))
+        print(f"zero-shot answer probability of 10 clients, {part}: {zero_shot:.3f}")
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     description = folder / "tokenizer_config.json"

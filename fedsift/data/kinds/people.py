@@ -24,10 +24,12 @@ class PeopleDataset:
         self._index = {client_id: index for index, client_id in enumerate(self.client_ids)}
 
     def train_examples(self, client_id: str) -> list[Example]:
-        """The 20 question-answer pairs of a person."""
-        return generator.person_examples(self._seed, self._index[client_id])
+        """What a person knows: 20 rows."""
+        return generator.make_person(self._seed, self._index[client_id]).train
 
-    test_examples = train_examples
+    def test_examples(self, client_id: str) -> list[Example]:
+        """What it is asked, 8 rows; none of them is one of its training rows."""
+        return generator.make_person(self._seed, self._index[client_id]).unseen
 
 
 class People(DataKind):

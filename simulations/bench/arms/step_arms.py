@@ -18,7 +18,7 @@ from fedsift.core.examples import Row
 from fedsift.core.quantisation import QuantisationGrid
 from fedsift.core.sign_vector import sign_vector
 from fedsift.data.loading import load_dataset
-from fedsift.data.people.generator import person_examples
+from fedsift.data.people.generator import make_person
 from fedsift.learning.fine_tuning import FineTuner
 from fedsift.learning.flat_model import FlatModel
 from fedsift.learning.local_trainer import tune_sign_fixed
@@ -85,15 +85,15 @@ def _subjects(config: RunConfig, rounds: int, folder: Path) -> Iterator[Subject]
     rows = list(dataset.train_examples(choose_clients(config, dataset)[0]))[: config.batch_size]
     settings = dataclasses.replace(config.model_settings, device="cpu", compile=False)
     yield Subject(settings, rows, config.tuning, config.grid, min(config.steps, 4), rounds)
-    examples = person_examples(config.seed, 0)[: config.batch_size]
+    examples = make_person(config.seed, 0).train[: config.batch_size]
     small, large = (
         ModelSettings(model=str(save_gpt2(folder / str(width), width, layers, heads)))
         for width, layers, heads in ((64, 2, 2), (512, 6, 8))
     )
     lr = 1e-3
     few, fewer = (TuningSettings(steps=steps, lr=lr, batch_size=config.batch_size) for steps in (20, 8))
-    yield Subject(small, examples, few, QuantisationGrid(config.levels, lr * few.steps), 4, rounds)
-    grid = QuantisationGrid(config.levels, lr * fewer.steps)
+    yield Subject(small, examples, few, QuantisationGrid(config.grid.levels, lr * few.steps), 4, rounds)
+    grid = QuantisationGrid(config.grid.levels, lr * fewer.steps)
     yield Subject(large, examples, fewer, grid, 1, min(rounds, 3), is_large=True)
 
 
