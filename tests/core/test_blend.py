@@ -66,10 +66,10 @@ def test_the_frequencies_weigh_what_all_say_and_the_own_model_what_voters_say() 
     head = [10] * HEAD_VOTES
     head[priors.index(0.5)] = 9
     own = [100] * len(BLENDS)
-    own[BLENDS.index(Blend(1.0, 0.5))] = 99
-    own[BLENDS.index(Blend(0.3, 1.0))] = 0  # another prior than the chosen one
-    assert choose(head, own) == Blend(1.0, 0.5)
-    assert choose(head, None) == UNVOTED._replace(prior=0.5)
+    own[BLENDS.index(Blend(1.0, 0.5, 0.3))] = 99
+    own[BLENDS.index(Blend(0.3, 1.0, 0.0))] = 0  # another prior than the chosen one
+    assert choose(head, own) == Blend(1.0, 0.5, 0.3)
+    assert choose(head, None) == UNVOTED._replace(prior=0.5, head=0.3)
 
 
 def test_alone_is_among_the_settings() -> None:
