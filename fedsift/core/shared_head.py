@@ -155,8 +155,8 @@ def own_part(
     """A client's own rows on top of the head that the others make.
 
     W_i = W + (A + Phi^T Phi)^-1 Phi^T (Y - Phi W) with A = rho G + ridge I, where G and W are the others'. The
-    residuals of W_i tell, without another solution, what a head says of each row that it was made without; all decisions of a
-    row are left out together.
+    residuals of W_i tell, without another solution, what a head says of each row that it was made without; all
+    decisions of a row are left out together.
 
     Args:
         others: the sums without the client's own rows.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fedsift.core.blend import BLENDS, Blend, blended, integer_loss, shared_labels, shared_tokens
 from fedsift.core.head_statistics import Decisions
-from fedsift.core.shared_head import HeadSums, balance, own_head, own_part, scores, solve
+from fedsift.core.shared_head import HeadSums, balance, label_centre, own_head, own_part, scores, solve
 from fedsift.learning.decisions import targets_and_rows
 from fedsift.learning.tasks.task import Task
 
