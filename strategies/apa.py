@@ -13,6 +13,7 @@ A removal can move the clusters, so up to all others train again; shards that st
 import numpy as np
 from numpy.typing import NDArray
 
+from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.seeds import derive_seed
 from fedsift.core.task_vectors import Vector
 from fedsift.protocol.compared_method import Clients, Recipient, Terms
@@ -31,8 +32,8 @@ class Apa(PooledTraining):
     exact, cost, storage = True, EVERYBODY_ELSE, models(CLUSTERS, "M S")
     candidates = tuple({"temperature": temperature} for temperature in _TEMPERATURES)
 
-    def __init__(self, size: int, chosen: Terms | None = None) -> None:
-        super().__init__(size, chosen)
+    def __init__(self, layout: ParameterLayout, chosen: Terms | None = None) -> None:
+        super().__init__(layout, chosen)
         self._hidden: dict[str, NDArray[np.float32]] = {}
 
     def deal(self, clients: Clients) -> list[list[list[str]]]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Set
 import numpy as np
 
 from fedsift.core.errors import Refused
+from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.task_vectors import Mask, Vector
 from fedsift.protocol.compared_method import Clients, Recipient, Terms, Work
 from fedsift.protocol.method import EVERYBODY_ELSE, MODEL
@@ -56,15 +57,15 @@ class ConsensusTallMasks(MergedFineTunings[Mean]):
     candidates = tuple({"density": density, "alpha": alpha} for density in DENSITIES for alpha in SCALES)
     new_merger = Mean
 
-    def __init__(self, size: int, chosen: Terms | None = None) -> None:
-        super().__init__(size, chosen)
+    def __init__(self, layout: ParameterLayout, chosen: Terms | None = None) -> None:
+        super().__init__(layout, chosen)
         self._counts: dict[float, ConsensusCount] = {}
 
     def change(self, clients: Clients, joining: Set[str], leaving: Set[str]) -> Work:
         """Merge, then count the members' masks anew, since the sum has changed."""
         work = super().change(clients, joining, leaving)
         densities = (self.chosen["density"],) if self.chosen else DENSITIES
-        self._counts = {density: ConsensusCount(self.size) for density in densities}
+        self._counts = {density: ConsensusCount(self.layout.size) for density in densities}
         candidates = [{"density": density} for density in densities]
         for _, masks in clients.masks(self, self.members, candidates, {"total": self.merger.total()}):
             for count, mask in zip(self._counts.values(), masks, strict=True):

@@ -1,8 +1,10 @@
 """FT + Merge: the plain mean of the members' task vectors.
 
 Task arithmetic (Ilharco et al. 2023, arXiv 2212.04089) with the unweighted, unscaled mean of arXiv 2504.04626
-(section 3, and appendix B, "Merging"): M0 + sum of tau_t / |T|.
+(section 3, and appendix B, "Merging"): M0 + sum of tau_t / |T|. `task-arithmetic` scales it: M0 + lambda * sum / |T|.
 """
+
+import numpy as np
 
 from fedsift.core.errors import Refused
 from fedsift.core.fixed_point import FixedPointSum
@@ -11,6 +13,8 @@ from fedsift.protocol.compared_method import Recipient
 from fedsift.protocol.method import MODEL, ONE, models
 from fedsift.strategies.families.clusters import CLUSTERS, random_cluster
 from fedsift.strategies.families.merged_fine_tunings import MergedFineTunings, Merger
+
+SCALES = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)  # lambda, of the mean; ours
 
 
 class Mean(Merger):
@@ -74,3 +78,21 @@ class ClusteredFineTuneMerge(FineTuneMerge):
     name, title, place = "clustered-ft-merge", "clustered FT + Merge", 11
     storage = models(CLUSTERS, "M S")
     clusters = CLUSTERS
+
+
+class TaskArithmetic(MergedFineTunings[Mean]):
+    """Everybody is served the mean times lambda, which validation clients choose."""
+
+    name, title, paper, place = "task-arithmetic", "task arithmetic", "Ilharco et al. 2023, arXiv 2212.04089", 12
+    exact, cost, storage = True, ONE, MODEL
+    new_merger, subtracts = Mean, True
+    candidates = tuple({"scale": scale} for scale in SCALES)
+
+    def shared(self) -> dict[str, Vector]:
+        """The mean."""
+        return {"mean": self.merger.merged()}
+
+    @staticmethod
+    def serve(recipient: Recipient, **terms: float) -> list[Vector]:
+        """The mean times lambda."""
+        return [recipient.shared["mean"] * np.float32(terms["scale"])]

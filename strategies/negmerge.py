@@ -48,7 +48,7 @@ class NegMerge(NegatedCentralFineTuning):
 
     def parts(self, forget: list[Vector], last: Vector) -> dict[str, Vector]:
         """The consensus."""
-        consensus = SignConsensus(self.size)
+        consensus = SignConsensus(self.layout.size)
         for each in forget:
             consensus.add(each)
         return {"consensus": consensus.merged()}

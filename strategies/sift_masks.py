@@ -6,8 +6,10 @@ Each round:
               one that wants to leave but is none has left.
 2. train      those who join upload their contribution; it is added to the running sums and dropped.
    forget     those who leave rerun their training; where the upload has the digest that was merged, it is subtracted.
-3. evaluate   every member sends its mask, is served its localised model and scores it; a client without a mask gets the
-              merged model.
+3. vote       where rows are held out, members tell what each setting of the blend costs on rows of theirs, and the one
+              that costs them all least is served (`fedsift.core.blend`).
+4. evaluate   every member sends its mask, is served its localised model and scores it; a client without a mask gets the
+              merged model. Everybody gets the shared head's sums.
 
 Replies are decoded one at a time. Of an upload nothing is kept but the sums and two digests; of a mask, nothing.
 """
@@ -22,13 +24,15 @@ from typing import Protocol
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 
+from fedsift.core.blend import BLENDS, HEAD_VOTES, choose, choose_voters
 from fedsift.core.errors import Refused
 from fedsift.core.localisation import Localisation
 from fedsift.core.receipt import ReceiptBody, RunFacts
 from fedsift.core.server_state import ServerState
 from fedsift.protocol import messages
 from fedsift.protocol.client_rounds import ClientRounds, RoundRecord
-from fedsift.protocol.messages import EVALUATE, FORGET, MASK, REMOVED, TRAIN, Stream, Wish, message_to
+from fedsift.protocol.head_service import SentHead, read_votes, summed
+from fedsift.protocol.messages import EVALUATE, FORGET, MASK, REMOVED, TRAIN, VOTE, Stream, Wish, message_to
 from fedsift.protocol.method import MODEL, MODEL_AND_MASKS, ONE, Method
 from fedsift.protocol.partial_merge import clients_behind, read_partial_sums
 
@@ -67,6 +71,7 @@ class SiftRecord(RoundRecord):
     receipts: list[ReceiptBody] = field(default_factory=list)
     upload_bytes: int = 0  # total size of the members' uploads
     saturated: int = 0  # entries that the highest level cut, over the members' uploads
+    blend: dict[str, float] = field(default_factory=dict)  # the setting that the members chose; empty without a vote
 
 
 class SiftMasks(ClientRounds[SiftRecord]):
@@ -79,6 +84,7 @@ class SiftMasks(ClientRounds[SiftRecord]):
         evaluate: bool = True,
         facts: RunFacts | None = None,
         node_keys: NodeKeys | None = None,
+        held_out: bool = False,
     ) -> None:
         """Strategy over a server state.
 
@@ -88,6 +94,7 @@ class SiftMasks(ClientRounds[SiftRecord]):
             evaluate: whether rounds end with an evaluation.
             facts: what receipts are to say of the run.
             node_keys: ties every member to the node that it joined from; None where nodes are simulated.
+            held_out: whether clients are scored on rows that they did not tune on: then members vote on the blend.
         """
         super().__init__()
         self.state = state
@@ -95,6 +102,7 @@ class SiftMasks(ClientRounds[SiftRecord]):
         self._evaluate = evaluate
         self._facts = facts
         self._node_keys = node_keys
+        self._held_out = held_out
         self._gone: set[str] = set()  # Clients that ask to leave and are no members.
         self._joining = 0  # Clients whose training has not been answered yet.
 
@@ -240,14 +248,45 @@ class SiftMasks(ClientRounds[SiftRecord]):
         self.tell(REMOVED, server_round, removed, grid)
         if not self.evaluates(server_round):
             return []
-        return Stream(self._serve(server_round, arrays, grid), len(self.clients))
+        head = SentHead(self.state) if self.state.terms.head and self.state.members else None
+        if head and self._held_out:
+            self._vote(server_round, head, grid)
+        return Stream(self._serve(server_round, arrays, head, grid), len(self.clients))
 
     def evaluates(self, server_round: int) -> bool:
         """Whether a round ends with an evaluation."""
         return self._evaluate
 
-    def _serve(self, server_round: int, merged: ArrayRecord, grid: Grid) -> Iterator[Message]:
-        terms = self._terms_record()
+    def _vote(self, server_round: int, head: SentHead, grid: Grid) -> None:
+        """Let members choose the blend; their losses are summed and dropped."""
+        terms, voters = self._terms_record(), choose_voters(self.state.terms.sign_seed, self.state.members)
+        members = {node_id: each for node_id, each in self.clients.items() if each in self.state.members}
+
+        def asking() -> Iterator[Message]:
+            for node_id, client_id in members.items():
+                content = RecordDict({"terms": terms, "vote": ConfigRecord({"voter": client_id in voters})})
+                yield message_to(node_id, VOTE, server_round, head.add_to(content, self.state.blend))
+
+        of_head, of_own = [0] * HEAD_VOTES, [0] * len(BLENDS)
+        anybody = False
+        for reply in grid.send_and_receive(Stream(asking(), len(members))):
+            try:
+                losses, own_losses = read_votes(self.client_record(reply))
+            except Refused as error:
+                self.failed(self.name(reply), VOTE, error)
+                continue
+            of_head = summed([of_head, losses])
+            if own_losses is not None:
+                of_own, anybody = summed([of_own, own_losses]), True
+        self.state.blend = choose(of_head, of_own if anybody else None)
+        self.rounds[-1].blend = self.state.blend._asdict()
+
+    def _serve(self, server_round: int, merged: ArrayRecord, head: SentHead | None, grid: Grid) -> Iterator[Message]:
+        terms, blend = self._terms_record(), self.state.blend
+
+        def serving(content: RecordDict) -> RecordDict:
+            return head.add_to(content, blend) if head else content
+
         asking = RecordDict({"terms": terms})
         members = [node_id for node_id, client_id in self.clients.items() if client_id in self.state.members]
         for reply in grid.send_and_receive([message_to(each, MASK, server_round, asking) for each in members]):
@@ -261,8 +300,8 @@ class SiftMasks(ClientRounds[SiftRecord]):
                 continue
             arrays = ArrayRecord({name: messages.float_array(values) for name, values in served.items()})
             content = RecordDict({"terms": terms, "merged": merged, "served": arrays})
-            yield message_to(node_id, EVALUATE, server_round, content)
-        without_mask = RecordDict({"terms": terms, "merged": merged})
+            yield message_to(node_id, EVALUATE, server_round, serving(content))
+        without_mask = serving(RecordDict({"terms": terms, "merged": merged}))
         for node_id, client_id in self.clients.items():
             if client_id not in self.state.members:
                 yield message_to(node_id, EVALUATE, server_round, without_mask)

@@ -8,7 +8,8 @@ As the reference does it (`prateeky2806/ties-merging`, src/utils/merge_utils.py,
     3. merge: the mean of the trimmed entries whose sign is gamma, over their number or 1, times lambda
 
 Which sums a vector goes to depends on its sign alone, so the sum and the number of positive and of negative entries are
-all that the later steps need, and they can be kept as the vectors come.
+all that the later steps need. They can be kept as the vectors come, and with K fixed a vector can be subtracted again:
+a removal is one training. (arXiv 2504.04626 counts T, as for methods that need all task vectors at once.)
 
 Where the reference's details matter: the threshold is kthvalue(n - int(n * K)), kept with >=, so one entry more than
 int(n * K) stays, and all that equal it; with no majority in gamma (as many of one sign as of the other) the undecided
@@ -20,11 +21,11 @@ import hashlib
 
 import numpy as np
 
-from fedsift.core.errors import BadInput
+from fedsift.core.errors import BadInput, Refused
 from fedsift.core.fixed_point import SCALE, FixedPointSum
-from fedsift.core.task_vectors import Vector, largest_magnitude, slices
+from fedsift.core.task_vectors import Mask, Vector, largest_magnitude, slices
 from fedsift.protocol.compared_method import Recipient
-from fedsift.protocol.method import EVERYBODY_ELSE, MODEL
+from fedsift.protocol.method import MODEL, ONE
 from fedsift.strategies.families.merged_fine_tunings import MergedFineTunings, Merger
 
 DENSITY = 0.2  # K
@@ -55,15 +56,34 @@ class Ties(Merger):
 
     def add(self, task_vector: Vector) -> None:
         """Trim a task vector, shape (n,), and merge it."""
+        positive, negative = self._trimmed(task_vector)
+        self._positive.add(task_vector, positive)
+        self._negative.add(task_vector, negative)
+        self._positive_count += positive
+        self._negative_count += negative
+        self.members += 1
+
+    def subtract(self, task_vector: Vector) -> None:
+        """Remove a member's task vector, shape (n,), to the bits of the sums that never had it.
+
+        Raises:
+            Refused: it cannot be a member's; nothing is changed.
+        """
+        positive, negative = self._trimmed(task_vector)
+        if (self._positive_count < positive).any() or (self._negative_count < negative).any():
+            raise Refused("the sums do not contain this task vector: no member moved some of its entries that way")
+        self._positive.subtract(task_vector, positive)
+        self._negative.subtract(task_vector, negative)
+        self._positive_count -= positive
+        self._negative_count -= negative
+        self.members -= 1
+
+    def _trimmed(self, task_vector: Vector) -> tuple[Mask, Mask]:
+        """Where trimming keeps a positive, and where a negative entry; both of shape (n,)."""
         largest_magnitude(task_vector, len(self._positive_count))  # refuses
         threshold = trim_threshold(task_vector, self.density)
         positive = (task_vector >= threshold) & (task_vector > 0)
-        self._positive.add(task_vector, keep=positive)
-        self._positive_count += positive
-        negative = (task_vector <= -threshold) & (task_vector < 0)
-        self._negative.add(task_vector, keep=negative)
-        self._negative_count += negative
-        self.members += 1
+        return positive, (task_vector <= -threshold) & (task_vector < 0)
 
     def merged(self) -> Vector:
         """The disjoint mean, shape (n,)."""
@@ -105,6 +125,11 @@ class _Densities(Merger):
         for merge in self.merges.values():
             merge.add(task_vector)
 
+    def subtract(self, task_vector: Vector) -> None:
+        """Remove one from each."""
+        for merge in self.merges.values():
+            merge.subtract(task_vector)
+
     def digest(self) -> bytes:
         """Over all of them."""
         return hashlib.sha256(b"".join(merge.digest() for merge in self.merges.values())).digest()
@@ -114,7 +139,8 @@ class TiesMerging(MergedFineTunings[_Densities]):
     """Everybody is served the merged vector times lambda; validation clients choose lambda and the density K."""
 
     name, title, paper, place = "ties", "TIES", "Yadav et al. 2023, arXiv 2306.01708", 12
-    exact, cost, storage = True, EVERYBODY_ELSE, MODEL
+    exact, cost, storage = True, ONE, MODEL
+    subtracts = True
     candidates = tuple({"density": density, "scale": scale} for density in DENSITIES for scale in SCALES)
 
     def new_merger(self, size: int) -> _Densities:

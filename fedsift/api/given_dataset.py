@@ -34,7 +34,8 @@ def options_of_dataset(dataset: Any, folder: Path, options: Mapping[str, Any]) -
             `datasets.Dataset` or a pyarrow table; a Flower Datasets `FederatedDataset` or partitioner; a mapping from
             client id to rows; or a `fedsift.FederatedDataset`.
         folder: of the run.
-        options: the others that are given; of a table, `client_column`, `prompt`, `target` and `partition` count.
+        options: the others that are given; of a table, `client_column`, `prompt`, `target`, `partition` and
+            `group_column` count.
 
     Raises:
         BadInput: it is something else, its rows cannot be kept as they are, or are no texts where they must be.
@@ -56,7 +57,7 @@ def options_of_dataset(dataset: Any, folder: Path, options: Mapping[str, Any]) -
 
 def _kept_table(table: Any, folder: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     """The columns that the options name, as texts."""
-    columns = {**_template(options).columns}
+    columns = _columns(options)
     if client_column := options.get("client_column"):
         columns[client_column] = "client_column"
     return _kept([text_table(table, columns, "dataset")], folder)
@@ -67,7 +68,7 @@ def _kept_partitions(dataset: Any, folder: Path, options: Mapping[str, Any]) -> 
     if options.get("client_column") or options.get("partition"):
         raise BadInput("client_column and partition have no place here: the partitions of dataset are its clients")
     partitioner = _partitioner(dataset)
-    columns = _template(options).columns
+    columns = _columns(options)
     client_column = "client"
     while client_column in columns:
         client_column += "_"
@@ -93,10 +94,14 @@ def _partitioner(dataset: Any) -> Any:
     return dataset.partitioners[split]
 
 
-def _template(options: Mapping[str, Any]) -> Template:
+def _columns(options: Mapping[str, Any]) -> dict[str, str]:
+    """Those that the options name, but for whose row it is; each with the option that names it."""
     if not (options.get("prompt") and options.get("target")):
         raise BadInput("a table needs prompt and target: a template such as '{question}', and the column to learn")
-    return Template(options["prompt"], options["target"])
+    columns = {**Template(options["prompt"], options["target"]).columns}
+    if group_column := options.get("group_column"):
+        columns[group_column] = "group_column"
+    return columns
 
 
 def _kept(tables: Iterable[pa.Table], folder: Path) -> dict[str, Any]:

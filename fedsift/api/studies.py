@@ -43,7 +43,6 @@ def compare(
     config: RunConfig | None = None,
     *,
     methods: Sequence[str] | None = None,
-    newcomers: int = 10,
     out: str | Path | None = None,
     progress: bool = False,
     **options: Any,
@@ -53,7 +52,6 @@ def compare(
     Args:
         config: where to begin; the defaults for None.
         methods: names of `fedsift.methods()`; all for None.
-        newcomers: so many further clients never join, and score what they are served.
         out: a folder, new or empty; runs/001, runs/002, ... for None.
         progress: whether to show bars.
         options: as of `fedsift.simulate`; `leave` or `leave_count` says who leaves.
@@ -63,7 +61,7 @@ def compare(
     """
     names = list(METHODS) if methods is None else list(methods)
     with settings_in(out, config, options) as (folder, settings):
-        return Compared(folder, compare_methods(settings, names, newcomers, folder, bars(progress)))
+        return Compared(folder, compare_methods(settings, names, folder, bars(progress)))
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,6 @@ class OptOut:
 def optout(
     scenario: str | Path,
     *,
-    newcomers: int = 10,
     full_oracles: int = 10,
     evaluate_every: int | None = None,
     attacks: bool = False,
@@ -99,7 +96,6 @@ def optout(
 
     Args:
         scenario: a .toml file, or a ready one by name, such as "one-client".
-        newcomers: so many further clients never join, and score the merged model.
         full_oracles: so many steps are also held against a run of exactly their members.
         evaluate_every: score after so many steps; 12 times in all for None.
         attacks: also attack the first leavers' examples.
@@ -113,5 +109,5 @@ def optout(
     read = read_scenario(str(scenario))
     given = {**{key.replace("-", "_"): value for key, value in read.run.items()}, **options}
     with settings_in(out, None, given) as (folder, settings):
-        result = play_scenario.play(read, settings, folder, bars(progress), newcomers, full_oracles, evaluate_every)
+        result = play_scenario.play(read, settings, folder, bars(progress), full_oracles, evaluate_every)
         return OptOut(folder, attack(folder, bars(progress)) if attacks else result)

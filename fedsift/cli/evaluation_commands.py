@@ -27,7 +27,6 @@ def compare(
     overrides: dict[str, Any],
     config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,
     methods: Annotated[str | None, typer.Option(help="Names a,b,c of `fedsift methods`; default: all.")] = None,
-    newcomers: Annotated[int, typer.Option(help="Further clients that never join, and score what is served.")] = 10,
     out: Annotated[Path | None, typer.Option(help="Output folder, new; default runs/001, 002, ...")] = None,
     json_: Annotated[bool, JSON] = False,
 ) -> None:
@@ -40,7 +39,7 @@ def compare(
 
         names = [name.strip() for name in methods.split(",")] if methods else list(METHODS)
         with output_folder(out) as folder, errors_in_one_line(f"what is there so far is in {folder}", folder):
-            found = play(settings, names, newcomers, folder, progress_bars())
+            found = play(settings, names, folder, progress_bars())
             tell(found, json_, [comparison_table(found), f"written  {folder}"])
 
 
@@ -48,7 +47,6 @@ def compare(
 def optout(
     overrides: dict[str, Any],
     scenario: Annotated[str | None, typer.Argument(help="A .toml file, or a ready one by name.")] = None,
-    newcomers: Annotated[int, typer.Option(help="Further clients that never join, and score the merged model.")] = 10,
     full_oracles: Annotated[int, typer.Option(help="Steps also held against a run of exactly their members.")] = 10,
     evaluate_every: Annotated[int | None, typer.Option(help="Score after so many steps; default: 12 times.")] = None,
     attacks: Annotated[bool, typer.Option("--attacks", help="Also attack the first leavers' examples.")] = False,
@@ -86,7 +84,7 @@ def optout(
             else:
                 read = read_scenario(str(scenario))
                 settings = RunConfig.from_mapping({**read.run, **given}, source="options")
-                result = player.play(read, settings, folder, bars, newcomers, full_oracles, evaluate_every)
+                result = player.play(read, settings, folder, bars, full_oracles, evaluate_every)
             if attacks:
                 from fedsift.studies.optout.attacks import attack
 

@@ -11,7 +11,7 @@ from fedsift.protocol.client_rounds import last_line
 from fedsift.runs.check_data import DataReport, Spread
 from fedsift.runs.forget import Forgotten
 from fedsift.runs.join import Joined
-from fedsift.runs.result import SCORES, Removal, RunResult
+from fedsift.runs.result import MARGIN, SCORES, Removal, RunResult, ServedBelowLocal
 from fedsift.runs.verify import Verified
 
 _SHOWN = 10  # removals, and failures; the rest is in result.json
@@ -29,6 +29,7 @@ def run_summary(result: RunResult, out: Path) -> list[Table | Text]:
         ),
         _seconds(result.seconds),
         Text(f"state    {result.state_digest}"),
+        *_grid_line(result.served_below_local),
         *_removal_lines(result.removals),
         *_failure_lines(result.failures, _SHOWN),
     ]
@@ -68,10 +69,15 @@ def data_summary(report: DataReport) -> list[Text]:
             return f"{values.min:g}"
         return f"{values.min:g} to {values.max:g} (median {values.median:g})"
 
+    others = f"{report.newcomers} newcomers" if report.newcomers else "no newcomers"
+    held = "held-out" if report.held_out else "held-in"
+    together = f", by column {report.group_column}" if report.group_column else ""
+    unscored = f"; {report.not_scored} clients have none and are not scored" if report.not_scored else ""
     shown = [
-        Text(f"clients  {report.clients}, the first {report.clients_read} read"),
+        Text(f"clients  {report.clients}, the first {report.clients_read} read; {others}"),
         Text(f"digest   {report.digest}"),
-        Text(f"rows     {spread(report.rows)} a client; scored on {spread(report.test_rows)}"),
+        Text(f"rows     {spread(report.rows)} a client to tune on"),
+        Text(f"scored   on {spread(report.test_rows)} {held} rows a client{together}{unscored}"),
     ]
     if report.heterogeneity is not None:
         cut = f"cut      {report.rows_cut} rows, {report.tokens_cut} tokens"
@@ -120,6 +126,13 @@ def _score_table(result: RunResult) -> Table:
             cells += [_mean_of(score.per_client, leavers), _mean_of(later, leavers), _mean_of(later, rest)]
         table.add_row(*cells)
     return table
+
+
+def _grid_line(lost: ServedBelowLocal) -> list[Text]:
+    if not lost.members:
+        return []
+    count = f"{lost.members} of {lost.of} members"
+    return [Text(f"grid     {count} are served more than {MARGIN} below their own model: try {lost.advice}", "yellow")]
 
 
 def _removal_lines(removals: Iterable[Removal]) -> list[Text]:

@@ -47,7 +47,7 @@ def options_page() -> str:
 
 def flower_section() -> str:
     """The section of pyproject.toml without which `flwr run --run-config` takes no option."""
-    return _SECTION + tomli_w.dumps(app_config(RunConfig(), ServerSettings()))
+    return _SECTION + tomli_w.dumps(app_config(RunConfig.from_mapping({}), ServerSettings()))
 
 
 def with_flower_section(pyproject: str) -> str:

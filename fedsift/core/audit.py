@@ -4,12 +4,12 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from fedsift.core.contribution import Contribution
 from fedsift.core.errors import FedsiftError
 from fedsift.core.ledger import Ledger
 from fedsift.core.member import summed_checksums
 from fedsift.core.receipt import receipt_digest
 from fedsift.core.server_state import ServerState, seal
+from fedsift.core.upload import Upload
 
 
 @dataclass(frozen=True)
@@ -26,16 +26,16 @@ def audit(ledger: Ledger) -> list[Finding]:
     1. structure   SQLite's own integrity check.
     2. receipts    each hashes to its digest and holds the digest of the one before; the last is the recorded head.
     3. journal     each upload is valid and has the digest of its member.
-    4. checksums   h(S) and h(C) are the sums of the members' checksums, mod 2^64.
+    4. checksums   that of each sum is the sum of the members' checksums, mod 2^64.
     5. seal        state digest and members' rows are those recorded when the sums were last written.
     """
     findings = [Finding("structure", ledger.structure_errors()), Finding("receipts", _receipts(ledger))]
     try:
         findings.append(Finding("journal", _journal(ledger)))
-        state = ServerState(ledger)
+        checksums = Finding("checksums", _checksums(ServerState(ledger)))
     except FedsiftError as error:
         return [*findings, Finding("sums", [str(error)])]
-    return [*findings, Finding("checksums", _checksums(state)), Finding("seal", _seal(ledger))]
+    return [*findings, checksums, Finding("seal", _seal(ledger))]
 
 
 def _receipts(ledger: Ledger) -> list[str]:
@@ -61,13 +61,15 @@ def _journal(ledger: Ledger) -> list[str]:
         if member is None or hashlib.sha256(upload).digest() != member.digest:
             problems.append(f"the journal's upload of client {client_id!r} is not the one merged")
             continue
-        Contribution.from_bytes(upload, terms)
+        Upload.from_bytes(upload, terms)
     return problems
 
 
 def _checksums(state: ServerState) -> list[str]:
-    wrong = state.checksums().items() - summed_checksums(state.members.values()).items()
-    return [f"the {name} is not the sum of its {len(state.members)} members" for name, _ in sorted(wrong)]
+    found = state.checksums()
+    expected = summed_checksums(state.members.values(), len(found))
+    wrong = [name for (name, total), wanted in zip(found.items(), expected, strict=True) if total != wanted]
+    return [f"the {name} is not the sum of its {len(state.members)} members" for name in wrong]
 
 
 def _seal(ledger: Ledger) -> list[str]:
@@ -77,7 +79,7 @@ def _seal(ledger: Ledger) -> list[str]:
         return ["it is missing"]
     state = ServerState(ledger)
     for client_id, upload in ledger.journal():
-        state.sums.subtract(Contribution.from_bytes(upload, state.terms))
+        state.sums.subtract(Upload.from_bytes(upload, state.terms))
         state.members.pop(client_id, None)
     found = seal(state.digest(), state.members)
     wrong = [name for name in recorded if found[name] != recorded[name]]

@@ -1,4 +1,4 @@
-"""A client's contribution: its mask and its quantised magnitudes, as the bytes of an upload (docs/upload.md)."""
+"""A client's sparse task vector: its mask and its quantised magnitudes, as bytes (docs/upload.md)."""
 
 import struct
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fedsift.core.bit_packing import pack, pack_mask, packed_size, padding_is_zero, unpack, unpack_mask
 from fedsift.core.errors import Refused
+from fedsift.core.head_statistics import HeadTerms
 from fedsift.core.quantisation import QuantisationGrid
 
 _MAGIC = b"FSU"
@@ -30,12 +31,14 @@ class UploadTerms:
     size: int  # n, the number of tuned parameters
     sign_seed: int  # the 64-bit seed of the sign vector
     grid: QuantisationGrid  # the quantisation grid
+    head: HeadTerms | None = None  # the shape of the shared head; None where nobody contributes to one
 
     @classmethod
     def from_json(cls, described: dict[str, Any]) -> "UploadTerms":
         """The inverse of `as_json`."""
         layout_digest, grid = bytes.fromhex(described["layout_digest"]), QuantisationGrid(**described["grid"])
-        return cls(**{**described, "layout_digest": layout_digest, "grid": grid})
+        head = described["head"] and HeadTerms(**described["head"])
+        return cls(**{**described, "layout_digest": layout_digest, "grid": grid, "head": head})
 
     def as_json(self) -> dict[str, Any]:
         """The terms as JSON gives them back."""
@@ -58,7 +61,7 @@ class ContributionSlice(NamedTuple):
 
 @dataclass(frozen=True)
 class Contribution:
-    """Mask m = (q > 0) and the levels q > 0 of one client, packed; all of it is kept once, as the upload."""
+    """Mask m = (q > 0) and the levels q > 0 of one client, packed; all of it is kept once, as bytes."""
 
     terms: UploadTerms  # what it was made under
     nonzero: int  # number of entries that the mask keeps
@@ -75,7 +78,7 @@ class Contribution:
         return packer.contribution()
 
     def to_bytes(self) -> bytes:
-        """The upload."""
+        """Header, mask and levels."""
         return self._upload
 
     @property
@@ -93,8 +96,8 @@ class Contribution:
         return HEADER_BYTES + packed_size(self.terms.size, 1)
 
     @classmethod
-    def from_bytes(cls, upload: bytes, terms: UploadTerms) -> "Contribution":
-        """Check an upload against the terms and take it apart.
+    def take(cls, upload: bytes, terms: UploadTerms) -> tuple["Contribution", memoryview]:
+        """Check the beginning of an upload against the terms and take it apart; what follows is given back.
 
         Every size is checked against the terms, never against what the upload declares, before memory is taken.
 
@@ -115,11 +118,12 @@ class Contribution:
         ):
             if found != expected:
                 raise Refused(f"upload has {field} {found!r}; this federation has {expected!r}")
-        contribution = cls(terms, nonzero, upload)
-        if nonzero > terms.size or len(upload) != contribution._mask_end + packed_size(nonzero, grid.level_bits):
+        end = HEADER_BYTES + packed_size(terms.size, 1) + packed_size(nonzero, grid.level_bits)
+        if nonzero > terms.size or len(upload) < end or (terms.head is None and len(upload) > end):
             raise Refused(f"upload of {len(upload)} bytes does not fit its {nonzero} entries of {terms.size}")
+        contribution = cls(terms, nonzero, upload[:end])
         contribution._check_packing()
-        return contribution
+        return contribution, memoryview(upload)[end:]
 
     def _check_packing(self) -> None:
         mask, grid = self.packed_mask, self.terms.grid

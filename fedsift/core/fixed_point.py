@@ -45,8 +45,8 @@ class FixedPointSum:
         for entries in slices(len(self.units)):
             self.units[entries] += _kept_units(task_vector, keep, entries)
 
-    def subtract(self, task_vector: Vector) -> None:
-        """Undo an `add` of all entries, exactly.
+    def subtract(self, task_vector: Vector, keep: Mask | None = None) -> None:
+        """Undo an `add` with the same `keep`, exactly.
 
         Raises:
             Refused: an entry is not finite, or larger than all that was added; nothing is changed. Signed sums cannot
@@ -57,7 +57,7 @@ class FixedPointSum:
             raise Refused("the sum does not contain this task vector: it is too large")
         self._reach = reach
         for entries in slices(len(self.units)):
-            self.units[entries] -= _kept_units(task_vector, None, entries)
+            self.units[entries] -= _kept_units(task_vector, keep, entries)
 
     def mean(self, count: int) -> Vector:
         """The sum divided by `count`, or by 1 for none; float32, shape (n,), by way of float64."""

@@ -1,7 +1,7 @@
 """The ledger: the server's whole state in one SQLite file, changed by transactions only.
 
     settings      terms, capacity, configuration, the checksum secret, the seal, the head of the receipts
-    chunks        both sums, in pieces
+    chunks        all sums, in pieces
     members       what is kept of each member (`Member`)
     environments  the members' environment fingerprints
     node_keys     in a deployment, the key of the node that each member is tied to
@@ -30,7 +30,7 @@ from fedsift.core.member import Member
 from fedsift.core.receipt import Receipt, ReceiptBody
 from fedsift.core.running_sums import RunningSums
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _CHUNK = 1 << 20  # Entries of a sum that lie in one row, and bytes of an upload that are written at a time.
 _APPLICATION_ID = 0x66736C67  # "fslg": what `file` and we recognise the file by.
 _SCHEMA = """
@@ -39,7 +39,7 @@ CREATE TABLE chunks (sum TEXT, number INTEGER, data BLOB NOT NULL, PRIMARY KEY (
 CREATE TABLE environments (digest BLOB PRIMARY KEY, fingerprint TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE members (
     client_id TEXT PRIMARY KEY, digest BLOB NOT NULL, mask_digest BLOB NOT NULL,
-    level_checksum BLOB NOT NULL, mask_checksum BLOB NOT NULL, data_digest BLOB NOT NULL,
+    checksums BLOB NOT NULL, data_digest BLOB NOT NULL,
     environment BLOB NOT NULL REFERENCES environments, steps INTEGER NOT NULL, upload_bytes INTEGER NOT NULL,
     saturated INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE node_keys (client_id TEXT PRIMARY KEY, key TEXT NOT NULL) WITHOUT ROWID;
@@ -79,7 +79,7 @@ class Ledger:
             ledger.set("config", config)
             ledger.set("model_digest", model_digest)
             ledger.set("checksum_secret", secrets.token_bytes(16))
-            ledger.write_sums(RunningSums(terms.size, terms.grid.levels, capacity))
+            ledger.write_sums(RunningSums(terms, capacity))
         return ledger
 
     @classmethod
@@ -191,7 +191,7 @@ class Ledger:
         """Append a member."""
         execute = self._connection.execute
         execute("INSERT OR IGNORE INTO environments VALUES (?, ?)", (member.environment, fingerprint))
-        execute("INSERT INTO members VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (client_id, *vars(member).values()))
+        execute("INSERT INTO members VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (client_id, *vars(member).values()))
 
     def node_key(self, client_id: str) -> str:
         """The key of the node that a member is tied to; empty where it is tied to none."""

@@ -1,14 +1,17 @@
-"""What a client remembers between rounds, one small file each: its mask, levels and L1 norm, its own scores."""
+"""What a client remembers between rounds, one small file each: its mask and levels, its decisions, its scores."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fedsift.core.bit_packing import packed_size
 from fedsift.core.client_file import StoredArrays, client_file, save_arrays
 from fedsift.core.contribution import Quantised, UploadTerms
 from fedsift.core.errors import BadInput
+from fedsift.core.head_statistics import Decisions
 
 _MEND = "bring the right one back, or let the client leave and join again"
 
@@ -22,6 +25,7 @@ class ClientMask:
     # its levels, as in its upload, where it is served from them; None where it did not keep them
     packed_levels: bytes | None = None
     scores: dict[str, float] = field(default_factory=dict)  # what it measured while it tuned, by name
+    decisions: Decisions | None = None  # of its rows, where there is a shared head
 
     @classmethod
     def of(cls, quantised: Quantised, keeps_levels: bool) -> "ClientMask":
@@ -38,10 +42,13 @@ def mask_path(folder: Path, client_id: str) -> Path:
 
 def save_mask(folder: Path, client_id: str, mask: ClientMask, terms: UploadTerms) -> None:
     """Write a client's mask, made under the terms; whole or not at all."""
-    arrays = {"packed": np.frombuffer(mask.packed, np.uint8)}
+    arrays: dict[str, NDArray[Any]] = {"packed": np.frombuffer(mask.packed, np.uint8)}
     if mask.packed_levels is not None:
         arrays["levels"] = np.frombuffer(mask.packed_levels, np.uint8)
-    metadata = {"l1": mask.l1, "scores": mask.scores, "terms": terms.as_json()}
+    if mask.decisions is not None:
+        arrays |= {name: each.reshape(-1) for name, each in mask.decisions._asdict().items()}
+    count = len(mask.decisions.labels) if mask.decisions else 0
+    metadata = {"l1": mask.l1, "scores": mask.scores, "terms": terms.as_json(), "decisions": count}
     save_arrays(mask_path(folder, client_id), client_id, arrays, metadata)
 
 
@@ -62,8 +69,13 @@ def load_mask(folder: Path, client_id: str, terms: UploadTerms) -> ClientMask:
     if stored.has("levels"):
         kept = int(np.bitwise_count(packed).sum(dtype=np.int64))
         levels = stored.array("levels", packed_size(kept, terms.grid.level_bits), "U8").tobytes()
+    decisions = None
+    if terms.head and stored.has("features"):
+        count, width = int(stored.metadata["decisions"]), terms.head.features
+        features = stored.array("features", count * width, "I8").reshape(count, width)
+        decisions = Decisions(features, stored.array("labels", count, "I32"), stored.array("rows", count, "I32"))
     stored.check_digest()
-    return ClientMask(packed.tobytes(), float(stored.metadata["l1"]), levels, stored.metadata["scores"])
+    return ClientMask(packed.tobytes(), float(stored.metadata["l1"]), levels, stored.metadata["scores"], decisions)
 
 
 def delete_mask(folder: Path, client_id: str) -> None:

@@ -4,8 +4,11 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fedsift.core.contribution import Contribution
+from fedsift.core.errors import Refused
 from fedsift.core.linear_checksum import LinearChecksum
+from fedsift.core.upload import Upload
+
+_WORD = 8  # bytes of a checksum
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,7 @@ class Member:
 
     digest: bytes  # SHA-256 of its upload: what its rerun must reproduce
     mask_digest: bytes  # SHA-256 of its packed mask: it is served under the mask it was merged with, and no other
-    level_checksum: bytes  # h(q) of `LinearChecksum`, 8 bytes
-    mask_checksum: bytes  # h(m), likewise
+    checksums: bytes  # `LinearChecksum` of each vector that it added to the sums, in their order, 8 bytes each
     data_digest: bytes  # SHA-256 of its examples
     environment: bytes  # digest of the fingerprint of where it trained
     steps: int  # optimiser steps of its training
@@ -38,25 +40,30 @@ class Member:
     saturated: int  # entries that the highest level cut
 
     @classmethod
-    def of(cls, contribution: Contribution, training: Training, checksum: LinearChecksum) -> "Member":
-        """The record of a client that joins."""
-        levels, mask = checksum.of_contribution(contribution)
-        upload = contribution.to_bytes()
+    def of(cls, upload: Upload, sent: bytes, training: Training, checksum: LinearChecksum) -> "Member":
+        """The record of a client that joins with an upload, which was sent as these bytes."""
         return cls(
-            digest=hashlib.sha256(upload).digest(),
-            mask_digest=hashlib.sha256(contribution.packed_mask).digest(),
-            level_checksum=levels.to_bytes(8, "little"),
-            mask_checksum=mask.to_bytes(8, "little"),
+            digest=hashlib.sha256(sent).digest(),
+            mask_digest=hashlib.sha256(upload.task_vector.packed_mask).digest(),
+            checksums=b"".join(each.to_bytes(_WORD, "little") for each in checksum.of_upload(upload)),
             data_digest=training.data_digest,
             environment=training.environment,
             steps=training.steps,
-            upload_bytes=len(upload),
+            upload_bytes=len(sent),
             saturated=training.saturated,
         )
 
 
-def summed_checksums(members: Iterable[Member]) -> dict[str, int]:
-    """h(S) and h(C) by the name of the sum, as they are where the sums are those of these members."""
-    pairs = [(member.level_checksum, member.mask_checksum) for member in members]
-    levels, masks = (sum(int.from_bytes(each[place], "little") for each in pairs) % 2**64 for place in (0, 1))
-    return {"level sum": levels, "mask count": masks}
+def summed_checksums(members: Iterable[Member], vectors: int) -> list[int]:
+    """The checksum of each of so many sums, in their order, as they are where the sums are those of these members.
+
+    Raises:
+        Refused: a member has another number of checksums.
+    """
+    totals = [0] * vectors
+    for member in members:
+        if len(member.checksums) != vectors * _WORD:
+            raise Refused(f"a member has {len(member.checksums)} bytes of checksums; expected {vectors * _WORD}")
+        for place in range(vectors):
+            totals[place] += int.from_bytes(member.checksums[place * _WORD : (place + 1) * _WORD], "little")
+    return [total % 2**64 for total in totals]

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedsift.core.bit_packing import packed_size
-from fedsift.core.contribution import Contribution, UploadTerms
+from fedsift.core.blend import UNVOTED, Blend
+from fedsift.core.contribution import UploadTerms
 from fedsift.core.errors import BadInput, Refused
 from fedsift.core.ledger import Ledger
 from fedsift.core.linear_checksum import LinearChecksum
@@ -22,20 +23,26 @@ from fedsift.core.merged_sums import MergedSums
 from fedsift.core.partial_sums import PartialSums
 from fedsift.core.receipt import Receipt, ReceiptBody, RunFacts, Verdict, canonical
 from fedsift.core.running_sums import RunningSums
+from fedsift.core.shared_head import HeadSums
+from fedsift.core.upload import Upload
 
 _LEAST_FOLD_BYTES = 1 << 22  # A journal is folded when it outgrows the sums, but not for less than this.
 _FOLD_BYTES_A_MEMBER = 1 << 12  # Nor for so little that sealing all members anew costs more than merging the new ones.
 
 
 class ServerState:
-    """Merge, remove, serve; every change is all or nothing, in memory and on disk."""
+    """Merge, remove, serve; every change is all or nothing, in memory and on disk.
 
-    def __init__(self, ledger: Ledger) -> None:
+    Attributes:
+        merge_scale: lambda, a public factor on the merged model. No part of the state: only what is served changes.
+    """
+
+    def __init__(self, ledger: Ledger, merge_scale: float = 1.0) -> None:
         """Take up the state of a ledger: its sums, and on top of them its journal."""
-        self.ledger = ledger
+        self.ledger, self.merge_scale = ledger, merge_scale
         self.terms = ledger.terms
-        self.sums = RunningSums(self.terms.size, self.terms.grid.levels, ledger.get("capacity"))
-        self._checksum = LinearChecksum(ledger.checksum_secret, self.terms.size)
+        self.sums = RunningSums(self.terms, ledger.get("capacity"))
+        self._checksum = LinearChecksum(ledger.checksum_secret, self.terms)
         self._load()
 
     @classmethod
@@ -66,7 +73,7 @@ class ServerState:
         self._journal_bytes = 0
         for _, upload in self.ledger.journal():
             self._journal_bytes += len(upload)
-            self.sums.add(Contribution.from_bytes(upload, self.terms))
+            self.sums.add(Upload.from_bytes(upload, self.terms))
             del upload  # Before the next one is read.
         self.members = self.ledger.members()
         self._leaving: dict[str, tuple[bytes, int]] = {}  # client -> digest of its upload, steps of its rerun
@@ -82,14 +89,14 @@ class ServerState:
         """
         training = training or Training()
         self._check_joins([client_id])
-        contribution = Contribution.from_bytes(upload, self.terms)
-        member = Member.of(contribution, training, self._checksum)
+        read = Upload.from_bytes(upload, self.terms)
+        member = Member.of(read, upload, training, self._checksum)
         with self.ledger.transaction():
             self.ledger.insert_member(client_id, member, training.fingerprint)
             if node_key:
                 self.ledger.set_node_key(client_id, node_key)
             self.ledger.append_journal(client_id, upload)
-        self.sums.add(contribution)
+        self.sums.add(read)
         self.members[client_id] = member
         self._journal_bytes += len(upload)
         most = max(self.sums.nbytes, _LEAST_FOLD_BYTES, _FOLD_BYTES_A_MEMBER * len(self.members))
@@ -150,7 +157,7 @@ class ServerState:
             raise Refused(self._why_different(client_id, member, digest, training))
         if not self._leaving:
             self._digest_before = self.digest().hex()
-        self.sums.subtract(Contribution.from_bytes(upload, self.terms))
+        self.sums.subtract(Upload.from_bytes(upload, self.terms))
         del self.members[client_id]
         self._leaving[client_id] = digest, training.steps
 
@@ -167,6 +174,7 @@ class ServerState:
             with self.ledger.transaction():
                 for client_id in self._leaving:
                     self.ledger.delete_member(client_id)
+                self.ledger.set("blend", "")  # They voted for it, too.
                 self._write_sums(digest)
                 states = self._digest_before, digest.hex()
                 leavers = sorted(self._leaving.items())
@@ -234,8 +242,28 @@ class ServerState:
         return self._merged.served_magnitudes(packed_mask, localisation)
 
     def merged_magnitudes(self) -> NDArray[np.float32]:
-        """S * step / |T|, shape (n,): the merged model that everybody without a mask gets; zero without members."""
-        return self._merged.merged_magnitudes()
+        """Lambda * S * step / |T|, shape (n,): the merged model that everybody without a mask gets.
+
+        Zero without members; lambda is the `merge_scale`.
+        """
+        return self._merged.merged_magnitudes(self.merge_scale)
+
+    def head_sums(self) -> HeadSums:
+        """What the shared head is solved from, over all members; of a federation that has one."""
+        assert self.terms.head is not None
+        gram, targets, count = self.sums.head.values()
+        return HeadSums.of_vectors(gram, targets, int(count[0]), self.terms.head.features)
+
+    @property
+    def blend(self) -> Blend:
+        """The setting that the members of now have voted for; `UNVOTED` where they have not."""
+        chosen = self.ledger.get("blend")
+        return Blend(*json.loads(chosen)) if chosen else UNVOTED
+
+    @blend.setter
+    def blend(self, blend: Blend) -> None:
+        with self.ledger.transaction():
+            self.ledger.set("blend", json.dumps(blend))
 
     @property
     def _merged(self) -> MergedSums:
@@ -244,7 +272,7 @@ class ServerState:
     def digest(self) -> bytes:
         """SHA-256 of the state (32 bytes): equal digests, equal states.
 
-        Over the terms, |T|, the members' digests in sorted order, S and C. It holds no client id and no order of
+        Over the terms, |T|, the members' digests in sorted order, and the sums. It holds no client id and no order of
         arrival, so a run that a removed client never joined has the same one.
         """
         grid = self.terms.grid
@@ -256,13 +284,14 @@ class ServerState:
             "max_magnitude": struct.pack("<d", grid.max_magnitude).hex(),
             "threshold": struct.pack("<d", grid.threshold).hex(),
             "members": sorted(member.digest.hex() for member in self.members.values()),
+            **({"head": vars(self.terms.head)} if self.terms.head else {}),
         }
         state = hashlib.sha256(canonical(terms).encode())
         self.sums.update_hash(state)
         return state.digest()
 
     def checksums(self) -> dict[str, int]:
-        """h(S) and h(C), by the name of the sum."""
+        """The checksum of each sum, by its name and in their order."""
         return {name: self._checksum.of_vector(vector) for name, vector in self.sums.vectors()}
 
     def _write_sums(self, digest: bytes) -> None:

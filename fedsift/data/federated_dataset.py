@@ -1,12 +1,10 @@
 """Client data: the protocol that every data set follows, and what can be done with any of them."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
-from fedsift.core.errors import BadInput
 from fedsift.core.examples import Row, rows_digest
-from fedsift.core.seeds import derive_seed, random_order
 
 
 class FederatedDataset(Protocol):
@@ -16,11 +14,23 @@ class FederatedDataset(Protocol):
     def client_ids(self) -> Sequence[str]:
         """All clients, in a fixed order."""
 
+    @property
+    def held_out(self) -> bool:
+        """Whether clients are scored on other rows than they tune on.
+
+        If not, it is the same rows: where the question is what was memorised (TOFU), or until some are kept out
+        (`fedsift.data.held_out`).
+        """
+
+    @property
+    def test_only(self) -> Collection[str]:
+        """Clients that have no rows to tune on, since all of theirs are for scoring."""
+
     def train_examples(self, client_id: str) -> Sequence[Row]:
         """What a client tunes on, in a fixed order."""
 
     def test_examples(self, client_id: str) -> Sequence[Row]:
-        """What a client's scores are measured on; the same rows where the question is what was memorised (TOFU)."""
+        """What a client's scores are measured on; empty for a client that has no such rows, and is not scored."""
 
 
 def dataset_digest(dataset: FederatedDataset, client_ids: Iterable[str]) -> bytes:
@@ -31,41 +41,3 @@ def dataset_digest(dataset: FederatedDataset, client_ids: Iterable[str]) -> byte
         for part in (client_id.encode(), *(rows_digest(rows(client_id)) for rows in uses)):
             digest.update(len(part).to_bytes(8, "little") + part)
     return digest.digest()
-
-
-class HeldOutRows:
-    """A data set with a share of each client's training rows kept out of its training, for testing."""
-
-    def __init__(self, dataset: FederatedDataset, test_share: float, seed: int) -> None:
-        """Keep out the same rows whenever data, share and root seed are the same.
-
-        Args:
-            dataset: what it has for testing is not used.
-            test_share: above 0 and below 1. Of n rows, floor(n * test_share) are kept out, but at least one, and at
-                least one stays; a client with a single row is tested on that.
-            seed: the root seed.
-
-        Raises:
-            BadInput: a share out of range.
-        """
-        if not 0 < test_share < 1:
-            raise BadInput(f"test-share = {test_share}: it is a share of each client's rows, above 0 and below 1")
-        self.client_ids = dataset.client_ids
-        self._dataset, self._test_share, self._seed = dataset, test_share, seed
-
-    def train_examples(self, client_id: str) -> Sequence[Row]:
-        """The rows that stay, in their order."""
-        return self._parts(client_id)[0]
-
-    def test_examples(self, client_id: str) -> Sequence[Row]:
-        """The rows kept out, in their order."""
-        return self._parts(client_id)[1]
-
-    def _parts(self, client_id: str) -> tuple[Sequence[Row], Sequence[Row]]:
-        rows = self._dataset.train_examples(client_id)
-        if len(rows) < 2:
-            return rows, rows
-        kept_out = min(max(1, int(len(rows) * self._test_share)), len(rows) - 1)
-        order = random_order(derive_seed(self._seed, "test rows", client_id), len(rows))
-        test = set(order[:kept_out].tolist())
-        return [row for i, row in enumerate(rows) if i not in test], [row for i, row in enumerate(rows) if i in test]

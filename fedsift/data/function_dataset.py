@@ -14,6 +14,8 @@ _GIVE = "give a list"
 class FunctionDataset:
     """A data set over a function from client id to that client's rows."""
 
+    test_only = ()
+
     def __init__(
         self,
         client_ids: Iterable[str],
@@ -26,13 +28,15 @@ class FunctionDataset:
         Args:
             client_ids: in the order that matters.
             train: makes the rows that a client tunes on, the same ones in the same order at each call.
-            test: makes the rows that its scores are measured on; `train` for None.
+            test: makes the rows that its scores are measured on, others than those; it may have none for a client. None
+                where it is the same ones, until some are kept out.
             name: what errors call the data set.
 
         Raises:
             BadInput: there are no clients, their order is not fixed, or an id is no text or is there twice.
         """
-        self._train, self._test, self._name = train, test or train, name
+        self.held_out = test is not None
+        self._train, self._test, self._name = train, test, name
         with errors_as_bad_input(f"{name}: client_ids"):
             given = _in_order(client_ids, f"{name}: client_ids")
         self.client_ids = [self._plain(client_id) for client_id in given]
@@ -59,13 +63,18 @@ class FunctionDataset:
         Raises:
             BadInput: making them failed, or there are none; the message names the client.
         """
-        return self._made(self._train, client_id)
+        what, rows, kind = self._made(self._train, client_id)
+        if not rows:
+            once = f"; a {kind.__name__} can be read only once, so make it anew" * issubclass(kind, Iterator)
+            raise BadInput(f"{what} has no rows; a client needs at least one{once}")
+        return rows
 
     def test_examples(self, client_id: str) -> Sequence[Row]:
-        """The rows that a client is scored on, made now; raises as `train_examples` does."""
-        return self._made(self._test, client_id)
+        """The rows that a client is scored on, made now, if it has any; raises as `train_examples` does."""
+        return self.train_examples(client_id) if self._test is None else self._made(self._test, client_id)[1]
 
-    def _made(self, function: Callable[[str], Iterable[Row]], client_id: str) -> list[Row]:
+    def _made(self, function: Callable[[str], Iterable[Row]], client_id: str) -> tuple[str, list[Row], type]:
+        """What errors call the client, its rows, and the type that the function returned."""
         what = f"{self._name}: client {client_id!r}"
         if client_id not in self._given:
             raise BadInput(f"{self._name}: {unknown_name('client', client_id, self.client_ids)}")
@@ -74,17 +83,14 @@ class FunctionDataset:
             if hasattr(made, "keys"):
                 kind = type(made).__name__
                 raise BadInput(f"{what}: its rows are a {kind}, of which only the keys would be read; {_GIVE}")
-            rows: list[Row] = _in_order(made, f"{what}: its rows")
-        if not rows:
-            once = f"; a {type(made).__name__} can be read only once, so make it anew" * isinstance(made, Iterator)
-            raise BadInput(f"{what} has no rows; a client needs at least one{once}")
-        return rows
+            return what, _in_order(made, f"{what}: its rows"), type(made)
 
 
 def dataset_of(made: Any, name: str) -> FunctionDataset:
     """The data set that a user's mapping, or object with `client_ids` and `train_examples`, stands for.
 
-    A mapping leads from client id to rows, or to a function that makes them; of an object, `test_examples` is optional.
+    A mapping leads from client id to rows, or to a function that makes them; of an object, `test_examples` is optional,
+    and says nothing where the object's `held_out` is false.
 
     Raises:
         BadInput: it is something else.
@@ -104,7 +110,8 @@ def dataset_of(made: Any, name: str) -> FunctionDataset:
         return FunctionDataset(made, train, name=name)
     with errors_as_bad_input(name):
         if hasattr(made, "client_ids") and callable(getattr(made, "train_examples", None)):
-            return FunctionDataset(made.client_ids, made.train_examples, getattr(made, "test_examples", None), name)
+            test = getattr(made, "test_examples", None) if getattr(made, "held_out", True) else None
+            return FunctionDataset(made.client_ids, made.train_examples, test, name)
     raise BadInput(
         f"{name} is of type {type(made).__name__}; expected a mapping from client id to rows, or an object with "
         "client_ids and train_examples(client_id), such as a TableDataset over a frame"

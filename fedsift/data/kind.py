@@ -16,11 +16,13 @@ class DataKind(ABC):
         names: what `dataset` is, word for word.
         form: what else it may look like, for people; `has_form` decides.
         uses: those of `SOURCE_OPTIONS` that go with it.
+        default_clients: how many clients join where nothing says it; 0 for all.
     """
 
     names: tuple[str, ...] = ()
     form: str = ""
     uses: tuple[str, ...] = ()
+    default_clients: int = 0
 
     def has_form(self, dataset: str) -> bool:
         """Whether a text that is no name of any kind is of this one."""
@@ -40,7 +42,7 @@ class DataKind(ABC):
 
     @abstractmethod
     def load(self, settings: Source) -> FederatedDataset:
-        """The data set; with `clients` above 0, only so many clients are needed.
+        """The data set; with `clients` above 0, only so many clients are needed, and the newcomers after them.
 
         Raises:
             BadInput: it cannot be had.

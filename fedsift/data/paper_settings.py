@@ -48,6 +48,7 @@ class PaperSetting:
     revision: str | None = None
     choices: tuple[str, ...] = ()  # the labels as the model should name them; () for free text
     label_values: tuple[str, ...] = ()  # the choices as the label column has them
+    memorised: bool = False  # whether the paper scores the rows that were tuned on (section 4.2: TOFU alone)
     clients: int = 500
     steps: int = 20
     batch_size: int = 128  # a client with fewer rows takes them all
@@ -64,6 +65,7 @@ _SETTINGS = (
         columns=("question", "answer"),
         bring="TOFU's full.json: json or jsonl with question and answer, 20 rows an author, author after author",
         hub="locuslab/TOFU:full",
+        memorised=True,
         clients=200,
         batch_size=20,
         max_length=192,

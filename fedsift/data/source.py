@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from functools import partial
 
-from fedsift.core.options import Effect, Group, Seeded, option
+from fedsift.core.errors import BadInput
+from fedsift.core.options import MOST, Effect, Group, Seeded, option
+from fedsift.core.shares import part_of
 from fedsift.data.partition import PARTITIONS
 from fedsift.data.template import unescaped
 
@@ -22,11 +24,35 @@ class Source(Seeded):
     partition: str = _option("", "Splits a table without natural clients among so many clients.", choices=PARTITIONS)
     alpha: float = _option(0.5, "Of the Dirichlet partition. The smaller, the more the clients' targets differ.", gt=0)
     test_share: float = _option(
-        0.0, "Share of a client's rows kept for scoring. With 0, it is scored on what it tuned on.", ge=0, lt=1
+        0.25,
+        "Share of a client's rows kept for scoring. Rounded down, but one row at least; who has but one row tunes on "
+        "it, and is not scored. With 0 (people, tofu), clients are scored on what they tuned on.",
+        ge=0,
+        lt=1,
+    )
+    group_column: str = _option(
+        "", "Column of a table: rows with the same text there are all tuned on or all kept for scoring, whoever's."
     )
     clients: int = _option(
         0,
-        "How many clients, the first of the data; 0 for all (people: 500). Of a partition they change the bits.",
+        "How many clients join, the first of the data; 0 for all (people: 500). Of a partition they change the bits.",
         effect=Effect.FREE,
         ge=0,
     )
+    newcomers: float = _option(
+        0.1,
+        "Clients that never join, and are only scored: below 1 a share of the clients, from 1 on a number. Drawn from "
+        "those beyond `clients`, where that is given; else taken out of all.",
+        effect=Effect.FREE,
+        ge=0,
+        le=MOST,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.newcomers > 1 and not self.newcomers.is_integer():
+            raise BadInput(f"newcomers = {self.newcomers}: give a share below 1, or a whole number of clients")
+
+    def newcomers_of(self, clients: int) -> int:
+        """How many newcomers belong to so many clients: a share of them, rounded down, or a number."""
+        return part_of(clients, self.newcomers) if self.newcomers < 1 else int(self.newcomers)

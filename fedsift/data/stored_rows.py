@@ -2,7 +2,7 @@
 
 A parquet file with a line a row: whose it is (`client`), what for (`use`), and the row as JSON (`row`). There, a text,
 a number, a truth value, None and a list are themselves; anything else is an object of one key that says what it is.
-Rows to test on are written for clients that have others than those to tune on.
+Rows to test on are written where a data set has others than those to tune on; a client without any is not scored.
 """
 
 import base64
@@ -46,6 +46,8 @@ def write_rows(dataset: FederatedDataset, path: Path) -> None:
 class StoredRows:
     """The data set in a file that `write_rows` wrote: a `FederatedDataset`."""
 
+    test_only = ()
+
     def __init__(self, path: Path) -> None:
         """Open the file.
 
@@ -56,10 +58,9 @@ class StoredRows:
         clients = table.column("client").combine_chunks().dictionary_encode()
         self.client_ids: Sequence[str] = clients.dictionary.to_pylist()
         codes = clients.indices.to_numpy()
-        self._test = compute.equal(table.column("use"), _TEST).to_numpy()
-        self._tested = frozenset(codes[self._test].tolist())
-        self._place = {client_id: place for place, client_id in enumerate(self.client_ids)}
-        uses = {_TRAIN: np.where(self._test, -1, codes), _TEST: np.where(self._test, codes, -1)}
+        is_test = compute.equal(table.column("use"), _TEST).to_numpy()
+        self.held_out = bool(is_test.any())
+        uses = {_TRAIN: np.where(is_test, -1, codes), _TEST: np.where(is_test, codes, -1)}
         split = {use: ClientRows(self.client_ids, each) for use, each in uses.items()}
         self._rows = {use: TableDataset(table, each, _JsonRow()) for use, each in split.items()}
 
@@ -69,7 +70,7 @@ class StoredRows:
 
     def test_examples(self, client_id: str) -> Sequence[Row]:
         """What a client is scored on."""
-        return self._rows[_TEST if self._place[client_id] in self._tested else _TRAIN].train_examples(client_id)
+        return self._rows[_TEST if self.held_out else _TRAIN].train_examples(client_id)
 
 
 class _JsonRow(Template):
@@ -84,11 +85,9 @@ class _JsonRow(Template):
 
 def _lines(dataset: FederatedDataset) -> Iterator[tuple[str, str, str]]:
     for client_id in dataset.client_ids:
-        train = _texts(dataset.train_examples(client_id), client_id)
-        test = _texts(dataset.test_examples(client_id), client_id)
-        yield from ((client_id, _TRAIN, text) for text in train)
-        if test != train:
-            yield from ((client_id, _TEST, text) for text in test)
+        yield from ((client_id, _TRAIN, text) for text in _texts(dataset.train_examples(client_id), client_id))
+        if dataset.held_out:
+            yield from ((client_id, _TEST, text) for text in _texts(dataset.test_examples(client_id), client_id))
 
 
 def _texts(rows: Sequence[Row], client_id: str) -> list[str]:

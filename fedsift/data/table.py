@@ -1,6 +1,7 @@
 """Client data from tables of texts: from files, from the hub, and from memory."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import Row
+from fedsift.core.shares import is_drawn
 from fedsift.data.columns import Columns
 from fedsift.data.csv_file import read_csv
 from fedsift.data.file_names import kind_of_file
@@ -18,6 +20,7 @@ from fedsift.data.hub import load_from_hub
 from fedsift.data.json_file import read_json
 from fedsift.data.memory_table import text_table
 from fedsift.data.parquet_file import read_parquet
+from fedsift.data.source import Source
 from fedsift.data.template import Template
 
 # Which rows of a table belong to which client, in the clients' order; each client's rows of shape (rows,).
@@ -27,32 +30,49 @@ Split = Mapping[str, NDArray[np.intp]]
 class TableDataset:
     """The rows of a table, split into clients, each rendered to a prompt and a target when they are asked for."""
 
-    def __init__(self, table: Any, split: Split, template: Template) -> None:
+    def __init__(
+        self, table: Any, split: Split, template: Template, test_rows: NDArray[np.bool_] | None = None
+    ) -> None:
         """Put a table and a split of it together.
 
         Args:
             table: whatever `text_table` takes.
             split: as `split_by_column` or `fedsift.data.partition` makes it.
             template: makes an example of a row.
+            test_rows: whether a row is for scoring, shape (rows,); None where rows are for both.
 
         Raises:
             BadInput: the table does not have the template's columns, or one of them has no texts.
         """
         self.client_ids = list(split)
-        self._split, self._template = split, template
+        self.held_out = test_rows is not None
+        self._split, self._template, self._test_rows = split, template, test_rows
         self._batches = text_table(table, template.columns).to_batches()
         self._ends = np.cumsum([len(batch) for batch in self._batches])
 
+    @cached_property
+    def test_only(self) -> Collection[str]:
+        """Clients all of whose rows are for scoring."""
+        if self._test_rows is None:
+            return frozenset()
+        return frozenset(client_id for client_id, rows in self._split.items() if self._test_rows[rows].all())
+
     def train_examples(self, client_id: str) -> Sequence[Row]:
-        """A client's rows, in the order of the split.
+        """A client's rows to tune on, in the order of the split.
 
         Raises:
             BadInput: a row has nothing in a column; the message has its number in the table.
         """
         rows = self._split[client_id]
-        return [self._example(place, row) for place, row in zip(rows.tolist(), self._rows(rows), strict=True)]
+        return self._examples(rows if self._test_rows is None else rows[~self._test_rows[rows]])
 
-    test_examples = train_examples
+    def test_examples(self, client_id: str) -> Sequence[Row]:
+        """A client's rows to be scored on; raises as `train_examples` does."""
+        rows = self._split[client_id]
+        return self._examples(rows if self._test_rows is None else rows[self._test_rows[rows]])
+
+    def _examples(self, rows: NDArray[np.intp]) -> list[Row]:
+        return [self._example(place, row) for place, row in zip(rows.tolist(), self._rows(rows), strict=True)]
 
     def _example(self, place: int, row: Mapping[str, str | None]) -> Row:
         try:
@@ -61,6 +81,8 @@ class TableDataset:
             raise BadInput(f"row {place + 1} {error}") from error
 
     def _rows(self, rows: NDArray[np.intp]) -> Iterator[dict[str, Any]]:
+        if not len(rows):
+            return
         places = np.searchsorted(self._ends, rows, side="right")
         for part in np.split(np.arange(len(rows)), np.flatnonzero(np.diff(places)) + 1):
             batch = self._batches[places[part[0]]]
@@ -103,9 +125,33 @@ def split_by_column(table: Any, column: str) -> ClientRows:
     if not len(ids):
         raise BadInput("the table has no rows")
     check_texts(ids, wanted, "the table")
-    chunks = ids.column(column).dictionary_encode().chunks  # They share one dictionary, that of the last.
-    codes = np.concatenate([chunk.indices.to_numpy() for chunk in chunks])
-    return ClientRows(chunks[-1].dictionary.to_pylist(), codes)
+    return ClientRows(*_coded(ids.column(column)))
+
+
+def test_rows(table: pa.Table, settings: Source) -> NDArray[np.bool_] | None:
+    """Which rows are for scoring so that no group is on both sides, whoever has its rows; None without `group_column`.
+
+    A group is drawn with probability `test_share`, by root seed and name alone: what a row is for depends on nothing
+    else, neither on other rows nor on who takes part.
+
+    Args:
+        table: in whose group column every row has a text.
+        settings: group column, test share and root seed.
+
+    Returns:
+        Shape (rows,).
+    """
+    if not settings.group_column:
+        return None
+    names, codes = _coded(table.column(settings.group_column))
+    drawn = [is_drawn(settings.test_share, settings.seed, "test group", name) for name in names]
+    return np.array(drawn, np.bool_)[codes]
+
+
+def _coded(texts: pa.ChunkedArray) -> tuple[list[str], NDArray[np.intp]]:
+    """The different texts of a column without nulls, and each row's place among them, shape (rows,)."""
+    chunks = texts.dictionary_encode().chunks  # They share one dictionary, that of the last.
+    return chunks[-1].dictionary.to_pylist(), np.concatenate([chunk.indices.to_numpy() for chunk in chunks])
 
 
 def check_texts(table: pa.Table, columns: Columns, source: str) -> None:

@@ -11,6 +11,7 @@ from flwr.app import ConfigRecord, Context, Message
 
 from fedsift.configuration.clients_of_run import choose_leavers
 from fedsift.configuration.node_config import NodeConfig
+from fedsift.configuration.participants import Participants
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput, unknown_name
 from fedsift.core.examples import Row
@@ -63,12 +64,30 @@ class Client:
             raise BadInput(f"node-config: {unknown_name('client', node.client_id, dataset.client_ids)}")
         return dataset
 
+    @cached_property
+    def _participants(self) -> Participants:
+        """Who takes part, where nodes share a data set."""
+        return Participants.of(self.config, self._dataset)
+
     def _placed(self, place: int) -> str:
-        """The client at a place in the data set."""
-        ids = self._dataset.client_ids
+        """The client at a place among those who take part."""
+        ids = self._participants.everybody
         if place >= len(ids):
-            raise BadInput(f"node-config: partition-id = {place}: the data set has {len(ids)} clients, from 0 on")
-        return str(ids[place])
+            raise BadInput(f"node-config: partition-id = {place}: {len(ids)} clients take part, from 0 on")
+        return ids[place]
+
+    @property
+    def _is_newcomer(self) -> bool:
+        """Whether it never joins: its node says so, or its data, or, where nodes share a data set, the configuration.
+
+        A simulation on Ray says it for each node; all others are members there.
+        """
+        node = self._node
+        if node.newcomer:
+            return True
+        if node.data:
+            return bool(self.config.group_column) and self.id in self._dataset.test_only
+        return not (node.client_id and node.partition_id >= 0) and self.id in self._participants.newcomers
 
     @property
     def train_examples(self) -> Sequence[Row]:
@@ -83,6 +102,11 @@ class Client:
     def test_examples(self) -> Sequence[Row]:
         """What its scores are measured on."""
         return self._dataset.test_examples(self.id)
+
+    @property
+    def is_held_out(self) -> bool:
+        """Whether its scores are measured on rows that it did not tune on."""
+        return self._dataset.held_out
 
     def trainer(self, message: Message) -> "LocalTrainer":
         """Sign-fixed tuning under the terms that a message brings.
@@ -115,23 +139,26 @@ class Client:
         never joins.
         """
         if self.folder is not None:
-            return self.folder.wish
+            wish = self.folder.wish
+            return Wish.NEWCOMER if wish == Wish.JOIN and self._is_newcomer else wish
         if not self.membership["member"]:
-            return Wish.AWAY if self.membership["removed"] or self._node.newcomer else Wish.JOIN
+            if self.membership["removed"]:
+                return Wish.AWAY
+            return Wish.NEWCOMER if self._is_newcomer else Wish.JOIN
         joined = int(str(self.membership["round"]))
         return Wish.LEAVE if server_round > joined and self._is_leaver else Wish.STAY
 
     @property
     def _is_leaver(self) -> bool:
-        """Whether the configuration has it leave; a mere number of leavers is drawn from all simulated clients."""
+        """Whether the configuration has it leave; a mere number of leavers is drawn from all simulated members."""
         if not self.config.leave_count:
             return self.id in self.config.leave
-        return self.id in choose_leavers(self.config, list(self._dataset.client_ids[: self._node.num_partitions]))
+        return self.id in choose_leavers(self.config, self._participants.members[: self._node.num_partitions])
 
     def trained(self, message: Message, tuned: "Tuned") -> Message:
         """The reply to both kinds of training: the upload and what the server keeps beside it."""
         config: dict[str, str | bytes | int] = {
-            "upload": tuned.quantised.contribution.to_bytes(),
+            "upload": tuned.upload.to_bytes(),
             "saturated": tuned.quantised.saturated,
             "steps": self.config.steps,
             "data-digest": tuned.data_digest,

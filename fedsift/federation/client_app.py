@@ -9,6 +9,7 @@ from fedsift.core.errors import BadInput
 from fedsift.core.localisation import Localisation
 from fedsift.core.mask_file import ClientMask, delete_mask, load_mask, save_mask
 from fedsift.federation.client import MEMBERSHIP, Client, membership, round_of
+from fedsift.federation.evaluation import scores_of_served, scores_of_tuned, votes
 from fedsift.protocol import messages
 
 app = ClientApp()
@@ -30,11 +31,9 @@ def train(message: Message, context: Context) -> Message:
     if client.mask_folder is not None:
         scores = {}
         if message.content.config_records["config"].get("score"):
-            test = trainer.encode(client.id, client.test_examples)
-            scores["zero_shot"] = trainer.score_magnitudes(None, test)
-            scores["local"] = trainer.score_magnitudes(tuned.magnitudes, test)
+            scores = scores_of_tuned(client, trainer, tuned)
         mask = ClientMask.of(tuned.quantised, Localisation(client.config.localise).keeps_levels)
-        kept = dataclasses.replace(mask, scores=scores)
+        kept = dataclasses.replace(mask, scores=scores, decisions=tuned.decisions)
         save_mask(client.mask_folder, client.id, kept, tuned.quantised.contribution.terms)
     context.state[MEMBERSHIP] = membership(member=True, server_round=round_of(message))
     return client.trained(message, tuned)
@@ -69,19 +68,16 @@ def mask(message: Message, context: Context) -> Message:
     return messages.client_reply(message, client.id, {"mask": kept.packed})
 
 
+@app.query("vote")
+def vote(message: Message, context: Context) -> Message:
+    """Say what each setting of the blend costs on rows of its own."""
+    client = Client(context)
+    head_losses, own_losses = votes(client, client.trainer(message), message)
+    return messages.client_reply(message, client.id, {"head-losses": head_losses, "own-losses": own_losses})
+
+
 @app.evaluate()
 def evaluate(message: Message, context: Context) -> Message:
-    """Score the merged model, and for a member what it was served; add what it scored when it tuned."""
+    """Score what it is served, and beside it what it could do alone."""
     client = Client(context)
-    trainer = client.trainer(message)
-    test = trainer.encode(client.id, client.test_examples)
-    merged = messages.read_float_array(message.content.array_records["merged"]["magnitudes"])
-    scores = {"merged": trainer.score_magnitudes(merged, test)}
-    served = message.content.array_records.get("served")
-    if served is not None and client.mask_folder is not None:
-        own_mask = load_mask(client.mask_folder, client.id, messages.read_terms(message.content))
-        scores |= own_mask.scores
-        for name, array in served.items():
-            magnitudes = messages.read_float_array(array)
-            scores[name] = trainer.score_served(Localisation(name), magnitudes, own_mask, test)
-    return messages.client_reply(message, client.id, scores=scores)
+    return messages.client_reply(message, client.id, scores=scores_of_served(client, client.trainer(message), message))

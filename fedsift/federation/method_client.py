@@ -8,12 +8,13 @@ from statistics import mean
 from typing import Any
 
 import numpy as np
-from flwr.app import Context, Message
+from flwr.app import ArrayRecord, Context, Message
 from flwr.clientapp import ClientApp
 
 from fedsift.core.bit_packing import pack_mask
 from fedsift.core.client_file import load_task_vector, save_task_vector
 from fedsift.core.errors import BadInput
+from fedsift.core.regression import regression
 from fedsift.core.task_vectors import Vector
 from fedsift.federation.client import MEMBERSHIP, Client, membership, round_of
 from fedsift.protocol import messages
@@ -27,6 +28,7 @@ def add_handlers(app: ClientApp) -> None:
     app.query("joined")(joined)
     app.train("fine_tune")(fine_tune)
     app.train("pooled")(train_pooled)
+    app.train("regress")(regress)
     app.train("embed")(embed)
     app.query("masks")(member_masks)
     app.evaluate("served")(evaluate_served)
@@ -40,14 +42,31 @@ def joined(message: Message, context: Context) -> Message:
 
 
 def fine_tune(message: Message, context: Context) -> Message:
-    """Upload the task vector of a plain fine-tuning; where the client keeps it from another method, that one."""
+    """Upload the task vector of a plain fine-tuning."""
     client = Client(context)
+    steps, own = client.config.steps, _fine_tuned(client)
+    return messages.client_reply(message, client.id, {"steps": steps}, task_vectors=[own])
+
+
+def regress(message: Message, context: Context) -> Message:
+    """Upload the Grams of the linear layers on the own rows after a plain fine-tuning, and the products with these."""
+    client = Client(context)
+    own, tuner, steps = _fine_tuned(client), client.fine_tuner, client.config.steps
+    grams = tuner.input_grams(own, tuner.encode(client.id, client.train_examples))
+    sent = regression(own, grams, tuner.layout, steps)
+    reply = messages.client_reply(message, client.id, {"steps": steps}, task_vectors=[sent.products])
+    reply.content["grams"] = ArrayRecord({name: messages.float_array(gram) for name, gram in sent.grams.items()})
+    return reply
+
+
+def _fine_tuned(client: Client) -> Vector:
+    """The task vector of a plain fine-tuning; where the client keeps it from another method, that one."""
     tuner = client.fine_tuner
     task_vector = load_task_vector(client.vector_folder, client.id, tuner.layout.size)
     if task_vector is None:
         task_vector = tuner.fine_tune(client.id, tuner.encode(client.id, client.train_examples))
         save_task_vector(client.vector_folder, client.id, task_vector)
-    return messages.client_reply(message, client.id, {"steps": client.config.steps}, task_vectors=[task_vector])
+    return task_vector
 
 
 def train_pooled(message: Message, context: Context) -> Message:
@@ -114,10 +133,13 @@ def member_masks(message: Message, context: Context) -> Message:
 
 
 def evaluate_served(message: Message, context: Context) -> Message:
-    """Score what a client is served, with each candidate's hyper-parameters."""
+    """Score what a client is served, with each candidate's hyper-parameters; nothing without rows to be scored on."""
     client = Client(context)
     tuner = client.fine_tuner
-    test = tuner.encode(client.id, client.test_examples)
+    rows = client.test_examples
+    if not rows:
+        return messages.client_reply(message, client.id, scores={})
+    test = tuner.encode(client.id, rows)
     method, candidates, shared = _asked(message)
     member = message.content.config_records["config"]["member"]
     own = load_task_vector(client.vector_folder, client.id, tuner.layout.size) if member else None

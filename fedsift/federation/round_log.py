@@ -75,10 +75,16 @@ class LoggedRounds(SiftMasks):
     """SIFT-Masks from the first round that is not in the log, which it may take up in the middle."""
 
     def __init__(
-        self, state: ServerState, localisations: Iterable[str], evaluate: bool, facts: RunFacts, log: RoundLog
+        self,
+        state: ServerState,
+        localisations: Iterable[str],
+        evaluate: bool,
+        facts: RunFacts,
+        log: RoundLog,
+        held_out: bool = False,
     ) -> None:
         """As for `SiftMasks`, and the log, which grows by a record for each round."""
-        super().__init__(state, localisations, evaluate, facts)
+        super().__init__(state, localisations, evaluate, facts, held_out=held_out)
         self.rounds = list(log.rounds)
         self._log = log
         self._settled: list[ReceiptBody] = []

@@ -10,7 +10,7 @@ from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
 from fedsift.core.receipt import RunFacts
 from fedsift.core.server_state import ServerState
-from fedsift.learning.models import load_layout
+from fedsift.learning.models import load_head_terms, load_layout
 
 _SOFTWARE = f"fedsift {version('fedsift')}"
 
@@ -43,7 +43,10 @@ def open_state(config: RunConfig, ledger: Path | None, capacity: int, model_dige
             raise BadInput(
                 f"the weights of model {config.model} changed since {ledger} was made: put the old ones back"
             )
-        return ServerState(opened)
+        return ServerState(opened, config.merge_scale)
     layout = load_layout(config.model_settings)
-    terms = UploadTerms(layout.digest, layout.size, config.sign_seed, config.grid)
-    return ServerState.create(ledger, terms, capacity, json.dumps(config.to_user_config()), model_digest)
+    head = load_head_terms(config.model_settings)
+    terms = UploadTerms(layout.digest, layout.size, config.sign_seed, config.grid, head)
+    state = ServerState.create(ledger, terms, capacity, json.dumps(config.to_user_config()), model_digest)
+    state.merge_scale = config.merge_scale
+    return state

@@ -11,6 +11,7 @@ from fedsift.core.errors import BadInput
 from fedsift.core.examples import Row
 from fedsift.core.seeds import derive_seed
 from fedsift.learning.flat_model import FlatModel
+from fedsift.learning.linear_inputs import input_grams
 from fedsift.learning.tasks.task import Task, encode_rows, mean_score, to_device, training_steps
 from fedsift.learning.tuning import accumulate_gradient, check_loss
 from fedsift.learning.tuning_settings import TuningSettings
@@ -79,13 +80,14 @@ class FineTuner:
     def embed(self, encoded: Sequence[Any]) -> NDArray[np.float32]:
         """What the last tuned layer puts out under M0, in the mean over rows and positions; shape (d,).
 
-        In a language model whose final norm is tuned, that is the mean last hidden state.
+        In a language model whose final norm is tuned, that is the mean last hidden state. Of adapters it is the layer
+        that has the last of them.
 
         Raises:
             BadInput: the layer is not called as a module of its own.
         """
         self._model.load_base()
-        path = self.layout.names[-1].rpartition(".")[0]
+        path = self.layout.names[-1].rpartition(".")[0].partition(".lora_")[0]  # an adapter adds nothing under M0
         means: list[torch.Tensor] = []
 
         def keep(_module: torch.nn.Module, _inputs: Any, output: Any) -> None:
@@ -102,6 +104,11 @@ class FineTuner:
         if not means:
             raise BadInput(f"layer {path} is tuned but never called, so it has no hidden states to compare clients by")
         return torch.stack(means).mean(dim=0).float().numpy()
+
+    def input_grams(self, task_vector: NDArray[np.float32], encoded: Sequence[Any]) -> dict[str, NDArray[np.float64]]:
+        """X^T X / m of each linear layer with weights M0 + tau, as of `linear_inputs.input_grams`."""
+        self._model.load_task_vector(task_vector)
+        return input_grams(self._model, self._task, encoded)
 
     def score(self, task_vector: NDArray[np.float32] | None, encoded: Sequence[Any]) -> float:
         """The task's metric over encoded rows with weights M0 + tau; with M0 alone for None."""

@@ -12,11 +12,14 @@ from torch import Tensor
 from fedsift.core.contribution import Quantised, UploadTerms, quantise
 from fedsift.core.errors import Refused
 from fedsift.core.examples import Row, rows_digest
+from fedsift.core.head_statistics import Decisions, HeadStatistics
 from fedsift.core.localisation import Localisation
 from fedsift.core.mask_file import ClientMask
 from fedsift.core.quantisation import QuantisationGrid
 from fedsift.core.seeds import derive_seed
 from fedsift.core.sign_vector import sign_vector
+from fedsift.core.upload import Upload
+from fedsift.learning.decisions import decisions_of, logits_of
 from fedsift.learning.flat_model import FlatModel
 from fedsift.learning.tasks.task import Task, encode_rows, mean_score, to_device, training_steps
 from fedsift.learning.tuning import Commitment, tune_magnitudes
@@ -30,6 +33,14 @@ class Tuned:
     magnitudes: NDArray[np.float32]  # u >= 0 as tuned, before quantisation; shape (n,)
     quantised: Quantised  # what is uploaded of it
     data_digest: bytes  # SHA-256 of the rows it was tuned on
+    decisions: Decisions | None = None  # of the rows it was tuned on, where the terms have a shared head
+
+    @property
+    def upload(self) -> Upload:
+        """All that is uploaded."""
+        terms = self.quantised.contribution.terms
+        head = HeadStatistics.of(self.decisions, terms.head) if self.decisions and terms.head else None
+        return Upload(self.quantised.contribution, head)
 
 
 def tune_sign_fixed(
@@ -62,7 +73,12 @@ def tune_sign_fixed(
 
 
 class LocalTrainer:
-    """A base model and a task under the server's terms; one serves any number of clients, one after the other."""
+    """A base model and a task under the server's terms; one serves any number of clients, one after the other.
+
+    Attributes:
+        task: of the rows.
+        terms: the server's.
+    """
 
     def __init__(
         self, model: FlatModel, task: Task, terms: UploadTerms, settings: TuningSettings, root_seed: int
@@ -77,31 +93,40 @@ class LocalTrainer:
                 f"the server merges layout {terms.layout_digest.hex()[:16]}, this client's model has layout "
                 f"{model.layout.digest.hex()[:16]}: use the same model and the same tuned layers"
             )
-        self._model, self._task, self._terms, self._settings = model, task, terms, settings
+        self.task, self.terms = task, terms
+        self._model, self._settings = model, settings
         self._root_seed = root_seed
         self._signs = torch.from_numpy(sign_vector(terms.sign_seed, terms.size)).to(model.weights.device)
 
     def encode(self, client_id: str, rows: Sequence[Row]) -> list[Any]:
         """A client's rows as the task's scores take them."""
-        return encode_rows(self._task, rows, client_id)
+        return encode_rows(self.task, rows, client_id)
 
     def tune(self, client_id: str, rows: Sequence[Row]) -> Tuned:
         """Tune on a client's rows and quantise. The same client, data and environment give the same bits."""
         encoded = self.encode(client_id, rows)
+        decisions = self.decisions(encoded) if self.terms.head else None
         seed = derive_seed(self._root_seed, "batches", client_id)
         magnitudes = tune_sign_fixed(
-            self._model, self._task, self._signs, encoded, self._settings, self._terms.grid, seed
+            self._model, self.task, self._signs, encoded, self._settings, self.terms.grid, seed
         )
-        return Tuned(magnitudes, quantise(magnitudes, self._terms), rows_digest(rows))
+        return Tuned(magnitudes, quantise(magnitudes, self.terms), rows_digest(rows), decisions)
+
+    def decisions(self, encoded: Sequence[Any]) -> Decisions:
+        """The decisions of encoded rows under M0; of a federation with a shared head."""
+        assert self.terms.head is not None
+        return decisions_of(self.task, self._model, encoded, self._settings.batch_size, self.terms.head)
+
+    def logits(self, magnitudes: NDArray[np.float32] | None, encoded: Sequence[Any]) -> NDArray[np.float32]:
+        """Of each decision with weights M0 + v * u, u of shape (n,), or with M0; shape (decisions, labels)."""
+        self._load(magnitudes)
+        return logits_of(self.task, self._model, encoded, self._settings.batch_size)
 
     def score_magnitudes(self, magnitudes: NDArray[np.float32] | None, encoded: Sequence[Any]) -> float:
         """The task's metric over encoded rows with weights M0 + v * u, u of shape (n,); with M0 alone for None."""
-        if magnitudes is None:
-            self._model.load_base()
-        else:
-            self._model.load_magnitudes(self._signs, magnitudes)
+        self._load(magnitudes)
         device = self._model.weights.device
-        return mean_score(self._task, self._model.module, encoded, self._settings.batch_size, device)
+        return mean_score(self.task, self._model.module, encoded, self._settings.batch_size, device)
 
     def score_served(
         self, localisation: Localisation, served: NDArray[np.float32], mask: ClientMask, encoded: Sequence[Any]
@@ -111,4 +136,10 @@ class LocalTrainer:
         Raises:
             BadInput: the member did not keep what this localisation needs.
         """
-        return self.score_magnitudes(localisation.localised(served, mask, self._terms), encoded)
+        return self.score_magnitudes(localisation.localised(served, mask, self.terms), encoded)
+
+    def _load(self, magnitudes: NDArray[np.float32] | None) -> None:
+        if magnitudes is None:
+            self._model.load_base()
+        else:
+            self._model.load_magnitudes(self._signs, magnitudes)

@@ -1,4 +1,9 @@
-"""LoRA adapters through peft (an extra): then the task vector is the adapters'."""
+"""LoRA adapters through peft (an extra): then the task vector is that of their B.
+
+An adapter adds B A to a weight. The A are drawn from the run's seed and frozen, the same for everybody, and B alone is
+tuned and summed (FFA-LoRA, Sun et al. 2024, arXiv 2403.12313): so the mean of the members' B, times A, is the mean of
+their updates. With both tuned it would not be: mean(B) mean(A) is another matrix than mean(B A).
+"""
 
 import warnings
 
@@ -6,14 +11,14 @@ from torch import nn
 
 from fedsift.core.errors import BadInput
 
-LORA_PARAMETERS = "*.lora_A.*,*.lora_B.*"  # patterns of what is tuned then
+LORA_PARAMETERS = "*.lora_B.*"  # patterns of what is tuned then
 _ALPHA_PER_RANK = 2  # What an adapter adds is scaled by alpha / rank; twice the rank is customary.
 
 
 def add_lora(model: nn.Module, rank: int) -> None:
     """Give every linear layer of a transformers model, but not its head, an adapter of a rank.
 
-    The adapters add nothing at first (B is zero); A is drawn from torch's generator, so seed it before.
+    The adapters add nothing at first (B is zero). A is drawn from torch's generator, so seed it before.
 
     Raises:
         BadInput: peft is not installed, or the rank is beyond that of every layer.

@@ -50,6 +50,9 @@ class ModelSettings(Seeded):
     compile: bool = _option(
         False, "Run the loss through torch.compile, on a CPU with a C++ compiler (docs/reproducibility.md)."
     )
+    shared_head: bool = _option(
+        True, "Also sum up what a head on the frozen model's features is solved from (docs/served.md, docs/privacy.md)."
+    )
     device: str = _option(DEVICES[0], "Where clients tune; auto for cuda where there is one.", choices=DEVICES)
 
     def __post_init__(self) -> None:

@@ -8,6 +8,7 @@ from torch import nn
 from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 from fedsift.core.errors import BadInput
+from fedsift.core.head_statistics import HeadTerms
 from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.seeds import derive_seed
 from fedsift.core.user_code import call_user_code
@@ -15,6 +16,7 @@ from fedsift.learning.checkpoint import Checkpoint
 from fedsift.learning.checkpoint_check import check_positions, check_vocabulary, check_weights
 from fedsift.learning.compilation import compile_loss
 from fedsift.learning.flat_model import FlatModel
+from fedsift.learning.hidden_states import joined_width
 from fedsift.learning.lora import LORA_PARAMETERS, add_lora
 from fedsift.learning.model_settings import CLASSIFICATION, ModelSettings
 from fedsift.learning.tasks.causal_lm import CausalLanguageModelling
@@ -25,6 +27,8 @@ from fedsift.learning.tasks.seq2seq import NO_LABEL, Seq2SeqLanguageModelling
 from fedsift.learning.tasks.task import CustomTask, Task
 from fedsift.learning.tuned_layers import chosen_layers
 
+# Labels of a shared head at most: those of a larger vocabulary share them, by the remainder of their number.
+_MOST_LABELS = 4096
 PEOPLE_MODEL = Path(__file__).parent / "people_model"
 
 
@@ -78,6 +82,31 @@ def load_layout(settings: ModelSettings) -> ParameterLayout:
         return _layout(_complete(settings, checkpoint.config, body), settings)
 
 
+def load_head_terms(settings: ModelSettings) -> HeadTerms | None:
+    """The shape of the shared head, from the model's configuration alone; None where there is none.
+
+    Raises:
+        BadInput: there is no such model or task.
+    """
+    if not settings.shared_head:
+        return None
+    if settings.is_custom:
+        task = _own_task(settings)
+        seed = derive_seed(settings.seed, "model")
+        return HeadTerms(task.feature_size(seed) + 1, task.labels) if task.labels else None
+    config = _checkpoint(settings).config
+    if settings.task == CLASSIFICATION:
+        return HeadTerms(_text_width(config) + 1, len(settings.choices))
+    vocabulary = config.get_text_config().vocab_size
+    return HeadTerms(joined_width(config) + 1, len(settings.choices) or min(vocabulary, _MOST_LABELS))
+
+
+def _text_width(config: Any) -> int:
+    """Features of a text for a classification."""
+    text_config = config.get_text_config()
+    return int(getattr(text_config, "word_embed_proj_dim", text_config.hidden_size))
+
+
 def load_tokenizer(settings: ModelSettings) -> Any:
     """The tokenizer of a model on texts; None for a task of one's own.
 
@@ -116,9 +145,7 @@ def _complete(settings: ModelSettings, config: Any, body: Any) -> Any:
     """The module that is trained: with a classification head or adapters where asked for."""
     module = body
     if settings.task == CLASSIFICATION:
-        text_config = config.get_text_config()
-        width = getattr(text_config, "word_embed_proj_dim", text_config.hidden_size)
-        module = TextClassifier(body, width, len(settings.choices)).to(getattr(torch, settings.dtype))
+        module = TextClassifier(body, _text_width(config), len(settings.choices)).to(getattr(torch, settings.dtype))
     if settings.lora_rank:
         torch.manual_seed(derive_seed(settings.seed, "lora"))
         add_lora(body, settings.lora_rank)
@@ -148,7 +175,7 @@ def _task(settings: ModelSettings, tokenizer: Any, module: Any) -> Task:
         return task
     modelling: CausalLanguageModelling | Seq2SeqLanguageModelling
     if module.config.is_encoder_decoder:
-        modelling = Seq2SeqLanguageModelling(tokenizer, settings.max_length)
+        modelling = Seq2SeqLanguageModelling(tokenizer, module, settings.max_length)
     else:
         modelling = CausalLanguageModelling(tokenizer, module, settings.max_length, closed=bool(settings.choices))
     return Choices(modelling, settings.choices) if settings.choices else modelling

@@ -21,6 +21,7 @@ class RoundRecord:
     """What a round did."""
 
     joined: list[str] = field(default_factory=list)  # clients merged in this round
+    newcomers: list[str] = field(default_factory=list)  # clients that never join, and are only scored; sorted
     # client (or node, where it did not say who it is) -> at what stage it failed first, and why
     failures: dict[str, str] = field(default_factory=dict)
     scores: dict[str, dict[str, float]] = field(default_factory=dict)  # client -> score name -> value
@@ -81,6 +82,8 @@ class ClientRounds(Strategy, Generic[RecordT]):
             claimed.add(client_id)
             self.clients[node_id] = client_id
             wishes[node_id] = Wish(wish)
+        newcomers = (self.clients[node_id] for node_id, wish in wishes.items() if wish == Wish.NEWCOMER)
+        self.rounds[-1].newcomers = sorted(newcomers)
         return wishes
 
     def check_identity(self, node_id: int, client_id: str) -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, Protocol
 
 from fedsift.core.errors import BadInput
+from fedsift.core.parameter_layout import ParameterLayout
+from fedsift.core.regression import Regression
 from fedsift.core.task_vectors import Mask, Vector
 from fedsift.protocol.method import Method
 
@@ -68,6 +70,9 @@ class Clients(Protocol):
     def pooled(self, trainings: Sequence[PoolTraining]) -> Iterator[tuple[int, Stages]]:
         """Trainings by their place, as they get done."""
 
+    def regressions(self, ids: Set[str]) -> Iterator[tuple[str, Regression]]:
+        """A plain fine-tuning of each client with the Grams of its linear layers, one at a time, as they get done."""
+
     def embedded(self, ids: Set[str]) -> Iterator[tuple[str, Vector]]:
         """The mean hidden state of each client's rows under M0, shape (d,)."""
 
@@ -79,7 +84,7 @@ class Clients(Protocol):
     def scores(
         self, method: "ComparedMethod", ids: Set[str], candidates: Sequence[Terms], shared: Mapping[str, Vector]
     ) -> dict[str, list[float]]:
-        """Client -> the score of what it is served with each candidate, on its held-out rows."""
+        """Client -> the score of what it is served with each candidate; none of who has no rows for it."""
 
 
 @dataclass
@@ -95,16 +100,16 @@ class ComparedMethod(Method, ABC):
     """A method's state; a subclass says how it trains, what it keeps, and how a client is served.
 
     Attributes:
-        size: n, the number of tuned parameters.
+        layout: of the tuned parameters.
         members: whose data the state has seen, and was not asked to forget.
         chosen: one of the `candidates`; empty before `choose`, and where there is nothing to choose.
     """
 
     candidates: ClassVar[Sequence[Terms]] = ({},)  # hyper-parameters of `serve` to choose from
 
-    def __init__(self, size: int, chosen: Terms | None = None) -> None:
-        """Begin without members, for n parameters, with one of the `candidates` where it is chosen already."""
-        self.size = size
+    def __init__(self, layout: ParameterLayout, chosen: Terms | None = None) -> None:
+        """Begin without members, with one of the `candidates` where it is chosen already."""
+        self.layout = layout
         self.members: set[str] = set()
         self.chosen: Terms = chosen or {}
 
@@ -156,6 +161,9 @@ class ComparedMethod(Method, ABC):
     def choose(self, clients: Clients) -> int:
         """Choose the candidate with the highest mean score on the validation clients, unless one was chosen before.
 
+        What is chosen stays, whoever leaves: a removal is exact for these hyper-parameters, so the run that the leaver
+        never joined is made with the same. It might have chosen others.
+
         Returns:
             How many models were scored.
 
@@ -188,6 +196,9 @@ class ComparedMethod(Method, ABC):
         """
         given = [scores[client_id] for client_id in sorted(among) if client_id in scores]
         if not given:
-            why = "; ".join(f"client {each!r}: {clients.failures.get(each, 'away')}" for each in among)
+            why = "; ".join(
+                f"client {each!r}: {clients.failures.get(each, 'away, or without rows to be scored on')}"
+                for each in among
+            )
             raise BadInput(f"{self.name}: no client gave the scores to choose hyper-parameters by ({why})")
         return [sum(each) / len(given) for each in zip(*given, strict=True)]

@@ -6,14 +6,17 @@ Bulk travels as raw bytes, never as pickles. Types of messages:
     train           client id, terms, whether to score -> client id, upload, what is told of the training
     train.forget    client id, terms, where it trained -> the same, from a member that leaves and trains again
     query.removed   -> client id; tells a client that its removal is done
+    query.vote      terms, the shared head's sums, whether the client is a voter -> client id, its votes on the blend
     query.mask      terms -> client id, its mask
-    evaluate        terms, the merged model, and for a member its served magnitudes -> client id, scores
+    evaluate        terms, the merged model, the shared head's sums, the blend, and for a member its served magnitudes
+                    -> client id, scores
 
 and for the methods that SIFT-Masks is compared with:
 
     train.fine_tune -> client id, its task vector by plain fine-tuning
     query.joined    -> client id; tells a client that its data have been trained on
     train.pooled    clients by slices, a task vector to start from -> client id, a task vector for each slice
+    train.regress   -> client id, its task vector with linear layers times their inputs' Grams, and these
     train.embed     -> client id, its mean hidden state
     query.masks     the method, what it shares with all, candidates -> client id, a mask for each candidate
     evaluate.served the same, and whether the client is a member -> client id, a score for each candidate
@@ -30,12 +33,13 @@ from numpy.typing import NDArray
 
 from fedsift.core.contribution import UploadTerms
 from fedsift.core.errors import Refused
+from fedsift.core.head_statistics import HeadTerms
 from fedsift.core.member import Training
 from fedsift.core.quantisation import QuantisationGrid
 
-QUERY, JOINED, REMOVED, MASK = "query", "query.joined", "query.removed", "query.mask"
+QUERY, JOINED, REMOVED, MASK, VOTE = "query", "query.joined", "query.removed", "query.mask", "query.vote"
 TRAIN, FORGET, FINE_TUNE, POOLED = "train", "train.forget", "train.fine_tune", "train.pooled"
-EMBED, MEMBER_MASKS = "train.embed", "query.masks"
+EMBED, REGRESS, MEMBER_MASKS = "train.embed", "train.regress", "query.masks"
 EVALUATE, EVALUATE_SERVED = "evaluate", "evaluate.served"
 # Error codes of a reply. Flower keeps those below 100 for itself.
 CLIENT_INPUT_ERROR, CLIENT_CRASHED, NO_ANSWER = 100, 101, 102
@@ -51,6 +55,7 @@ class Wish(StrEnum):
     STAY = "stay"
     LEAVE = "leave"
     AWAY = "away"
+    NEWCOMER = "newcomer"  # never joins, and is only scored
 
 
 def message_to(node_id: int, message_type: str, server_round: int, content: RecordDict) -> Message:
@@ -81,6 +86,8 @@ def terms_record(terms: UploadTerms, model_digest: bytes = b"") -> ConfigRecord:
             "levels": terms.grid.levels,
             "max-magnitude": terms.grid.max_magnitude,
             "threshold": terms.grid.threshold,
+            "head-features": terms.head.features if terms.head else 0,
+            "head-labels": terms.head.labels if terms.head else 0,
             "model-digest": model_digest,
         }
     )
@@ -92,7 +99,9 @@ def read_terms(content: RecordDict) -> UploadTerms:
     sign_seed = int.from_bytes(field(record, "sign-seed", bytes), "little")
     highest, threshold = (field(record, key, float) for key in ("max-magnitude", "threshold"))
     grid = QuantisationGrid(field(record, "levels", int), highest, threshold)
-    return UploadTerms(field(record, "layout-digest", bytes), field(record, "parameters", int), sign_seed, grid)
+    features, labels = (field(record, key, int) for key in ("head-features", "head-labels"))
+    head = HeadTerms(features, labels) if features else None
+    return UploadTerms(field(record, "layout-digest", bytes), field(record, "parameters", int), sign_seed, grid, head)
 
 
 def read_model_digest(content: RecordDict) -> bytes:
@@ -111,7 +120,7 @@ def field(record: ConfigRecord, key: str, kind: type[_T]) -> _T:
 def client_reply(
     message: Message,
     client_id: str,
-    fields: Mapping[str, str | bytes | int] | None = None,
+    fields: Mapping[str, str | bytes | int | list[int]] | None = None,
     scores: dict[str, float] | None = None,
     task_vectors: Sequence[NDArray[np.float32]] = (),
 ) -> Message:

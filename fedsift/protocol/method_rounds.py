@@ -11,6 +11,7 @@ from flwr.serverapp import Grid
 
 from fedsift.core.bit_packing import packed_size, unpack_mask
 from fedsift.core.errors import Refused
+from fedsift.core.regression import Regression
 from fedsift.core.task_vectors import Mask, Vector
 from fedsift.protocol import messages
 from fedsift.protocol.client_rounds import ClientRounds, RoundRecord
@@ -92,7 +93,7 @@ class GridClients:
     def __init__(self, rounds: MethodRounds, grid: Grid, server_round: int) -> None:
         """Ask those who answered the round's query; `rounds` knows them, and notes who fails."""
         self._rounds, self._grid, self._server_round = rounds, grid, server_round
-        self._size = rounds.method.size
+        self._size = rounds.method.layout.size
 
     @property
     def failures(self) -> Mapping[str, str]:
@@ -111,6 +112,24 @@ class GridClients:
             return Trained(task_vector, messages.field(client, "steps", int))
 
         return self._ask(messages.FINE_TUNE, self._each(ids), read)
+
+    def regressions(self, ids: Set[str]) -> Iterator[tuple[str, Regression]]:
+        """As of `Clients`; Grams of another width than their layer's are refused."""
+        layout = self._rounds.method.layout
+        shapes = dict(zip(layout.names, layout.shapes, strict=True))
+
+        def read(reply: Message, client: ConfigRecord) -> Regression:
+            (products,) = messages.reply_task_vectors(reply, self._size)
+            record = reply.content.get("grams")
+            sent = record.items() if isinstance(record, ArrayRecord) else ()
+            grams = {name: messages.read_float_array(each) for name, each in sent}
+            for name, gram in grams.items():
+                shape = shapes.get(name, ())
+                if len(shape) != 2 or gram.shape != (shape[1] * (shape[1] + 1) // 2,):
+                    raise Refused(f"a Gram of shape {gram.shape} for {name!r}, a parameter of shape {shape}")
+            return Regression(products, grams, messages.field(client, "steps", int))
+
+        return self._ask(messages.REGRESS, self._each(ids), read)
 
     def embedded(self, ids: Set[str]) -> Iterator[tuple[str, Vector]]:
         """As of `Clients`."""
@@ -155,16 +174,19 @@ class GridClients:
     def scores(
         self, method: ComparedMethod, ids: Set[str], candidates: Sequence[Terms], shared: Mapping[str, Vector]
     ) -> dict[str, list[float]]:
-        """As of `Clients`; a reply without all scores is refused."""
+        """As of `Clients`; a reply with some scores but not all is refused. Who has no rows for it gives none."""
 
         def read(reply: Message, _: ConfigRecord) -> list[float]:
             scores = messages.reply_scores(reply)
+            if not scores:
+                return []
             found = [scores.get(f"served {place}", math.nan) for place in range(len(candidates))]
             if not all(map(math.isfinite, found)):
                 raise Refused("a reply lacks a finite score for each candidate's hyper-parameters")
             return found
 
-        return dict(self._ask(messages.EVALUATE_SERVED, self._with_candidates(method, ids, candidates, shared), read))
+        asked = self._with_candidates(method, ids, candidates, shared)
+        return {client_id: found for client_id, found in self._ask(messages.EVALUATE_SERVED, asked, read) if found}
 
     def serving(self, method: ComparedMethod) -> Iterable[Message]:
         """Messages that have all clients score what they are served with the hyper-parameters chosen."""

@@ -1,6 +1,6 @@
 """Merging where the clients run: a worker that the server trusts adds uploads up and hands over the sums.
 
-Of the replies of the clients that join, one goes to the server. It holds S and C, and of each client its node and what
+Of the replies of the clients that join, one goes to the server. It holds the sums, and of each client its node and what
 the server keeps of it. The uploads stay where they are, and are dropped.
 """
 
@@ -34,7 +34,7 @@ class Merging:
     """One merge of up to `capacity` replies, done by a worker."""
 
     def __init__(self, merge: PartialMerge, capacity: int) -> None:
-        self._checksum = LinearChecksum(merge.checksum_secret, merge.terms.size)
+        self._checksum = LinearChecksum(merge.checksum_secret, merge.terms)
         self._partial = PartialSums(merge.terms, capacity)
         self._nodes: dict[str, int] = {}
         self._first: Message | None = None
@@ -92,7 +92,7 @@ def read_partial_sums(reply: Message, terms: UploadTerms) -> tuple[PartialSums, 
     if len({len(column) for column in columns}) != 1:
         raise Refused("partial sums have columns of several lengths")
     partial, nodes = PartialSums(terms, messages.field(record, "capacity", int)), dict[str, int]()
-    partial.read_vectors(messages.field(record, "level-sum", bytes), messages.field(record, "mask-count", bytes))
+    partial.read_vectors(messages.field(record, "sums", list))
     for client_id, node_id, fingerprint, *values in zip(*columns, strict=True):
         partial.members[client_id], partial.fingerprints[client_id] = Member(*values), fingerprint
         nodes[client_id] = node_id
@@ -100,7 +100,6 @@ def read_partial_sums(reply: Message, terms: UploadTerms) -> tuple[PartialSums, 
 
 
 def _record(partial: PartialSums, nodes: Mapping[str, int]) -> ConfigRecord:
-    level_sum, mask_count = partial.vector_bytes()
     clients = list(partial.members)
     columns: dict[str, Any] = {
         "client-id": clients,
@@ -108,6 +107,4 @@ def _record(partial: PartialSums, nodes: Mapping[str, int]) -> ConfigRecord:
         "fingerprint": [partial.fingerprints[each] for each in clients],
         **{name: [getattr(partial.members[each], name) for each in clients] for name in _FIELDS},
     }
-    return ConfigRecord(
-        {"capacity": partial.sums.capacity, "level-sum": level_sum, "mask-count": mask_count, **columns}
-    )
+    return ConfigRecord({"capacity": partial.sums.capacity, "sums": partial.vector_bytes(), **columns})

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from statistics import median
 
-from fedsift.configuration.clients_of_run import choose_clients
+from fedsift.configuration.participants import Participants
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import rows_digest
@@ -50,12 +50,16 @@ class Sample:
 class DataReport:
     """What `fedsift check-data` found in the first clients of a data set."""
 
-    clients: int  # of the data set
-    clients_read: int  # of them
+    clients: int  # who join
+    newcomers: int  # who never do
+    clients_read: int  # of those who join
     look_alikes: list[list[str]]  # groups of ids that look alike (`fedsift.data.look_alikes`)
     digest: str  # of what was read
     rows: Spread  # that a client trains on
     test_rows: Spread  # that it is scored on
+    held_out: bool  # whether these are others than those that it trains on
+    not_scored: int  # clients without test rows
+    group_column: str  # by which rows were kept out together; empty for none
     tokens: Spread  # of a row
     rows_cut: int  # by max-length
     tokens_cut: int  # likewise
@@ -81,22 +85,28 @@ def check_data(config: RunConfig, bars: PhaseBars) -> DataReport:
             the client.
     """
     dataset = load_dataset(config)
-    clients = choose_clients(config, dataset)
-    alike = look_alikes(clients)
+    participants = Participants.of(config, dataset)
+    clients = participants.members
+    alike = look_alikes(participants.everybody)
     bars.warn(look_alike_warning(alike))
     _, task = load_model(config.model_settings)
     read = clients[:_CLIENTS_READ]
     reports = {client_id: each_row(task.describe, dataset.train_examples(client_id), client_id) for client_id in read}
+    test_rows = [len(dataset.test_examples(client_id)) for client_id in read]
     everything = [report for rows in reports.values() for report in rows]
     by_client = [[report.target.strip() for report in rows if report.target] for rows in reports.values()]
     targets = Counter(target for labels in by_client for target in labels)
     return DataReport(
         clients=len(clients),
+        newcomers=len(participants.newcomers),
         clients_read=len(read),
         look_alikes=alike,
         digest=dataset_digest(dataset, read).hex(),
         rows=Spread.of([len(rows) for rows in reports.values()]),
-        test_rows=Spread.of([len(dataset.test_examples(client_id)) for client_id in read]),
+        test_rows=Spread.of(test_rows),
+        held_out=dataset.held_out,
+        not_scored=test_rows.count(0),
+        group_column=config.group_column,
         tokens=Spread.of([report.tokens for report in everything]),
         rows_cut=sum(report.cut > 0 for report in everything),
         tokens_cut=sum(report.cut for report in everything),

@@ -12,6 +12,7 @@ from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
+from fedsift.data.loading import is_held_out
 from fedsift.federation.client import MEMBERSHIP, membership
 from fedsift.federation.outcome import Outcome
 from fedsift.federation.round_log import LoggedRounds, RoundLog, removed_clients
@@ -61,9 +62,9 @@ def federate(
                 grid.partial_merge = PartialMerge(state.terms, state.ledger.checksum_secret)
             localisations, facts = ("paper", config.localise), run_facts(config)
             if log is None:
-                strategy = SiftMasks(state, localisations, config.evaluate, facts)
+                strategy = SiftMasks(state, localisations, config.evaluate, facts, held_out=is_held_out(config))
             else:
-                strategy = LoggedRounds(state, localisations, config.evaluate, facts, log)
+                strategy = LoggedRounds(state, localisations, config.evaluate, facts, log, is_held_out(config))
             strategy.start(
                 grid,
                 ArrayRecord(),

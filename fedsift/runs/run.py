@@ -6,7 +6,8 @@ import time
 from collections.abc import Container
 from pathlib import Path
 
-from fedsift.configuration.clients_of_run import choose_clients, choose_leavers
+from fedsift.configuration.clients_of_run import choose_leavers
+from fedsift.configuration.participants import Participants
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
@@ -32,18 +33,18 @@ def run(config: RunConfig, out: Path, bars: PhaseBars) -> RunResult:
     Raises:
         BadInput: something is wrong with the configuration, the data, the model or the folder; nothing is written.
     """
-    clients, resolved, size = _check(config, bars)
-    folder = RunFolder.create(out, config, least_room(size, len(clients)))
+    participants, resolved, size = _check(config, bars)
+    folder = RunFolder.create(out, config, least_room(size, len(participants.everybody)))
     with folder.kept_once_merged():
         if resolved.leave:
             folder.signing_key()
         if config.engine == "flower":
-            run_on_flower(config, len(clients), folder.result, bars)
+            run_on_flower(config, len(participants.everybody), folder.result, bars)
             result = folder.read_result()
             assert result is not None
             return result
         with folder.locked():
-            return _simulate(folder, resolved, clients, RoundLog(folder.rounds), bars)
+            return _simulate(folder, resolved, participants, RoundLog(folder.rounds), bars)
 
 
 def resume(out: Path, bars: PhaseBars) -> RunResult:
@@ -57,7 +58,7 @@ def resume(out: Path, bars: PhaseBars) -> RunResult:
         raise BadInput(
             f"{out} was made on Flower's engine, which forgets what clients know: run it anew, with another --out"
         )
-    clients, config, _ = _check(config, bars)
+    participants, config, _ = _check(config, bars)
     with folder.locked():
         if config.leave or folder.uncertified():
             folder.signing_key()
@@ -68,7 +69,7 @@ def resume(out: Path, bars: PhaseBars) -> RunResult:
             return _with_oracle(folder, config, result, bars)
         anew = changed or not folder.rounds.exists()
         log = RoundLog(folder.rounds, receipts) if anew else RoundLog.read(folder.rounds)
-        return _simulate(folder, config, clients, log, bars)
+        return _simulate(folder, config, participants, log, bars)
 
 
 def _found(folder: RunFolder, config: RunConfig) -> tuple[int, bool]:
@@ -77,25 +78,24 @@ def _found(folder: RunFolder, config: RunConfig) -> tuple[int, bool]:
         return 0, False
     with open_state(config, folder.ledger, capacity=1).ledger as ledger:
         before, now = json.loads(ledger.get("config")), config.to_user_config()
-        changed = any(before[key] != now[key] for key in ("clients", "leave", "localise", "evaluate"))
+        changed = any(before[key] != now[key] for key in ("clients", "newcomers", "leave", "localise", "evaluate"))
         return len(ledger.receipts()), changed
 
 
-def _check(config: RunConfig, bars: PhaseBars) -> tuple[list[str], RunConfig, int]:
-    """Clients, the configuration with its leavers as ids, and n.
+def _check(config: RunConfig, bars: PhaseBars) -> tuple[Participants, RunConfig, int]:
+    """Who takes part, the configuration with its leavers as ids, and n.
 
     What can be said of machine, data and model before workers load them, is said here.
     """
     if not config.ray_address:
         check_ray_folder()
-    dataset = load_dataset(config)
-    clients = choose_clients(config, dataset)
-    bars.warn(look_alike_warning(look_alikes(clients)))
-    leavers = choose_leavers(config, clients)
+    participants = Participants.of(config, load_dataset(config))
+    bars.warn(look_alike_warning(look_alikes(participants.everybody)))
+    leavers = choose_leavers(config, participants.members, participants.newcomers)
     size = load_layout(config.model_settings).size
     if config.engine == "flower":
         _check_flower(config)
-    return clients, config.leaving(*leavers), size
+    return participants, config.leaving(*leavers), size
 
 
 def _check_flower(config: RunConfig) -> None:
@@ -109,17 +109,20 @@ def _check_flower(config: RunConfig) -> None:
     load_model(dataclasses.replace(config.model_settings, compile=False))
 
 
-def _simulate(folder: RunFolder, config: RunConfig, clients: list[str], log: RoundLog, bars: PhaseBars) -> RunResult:
+def _simulate(
+    folder: RunFolder, config: RunConfig, participants: Participants, log: RoundLog, bars: PhaseBars
+) -> RunResult:
     """Play the rounds that are not in the log, ask the oracle, and tell what came of it all."""
     started = time.perf_counter()
-    present = places(clients, _present(folder, clients, log))
+    present = places(participants.everybody, _present(folder, participants, log))
+    newcomers = participants.newcomers
     folder.result.unlink(missing_ok=True)  # From here on the run is not over.
     log.write()
     if folder.ledger.exists():
         with Ledger.open(folder.ledger) as ledger, ledger.transaction():
             ledger.set("config", json.dumps(config.to_user_config()))
     with workers(len(present), config, bars) as pool:
-        outcome = federate(pool, config, present, bars, folder.ledger, folder.masks(), log=log)
+        outcome = federate(pool, config, present, bars, folder.ledger, folder.masks(), newcomers=newcomers, log=log)
         first = outcome.rounds[0]
         if not first.members:
             folder.rounds.unlink()  # Who goes on once the reason is mended tries them all again.
@@ -133,14 +136,14 @@ def _simulate(folder: RunFolder, config: RunConfig, clients: list[str], log: Rou
     return result
 
 
-def _present(folder: RunFolder, clients: list[str], log: RoundLog) -> list[str]:
+def _present(folder: RunFolder, participants: Participants, log: RoundLog) -> list[str]:
     """Who takes part: all but those who left before the rounds began."""
     if not log.earlier_receipts:
-        return clients
+        return participants.everybody
     with Ledger.open(folder.ledger) as ledger:
-        gone = log.gone(ledger)
-    present = [client_id for client_id in clients if client_id not in gone]
-    if not present:
+        gone, members = log.gone(ledger), ledger.members()
+    present = [client_id for client_id in participants.everybody if client_id not in gone]
+    if not any(client_id in members or client_id not in participants.newcomers for client_id in present):
         raise BadInput(f"{folder.path}: all clients have left; `fedsift join {folder.path} CLIENT` merges one again")
     return present
 

@@ -8,6 +8,7 @@ from statistics import mean
 import numpy as np
 
 from fedsift.core.examples import Row
+from fedsift.core.regression import Regression
 from fedsift.core.task_vectors import Mask, Vector
 from fedsift.data.loading import load_dataset
 from fedsift.protocol.compared_method import ComparedMethod, PoolTraining, Recipient, Stages, Terms, Trained
@@ -82,6 +83,10 @@ class CachedClients:
         running = {key: each for key, each in missing.items() if each.rows}
         self._pools |= self._cache.tuned(running.items(), len(running))
         return {number: self._pools[key] for number, key in keys.items()}
+
+    def regressions(self, ids: Set[str]) -> Iterator[tuple[str, Regression]]:
+        """Not here, as of `embedded`: no experiment plays RegMean; `fedsift compare` does."""
+        raise NotImplementedError("the cache of trainings makes no Grams")
 
     def embedded(self, ids: Set[str]) -> Iterator[tuple[str, Vector]]:
         """Not here: the cache only tunes and scores, so no experiment plays APA; `fedsift compare` does."""

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from fedsift.configuration.run_config import RunConfig
+from fedsift.core.errors import BadInput
 from fedsift.core.examples import Row
 from fedsift.core.quantisation import QuantisationGrid
 from fedsift.core.seeds import derive_seed
@@ -106,6 +107,10 @@ def score(config: RunConfig, rows: Rows, client_id: str, vectors: Mapping[str, V
     """A client's score of M0 + tau by name, of M0 alone for None."""
     tuner = _fine_tuner(config)
     held = rows[client_id] if client_id in rows else loaded.dataset_of(config).test_examples(client_id)
+    if not held:
+        raise BadInput(
+            f"client {client_id!r} has a single row, and so none to be scored on: leave it out, or give test-share = 0"
+        )
     test = tuner.encode(client_id, held)
     return {name: tuner.score(vector, test) for name, vector in vectors.items()}
 

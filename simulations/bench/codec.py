@@ -11,6 +11,7 @@ from fedsift.core.contribution import Contribution, UploadTerms, quantise
 from fedsift.core.linear_checksum import LinearChecksum
 from fedsift.core.quantisation import QuantisationGrid, highest_level
 from fedsift.core.running_sums import RunningSums
+from fedsift.core.upload import Upload
 from fedsift.studies.bench.benchmark import Benchmark
 from fedsift.studies.bench.measurement import Measurement, Part, in_turn
 
@@ -39,21 +40,21 @@ def _jobs(bits: int, density: float, seed: int, size: int) -> dict[str, Callable
     kept = generator.random(size) < density
     levels = (generator.integers(1, terms.grid.levels, size, endpoint=True) * kept).astype(level_type(bits))
     magnitudes = (levels * terms.grid.step).astype(np.float32)
-    contribution = Contribution.from_levels(levels, terms)
-    upload = contribution.to_bytes()
-    sums, checksum = RunningSums(size, terms.grid.levels, _MEMBERS), LinearChecksum(seed, size)
+    upload = Upload(Contribution.from_levels(levels, terms))
+    sent = upload.to_bytes()
+    sums, checksum = RunningSums(terms, _MEMBERS), LinearChecksum(seed, terms)
 
     def decode_and_subtract() -> None:
-        sums.add(contribution)
-        sums.subtract(contribution)
+        sums.add(upload)
+        sums.subtract(upload)
 
     return {
         "encode": lambda: Contribution.from_levels(levels, terms),
         "quantise and encode": lambda: quantise(magnitudes, terms),
-        "check": lambda: Contribution.from_bytes(upload, terms),
-        "decode and add": lambda: sums.add(contribution),
+        "check": lambda: Upload.from_bytes(sent, terms),
+        "decode and add": lambda: sums.add(upload),
         "add and subtract": decode_and_subtract,
-        "checksum": lambda: checksum.of_contribution(contribution),
+        "checksum": lambda: checksum.of_upload(upload),
     }
 
 

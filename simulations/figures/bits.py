@@ -14,6 +14,7 @@ from fedsift.core.contribution import Contribution, quantise
 from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.quantisation import highest_level
 from fedsift.core.task_vectors import Vector
+from fedsift.core.upload import Upload
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, curves, series_of
 from fedsift.studies.reproduction.figure_style import Figure, legend, panel_of, plot, score_axis
 from fedsift.studies.reproduction.merges import SiftMerge, scores_of_clients
@@ -39,7 +40,7 @@ def measure(cache: TrainingCache) -> Result:
         for client_id in cache.clients:
             upload = quantise(magnitudes(client_id), merges[_PAPER].terms).contribution
             for merge in merges.values():
-                merge.sums.add(upload)
+                merge.sums.add(Upload(upload))
             of_clients.append((len(upload.to_bytes()), entropy_bytes(upload, cache.layout), upload.nonzero))
         sizes.append(np.mean(of_clients, axis=0) / cache.size)
 

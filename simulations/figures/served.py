@@ -14,6 +14,7 @@ from fedsift.configuration.run_config import RunConfig
 from fedsift.core.contribution import quantise
 from fedsift.core.errors import BadInput
 from fedsift.core.task_vectors import Vector
+from fedsift.core.upload import Upload
 from fedsift.learning.tuning_settings import TuningSettings
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, means
 from fedsift.studies.reproduction.figure_style import Figure, dots, legend, panel_of
@@ -100,7 +101,7 @@ def _measured(
     kept, uploaded = [], []
     for client_id in clients:
         upload = quantise(magnitudes(client_id), merge.terms).contribution
-        merge.sums.add(upload)
+        merge.sums.add(Upload(upload))
         kept.append(upload.nonzero / cache.size)
         uploaded.append(len(upload.to_bytes()) / cache.size)
     merged = merge.merged()

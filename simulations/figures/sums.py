@@ -17,6 +17,7 @@ from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.quantisation import QuantisationGrid, highest_level
 from fedsift.core.running_sums import RunningSums
 from fedsift.core.task_vectors import Vector
+from fedsift.core.upload import Upload
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, means, series_of
 from fedsift.studies.reproduction.figure_style import Figure, dots, legend
 from fedsift.studies.reproduction.merges import Trainings, scores_of_clients
@@ -44,9 +45,9 @@ def _served_by_sums(
 ) -> Callable[[str], dict[str, Vector]]:
     """The way to what a client is served, by source."""
     terms = UploadTerms(cache.layout.digest, cache.size, cache.config.sign_seed, grid)
-    sums, members = RunningSums(cache.size, grid.levels, len(cache.clients)), len(cache.clients)
+    sums, members = RunningSums(terms, len(cache.clients)), len(cache.clients)
     for client_id in cache.clients:
-        sums.add(quantise(magnitudes(client_id), terms).contribution)
+        sums.add(Upload(quantise(magnitudes(client_id), terms).contribution))
 
     def served(client_id: str) -> dict[str, Vector]:
         found = _served(grid.quantise(magnitudes(client_id)), sums, grid.step, members, cache.layout)

@@ -6,11 +6,12 @@ and are subtracted, or all others train again and are merged anew, as the method
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterator, Set
 from typing import Any, ClassVar, Generic, TypeVar
 
 from numpy.typing import NDArray
 
+from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.task_vectors import Vector, hash_vector
 from fedsift.protocol.compared_method import Clients, ComparedMethod, Terms, Work
 from fedsift.strategies.families.clusters import random_cluster
@@ -63,8 +64,8 @@ class MergedFineTunings(ComparedMethod, Generic[MergerT]):
     subtracts: ClassVar[bool] = False
     clusters: ClassVar[int] = 1  # random ones, each with a merge of its own
 
-    def __init__(self, size: int, chosen: Terms | None = None) -> None:
-        super().__init__(size, chosen)
+    def __init__(self, layout: ParameterLayout, chosen: Terms | None = None) -> None:
+        super().__init__(layout, chosen)
         self.mergers = self._new_mergers()
 
     @property
@@ -73,25 +74,29 @@ class MergedFineTunings(ComparedMethod, Generic[MergerT]):
         return self.mergers[0]
 
     def _new_mergers(self) -> list[MergerT]:
-        return [self.new_merger(self.size) for _ in range(self.clusters)]
+        return [self.new_merger(self.layout.size) for _ in range(self.clusters)]
 
     def digest(self) -> str:
         """Of the mergers' states."""
         return hashlib.sha256(b"".join(merger.digest() for merger in self.mergers)).hexdigest()
 
+    def answers(self, clients: Clients, ids: Set[str]) -> Iterator[tuple[str, Any, int]]:
+        """Of each client what a merger takes, and the optimiser's steps for it; task vectors, unless overridden."""
+        return ((client_id, *trained) for client_id, trained in clients.fine_tuned(ids))
+
     def change(self, clients: Clients, joining: Set[str], leaving: Set[str]) -> Work:
-        """Merge or subtract, one task vector at a time."""
+        """Merge or subtract, one answer at a time."""
         again = leaving if self.subtracts else self.members - leaving if leaving else frozenset[str]()
         if leaving and not self.subtracts:
             self.mergers, self.members = self._new_mergers(), set()
         work = Work()
-        for client_id, (task_vector, steps) in clients.fine_tuned(joining | again):
+        for client_id, answer, steps in self.answers(clients, joining | again):
             merger = self.mergers[random_cluster(client_id, self.clusters)]
             if client_id in leaving:
-                merger.subtract(task_vector)
+                merger.subtract(answer)
                 self.members.remove(client_id)
             else:
-                merger.add(task_vector)
+                merger.add(answer)
                 self.members.add(client_id)
             if client_id in again:
                 work.trainings += 1

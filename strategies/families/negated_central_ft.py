@@ -25,6 +25,7 @@ from typing import ClassVar
 import numpy as np
 
 from fedsift.core.errors import BadInput
+from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.task_vectors import Vector
 from fedsift.protocol.compared_method import Clients, Recipient, Terms, Work
 from fedsift.strategies.families.pooled_training import Pool, PooledTraining, train
@@ -44,8 +45,8 @@ class NegatedCentralFineTuning(PooledTraining):
     lr_factors: ClassVar[Sequence[float]] = (1.0,)  # of the trainings on the leavers' data
     uses_retain_data: ClassVar[bool] = False
 
-    def __init__(self, size: int, chosen: Terms | None = None) -> None:
-        super().__init__(size, chosen)
+    def __init__(self, layout: ParameterLayout, chosen: Terms | None = None) -> None:
+        super().__init__(layout, chosen)
         self._found: Terms = {}
 
     @property

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from itertools import chain, takewhile
 from typing import ClassVar
 
+from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.task_vectors import Vector
 from fedsift.protocol.compared_method import Clients, ComparedMethod, PoolTraining, Terms, Work
 from fedsift.strategies.families.clusters import random_cluster
@@ -57,8 +58,8 @@ class PooledTraining(ComparedMethod):
     number: ClassVar[int] = 1  # of pools
     slices: ClassVar[int] = 1
 
-    def __init__(self, size: int, chosen: Terms | None = None) -> None:
-        super().__init__(size, chosen)
+    def __init__(self, layout: ParameterLayout, chosen: Terms | None = None) -> None:
+        super().__init__(layout, chosen)
         self.pools: list[Pool] = []
 
     def deal(self, clients: Clients) -> list[list[list[str]]]:

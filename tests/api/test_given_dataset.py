@@ -15,8 +15,8 @@ import torch
 
 from fedsift import BadInput, Example, FederatedDataset, FunctionDataset, RunConfig
 from fedsift.api.settings import settings_in
-from fedsift.configuration.clients_of_run import load_dataset
 from fedsift.data.federated_dataset import dataset_digest
+from fedsift.data.loading import load_dataset
 from tests.api import rows_of_tests
 
 COLUMNS = {"client_column": "who", "prompt": "Q: {question}\nA:", "target": "answer"}

@@ -3,6 +3,7 @@ import dataclasses
 import pytest
 
 from fedsift.configuration.clients_of_run import choose_clients, choose_leavers
+from fedsift.configuration.participants import Participants
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
 from fedsift.data.loading import load_dataset
@@ -11,9 +12,10 @@ CLIENTS = [f"c{index}" for index in range(50)]
 
 
 def test_people_are_the_default() -> None:
-    assert len(load_dataset(RunConfig()).client_ids) == 500
+    everybody = Participants.of(RunConfig(), load_dataset(RunConfig()))
+    assert (len(everybody.members), len(everybody.newcomers)) == (500, 50)
     few = load_dataset(RunConfig(clients=3))
-    assert few.client_ids == load_dataset(RunConfig()).client_ids[:3]
+    assert few.client_ids == everybody.members[:3]
     one, other = few.client_ids[:2]
     assert few.train_examples(other) == load_dataset(RunConfig()).train_examples(other)
     assert few.train_examples(one) != load_dataset(RunConfig(clients=1, seed=1)).train_examples(one)

@@ -71,7 +71,7 @@ def test_an_id_that_is_no_unicode() -> None:
 
 def test_a_client_that_the_data_do_not_have(tiny_config: RunConfig) -> None:
     context = Context(1, 1, {"partition-id": 8}, RecordDict(), tiny_config.to_user_config())
-    with pytest.raises(BadInput, match="partition-id = 8: the data set has 8 clients"):
+    with pytest.raises(BadInput, match="partition-id = 8: 8 clients take part, from 0 on"):
         Client(context)
     context.node_config = {"partition-id": 7}
     assert Client(context).id == "client 7"

@@ -27,7 +27,9 @@ def test_pyproject_and_the_page_of_options_say_what_is_declared() -> None:
     A key that pyproject.toml does not have cannot be given to `flwr run --run-config`.
     """
     text = (PROJECT / "pyproject.toml").read_text(encoding="utf-8")
-    assert tomllib.loads(text)["tool"]["flwr"]["app"]["config"] == app_config(RunConfig(), ServerSettings())
+    assert tomllib.loads(text)["tool"]["flwr"]["app"]["config"] == app_config(
+        RunConfig.from_mapping({}), ServerSettings()
+    )
     assert with_flower_section(text) == text
     assert (PROJECT / "docs" / "options.md").read_text(encoding="utf-8") == options_page()
 
@@ -36,7 +38,7 @@ def test_every_option_appears_everywhere(monkeypatch: pytest.MonkeyPatch, tmp_pa
     """Those of the ServerApp alone have no command: `flwr run . --run-config` gives them."""
     monkeypatch.setenv("COLUMNS", "300")
     _, shown, _ = invoke("run", "--help")
-    page, flower = options_page(), app_config(RunConfig(), ServerSettings())
+    page, flower = options_page(), app_config(RunConfig.from_mapping({}), ServerSettings())
     write_toml(RunConfig(), tmp_path / "config.toml")
     written = read_toml(tmp_path / "config.toml")
     for name in {**RunConfig.options(), **ServerSettings.options()}:
@@ -98,4 +100,4 @@ def test_what_is_not_valid(values: dict[str, object], told: str) -> None:
 )
 def test_a_mistake_is_told(changed: dict[str, float], reason: str) -> None:
     with pytest.raises(BadInput, match=reason):
-        split({**app_config(RunConfig(), ServerSettings()), **changed})
+        split({**app_config(RunConfig.from_mapping({}), ServerSettings()), **changed})

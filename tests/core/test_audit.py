@@ -75,7 +75,7 @@ def test_every_bit_of_the_sums(ledger: Path, stride: int, name: str, tmp_path: P
         ("DELETE FROM members WHERE client_id = 'client 3'", "checksums"),
         ("DELETE FROM members WHERE client_id = 'client 8'", "journal"),
         (
-            "INSERT INTO members SELECT 'twin', digest, mask_digest, level_checksum, mask_checksum, data_digest, "
+            "INSERT INTO members SELECT 'twin', digest, mask_digest, checksums, data_digest, "
             "environment, steps, upload_bytes, saturated FROM members WHERE client_id = 'client 3'",
             "checksums",
         ),

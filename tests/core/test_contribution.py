@@ -6,9 +6,15 @@ from hypothesis import example, given, strategies as st
 
 from fedsift.core.contribution import SLICE, Contribution, mask_slices, quantise
 from fedsift.core.errors import Refused
-from tests.core.uploads import contribution, highest_levels, terms, upload
+from fedsift.core.upload import Upload
+from tests.core.uploads import contribution, highest_levels, terms
 
 HEADER = 80
+
+
+def sparse(levels: list[int], highest: int = 3) -> bytes:
+    """An upload where there is no shared head."""
+    return contribution(levels, highest).to_bytes()
 
 
 def spelled_out(highest: int, kept: int, mask: list[int], levels: int) -> bytes:
@@ -31,15 +37,15 @@ def spelled_out(highest: int, kept: int, mask: list[int], levels: int) -> bytes:
 def test_the_bytes_by_hand() -> None:
     """Levels 2, 3 and 1 at positions 0, 7 and 9, two bits each."""
     expected = spelled_out(highest=3, kept=3, mask=[0b10000001, 0b00000010], levels=0b00011110)
-    assert upload([2, 0, 0, 0, 0, 0, 0, 3, 0, 1]) == expected
+    assert contribution([2, 0, 0, 0, 0, 0, 0, 3, 0, 1]).to_bytes() == expected
 
 
 def test_two_levels_by_hand() -> None:
     """Of 0, 1 and 2 a kept entry takes one bit: set for 1, not set for 2. Levels 2, 1, 1 and 2."""
     levels = [2, 0, 0, 1, 0, 0, 0, 1, 0, 2]
     expected = spelled_out(highest=2, kept=4, mask=[0b10001001, 0b00000010], levels=0b00000110)
-    assert upload(levels, highest=2) == expected
-    assert Contribution.from_bytes(expected, terms(10, highest=2)).levels().tolist() == levels
+    assert contribution(levels, highest=2).to_bytes() == expected
+    assert Upload.from_bytes(expected, terms(10, highest=2, head=None)).task_vector.levels().tolist() == levels
 
 
 def bytes_by_hand(levels: list[int], highest: int) -> bytes:
@@ -63,8 +69,8 @@ def test_mask_and_levels_by_hand(highest: int, size: int, seed: int) -> None:
     made = contribution(levels, highest)
     assert made.to_bytes()[HEADER:] == bytes_by_hand(levels, highest)
     assert len(list(made.slices())) == -(-size // SLICE)
-    read = Contribution.from_bytes(made.to_bytes(), terms(size, highest))
-    assert read == made
+    read = Upload.from_bytes(made.to_bytes(), terms(size, highest, head=None)).task_vector
+    assert read.to_bytes() == made.to_bytes()
     assert read.levels().tolist() == levels
 
 
@@ -90,8 +96,8 @@ def test_other_sizes_than_the_terms_are_an_error() -> None:
 
 
 def test_an_upload_is_kept_once() -> None:
-    data = upload([2, 0, 0, 0, 0, 0, 0, 3, 0, 1])
-    read = Contribution.from_bytes(data, terms(10))
+    data = sparse([2, 0, 0, 0, 0, 0, 0, 3, 0, 1])
+    read = Upload.from_bytes(data, terms(10, head=None)).task_vector
     assert read.to_bytes() is data
     assert read.packed_mask.obj is data
     assert read.packed_levels.obj is data
@@ -107,7 +113,7 @@ def test_mask_slices_by_hand() -> None:
 
 
 def changed(at: int, value: int) -> bytes:
-    data = bytearray(upload([2, 0, 0, 0, 0, 0, 0, 3, 0, 1]))
+    data = bytearray(sparse([2, 0, 0, 0, 0, 0, 0, 3, 0, 1]))
     data[at] = value
     return bytes(data)
 
@@ -130,15 +136,15 @@ def changed(at: int, value: int) -> bytes:
         (changed(81, 0b00000110), "padding bits set in its mask"),
         (changed(82, 0b01011110), "padding bits set in its levels"),
         (changed(82, 0b00010010), "level is not from 1 to 3"),
-        (upload([2, 0, 0, 0, 0, 0, 0, 3, 0, 1]) + b"\0", "does not fit"),
-        (upload([2, 0, 0, 0, 0, 0, 0, 3, 0, 1])[:-1], "does not fit"),
+        (sparse([2, 0, 0, 0, 0, 0, 0, 3, 0, 1]) + b"\0", "does not fit"),
+        (sparse([2, 0, 0, 0, 0, 0, 0, 3, 0, 1])[:-1], "does not fit"),
         # Two grids of as many bits are told apart.
-        (upload([2, 0, 0, 0, 0, 0, 0, 2, 0, 1], highest=2), r"grid \[2, 0\.5, 0\.25\]; this federation has \[3, "),
+        (sparse([2, 0, 0, 0, 0, 0, 0, 2, 0, 1], highest=2), r"grid \[2, 0\.5, 0\.25\]; this federation has \[3, "),
     ],
 )
 def test_malformed_uploads_are_refused(data: bytes, message: str) -> None:
     with pytest.raises(Refused, match=message):
-        Contribution.from_bytes(data, terms(10))
+        Upload.from_bytes(data, terms(10, head=None))
 
 
 @pytest.mark.parametrize(
@@ -154,12 +160,12 @@ def test_malformed_uploads_are_refused(data: bytes, message: str) -> None:
 )
 def test_levels_that_the_grid_does_not_have_are_refused(highest: int, written: int, message: str) -> None:
     with pytest.raises(Refused, match=message):
-        Contribution.from_bytes(three_kept(highest, written), terms(3, highest))
+        Upload.from_bytes(three_kept(highest, written), terms(3, highest, head=None))
 
 
 def three_kept(highest: int, written: int) -> bytes:
     """An upload of three entries, whose levels are written as given."""
-    data = upload([1, 1, 1], highest)
+    data = sparse([1, 1, 1], highest)
     return data[: HEADER + 1] + written.to_bytes(len(data) - HEADER - 1, "little")
 
 
@@ -168,11 +174,11 @@ def three_kept(highest: int, written: int) -> bytes:
 )
 def test_any_other_is_read(highest: int, written: int, levels: list[int]) -> None:
     made = three_kept(highest, written)
-    assert Contribution.from_bytes(made, terms(3, highest)).levels().tolist() == levels
-    assert upload(levels, highest) == made
+    assert Upload.from_bytes(made, terms(3, highest, head=None)).task_vector.levels().tolist() == levels
+    assert sparse(levels, highest) == made
 
 
 @given(st.binary(max_size=200))
 def test_random_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(Refused):
-        Contribution.from_bytes(data, terms(10))
+        Upload.from_bytes(data, terms(10, head=None))

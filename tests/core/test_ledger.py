@@ -71,7 +71,7 @@ def test_nothing_of_a_removed_client_is_left_in_any_byte(tmp_path: Path) -> None
         state.merge(client, data, training_of(client), f"key of {client}")
     member, sent = state.members["client 4"], UPLOADS["client 4"]
     secrets = [member.digest, member.digest.hex().encode(), member.mask_digest, member.data_digest, b"key of client 4"]
-    secrets += [member.level_checksum, member.mask_checksum, sent[80:180], sent[-100:]]  # of its mask, of its levels
+    secrets += [member.checksums, sent[80:180], sent[-100:]]  # of its mask, of its levels
 
     def found() -> list[bytes]:
         data = b"".join(file.read_bytes() for file in tmp_path.iterdir())
@@ -99,7 +99,7 @@ def test_other_files_are_no_ledgers(tmp_path: Path) -> None:
         ("missing", "there is no ledger"),
         ("text", "not a ledger"),
         ("other.sqlite", "not a ledger"),
-        ("another.sqlite", "format 99, this fedsift reads format 1: use the fedsift that wrote it"),
+        ("another.sqlite", "format 99, this fedsift reads format 2: use the fedsift that wrote it"),
     ):
         with pytest.raises(BadInput, match=message):
             Ledger.open(tmp_path / name)

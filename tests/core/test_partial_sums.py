@@ -17,7 +17,7 @@ TRAINING = Training(b"data", '{"cpu":"a"}', 20, 1)
 
 def server(size: int, capacity: int = 9) -> tuple[ServerState, LinearChecksum]:
     state = ServerState.create(None, terms(size), capacity)
-    return state, LinearChecksum(state.ledger.checksum_secret, size)
+    return state, LinearChecksum(state.ledger.checksum_secret, terms(size))
 
 
 def partial_sums(levels: dict[str, list[int]], checksum: LinearChecksum, capacity: int = 9) -> PartialSums:
@@ -47,9 +47,9 @@ def test_any_grouping_gives_the_state_of_one_by_one(data: st.DataObject, size: i
     assert {each: members[each].digest for each in members} == {each: alike[each].digest for each in alike}
     assert ServerState(state.ledger).digest() == state.digest()
     assert ServerState(state.ledger).members == state.members
-    sums = state.checksums()
-    for name, field in (("level sum", "level_checksum"), ("mask count", "mask_checksum")):
-        assert sums[name] == sum(int.from_bytes(getattr(each, field), "little") for each in members.values()) % 2**64
+    for place, total in enumerate(state.checksums().values()):
+        words = [each.checksums[8 * place : 8 * place + 8] for each in members.values()]
+        assert total == sum(int.from_bytes(word, "little") for word in words) % 2**64
 
 
 def test_a_member_merged_by_sums_leaves_like_any_other() -> None:
@@ -81,13 +81,15 @@ def test_all_clients_or_none(already: list[str], capacity: int, message: str) ->
 def test_sums_that_are_not_of_these_clients_are_refused() -> None:
     state, checksum = server(3)
     before = state.digest()
-    for vector in (0, 1):
+    for vector in range(5):
         partial = partial_sums({"client 0": [1, 1, 1]}, checksum)
-        partial.sums.vectors()[vector][1][2] += 1
+        partial.sums.vectors()[vector][1][-1] += 1
         with pytest.raises(Refused, match="of 1 clients is not the sum of their contributions"):
             state.merge_sums(partial)
     partial = partial_sums({"client 0": [1, 1, 1]}, checksum)
-    partial.members["client 1"] = dataclasses.replace(partial.members["client 0"], level_checksum=bytes(8))
+    partial.members["client 1"] = dataclasses.replace(
+        partial.members["client 0"], checksums=bytes(8) + partial.members["client 0"].checksums[8:]
+    )
     with pytest.raises(Refused, match="the mask count of 2 clients"):
         state.merge_sums(partial)
     assert state.digest() == before
@@ -130,9 +132,13 @@ def test_an_upload_twice_or_one_too_many_or_a_bad_one_changes_nothing() -> None:
 def test_vectors_travel_as_bytes() -> None:
     _, checksum = server(3)
     partial = partial_sums({"client 0": [1, 0, 3]}, checksum)
-    assert partial.vector_bytes() == (bytes([1, 0, 0, 0, 3, 0]), bytes([1, 0, 0, 0, 1, 0]))
+    sent = partial.vector_bytes()
+    assert sent[:2] == [bytes([1, 0, 0, 0, 3, 0]), bytes([1, 0, 0, 0, 1, 0])]
     read = PartialSums(terms(3), 9)
-    read.read_vectors(*partial.vector_bytes())
-    assert np.array_equal(read.sums.level_sum, partial.sums.level_sum)
+    read.read_vectors(sent)
+    for (_, found), (_, expected) in zip(read.sums.vectors(), partial.sums.vectors(), strict=True):
+        assert np.array_equal(found, expected)
     with pytest.raises(Refused, match="a mask count of 5 bytes; expected 6"):
-        read.read_vectors(partial.vector_bytes()[0], bytes(5))
+        read.read_vectors([sent[0], bytes(5), *sent[2:]])
+    with pytest.raises(Refused, match="2 sums; expected 5"):
+        read.read_vectors(sent[:2])

@@ -10,7 +10,7 @@ from fedsift.core.errors import Refused
 from fedsift.core.localisation import Localisation
 from fedsift.core.member import Training
 from fedsift.core.server_state import ServerState
-from tests.core.uploads import contribution, level_lists, terms, upload
+from tests.core.uploads import contribution, head_statistics, level_lists, terms, upload
 
 
 def state(*members: list[int], capacity: int = 5) -> ServerState:
@@ -39,15 +39,21 @@ def test_a_removal_gives_the_state_that_never_had_the_client(data: st.DataObject
 def test_the_digest_by_hand() -> None:
     members = [[1, 0, 3, 0], [2, 2, 0, 0]]
     described = (
-        '{{"layout":"{}","levels":3,"max_magnitude":"000000000000e03f","members":[{}],"parameters":4,'
+        '{{"head":{{"features":4,"labels":5}},"layout":"{}","levels":3,"max_magnitude":"000000000000e03f","members":[{}],"parameters":4,'
         '"sign_seed":1234605616436508552,"threshold":"000000000000d03f"}}'
     ).format(b"L".hex() * 32, ",".join(sorted(f'"{hashlib.sha256(upload(levels)).hexdigest()}"' for levels in members)))
     sums = np.array([3, 2, 3, 0, 2, 1, 1, 0], "<u8").tobytes()
-    digest = hashlib.sha256(described.encode() + sums).digest()
+    statistics = [head_statistics(levels) for levels in members]
+    gram, targets = sum(each.gram for each in statistics), np.zeros((5, 4), np.int64)
+    for each in statistics:
+        targets[each.labels] += each.targets
+    count = np.array([sum(each.decisions for each in statistics)])
+    of_head = b"".join(each.astype("<i8").tobytes() for each in (gram, targets, count))
+    digest = hashlib.sha256(described.encode() + sums + of_head).digest()
     assert state(*members).digest() == digest
-    for array in ("level_sum", "mask_count"):
+    for place in range(5):
         changed = state(*members)
-        getattr(changed.sums, array)[3] ^= 1
+        changed.sums.vectors()[place][1][-1] ^= 1
         assert changed.digest() != digest
 
 
@@ -91,6 +97,10 @@ def test_serving_by_hand() -> None:
     np.testing.assert_allclose(merged.serve("client 0", mask, Localisation("paper")), [1 * step / 2, 3 * step / 2])
     np.testing.assert_allclose(merged.serve("client 0", mask, Localisation("coordinate")), [1 * step, 1.5 * step])
     np.testing.assert_allclose(merged.merged_magnitudes(), [step / 2, step, 1.5 * step, 0.0])
+    digest, merged.merge_scale = merged.digest(), 4.0
+    np.testing.assert_allclose(merged.merged_magnitudes(), [2 * step, 4 * step, 6 * step, 0.0])
+    np.testing.assert_allclose(merged.serve("client 0", mask, Localisation("paper")), [1 * step / 2, 3 * step / 2])
+    assert merged.digest() == digest  # what is served is no part of the state
 
 
 def test_slices_and_chunks_change_nothing() -> None:
@@ -98,8 +108,8 @@ def test_slices_and_chunks_change_nothing() -> None:
     size, highest = (1 << 20) + 9, 65535
     chance = np.random.default_rng(3)
     members = [chance.integers(1, highest, size, endpoint=True) * (chance.random(size) < 0.8) for _ in range(3)]
-    uploads = [Contribution.from_levels(levels, terms(size, highest)) for levels in members]
-    made = ServerState.create(None, terms(size, highest), capacity=3)
+    uploads = [Contribution.from_levels(levels, terms(size, highest, head=None)) for levels in members]
+    made = ServerState.create(None, terms(size, highest, head=None), capacity=3)
     for index, each in enumerate(uploads):
         made.merge(f"client {index}", each.to_bytes())
     assert [upload for _, upload in made.ledger.journal()] == [each.to_bytes() for each in uploads]

@@ -1,39 +1,16 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, strategies as st
 
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import Example, rows_digest
-from fedsift.data.federated_dataset import HeldOutRows, dataset_digest
+from fedsift.data.federated_dataset import dataset_digest
 from fedsift.data.function_dataset import FunctionDataset
+from fedsift.data.held_out import HeldOutRows
 
 
 def numbered(rows: int) -> FunctionDataset:
     return FunctionDataset(["a", "b"], lambda client_id: [(f"{client_id}{row}", " t") for row in range(rows)])
-
-
-@given(rows=st.integers(2, 40), share=st.floats(0.01, 0.99), seed=st.integers(0, 100))
-def test_kept_out_rows_are_not_trained_on(rows: int, share: float, seed: int) -> None:
-    data = HeldOutRows(numbered(rows), share, seed)
-    train, test = data.train_examples("a"), data.test_examples("a")
-    assert sorted([*train, *test]) == sorted(numbered(rows).train_examples("a"))
-    assert len(test) == min(max(1, int(rows * share)), rows - 1)
-    again = HeldOutRows(numbered(rows), share, seed)
-    assert (again.train_examples("a"), again.test_examples("a")) == (train, test)
-
-
-def test_clients_keep_out_different_rows() -> None:
-    data = HeldOutRows(numbered(40), 0.5, 1)
-    places = [{prompt[1:] for prompt, _ in data.test_examples(client_id)} for client_id in ("a", "b")]
-    assert places[0] != places[1]
-
-
-def test_a_single_row_is_trained_and_tested_on() -> None:
-    data = HeldOutRows(numbered(1), 0.5, 1)
-    assert data.train_examples("a") == data.test_examples("a") == [("a0", " t")]
-    with pytest.raises(BadInput, match="test-share = 1"):
-        HeldOutRows(numbered(1), 1.0, 1)
 
 
 def test_digests_see_every_row_and_who_has_it() -> None:

@@ -108,7 +108,7 @@ def test_at_one_bit_the_model_tuned_is_the_model_served(dtype: torch.dtype, max_
     terms = UploadTerms(b"L" * 32, size, 9, QuantisationGrid(1, max_magnitude))
     model = flat([*torch.randn(size - 1).tolist(), -0.0], dtype)
     signs = torch.from_numpy(sign_vector(terms.sign_seed, size))
-    sums = RunningSums(size, terms.grid.levels, members)
+    sums = RunningSums(terms, members)
     tuned, uploads = [], []
     for _ in range(members):
         rows = [torch.randn(6, size, dtype=dtype) for _ in range(6)]

@@ -109,7 +109,7 @@ def test_adapters_alone_are_tuned(family: str, tmp_path: Path) -> None:
     settings = settings_of(family, save_model(tmp_path, family), lora_rank=2)
     flat, _ = load_model(settings)
     assert flat.layout == load_layout(settings)
-    assert all("lora_" in name for name in flat.layout.names)
+    assert all(".lora_B." in name for name in flat.layout.names)
     assert not any("lm_head" in name or name.startswith("head") for name in flat.layout.names)
     assert_removal_is_exact(settings)
 

@@ -8,6 +8,7 @@ import pytest
 from flwr.app import ArrayRecord, ConfigRecord, Message
 
 from fedsift.core.bit_packing import pack_mask
+from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.protocol.compared_method import PoolTraining, Recipient
 from fedsift.protocol.messages import client_reply, read_float_array
 from fedsift.protocol.method_rounds import GridClients, MethodRecord, MethodRounds
@@ -16,6 +17,7 @@ from fedsift.strategies.fine_tune_merge import FineTuneMerge
 from fedsift.strategies.ties import TiesMerging
 
 SIZE = 3
+LAYOUT = ParameterLayout(("weight",), ((SIZE,),))
 NAN = float("nan")
 ONES = np.ones(SIZE, np.float32)
 Answer = Mapping[str, Any]  # of `client_reply`
@@ -64,7 +66,7 @@ Asking = Callable[..., tuple[GridClients, MethodRounds, Answers]]
 def test_scores_that_are_missing_or_no_numbers_are_refused(asking: Asking) -> None:
     answers = {"a": served(0.1, 0.2), "b": served(9.0), "c": {}, "d": served(NAN, 1.0)}
     answers["e"] = {**served(1, 1), "client_id": "a"}  # in another's name
-    clients, rounds, _ = asking(TiesMerging(SIZE), answers)
+    clients, rounds, _ = asking(TiesMerging(LAYOUT), answers)
     method = rounds.method
     assert clients.answering({"a", "x"}) == {"a"}
     assert clients.scores(method, set("abcdex"), method.candidates[:2], {"0": ONES}) == {"a": [0.1, 0.2]}
@@ -73,7 +75,7 @@ def test_scores_that_are_missing_or_no_numbers_are_refused(asking: Asking) -> No
 
 
 def test_each_is_told_whether_it_is_a_member_and_its_own_terms(asking: Asking) -> None:
-    clients, rounds, grid = asking(FineTuneMerge(SIZE), {"a": served(0.1), "b": served(0.2)})
+    clients, rounds, grid = asking(FineTuneMerge(LAYOUT), {"a": served(0.1), "b": served(0.2)})
     rounds.method.members = {"a"}
     clients.scores(rounds.method, {"a", "b"}, [{}], {"0": ONES})
     configs = [message.content.config_records["config"] for message in grid.asked]
@@ -89,7 +91,7 @@ def test_each_is_told_whether_it_is_a_member_and_its_own_terms(asking: Asking) -
 def test_task_vectors_of_another_size_are_refused(asking: Asking) -> None:
     steps, whole, cut = {"fields": {"steps": 5}}, {"task_vectors": [ONES]}, {"task_vectors": [ONES[:2]]}
     answers: dict[str, Answer] = {"a": {**steps, **whole}, "b": {**steps, **cut}, "c": steps, "d": whole}
-    clients, rounds, _ = asking(FineTuneMerge(SIZE), answers)
+    clients, rounds, _ = asking(FineTuneMerge(LAYOUT), answers)
     work = rounds.method.change(clients, set("abcd"), set())
     assert rounds.method.members == {"a"}
     assert rounds.method.shared()["0"].tolist() == ONES.tolist()
@@ -100,7 +102,7 @@ def test_task_vectors_of_another_size_are_refused(asking: Asking) -> None:
 def test_masks_of_another_size_are_refused(asking: Asking) -> None:
     whole, cut = pack_mask(np.array([True, False, True])), b""
     answers = {"a": {"fields": {"mask 0": whole}}, "b": {"fields": {"mask 0": cut}}, "c": {"fields": {"mask 1": whole}}}
-    clients, rounds, _ = asking(ConsensusTallMasks(SIZE), answers)
+    clients, rounds, _ = asking(ConsensusTallMasks(LAYOUT), answers)
     ((client_id, (mask,)),) = clients.masks(rounds.method, set("abc"), [{"density": 0.5}], {"total": ONES})
     assert (client_id, mask.tolist()) == ("a", [True, False, True])
     assert set(clients.failures) == {"b", "c"}
@@ -109,7 +111,7 @@ def test_masks_of_another_size_are_refused(asking: Asking) -> None:
 @pytest.mark.parametrize("pool", [-1, 1])
 def test_a_pool_that_was_not_asked_for_is_refused(asking: Asking, pool: int) -> None:
     told = {"fields": {"pool": pool, "steps": 1}, "task_vectors": [ONES]}
-    clients, _, grid = asking(FineTuneMerge(SIZE), {"a": told})
+    clients, _, grid = asking(FineTuneMerge(LAYOUT), {"a": told})
     assert list(clients.pooled([PoolTraining([["a"], ["b"]], first=1, start=ONES, lr_factor=0.5)])) == []
     assert set(clients.failures) == {"a"}
     (asked,) = grid.asked
@@ -120,7 +122,7 @@ def test_a_pool_that_was_not_asked_for_is_refused(asking: Asking, pool: int) -> 
 
 def test_a_round_changes_the_membership_as_clients_wish(speak_as: Callable[[int], None]) -> None:
     """Clients a and b join, b leaves again; c answers nonsense to the training and is no member."""
-    method = FineTuneMerge(SIZE)
+    method = FineTuneMerge(LAYOUT)
     rounds = MethodRounds(method, evaluated={1})
     tuned = {"task_vectors": [ONES]}
     for number, wishes in enumerate((("join", "join", "join"), ("stay", "leave", "away")), start=1):

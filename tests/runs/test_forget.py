@@ -60,7 +60,7 @@ def test_one_and_a_batch(run_folder: tuple[Path, RunConfig], pool: WorkerPool) -
     member, terms = ledger.members()[leaver], ledger.terms
     ledger.close()
     secrets = [member.digest, member.digest.hex().encode(), member.mask_digest, member.data_digest]
-    secrets += [member.level_checksum, member.mask_checksum, load_mask(out / "masks", leaver, terms).packed[:64]]
+    secrets += [member.checksums, load_mask(out / "masks", leaver, terms).packed[:64]]
     told = json.loads(done("forget", out, leaver, "--json"))
     assert [removal["verdict"] for removal in told["removals"]] == ["BIT_EXACT"]
     assert told["state_digest"] == never_joined(pool, config, leaver) == state_of(out)[0]

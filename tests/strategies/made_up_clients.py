@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 
 import numpy as np
 
+from fedsift.core.parameter_layout import ParameterLayout
+from fedsift.core.regression import Regression, regression
 from fedsift.core.seeds import random_order
 from fedsift.core.task_vectors import Mask, Vector
 from fedsift.protocol.compared_method import ComparedMethod, PoolTraining, Recipient, Stages, Terms, Trained
 
-SIZE, STEPS = 12, 10
+LAYOUT = ParameterLayout(("layer.weight", "layer.bias"), ((3, 3), (3,)))
+SIZE, STEPS = LAYOUT.size, 10
 Score = Callable[[str, Vector], float]
 
 
@@ -40,6 +43,11 @@ class MadeUpClients:
     def fine_tuned(self, ids: Set[str]) -> Iterator[tuple[str, Trained]]:
         for client_id in self._in_some_order(ids):
             yield client_id, Trained(made_up(client_id), STEPS)
+
+    def regressions(self, ids: Set[str]) -> Iterator[tuple[str, Regression]]:
+        for client_id in self._in_some_order(ids):
+            inputs = made_up(client_id, "inputs").reshape(4, 3).astype(np.float64)
+            yield client_id, regression(made_up(client_id), {"layer.weight": inputs.T @ inputs / 4}, LAYOUT, STEPS)
 
     def pooled(self, trainings: Sequence[PoolTraining]) -> Iterator[tuple[int, Stages]]:
         self.asked += trainings

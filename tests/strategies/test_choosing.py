@@ -9,7 +9,7 @@ from fedsift.core.errors import BadInput
 from fedsift.core.task_vectors import Vector
 from fedsift.protocol.compared_method import Clients, ComparedMethod, Recipient, Terms, Work
 from fedsift.strategies.task_negation import TaskNegation
-from tests.strategies.made_up_clients import SIZE, MadeUpClients
+from tests.strategies.made_up_clients import LAYOUT, MadeUpClients
 
 
 class Chooser(ComparedMethod):
@@ -40,7 +40,7 @@ class Chooser(ComparedMethod):
 def choose(scores: Mapping[str, Sequence[float]], silent: Mapping[str, str] | None = None) -> tuple[Chooser, int]:
     """A chooser among clients with these scores of the three candidates."""
     clients = MadeUpClients(score=lambda client_id, model: scores[client_id][int(model[0]) - 1], silent=silent)
-    chooser = Chooser(1)
+    chooser = Chooser(LAYOUT)
     chooser.change(clients, set(scores), set())
     return chooser, chooser.choose(clients)
 
@@ -76,7 +76,7 @@ def test_nothing_is_chosen_by_nothing() -> None:
 @pytest.mark.parametrize("silent", ["leaver", "stayer", None])
 def test_a_removal_needs_the_scores_of_both_sides(silent: str | None) -> None:
     """The leaver's score falls with lambda, and that of who stays does not move: lambda is 1."""
-    method, honest = TaskNegation(SIZE), MadeUpClients()
+    method, honest = TaskNegation(LAYOUT), MadeUpClients()
     method.change(honest, {"leaver", "stayer"}, set())
     before = method.shared()["0"]
 

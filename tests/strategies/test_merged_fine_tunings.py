@@ -6,12 +6,16 @@ from collections.abc import Iterator, Set
 import numpy as np
 import pytest
 
+from fedsift.core.parameter_layout import ParameterLayout
+from fedsift.core.regression import Regression
 from fedsift.protocol.compared_method import Trained
 from fedsift.strategies.families.merged_fine_tunings import MergedFineTunings
 from fedsift.strategies.registry import COMPARED
+from tests.strategies import made_up_clients
 from tests.strategies.made_up_clients import MadeUpClients
 
-SIZE = 200_000
+LAYOUT = ParameterLayout(("weight", "bias"), ((199, 1000), (1000,)))
+SIZE = LAYOUT.size
 MERGES = sorted(name for name, method in COMPARED.items() if issubclass(method, MergedFineTunings))
 
 
@@ -22,6 +26,11 @@ class LongVectors(MadeUpClients):
         for seed, client_id in enumerate(sorted(ids)):
             yield client_id, Trained(np.random.default_rng(seed).standard_normal(SIZE).astype(np.float32), 1)
 
+    def regressions(self, ids: Set[str]) -> Iterator[tuple[str, Regression]]:
+        for client_id, trained in self.fine_tuned(ids):
+            gram = np.random.default_rng(trained.steps).standard_normal(1000 * 1001 // 2).astype(np.float32)
+            yield client_id, Regression(trained.task_vector, {"weight": gram}, trained.steps)
+
     def masks(self, *_: object) -> Iterator[tuple[str, list[np.ndarray]]]:
         return iter(())
 
@@ -29,7 +38,7 @@ class LongVectors(MadeUpClients):
 def peak(name: str, clients: int) -> int:
     """Bytes at the most while so many join."""
     tracemalloc.start()
-    method = COMPARED[name](SIZE)
+    method = COMPARED[name](LAYOUT)
     method.change(LongVectors(), {f"client {number}" for number in range(clients)}, set())
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -45,8 +54,8 @@ def test_memory_does_not_grow_with_the_clients(name: str) -> None:
 
 def test_only_whom_a_removal_needs_trains_again() -> None:
     """Of four members: the leaver, where it can be subtracted; else the three others."""
-    for name, trainings in (("ft-merge", 1), ("ties", 3)):
-        method = COMPARED[name](12)
+    for name, trainings in (("ft-merge", 1), ("ties", 1), ("emr", 3)):
+        method = COMPARED[name](made_up_clients.LAYOUT)
         assert method.change(MadeUpClients(), set("abcd"), set()).trainings == 0
         work = method.change(MadeUpClients(), {"e"}, {"a"})
         assert (work.trainings, work.steps) == (trainings, 10 * trainings)

@@ -3,7 +3,7 @@ from typing import ClassVar
 from fedsift.core.task_vectors import Vector
 from fedsift.protocol.compared_method import Clients, PoolTraining, Recipient
 from fedsift.strategies.families.pooled_training import PooledTraining, stage_steps
-from tests.strategies.made_up_clients import SIZE, MadeUpClients, made_up
+from tests.strategies.made_up_clients import LAYOUT, MadeUpClients, made_up
 
 
 def test_stages_cost_as_much_as_one() -> None:
@@ -34,7 +34,7 @@ class Dealt(PooledTraining):
 def test_only_what_changes_trains_again() -> None:
     """Two pools of two slices change places, and one of them its second slice: only that one trains, from there."""
     Dealt.hands = [[[["a"], ["b"]], [["c"], ["d"]]], [[["c"], ["d"]], [["a"], ["e"]]]]
-    method, clients = Dealt(SIZE), MadeUpClients()
+    method, clients = Dealt(LAYOUT), MadeUpClients()
     assert method.change(clients, set("abcd"), set()).trainings == 0
     assert clients.asked == [PoolTraining([["a"], ["b"]]), PoolTraining([["c"], ["d"]])]
     first = method.pools[0].checkpoints[0]

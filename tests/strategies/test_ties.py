@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from fedsift.core.errors import BadInput
+from fedsift.core.errors import BadInput, Refused
 from fedsift.strategies.ties import DENSITIES, SCALES, Ties, trim_threshold
-from tests.stacks import SIXTEENTHS, Stack, long_stack, stacks
+from tests.stacks import ANY_FLOAT, SIXTEENTHS, Stack, long_stack, stacks
 
 
 def merge(stack: Stack, density: float) -> Ties:
@@ -73,6 +73,26 @@ def test_the_algorithm_as_written(stack: Stack, density: float) -> None:
 def test_several_slices() -> None:
     stack = long_stack()
     np.testing.assert_allclose(merge(stack, 0.2).merged(), oracle(stack, 0.2), rtol=1e-6)
+
+
+@given(data=st.data(), stack=stacks(ANY_FLOAT, min_members=2), density=st.sampled_from(DENSITIES))
+def test_a_member_that_left_leaves_the_bits_of_one_that_never_came(
+    data: st.DataObject, stack: Stack, density: float
+) -> None:
+    ties, never_joined = merge(np.array(data.draw(st.permutations(list(stack)))), density), merge(stack[1:], density)
+    ties.subtract(stack[0])
+    assert ties.digest() == never_joined.digest()
+    assert ties.merged().tobytes() == never_joined.merged().tobytes()
+
+
+@pytest.mark.parametrize("refused", [[-1, 2, 1], [1, np.nan, 1], [1, 2], [100, 2, 3]])
+def test_who_is_no_member_is_not_subtracted(refused: list[float]) -> None:
+    """A sign that nobody has, no number, another shape, and more than the sum can hold."""
+    ties = merge(np.array([[1, 2, 3], [2, 2, -1]], np.float32), 1.0)
+    before = ties.digest()
+    with pytest.raises(Refused):
+        ties.subtract(np.array(refused, np.float32))
+    assert ties.digest() == before
 
 
 def test_the_grids() -> None:

@@ -18,7 +18,7 @@ from fedsift.studies.cached_clients import CachedClients
 from fedsift.studies.training_cache import Session, TrainingCache
 
 CLIENTS = [f"client {number}" for number in range(4)]
-NOT_CACHED = {"apa"}  # The cache makes no hidden states.
+NOT_CACHED = {"apa", "regmean"}  # The cache makes no hidden states, and no Grams.
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def vectors(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_both_drivers_come_to_the_same_state(name: str, cache: TrainingCache, pool: WorkerPool, vectors: Path) -> None:
     """All join and hyper-parameters are chosen; then the first one leaves."""
     config = dataclasses.replace(cache.config, leave=CLIENTS[:1])
-    here, there = COMPARED[name](cache.size), COMPARED[name](cache.size)
+    here, there = COMPARED[name](cache.layout), COMPARED[name](cache.layout)
     clients = CachedClients(cache)
     here.change(clients, set(CLIENTS), set())
     scored = here.choose(clients)

@@ -11,7 +11,7 @@ from fedsift.data.source import Source
 list(modules(__name__))  # whose classes are known then
 KINDS = tuple(kind() for kind in DataKind.__subclasses__())
 # Where rows come from; which of them go with a data set, its kind says.
-SOURCE_OPTIONS = ("data_file", "client_column", "prompt", "target", "partition")
+SOURCE_OPTIONS = ("data_file", "client_column", "prompt", "target", "partition", "group_column")
 _NAMES = [name for kind in KINDS for name in kind.names]
 _FORMS = [kind.form for kind in KINDS if kind.form]
 ALL_FORMS = f"{', '.join([*_NAMES, *_FORMS])}."
@@ -40,6 +40,8 @@ def check_source(settings: Source) -> None:
         if getattr(settings, name) and name not in kind.uses:
             users = " or ".join(each.form or ", ".join(each.names) for each in KINDS if name in each.uses)
             raise BadInput(f"{hyphened(name)} belongs to {users}; dataset {settings.dataset} takes none")
+    if settings.group_column and not settings.test_share:
+        raise BadInput("group-column says which rows are kept for scoring together; with test-share = 0 none are")
     kind.check(settings)
 
 

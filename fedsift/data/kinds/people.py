@@ -1,5 +1,7 @@
 """The built-in data set: fictitious people."""
 
+from typing import Any
+
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import Example
 from fedsift.core.seeds import derive_seed
@@ -7,18 +9,18 @@ from fedsift.data.kind import DataKind
 from fedsift.data.people import generator
 from fedsift.data.source import Source
 
-DEFAULT_CLIENTS = 500
-
 
 class PeopleDataset:
     """Fictitious people, one a client, generated from a seed (`fedsift.data.people.generator`)."""
 
-    def __init__(self, seed: int, clients: int) -> None:
-        """The first `clients` people of `seed`."""
+    held_out, test_only = False, ()
+
+    def __init__(self, seed: int, clients: int, further: int = 0) -> None:
+        """The first `clients` people of `seed`, and `further` ones, as many as there are."""
         if clients > generator.MAX_CLIENTS:
             raise BadInput(f"clients = {clients}: the people data set has at most {generator.MAX_CLIENTS} clients")
         self._seed = seed
-        self.client_ids = [generator.client_id(index) for index in range(clients)]
+        self.client_ids = [generator.client_id(index) for index in range(min(clients + further, generator.MAX_CLIENTS))]
         self._index = {client_id: index for index, client_id in enumerate(self.client_ids)}
 
     def train_examples(self, client_id: str) -> list[Example]:
@@ -34,7 +36,13 @@ class People(DataKind):
     """Generated from the root seed; no other option is needed."""
 
     names = ("people",)
+    default_clients = 500
+
+    def defaults(self, dataset: str) -> dict[str, Any]:
+        """A person's rows have nothing in common that unseen ones could be told from, so it is the rows themselves."""
+        return {"test-share": 0.0}
 
     def load(self, settings: Source) -> PeopleDataset:
-        """So many people as there are to be clients."""
-        return PeopleDataset(derive_seed(settings.seed, "people"), settings.clients or DEFAULT_CLIENTS)
+        """So many people as there are to be clients, and further ones as newcomers."""
+        clients = settings.clients or self.default_clients
+        return PeopleDataset(derive_seed(settings.seed, "people"), clients, settings.newcomers_of(clients))

@@ -17,7 +17,7 @@ class Table(DataKind):
     """Its clients are named in a column, or are parts of its rows."""
 
     form = "a csv, jsonl or parquet file, packed or not, or owner/name on the hub"
-    uses = ("client_column", "prompt", "target", "partition")
+    uses = ("client_column", "prompt", "target", "partition", "group_column")
 
     def has_form(self, dataset: str) -> bool:
         """A file by its suffix, or a name on the hub."""
@@ -38,12 +38,14 @@ class Table(DataKind):
     def load(self, settings: Source) -> FederatedDataset:
         """All rows, split into clients."""
         from fedsift.data.partition import partition_dirichlet, partition_iid
-        from fedsift.data.table import Split, TableDataset, check_texts, open_table, split_by_column
+        from fedsift.data.table import Split, TableDataset, check_texts, open_table, split_by_column, test_rows
 
         template = Template(settings.prompt, settings.target)
         columns = {**template.columns}
         if settings.client_column:
             columns[settings.client_column] = "client-column"
+        if settings.group_column:
+            columns[settings.group_column] = "group-column"
         table = open_table(settings.dataset, columns)
         check_texts(table, columns, settings.dataset)
         seed = derive_seed(settings.seed, "partition")
@@ -55,4 +57,4 @@ class Table(DataKind):
         else:
             labels = table.column(settings.target).to_pylist()
             split = partition_dirichlet(labels, settings.clients, settings.alpha, seed)
-        return TableDataset(table, split, template)
+        return TableDataset(table, split, template, test_rows(table, settings))

@@ -5,13 +5,15 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import Row, as_example
+from fedsift.learning.hidden_states import joined_states
 from fedsift.learning.tasks.task import RowReport, Task
-from fedsift.learning.tasks.text import fit, pad, pad_token, prompt_tokens, target_tokens
+from fedsift.learning.tasks.text import fit, mean_answer_probability, pad, pad_token, prompt_tokens, target_tokens
 
 
 class CausalRow(NamedTuple):
@@ -37,6 +39,7 @@ class CausalLanguageModelling(Task):
     """
 
     metric = "answer probability"
+    has_prior, base_answers = False, True
 
     def __init__(self, tokenizer: Any, model: nn.Module, max_length: int, closed: bool = False) -> None:
         """Use a Hugging Face tokenizer and causal model, which is looked at once, to see how its head works.
@@ -49,6 +52,7 @@ class CausalLanguageModelling(Task):
         self._tokenizer, self._max_length, self._closed = tokenizer, max_length, closed
         self._pad = pad_token(tokenizer)
         self._head_is_plain = _head_is_plain(model)
+        self.labels = int(model.get_output_embeddings().weight.shape[0])  # type: ignore[operator]
 
     def encode(self, row: Row) -> CausalRow:
         """Token ids, cut to fit."""
@@ -76,6 +80,31 @@ class CausalLanguageModelling(Task):
         places = [range(end - each.targets, end) for each, end in zip(encoded, ends, strict=True)]
         position = torch.tensor([*chain.from_iterable(places)])
         return CausalBatch(input_ids, row, position, input_ids[row, position + 1])
+
+    def targets(self, encoded: CausalRow) -> list[int]:
+        """The target's tokens."""
+        return encoded.ids[-encoded.targets :]
+
+    def features(self, model: nn.Module, batch: CausalBatch) -> Tensor:
+        """The hidden states where each target token is predicted."""
+        return self._hidden(model, batch, batch.row, batch.position)
+
+    def prompt_features(self, model: nn.Module, batch: CausalBatch) -> Tensor:
+        """Those where the first target token of each row is predicted: at the prompt's end; shape (rows, d)."""
+        first = torch.cat([batch.row.new_ones(1), batch.row.diff()]).bool()
+        return self._hidden(model, batch, batch.row[first], batch.position[first])
+
+    def _hidden(self, model: nn.Module, batch: CausalBatch, row: Tensor, position: Tensor) -> Tensor:
+        output = model.base_model(input_ids=batch.input_ids, use_cache=False, output_hidden_states=True)  # type: ignore[operator]
+        return joined_states([each[row, position] for each in output.hidden_states])
+
+    def logits(self, model: nn.Module, batch: CausalBatch) -> Tensor:
+        """Of each target token, over the vocabulary."""
+        return self._logits(model, batch)
+
+    def score_decisions(self, log_probabilities: NDArray[Any], targets: NDArray[Any], rows: NDArray[Any]) -> float:
+        """The mean answer probability."""
+        return mean_answer_probability(log_probabilities, targets, rows)
 
     def loss(self, model: nn.Module, batch: CausalBatch) -> Tensor:
         """Mean cross entropy over the target tokens of the batch."""

@@ -28,10 +28,12 @@ class Choices(Task):
     """
 
     metric = "accuracy"
+    base_answers = True
 
     def __init__(self, modelling: CausalLanguageModelling | Seq2SeqLanguageModelling, choices: Sequence[str]) -> None:
         """Answer by `modelling`, which closes its targets."""
         self._modelling, self._choices = modelling, list(choices)
+        self.labels = len(self._choices)
 
     def encode(self, row: Row) -> ChoiceRow:
         """The row with each choice as its target.
@@ -61,11 +63,22 @@ class Choices(Task):
         """Mean cross entropy over the tokens of the right choices."""
         return self._modelling.loss(model, batch)
 
+    def targets(self, encoded: ChoiceRow) -> list[int]:
+        """The right choice."""
+        return [encoded.answer]
+
+    def features(self, model: nn.Module, batch: Any) -> Tensor:
+        """Of the prompt, before any choice."""
+        return self._modelling.prompt_features(model, batch)
+
+    def logits(self, model: nn.Module, batch: tuple[Any, Tensor]) -> Tensor:
+        """The log-likelihoods of the choices."""
+        rows, answers = batch
+        return self._modelling.log_likelihoods(model, rows).view(len(answers), len(self._choices))
+
     def scores(self, model: nn.Module, batch: tuple[Any, Tensor]) -> Tensor:
         """1 where the right choice is the likeliest, else 0; shape (rows,)."""
-        rows, answers = batch
-        likelihoods = self._modelling.log_likelihoods(model, rows).view(len(answers), len(self._choices))
-        return is_right(likelihoods, answers)
+        return is_right(self.logits(model, batch), batch[1])
 
     def describe(self, row: Row) -> RowReport:
         """As the language modelling sees it."""

@@ -91,6 +91,7 @@ class Classification(Task):
     def __init__(self, tokenizer: Any, labels: Sequence[str], max_length: int) -> None:
         """A text that is longer than `max_length` tokens loses its middle."""
         self._tokenizer, self._labels, self._max_length = tokenizer, list(labels), max_length
+        self.labels = len(self._labels)
 
     def encode(self, row: Row) -> ClassificationRow:
         """Token ids and label.
@@ -116,6 +117,20 @@ class Classification(Task):
     def scores(self, model: nn.Module, batch: ClassificationBatch) -> Tensor:
         """1 where the label is right, else 0; shape (rows,)."""
         return is_right(model(batch.input_ids, batch.attention_mask), batch.labels)
+
+    def targets(self, encoded: ClassificationRow) -> list[int]:
+        """The label."""
+        return [encoded.label]
+
+    def features(self, model: nn.Module, batch: ClassificationBatch) -> Tensor:
+        """The text's vector."""
+        pooled: Tensor = model.pooled(batch.input_ids, batch.attention_mask)  # type: ignore[operator]
+        return pooled.float()
+
+    def logits(self, model: nn.Module, batch: ClassificationBatch) -> Tensor:
+        """The head's."""
+        logits: Tensor = model(batch.input_ids, batch.attention_mask)
+        return logits
 
     def describe(self, row: Row) -> RowReport:
         """Decoded from the tokens that are left."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fedsift.core.errors import BadInput
@@ -17,7 +18,8 @@ class OwnTask(Task):
 
     def __init__(self, task: CustomTask, specification: str) -> None:
         """Take over a task; errors call it by its `package.module:function`."""
-        self.metric = task.metric
+        self.metric, self.labels = task.metric, task.labels
+        self.has_prior, self.base_answers = task.has_prior, task.base_answers
         self._task, self._name = task, f"task {specification}"
 
     def model(self, seed: int) -> nn.Module:
@@ -52,6 +54,49 @@ class OwnTask(Task):
         """As the task makes it."""
         with errors_as_bad_input(f"{self._name}: score_batch"):
             return self._task.score_batch(encoded)
+
+    def targets(self, encoded: Any) -> list[int]:
+        """As the task says it.
+
+        Raises:
+            BadInput: one is no label.
+        """
+        with errors_as_bad_input(f"{self._name}: targets"):
+            targets = list(self._task.targets(encoded))
+        if not targets or not all(type(each) is int and 0 <= each < self.labels for each in targets):
+            raise BadInput(
+                f"{self._name}: targets returned {targets}; expected whole numbers from 0 to {self.labels - 1}"
+            )
+        return targets
+
+    def features(self, model: nn.Module, batch: Any) -> Tensor:
+        """As the task makes them."""
+        with errors_as_bad_input(f"{self._name}: features"):
+            features = self._task.features(model, batch)
+        return self._matrix(features, "features")
+
+    def feature_size(self, seed: int) -> int:
+        """As the task says it, of its model."""
+        model = self.model(seed)
+        with errors_as_bad_input(f"{self._name}: feature_size"):
+            return int(self._task.feature_size(model))
+
+    def logits(self, model: nn.Module, batch: Any) -> Tensor:
+        """As the task makes them."""
+        with errors_as_bad_input(f"{self._name}: logits"):
+            logits = self._task.logits(model, batch)
+        return self._matrix(logits, "logits", self.labels)
+
+    def score_decisions(self, log_probabilities: NDArray[Any], targets: NDArray[Any], rows: NDArray[Any]) -> float:
+        """As the task counts them."""
+        with errors_as_bad_input(f"{self._name}: score_decisions"):
+            return float(self._task.score_decisions(log_probabilities, targets, rows))
+
+    def _matrix(self, value: Any, method: str, columns: int | None = None) -> Tensor:
+        if not isinstance(value, Tensor) or value.dim() != 2 or columns not in (None, value.shape[-1]):
+            expected = f"a tensor of shape (decisions, {'d' if columns is None else columns})"
+            raise BadInput(f"{self._name}: {method} returned {_described(value)}; expected {expected}")
+        return value
 
     def loss(self, model: nn.Module, batch: Any) -> Tensor:
         """The task's loss.

@@ -4,12 +4,21 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from fedsift.core.examples import Row, as_example
+from fedsift.learning.hidden_states import joined_states
 from fedsift.learning.tasks.task import RowReport, Task
-from fedsift.learning.tasks.text import pad, pad_token, prompt_tokens, target_tokens, without_middle
+from fedsift.learning.tasks.text import (
+    mean_answer_probability,
+    pad,
+    pad_token,
+    prompt_tokens,
+    target_tokens,
+    without_middle,
+)
 
 NO_LABEL = -100  # what transformers pads labels with
 
@@ -34,10 +43,12 @@ class Seq2SeqLanguageModelling(Task):
     """Mean cross entropy over the target's tokens, its end among them; scored by answer probability."""
 
     metric = "answer probability"
+    has_prior, base_answers = False, True
 
-    def __init__(self, tokenizer: Any, max_length: int) -> None:
+    def __init__(self, tokenizer: Any, model: nn.Module, max_length: int) -> None:
         """Use a Hugging Face tokenizer; a prompt that is too long loses its middle, a target its end."""
         self._tokenizer, self._max_length = tokenizer, max_length
+        self.labels = int(model.get_output_embeddings().weight.shape[0])  # type: ignore[operator]
 
     def encode(self, row: Row) -> Seq2SeqRow:
         """Token ids, cut to fit."""
@@ -63,6 +74,27 @@ class Seq2SeqLanguageModelling(Task):
             prompt_of_row.append(len(prompts) - 1)
         ids, mask = pad(prompts, pad_token(self._tokenizer)), pad([[1] * len(prompt) for prompt in prompts], 0)
         return Seq2SeqBatch(ids, mask, torch.tensor(prompt_of_row), pad([row.target for row in encoded], NO_LABEL))
+
+    def targets(self, encoded: Seq2SeqRow) -> list[int]:
+        """The target's tokens."""
+        return encoded.target
+
+    def features(self, model: nn.Module, batch: Seq2SeqBatch) -> Tensor:
+        """The decoder's hidden states where each target token is predicted."""
+        states = self._run(model, batch, states=True).decoder_hidden_states
+        return joined_states([each[batch.labels != NO_LABEL] for each in states])
+
+    def prompt_features(self, model: nn.Module, batch: Seq2SeqBatch) -> Tensor:
+        """The decoder's hidden states where the first target token of each row is predicted; shape (rows, d)."""
+        return joined_states([each[:, 0] for each in self._run(model, batch, states=True).decoder_hidden_states])
+
+    def logits(self, model: nn.Module, batch: Seq2SeqBatch) -> Tensor:
+        """Of each target token, over the vocabulary."""
+        return self._logits(model, batch)[batch.labels != NO_LABEL]
+
+    def score_decisions(self, log_probabilities: NDArray[Any], targets: NDArray[Any], rows: NDArray[Any]) -> float:
+        """The mean answer probability."""
+        return mean_answer_probability(log_probabilities, targets, rows)
 
     def loss(self, model: nn.Module, batch: Seq2SeqBatch) -> Tensor:
         """Mean cross entropy over the target tokens of the batch."""
@@ -90,11 +122,19 @@ class Seq2SeqLanguageModelling(Task):
         return target_tokens(self._tokenizer, target.strip(), closed=True)
 
     def _logits(self, model: nn.Module, batch: Seq2SeqBatch) -> Tensor:
+        logits: Tensor = self._run(model, batch).logits
+        return logits.float()
+
+    def _run(self, model: nn.Module, batch: Seq2SeqBatch, states: bool = False) -> Any:
         encoder = model.get_encoder()  # type: ignore[operator]
         hidden = encoder(input_ids=batch.input_ids, attention_mask=batch.attention_mask).last_hidden_state
         mask = batch.attention_mask
         if len(batch.prompt_of_row) > len(hidden):
             hidden, mask = hidden[batch.prompt_of_row], mask[batch.prompt_of_row]
-        output = model(encoder_outputs=(hidden,), attention_mask=mask, labels=batch.labels, use_cache=False)
-        logits: Tensor = output.logits
-        return logits.float()
+        return model(
+            encoder_outputs=(hidden,),
+            attention_mask=mask,
+            labels=batch.labels,
+            use_cache=False,
+            output_hidden_states=states,
+        )

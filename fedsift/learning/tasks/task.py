@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fedsift.core.errors import BadInput
@@ -31,6 +32,32 @@ class Task(ABC):
     """Encoded rows and batches are for the task to define; tensors in a batch may stand in tuples, lists and dicts."""
 
     metric = "score"
+    # A task with labels decides between them: once a row, or once for each token. Without, there is no shared head.
+    labels = 0
+    has_prior = True  # whether a client's own frequencies of the labels say something of its next row
+    base_answers = False  # whether M0's own logits say something before anything is tuned
+
+    def targets(self, encoded: Any) -> list[int]:
+        """The right label of each decision of a row, counted from 0."""
+        raise NotImplementedError(f"{type(self).__name__} has no labels")
+
+    def features(self, model: nn.Module, batch: Any) -> Tensor:
+        """What the model makes of each decision of a batch made by `batch`, before its labels; (decisions, d)."""
+        raise NotImplementedError(f"{type(self).__name__} has no labels")
+
+    def logits(self, model: nn.Module, batch: Any) -> Tensor:
+        """Of each decision of a batch made by `score_batch`, unnormalised; shape (decisions, labels)."""
+        raise NotImplementedError(f"{type(self).__name__} has no labels")
+
+    def score_decisions(self, log_probabilities: NDArray[Any], targets: NDArray[Any], rows: NDArray[Any]) -> float:
+        """The metric's mean over rows, from what is said of their decisions; by default the share that is right.
+
+        Args:
+            log_probabilities: shape (decisions, labels).
+            targets: the right labels, shape (decisions,).
+            rows: the row of each decision, from 0 on without a gap, shape (decisions,).
+        """
+        return float((log_probabilities.argmax(1) == targets).mean())
 
     def encode(self, row: Row) -> Any:
         """What the model needs to know of a row; done once a row. By default the row itself.
@@ -71,6 +98,43 @@ class CustomTask(Task):
     @abstractmethod
     def model(self) -> nn.Module:
         """A new model, the same weights each time; torch's generator has been seeded from the root seed."""
+
+    def features(self, model: nn.Module, batch: Any) -> Tensor:
+        """By default the input of the model's last linear layer, when it makes logits; shape (decisions, d)."""
+        return input_of_last_layer(model, lambda: self.logits(model, batch))
+
+    def feature_size(self, model: nn.Module) -> int:
+        """d, the number of features; a task with features of its own says its own."""
+        return last_layer(model).in_features
+
+
+def last_layer(model: nn.Module) -> nn.Linear:
+    """The last linear layer of a model.
+
+    Raises:
+        BadInput: it has none.
+    """
+    layers = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    if not layers:
+        raise BadInput(f"{type(model).__name__} has no linear layer: a task with labels then says features itself")
+    return layers[-1]
+
+
+def input_of_last_layer(model: nn.Module, run: Callable[[], object]) -> Tensor:
+    """What goes into the last linear layer while something runs; shape (rows, d).
+
+    Raises:
+        BadInput: the layer is not called as a module of its own.
+    """
+    seen: list[Tensor] = []
+    hook = last_layer(model).register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
+    try:
+        run()
+    finally:
+        hook.remove()
+    if not seen:
+        raise BadInput("the last linear layer is never called: a task with labels then says features itself")
+    return seen[-1].flatten(0, -2)
 
 
 def encode_rows(task: Task, rows: Sequence[Row], client_id: str) -> list[Any]:

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fedsift.core.errors import BadInput, unknown_name
@@ -74,6 +76,12 @@ def is_right(likelihoods: Tensor, answers: Tensor) -> Tensor:
     NaN where a likelihood is no number: a weight that is out of range must not look like a wrong answer.
     """
     return torch.where(likelihoods.isfinite().all(1), (likelihoods.argmax(1) == answers).double(), torch.nan)
+
+
+def mean_answer_probability(log_probabilities: NDArray[Any], targets: NDArray[Any], rows: NDArray[Any]) -> float:
+    """The mean over rows of exp of the mean log-probability of a row's tokens; arguments as of `score_decisions`."""
+    of_target = log_probabilities[np.arange(len(targets)), targets]
+    return float(np.exp(np.bincount(rows, of_target) / np.bincount(rows)).mean())
 
 
 def pad(rows: Sequence[list[int]], value: int) -> Tensor:

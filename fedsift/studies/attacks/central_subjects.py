@@ -35,7 +35,7 @@ class CentralUnderAttack:
             rows: of members and strangers, to train on.
             client_steps: a pool takes so many steps for each of its clients, up to the most that a pool takes.
         """
-        self._size, self._parties = cache.size, parties
+        self._layout, self._parties = cache.layout, parties
         # The oracle shares no training with what is held against it.
         self._clients, self._oracles = (CachedClients(cache, client_steps, rows.__getitem__) for _ in range(2))
 
@@ -46,9 +46,9 @@ class CentralUnderAttack:
         references = [
             Reference(half, partial(always, trained[number].checkpoints[0])) for number, half in enumerate(halves, 1)
         ]
-        oracle = CentralFineTuning(self._size)
+        oracle = CentralFineTuning(self._layout)
         oracle.change(self._oracles, set(self._parties.stayers), set())
-        return [self._subject(method(self._size), oracle, references) for method in _METHODS]
+        return [self._subject(method(self._layout), oracle, references) for method in _METHODS]
 
     def _subject(self, method: ComparedMethod, oracle: ComparedMethod, references: Sequence[Reference]) -> Subject:
         states: dict[str, Vector] = {ORACLE: oracle.shared()["0"]}

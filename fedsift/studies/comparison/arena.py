@@ -12,6 +12,7 @@ from flwr.app import ArrayRecord
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
+from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.task_vectors import Vector
 from fedsift.protocol.client_rounds import last_line, mean_scores
 from fedsift.protocol.compared_method import ComparedMethod
@@ -39,7 +40,7 @@ class Arena:
     members: Sequence[str]  # who joins
     newcomers: Sequence[str]  # who never joins, and scores the merged model
     leavers: tuple[str, ...]  # members that leave, one after the other; with SIFT-Masks as one batch
-    size: int  # n, the number of tuned parameters
+    layout: ParameterLayout  # of the tuned parameters
     out: Path  # a folder for the clients' files
     bars: PhaseBars  # are told of the progress
 
@@ -83,10 +84,10 @@ class Arena:
         self.bars.prefix = f"{METHODS[name].title} "
         started = time.perf_counter()
         last = 1 + len(self.leavers)
-        method = COMPARED[name](self.size)
+        method = COMPARED[name](self.layout)
         played = self._play(method, self.members, self.newcomers, "vectors", rounds=last, evaluated={1, last})
         seconds = time.perf_counter() - started
-        wanted = COMPARED[name](self.size, method.chosen)
+        wanted = COMPARED[name](self.layout, method.chosen)
         never_joined = self._play(wanted, self._stayers, (), "never-joined")
         merge, *removals = played.rounds
         _check(name, [record.failures for record in (*played.rounds, *never_joined.rounds)])
@@ -129,7 +130,7 @@ class Arena:
             newcomers_before=mean(before, self.newcomers, others),
             newcomers_after=mean(after, self.newcomers, others),
             trainings_of_all_removals=method.cost.of_all(total),
-            storage_bytes=method.storage(self.size, total),
+            storage_bytes=method.storage(self.layout.size, total),
         )
 
     def _play(

@@ -1,13 +1,14 @@
 """`fedsift compare`: several methods on the same clients, with what a removal costs each, and whether it is exact."""
 
-import dataclasses
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from fedsift.configuration.clients_of_run import choose_leavers, choose_newcomers
+from fedsift.configuration.clients_of_run import choose_leavers
+from fedsift.configuration.participants import Participants
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput, unknown_name
+from fedsift.data.loading import load_dataset
 from fedsift.files.output import clear, make_empty
 from fedsift.learning.models import load_layout, metric_of
 from fedsift.runtime.progress import PhaseBars
@@ -18,7 +19,7 @@ from fedsift.studies.comparison.comparison import Comparison
 from fedsift.studies.scripted_client_app import APP
 
 
-def compare(config: RunConfig, names: Sequence[str], newcomers: int, out: Path, bars: PhaseBars) -> Comparison:
+def compare(config: RunConfig, names: Sequence[str], out: Path, bars: PhaseBars) -> Comparison:
     """Play merge and removals with each method, and write `Comparison`'s files into `out`.
 
     Clients, seeds and settings are the same for all. A plain fine-tuning, of a client or of the same pool, is computed
@@ -26,9 +27,9 @@ def compare(config: RunConfig, names: Sequence[str], newcomers: int, out: Path, 
     without the leavers have trainings of their own.
 
     Args:
-        config: of the runs; its leavers leave one after the other, with SIFT-Masks as one batch.
+        config: of the runs; its leavers leave one after the other, with SIFT-Masks as one batch, and its newcomers
+            score the merged model.
         names: of the methods.
-        newcomers: how many further clients of the data never join; they score the merged model.
         out: a folder for the results and the clients' files.
         bars: are told of the progress.
 
@@ -40,16 +41,17 @@ def compare(config: RunConfig, names: Sequence[str], newcomers: int, out: Path, 
             raise unknown_name("method", name, METHODS)
     if not config.anybody_leaves:
         raise BadInput("a comparison needs somebody who leaves: give leave-count, or leave with their ids")
-    dataset, members, others = choose_newcomers(config, newcomers)
-    everyone = dataclasses.replace(config, clients=len(members) + len(others))
-    leavers = choose_leavers(config, members)
-    size, metric = load_layout(config.model_settings).size, metric_of(config.model_settings)
-    found = Comparison(len(members), len(others), list(leavers), metric, size)
+    dataset = load_dataset(config)
+    participants = Participants.of(config, dataset)
+    members, newcomers = participants.members, participants.newcomers
+    leavers = choose_leavers(config, members, newcomers)
+    layout, metric = load_layout(config.model_settings), metric_of(config.model_settings)
+    found = Comparison(len(members), len(newcomers), list(leavers), metric, layout.size)
     made = make_empty(out)
     try:
         with bars, ray_session(len(members), config, APP) as pool:
-            pool.prepare(everyone.to_user_config())  # A method's seconds are its own, not the workers' start-up.
-            arena = Arena(pool, everyone, dataset.client_ids, members, others, leavers, size, out, bars)
+            pool.prepare(config.to_user_config())  # A method's seconds are its own, not the workers' start-up.
+            arena = Arena(pool, config, dataset.client_ids, members, newcomers, leavers, layout, out, bars)
             if {SIFT_MASKS, SIFT_MERGE} & set(names):
                 found.methods += [row for row in arena.sift_masks() if row.name in names]
             for name in [name for name in COMPARED if name in names]:

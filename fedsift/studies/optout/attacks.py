@@ -33,12 +33,11 @@ def attack(path: Path, bars: PhaseBars) -> ScenarioResult:
         leavers = list(dict.fromkeys(left))[:_MOST_ATTACKED]
         if not leavers:
             raise BadInput(f"{path}: nobody left, so there is nobody to attack")
-        cast = Cast.of(read_scenario(str(folder.scenario)), config, result.newcomers)
-        everybody = dataclasses.replace(config, clients=len(cast.everybody))
+        cast = Cast.of(read_scenario(str(folder.scenario)), config)
         with (
             tempfile.TemporaryDirectory(dir=path) as trainings,
             bars,
-            TrainingCache(everybody, Path(trainings), bars) as cache,
+            TrainingCache(config, Path(trainings), bars) as cache,
         ):
             attacks = evaluate_attacks(cache, cast.clients, leavers, cast.newcomers)
             bars.finish()

@@ -39,7 +39,6 @@ def play(
     config: RunConfig,
     out: Path,
     bars: PhaseBars,
-    newcomers: int = 10,
     full_oracles: int = 10,
     evaluate_every: int | None = None,
 ) -> ScenarioResult:
@@ -47,10 +46,9 @@ def play(
 
     Args:
         scenario: who does what and when.
-        config: of the run; `scenario.run` has been made part of it.
+        config: of the run; `scenario.run` has been made part of it. Newcomers score the merged model.
         out: a folder that is new or empty.
         bars: progress.
-        newcomers: so many further clients of the data never join; they score the merged model.
         full_oracles: so many steps, drawn from the seed, are also held against a federation of exactly their members.
         evaluate_every: score after every so many steps; by default after step 0, the last, and ten in between.
 
@@ -58,17 +56,17 @@ def play(
         BadInput: something is wrong with the scenario, the configuration, the data, the model or the folder; nothing
             is written.
     """
-    if newcomers < 0 or full_oracles < 0:
-        raise BadInput(f"newcomers = {newcomers}, full-oracles = {full_oracles}: give numbers from 0 on")
+    if full_oracles < 0:
+        raise BadInput(f"full-oracles = {full_oracles}: give a number from 0 on")
     if evaluate_every is not None and evaluate_every < 1:
         raise BadInput(f"evaluate-every = {evaluate_every}: give a number of steps from 1 on")
     for name in ("leave", "leave_count", "oracle"):
         if getattr(config, name):
             why = "the scenario says who leaves, and oracles are always asked"
             raise BadInput(f"{hyphened(name)} has no place here: {why}")
-    cast = Cast.of(scenario, config, newcomers)
+    cast = Cast.of(scenario, config)
     folder = ScenarioFolder.create(out, config, least_room(cast.size, len(cast.clients)))
-    log = StepLog(newcomers, full_oracles, evaluate_every)
+    log = StepLog(full_oracles, evaluate_every)
     with folder.kept_once_merged(), folder.locked():
         log.write(folder.steps)
         write_whole(folder.scenario, scenario.toml)
@@ -89,7 +87,7 @@ def resume(out: Path, bars: PhaseBars) -> ScenarioResult:
             return result
         scenario, log = read_scenario(str(folder.scenario)), StepLog.read(folder.steps)
         folder.sweep()
-        return _play(folder, scenario, config, Cast.of(scenario, config, log.newcomers), log, bars)
+        return _play(folder, scenario, config, Cast.of(scenario, config), log, bars)
 
 
 def _play(

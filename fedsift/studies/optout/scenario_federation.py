@@ -9,8 +9,9 @@ from functools import partial
 
 from flwr.app import ArrayRecord, UserConfig
 
-from fedsift.configuration.clients_of_run import choose_newcomers
+from fedsift.configuration.participants import Participants
 from fedsift.configuration.run_config import RunConfig
+from fedsift.data.loading import load_dataset
 from fedsift.federation.run_state import open_state, run_facts
 from fedsift.learning.models import load_layout
 from fedsift.protocol.messages import Wish
@@ -35,15 +36,17 @@ class Cast:
     """Who takes part."""
 
     clients: list[str]  # of the run
-    newcomers: list[str]  # further clients, who never join
+    newcomers: list[str]  # who never join
     client_ids: Sequence[str]  # all of the data
     size: int  # n, the number of tuned parameters
 
     @classmethod
-    def of(cls, scenario: Scenario, config: RunConfig, newcomers: int) -> "Cast":
+    def of(cls, scenario: Scenario, config: RunConfig) -> "Cast":
         """From the data; what can be said of scenario, data and model before workers load them, is said here."""
-        dataset, clients, others = choose_newcomers(config, newcomers)
-        cast = cls(clients, others, dataset.client_ids, load_layout(config.model_settings).size)
+        dataset = load_dataset(config)
+        chosen = Participants.of(config, dataset)
+        size = load_layout(config.model_settings).size
+        cast = cls(chosen.members, chosen.newcomers, dataset.client_ids, size)
         cast.plan(scenario, config)
         return cast
 
@@ -70,7 +73,7 @@ class Federation:
     @property
     def clients_config(self) -> RunConfig:
         """What clients are told; oracles tell the same, so that workers load the data once."""
-        return dataclasses.replace(self.config, clients=len(self.cast.everybody), evaluate=False)
+        return dataclasses.replace(self.config, evaluate=False)
 
     def play(self, plan: Plan, steps: int, progress: Progress, on_step: Callable[[], None]) -> None:
         """Play so many steps of a plan, from the first that is not in the log; `on_step` is called after each."""

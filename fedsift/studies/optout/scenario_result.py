@@ -86,7 +86,7 @@ class ScenarioResult:
         environment: list[dict[str, str]],
         seconds: float,
     ) -> "ScenarioResult":
-        """From a log of all steps, with the oracles'; `newcomers` are as many as the data had."""
+        """From a log of all steps, with the oracles'."""
         steps = checked_steps(log)
         members = steps[0].members
         return cls(

@@ -65,10 +65,9 @@ class OracleDigests:
 class StepLog:
     """The file's content.
 
-    `newcomers`, `full_oracles` and `evaluate_every` are as `play` was asked for.
+    `full_oracles` and `evaluate_every` are as `play` was asked for.
     """
 
-    newcomers: int
     full_oracles: int
     evaluate_every: int | None
     steps: list[LoggedStep] = field(default_factory=list)  # those that are over

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fedsift.core.bit_packing import packed_size
-from fedsift.core.contribution import HEADER_BYTES
+from fedsift.core.contribution import HEADER_BYTES, UploadTerms
 from fedsift.core.localisation import Localisation
 from fedsift.core.running_sums import RunningSums
 from fedsift.studies.plan.assumptions import Assumptions
@@ -87,7 +87,8 @@ class Footprint:
     @property
     def sums_bytes(self) -> int:
         """Server memory of S and C: n times the narrowest 16, 32 or 64 bits that hold T L, and that hold T."""
-        return self._size * RunningSums(1, self.assumptions.grid.levels, self.assumptions.clients).nbytes
+        one = UploadTerms(bytes(32), 1, 0, self.assumptions.grid)
+        return self._size * RunningSums(one, self.assumptions.clients).nbytes
 
     @property
     def ledger_bytes(self) -> int:

@@ -16,6 +16,7 @@ from fedsift.core.mask_file import ClientMask
 from fedsift.core.merged_sums import MergedSums
 from fedsift.core.seeds import derive_seed
 from fedsift.core.task_vectors import Vector
+from fedsift.core.upload import Upload
 from fedsift.strategies.fine_tune_merge import Mean
 from fedsift.strategies.registry import COMPARED, METHODS, SIFT_MASKS, SIFT_MERGE
 from fedsift.strategies.ties import Ties
@@ -59,16 +60,16 @@ class SiftMerge:
         """
         self.terms = UploadTerms(cache.layout.digest, cache.size, config.sign_seed, config.grid)
         self.sums = MergedSums.empty(self.terms, capacity)
-        self._localisation = Localisation(config.localise)
+        self._localisation, self._merge_scale = Localisation(config.localise), config.merge_scale
         self._signs = cache.signs
 
     def add(self, magnitudes: Vector) -> None:
         """Merge a member's magnitudes as tuned, shape (n,)."""
-        self.sums.add(quantise(magnitudes, self.terms).contribution)
+        self.sums.add(Upload(quantise(magnitudes, self.terms).contribution))
 
     def subtract(self, magnitudes: Vector) -> None:
         """Remove a member."""
-        self.sums.subtract(quantise(magnitudes, self.terms).contribution)
+        self.sums.subtract(Upload(quantise(magnitudes, self.terms).contribution))
 
     def served(self, magnitudes: Vector) -> Vector:
         """The task vector that a member is served under the mask of its own magnitudes; shape (n,)."""
@@ -86,7 +87,7 @@ class SiftMerge:
 
     def merged(self) -> Vector:
         """The task vector of the merged model, that of SIFT + Merge, which everybody without a mask is served."""
-        return self.sums.merged_magnitudes() * self._signs
+        return self.sums.merged_magnitudes(self._merge_scale) * self._signs
 
 
 def sift_merge(cache: TrainingCache, config: RunConfig, clients: Sequence[str], magnitudes: Trainings) -> SiftMerge:
@@ -145,7 +146,7 @@ class ComparedMerge(NamedTuple):
 
 def compared_merge(name: str, cache: TrainingCache, clients: Iterable[str], steps: int = 0) -> ComparedMerge:
     """Have a method of `fedsift compare` merge some clients, tuned for so many steps (the configuration's for 0)."""
-    method, cached_clients = COMPARED[name](cache.size), CachedClients(cache, steps)
+    method, cached_clients = COMPARED[name](cache.layout), CachedClients(cache, steps)
     method.change(cached_clients, set(clients), set())
     method.choose(cached_clients)
     return ComparedMerge(method.title, dict(method.chosen), cached_clients.served(method))

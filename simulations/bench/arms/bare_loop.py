@@ -12,7 +12,7 @@ from fedsift.core.contribution import UploadTerms
 from fedsift.core.running_sums import RunningSums
 from fedsift.data.loading import load_dataset
 from fedsift.learning.local_trainer import LocalTrainer
-from fedsift.learning.models import load_layout, load_model
+from fedsift.learning.models import load_head_terms, load_layout, load_model
 from fedsift.learning.reproducibility import make_deterministic
 from fedsift.studies.bench.processes import ArmFailed, answer, set_worker_environment
 
@@ -67,17 +67,18 @@ def _work(config: RunConfig, clients: list[str], taken: Any, connection: Connect
         if place >= len(clients):
             break
         client_id = clients[place]
-        sums.add(trainer.tune(client_id, dataset.train_examples(client_id)).quantised.contribution)
+        sums.add(trainer.tune(client_id, dataset.train_examples(client_id)).upload)
     connection.send([vector for _, vector in sums.vectors()])
 
 
 def _terms(config: RunConfig) -> UploadTerms:
     layout = load_layout(config.model_settings)
-    return UploadTerms(layout.digest, layout.size, config.sign_seed, config.grid)
+    head = load_head_terms(config.model_settings)
+    return UploadTerms(layout.digest, layout.size, config.sign_seed, config.grid, head)
 
 
 def _empty_sums(config: RunConfig, capacity: int) -> RunningSums:
-    return RunningSums(_terms(config).size, config.grid.levels, capacity)
+    return RunningSums(_terms(config), capacity)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ SIZE = 11
 
 def sums_of(contributions: list[Contribution], capacity: int = 9, leavers: int = 0) -> Sums:
     """The sums from which the first ones have been subtracted again."""
-    sums = RunningSums(contributions[0].terms.size, contributions[0].terms.grid.levels, capacity)
+    sums = RunningSums(contributions[0].terms, capacity)
     for each in contributions:
         sums.add(each)
     for each in contributions[:leavers]:

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fedsift.configuration.clients_of_run import load_dataset
+from fedsift.configuration.participants import Participants
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.client_file import load_task_vector
 from fedsift.core.errors import BadInput
+from fedsift.data.loading import load_dataset
 from fedsift.learning.fine_tuning import FineTuner
 from fedsift.learning.models import load_model
 from fedsift.runtime.progress import PhaseBars
@@ -21,7 +22,7 @@ from fedsift.studies.comparison.compare import compare
 from fedsift.studies.comparison.comparison import Comparison
 from tests.cli.commands import done
 
-PARTS = (range(5), (0, 2, 4), (1, 3), (5, 6))  # places of members, of those who stay or leave, and of newcomers
+PARTS = (range(5), (0, 2, 4), (1, 3))  # places of members, and of those who stay or leave
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +33,8 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def found(tiny_config: RunConfig, out: Path) -> Comparison:
     """All methods on five clients, two of whom leave one after the other, and two newcomers."""
-    config = dataclasses.replace(tiny_config, clients=5, leave=("client 1", "client 3"))
-    return compare(config, list(METHODS), 2, out, PhaseBars())
+    config = dataclasses.replace(tiny_config, clients=5, newcomers=2, leave=("client 1", "client 3"))
+    return compare(config, list(METHODS), out, PhaseBars())
 
 
 def test_every_exact_method_ends_as_if_never_joined(found: Comparison) -> None:
@@ -83,7 +84,9 @@ def test_ft_merge_is_the_mean_of_the_clients_own_vectors(found: Comparison, out:
     """The vectors that the comparison kept, added up by NumPy and scored in this process: before, and of those left."""
     settings, dataset = tiny_config.model_settings, load_dataset(tiny_config)
     tuner = FineTuner(*load_model(settings), tiny_config.tuning, tiny_config.seed)
-    members, stayers, leavers, newcomers = ([f"client {place}" for place in places] for places in PARTS)
+    members, stayers, leavers = ([f"client {place}" for place in places] for places in PARTS)
+    newcomers = Participants.of(dataclasses.replace(tiny_config, clients=5, newcomers=2), dataset).newcomers
+    assert len(newcomers) == 2
 
     def expected(merged: Sequence[str], scored: Sequence[str]) -> float:
         vectors = [load_task_vector(out / "vectors", each, tuner.layout.size) for each in merged]
@@ -116,10 +119,10 @@ def test_the_files_of_a_comparison(found: Comparison, out: Path) -> None:
 def test_table_1() -> None:
     """The paper's arithmetic at T = 500: the first removal, and removing all."""
     found = {name: (method.cost(500), method.cost.of_all(500)) for name, method in METHODS.items()}
-    assert found["sift-masks"] == found["ft-merge"] == (1, 499)
+    assert found["sift-masks"] == found["ft-merge"] == found["ties"] == found["iso-c"] == (1, 499)
     assert found["central-ft"] == (499, 124_750)
     assert found["sisa"][0] == found["clustered-central-ft"][0] == 100  # 499/S
-    assert found["ties"] == found["tall-masks"] == found["emr"] == found["apa"] == (499, 124_750)
+    assert found["tall-masks"] == found["emr"] == found["apa"] == (499, 124_750)
     storage = {name: method.storage(1600, 320) for name, method in METHODS.items()}
     assert storage["sift-masks"] == storage["emr"] == 6400 + 320 * 200  # M (1 + T/32) = 11 M
     assert storage["ft-merge"] == storage["ties"] == 6400
@@ -135,12 +138,9 @@ def test_the_methods_command() -> None:
 def test_mistakes(tiny_config: RunConfig, tmp_path: Path) -> None:
     bars = PhaseBars()
     with pytest.raises(BadInput, match="unknown method 'tise'; did you mean 'ties'"):
-        compare(tiny_config, ["tise"], 0, tmp_path, bars)
-    for newcomers in (-1, 10**400):
-        with pytest.raises(BadInput, match=r"newcomers = .*: give a number of clients from 0 to 1,000,000,000"):
-            compare(dataclasses.replace(tiny_config, leave_count=1), ["ties"], newcomers, tmp_path, bars)
+        compare(tiny_config, ["tise"], tmp_path, bars)
     with pytest.raises(BadInput, match="needs somebody who leaves: give leave-count, or leave"):
-        compare(tiny_config, ["ties"], 0, tmp_path, bars)
+        compare(tiny_config, ["ties"], tmp_path, bars)
     (tmp_path / "mine").write_text("precious", encoding="utf-8")
     with pytest.raises(BadInput, match="the folder is not empty; give one that is new or empty"):
-        compare(dataclasses.replace(tiny_config, leave_count=1), ["ties"], 0, tmp_path, bars)
+        compare(dataclasses.replace(tiny_config, leave_count=1), ["ties"], tmp_path, bars)

@@ -55,9 +55,9 @@ def assert_digests(result: dict[str, Any], pool: WorkerPool, config: RunConfig) 
 
 
 def test_one_by_one_to_the_last(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
-    config = dataclasses.replace(tiny_config, clients=5)
+    config = dataclasses.replace(tiny_config, clients=5, newcomers=2)
     toml = '[[leave]]\neverybody = true\npace = "one-by-one"'
-    result = play_out(toml, config, tmp_path / "out", newcomers=2, full_oracles=2)
+    result = play_out(toml, config, tmp_path / "out", full_oracles=2)
     steps = result["steps"]
     assert (result["verdict"], result["clients"], result["newcomers"]) == ("proven", 5, 2)
     assert [step["members"] for step in steps] == [5, 4, 3, 2, 1, 0]
@@ -152,9 +152,9 @@ def test_batches_returners_and_misbehaviour(pool: WorkerPool, tiny_config: RunCo
 
 def test_scores_are_means_over_who_they_say(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
     """Against a plain run with the same leavers, whose result tells the scores client by client."""
-    config = dataclasses.replace(tiny_config, clients=7)
+    config = dataclasses.replace(tiny_config, clients=7, newcomers=1)
     toml = '[[leave]]\nclients = ["client 2", "client 4"]'
-    step, last = play_out(toml, config, tmp_path / "out", newcomers=1, full_oracles=0)["steps"]
+    step, last = play_out(toml, config, tmp_path / "out", full_oracles=0)["steps"]
     run = dataclasses.replace(tiny_config, leave=("client 2", "client 4"))
     everyone = dict(zip(EIGHT, range(8), strict=True))
     masks = tmp_path / "masks"
@@ -180,7 +180,7 @@ def test_scores_are_means_over_who_they_say(pool: WorkerPool, tiny_config: RunCo
 def test_the_most_influential_leave_first(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
     toml = '[[leave]]\nmost-influential = 2\npace = "one-by-one"'
     config = dataclasses.replace(tiny_config, evaluate=False)
-    result = play_out(toml, config, tmp_path / "out", newcomers=0, full_oracles=0)
+    result = play_out(toml, config, tmp_path / "out", full_oracles=0)
     masks = tmp_path / "masks"
     masks.mkdir()
     federate(pool, config, {each: place for place, each in enumerate(EIGHT)}, masks=masks)
@@ -242,7 +242,7 @@ def test_a_client_that_cannot_train_is_told_and_asks_for_nothing(one_cannot_trai
         ({"leave_count": 2}, {}, "leave-count has no place here"),
         ({"oracle": True}, {}, "oracle has no place here"),
         ({"clients": 9}, {}, "has 8 clients"),
-        ({}, {"newcomers": -1}, "newcomers = -1"),
+        ({}, {"full_oracles": -1}, "full-oracles = -1"),
         ({}, {"evaluate_every": 0}, "evaluate-every = 0"),
         ({"clients": 1}, {}, "number = 2: only 1 of 1 clients"),
         ({"lr": 1e37, "steps": 20}, {}, "no client could be merged; client 'client "),

@@ -52,7 +52,7 @@ play(read_scenario(scenario), RunConfig.from_mapping(read_toml(Path(config))), P
 
 
 def start(config: RunConfig, out: Path) -> ScenarioResult:
-    return optout.play(parse_scenario(TOML, "s.toml"), config, out, PhaseBars(), newcomers=0, full_oracles=2)
+    return optout.play(parse_scenario(TOML, "s.toml"), config, out, PhaseBars(), full_oracles=2)
 
 
 def without_seconds(played: ScenarioResult) -> dict[str, Any]:

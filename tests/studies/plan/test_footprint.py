@@ -74,7 +74,7 @@ def test_as_large_as_the_real_thing(size: int, highest: int, density: float, cli
     assert footprint.upload_bytes == len(contribution.to_bytes())
     assert footprint.mask_bytes == len(contribution.packed_mask)
     assert footprint.levels_bytes == len(contribution.packed_levels)
-    assert footprint.sums_bytes == RunningSums(size, terms.grid.levels, clients).nbytes
+    assert footprint.sums_bytes == RunningSums(terms, clients).nbytes
 
 
 def test_the_terms_are_as_long_as_those_that_are_sent() -> None:

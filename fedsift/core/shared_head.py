@@ -1,0 +1,168 @@
+"""The shared head: one linear classifier on frozen features, solved from integer sums over all members.
+
+A *decision* is one answer of the base model: a row's label, or one token of its target. Its input a is made of the base
+model's L2-normalised features z, rounded to integers: a = rint(SCALE [z; 1/2]). With Phi = a / SCALE and one-hot
+labels Y, ridge regression needs no rows, only the sums G = sum a a^T and B = sum a y^T:
+
+    W = (Phi^T Phi + ridge I)^-1 Phi^T Y
+
+A client's part of the sums leaves them by subtraction, to the bit, and W is made anew: a function of the sums alone.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+SCALE = 64  # what 1 is in the integers; |z| <= 1, so an input fits in int8
+
+Inputs = NDArray[np.int8]  # one decision's input a is a row; shape (m, k), k = features + 1
+Labels = NDArray[np.integer]  # the label of each decision, 0 .. L - 1; shape (m,)
+Scores = NDArray[np.float64]  # shape (m, L): about 1 for the label, about 0 for the others
+Weights = NDArray[np.float64]  # a head; shape (k, L)
+
+RHOS = (1.0, 0.3, 0.03, 0.0)  # what the others' sums weigh against a member's own rows; 1: as in the shared head
+_OWN_RIDGES = (0.03, 0.1, 0.3, 1.0, 3.0)  # a decision's |Phi|^2 is 1.25
+_RIDGES = np.geomspace(1e-3, 1e3, 25)  # in units of the mean eigenvalue
+_MOST_FREEDOM = 0.7  # of degrees of freedom a decision: above, cross-validation from sums picks nonsense
+
+
+class HeadSums(NamedTuple):
+    """What the shared head is solved from.
+
+    Attributes:
+        gram: G = sum a a^T, int64, symmetric, shape (k, k).
+        targets: B = sum a y^T, int64, shape (k, L).
+        rows: n, the number of decisions.
+    """
+
+    gram: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    rows: int
+
+    @classmethod
+    def of(cls, inputs: Inputs, labels: Labels, label_count: int) -> "HeadSums":
+        """The sums over some decisions, exact."""
+        exact = inputs.astype(np.float64)  # a product of float64 is fast, and exact up to 2^53
+        gram = (exact.T @ exact).astype(np.int64)
+        targets = np.zeros((label_count, inputs.shape[1]), np.int64)
+        np.add.at(targets, labels, inputs)
+        return cls(gram, np.ascontiguousarray(targets.T), len(inputs))
+
+    @classmethod
+    def of_vectors(cls, triangle: NDArray[np.int64], targets: NDArray[np.int64], rows: int, width: int) -> "HeadSums":
+        """From the server's sums: the upper triangle of G, and B label by label."""
+        gram = np.zeros((width, width), np.int64)
+        gram[np.triu_indices(width)] = triangle
+        return cls(gram + np.triu(gram, 1).T, targets.reshape(-1, width).T, rows)
+
+    @classmethod
+    def empty(cls, width: int, label_count: int) -> "HeadSums":
+        """The sums over nothing, for inputs of `width` entries."""
+        return cls(np.zeros((width, width), np.int64), np.zeros((width, label_count), np.int64), 0)
+
+    def __sub__(self, own: "HeadSums") -> "HeadSums":
+        """The sums over the others, where `own` is a part of these."""
+        return HeadSums(self.gram - own.gram, self.targets - own.targets, self.rows - own.rows)
+
+
+class OwnPart(NamedTuple):
+    """A member's head: the shared one with the member's own rows on top.
+
+    Attributes:
+        weights: shape (k, L).
+        rho: one of RHOS.
+        held_out: scores of the own rows, each by the head that the other rows make; shape (m, L).
+    """
+
+    weights: Weights
+    rho: float
+    held_out: Scores
+
+
+def scores(weights: Weights, inputs: Inputs) -> Scores:
+    """What a head says to some decisions; shape (m, L)."""
+    return _features(inputs) @ weights
+
+
+def choose_ridge(sums: HeadSums) -> float:
+    """The ridge with the least generalised cross-validation error (Golub, Heath and Wahba 1979), from the sums alone.
+
+    The error is RSS / n / (1 - df/n)^2 with RSS = n - 2 tr(W^T B) + tr(W^T G W) (a one-hot label's square is 1) and
+    df = sum e / (e + ridge) over the eigenvalues e. Candidates are multiples of the mean eigenvalue; those with
+    df/n > 0.7 don't count.
+    """
+    gram, targets = _regression(sums)
+    if sums.rows == 0 or not (mean := gram.trace() / len(gram)):
+        return 1.0
+    eigenvalues, vectors = np.linalg.eigh(gram)
+    eigenvalues = np.maximum(eigenvalues, 0)[:, None]
+    energy = np.square(vectors.T @ targets).sum(1)[:, None]
+    ridges = _RIDGES * mean
+    freedom = (eigenvalues / (eigenvalues + ridges)).sum(0) / sums.rows
+    fitted = energy / (eigenvalues + ridges)
+    residual = sums.rows - 2 * fitted.sum(0) + (fitted * eigenvalues / (eigenvalues + ridges)).sum(0)
+    error = residual / np.square(1 - np.minimum(freedom, _MOST_FREEDOM))
+    allowed = freedom <= _MOST_FREEDOM
+    return float(ridges[np.argmin(np.where(allowed, error, np.inf))] if allowed.any() else ridges[-1])
+
+
+def solve(sums: HeadSums, ridge: float) -> Weights:
+    """The shared head W = (G + ridge I)^-1 B, shape (k, L); zero for the sums over nothing."""
+    gram, targets = _regression(sums)
+    return np.linalg.solve(gram + ridge * np.eye(len(gram)), targets).astype(np.float64, copy=False)
+
+
+def own_part(others: HeadSums, ridge: float, inputs: Inputs, labels: Labels, row_of: Labels) -> OwnPart:
+    """A client's own rows on top of the head that the others make.
+
+    W_i = W + (A + Phi^T Phi)^-1 Phi^T (Y - Phi W) with A = rho G + ridge I, where G and W are the others'. rho is that
+    of the least squared error when each row is scored by the head without it, which the residuals of W_i tell
+    without another solution. All decisions of a row are left out together.
+
+    Args:
+        others: the sums without the client's own rows.
+        ridge: of the shared head.
+        inputs: the client's own, shape (m, k).
+        labels: of each decision, shape (m,).
+        row_of: the row that each decision belongs to, shape (m,).
+    """
+    features, gram = _features(inputs), _regression(others)[0]
+    shared = solve(others, ridge)
+    truth = np.eye(shared.shape[1])[labels]
+    error = truth - features @ shared
+    rows = _rows(row_of)
+    parts = []
+    for rho in RHOS:
+        regularised = rho * gram + features.T @ features + ridge * np.eye(len(gram))
+        gain = np.linalg.solve(regularised, features.T)  # shape (k, m)
+        residual = error - features @ (gain @ error)
+        for row in rows:
+            leverage = features[row] @ gain[:, row]
+            residual[row] = np.linalg.solve(np.eye(len(row)) - leverage, residual[row])
+        parts.append((float(np.square(residual).sum()), rho, gain, truth - residual))
+    _, rho, gain, held_out = min(parts, key=lambda part: part[0])
+    return OwnPart(shared + gain @ error, rho, held_out)
+
+
+def own_head(inputs: Inputs, labels: Labels, row_of: Labels, label_count: int) -> OwnPart:
+    """A head from a client's own rows alone; its ridge is chosen like rho."""
+    nothing = HeadSums.empty(inputs.shape[1], label_count)
+    truth = np.eye(label_count)[labels]
+    heads = [own_part(nothing, ridge, inputs, labels, row_of) for ridge in _OWN_RIDGES]
+    return min(heads, key=lambda head: float(np.square(truth - head.held_out).sum()))
+
+
+def _features(inputs: Inputs) -> NDArray[np.float64]:
+    return inputs / SCALE
+
+
+def _regression(sums: HeadSums) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Phi^T Phi and Phi^T Y, without the integers' scale."""
+    return sums.gram / SCALE**2, sums.targets / SCALE
+
+
+def _rows(row_of: Labels) -> list[NDArray[Any]]:
+    """Places of each row's decisions."""
+    order = np.argsort(row_of, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(row_of[order])) + 1)

@@ -1,0 +1,156 @@
+"""What a client scores and votes on, on its own side.
+
+Scores by name, on the rows that it is tested on: `zero_shot` the base model, `majority` the most frequent label of its
+own rows, `local` its own tuned model, `own_head` a head of its own rows alone, `merged` the sums' model, one for each
+localisation, `shared_head` the head without its own model, `served` what it is served. A client that never joined has
+`served` from the others alone and `served_own_rows` with its own rows on top. With `held_in ` before them, on the rows
+that it tuned on.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from flwr.app import Message
+from numpy.typing import NDArray
+
+from fedsift.core.blend import Blend
+from fedsift.core.head_statistics import Decisions
+from fedsift.core.localisation import Localisation
+from fedsift.core.mask_file import ClientMask, load_mask
+from fedsift.core.seeds import derive_seed, random_order
+from fedsift.core.shared_head import HeadSums
+from fedsift.federation.client import Client
+from fedsift.protocol import messages
+from fedsift.protocol.head_service import HeadService, read_head
+
+if TYPE_CHECKING:
+    from fedsift.learning.local_trainer import LocalTrainer, Tuned
+
+HELD_IN = "held_in "
+_VALIDATION_SHARE = 4  # A voter keeps a row of so many out of its second tuning.
+
+
+def scores_of_tuned(client: Client, trainer: "LocalTrainer", tuned: "Tuned") -> dict[str, float]:
+    """What can be scored while the unquantised model is at hand."""
+    scores = {}
+    if client.test_examples:
+        test = trainer.encode(client.id, client.test_examples)
+        scores["local"] = trainer.score_magnitudes(tuned.magnitudes, test)
+    if client.is_held_out:
+        own = trainer.encode(client.id, client.train_examples)
+        scores[f"{HELD_IN}local"] = trainer.score_magnitudes(tuned.magnitudes, own)
+    return scores
+
+
+def scores_of_served(client: Client, trainer: "LocalTrainer", message: Message) -> dict[str, float]:
+    """All other scores, of a member and of anybody else."""
+    content, terms = message.content, trainer.terms
+    served = content.array_records.get("served")
+    kept = None
+    if served is not None and client.mask_folder is not None:
+        kept = load_mask(client.mask_folder, client.id, terms)
+    scores = dict(kept.scores) if kept else {}
+    if not client.test_examples:
+        return scores
+    test = trainer.encode(client.id, client.test_examples)
+    scores["zero_shot"] = trainer.score_magnitudes(None, test)
+    merged = messages.read_float_array(content.array_records["merged"]["magnitudes"])
+    scores["merged"] = trainer.score_magnitudes(merged, test)
+    if trainer.task.labels and trainer.task.has_prior and client.train_examples:
+        scores["majority"] = _majority(client, trainer, test)
+    own = client.config.localise
+    localised: dict[str, NDArray[np.float32]] = {}
+    if served is not None and kept is not None:
+        for name, array in served.items():
+            magnitudes = Localisation(name).localised(messages.read_float_array(array), kept, terms)
+            scores[name] = trainer.score_magnitudes(magnitudes, test)
+            localised[name] = magnitudes
+        scores["served"] = scores[own]
+    else:
+        scores["served"] = scores["merged"]
+    head = read_head(content, terms.head)
+    if head is not None:
+        scores |= _scores_of_head(client, trainer, head, test, kept, localised.get(own))
+    return scores
+
+
+def _scores_of_head(
+    client: Client,
+    trainer: "LocalTrainer",
+    head: HeadService,
+    test: Sequence[Any],
+    kept: ClientMask | None,
+    magnitudes: NDArray[np.float32] | None,
+) -> dict[str, float]:
+    from fedsift.learning.blended_predictor import BlendedPredictor, OwnHead, SaidOf
+
+    task, sums = trainer.task, head.sums
+    base = trainer.logits(None, test) if task.base_answers else None
+    said = SaidOf.of(task, test, trainer.decisions(test), base)
+    rows = trainer.encode(client.id, client.train_examples) if client.train_examples else []
+    own = (kept.decisions if kept else None) or (trainer.decisions(rows) if rows else None)
+    alone = Blend(head=head.blend.head)
+    if kept is None or magnitudes is None:
+        scores = {"served": BlendedPredictor(task, sums, head.ridge).score(said, alone)}
+        if own is not None and client.is_held_out:
+            with_rows = BlendedPredictor(task, sums, head.ridge, own)
+            scores["served_own_rows"] = with_rows.score(said, head.blend)
+        return scores
+    assert own is not None
+    if not client.is_held_out:
+        return {}
+    predictor = BlendedPredictor(task, sums, head.ridge, own, is_member=True)
+    scores = {
+        "own_head": OwnHead(task, own, sums.targets.shape[1]).score(said, alone),
+        "shared_head": predictor.score(said, head.blend._replace(own=0.0)),
+    }
+    said = SaidOf.of(task, test, trainer.decisions(test), base, trainer.logits(magnitudes, test))
+    scores["served"] = predictor.score(said, head.blend)
+    base = trainer.logits(None, rows) if task.base_answers else None
+    held_in = SaidOf.of(task, rows, own, base, trainer.logits(magnitudes, rows))
+    scores[f"{HELD_IN}served"] = predictor.score(held_in, head.blend)
+    return scores
+
+
+def _majority(client: Client, trainer: "LocalTrainer", test: Sequence[Any]) -> float:
+    """How often the most frequent label of its own rows is right; the first of several."""
+    task = trainer.task
+    own = [label for row in trainer.encode(client.id, client.train_examples) for label in task.targets(row)]
+    most = int(np.bincount(own).argmax())
+    return float(np.mean([label == most for row in test for label in task.targets(row)]))
+
+
+def votes(client: Client, trainer: "LocalTrainer", message: Message) -> tuple[list[int], list[int]]:
+    """A member's losses: without its own model on each of its rows; a voter's with it, on rows it kept out."""
+    from fedsift.learning.blended_predictor import BlendedPredictor, SaidOf
+
+    task, head = trainer.task, read_head(message.content, trainer.terms.head)
+    assert head is not None and client.mask_folder is not None
+    own = load_mask(client.mask_folder, client.id, trainer.terms).decisions
+    assert own is not None
+    rows = trainer.encode(client.id, client.train_examples)
+    base = trainer.logits(None, rows) if task.base_answers else None
+    predictor = BlendedPredictor(task, head.sums, head.ridge, own, is_member=True)
+    head_losses = predictor.own_votes(SaidOf.of(task, rows, own, base))
+    if not message.content.config_records["vote"].get("voter") or len(rows) < 2:
+        return head_losses, []
+    order = random_order(derive_seed(client.config.seed, "vote", client.id), len(rows))
+    out = np.zeros(len(rows), np.bool_)
+    out[order[: max(1, len(rows) // _VALIDATION_SHARE)]] = True
+    fitted = [row for row, left_out in zip(client.train_examples, out, strict=True) if not left_out]
+    tuned = trainer.tune(client.id, fitted)
+    validation = [row for row, left_out in zip(rows, out, strict=True) if left_out]
+    magnitudes = (tuned.quantised.contribution.levels() * trainer.terms.grid.step).astype(np.float32)
+    assert tuned.decisions is not None
+    of_validation = out[own.rows]
+    said = SaidOf.of(
+        task,
+        validation,
+        Decisions(own.features[of_validation], own.labels[of_validation], own.rows[of_validation]),
+        None if base is None else base[of_validation],
+        trainer.logits(magnitudes, validation),
+    )
+    others = head.sums - HeadSums.of(own.features, own.labels, head.sums.targets.shape[1])
+    voter = BlendedPredictor(task, others, head.ridge, tuned.decisions)
+    return head_losses, voter.votes(said)

@@ -1,0 +1,132 @@
+"""The one predictor that a client is served: shared head, own rows on top, own model, own labels' frequencies.
+
+It is made by the client, from the server's sums and from what the client itself keeps (docs/served.md).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedsift.core.blend import BLENDS, Blend, blended, integer_loss, shared_labels, shared_tokens
+from fedsift.core.head_statistics import Decisions
+from fedsift.core.shared_head import HeadSums, own_head, own_part, scores, solve
+from fedsift.learning.decisions import targets_and_rows
+from fedsift.learning.tasks.task import Task
+
+_ENTRIES = 1 << 22  # of a matrix of log-probabilities that is made at once
+
+
+@dataclass(frozen=True)
+class SaidOf:
+    """Some rows, and what M0 and a client's own model say of their decisions."""
+
+    targets: NDArray[np.int32]  # right labels, shape (m,)
+    rows: NDArray[np.int32]  # the row of each decision, shape (m,)
+    features: NDArray[np.int8]  # shape (m, k)
+    base: NDArray[np.float32] | None  # M0's logits, where they say something; shape (m, labels)
+    own: NDArray[np.float32] | None = None  # the own model's, likewise; None for who has none
+
+    @classmethod
+    def of(
+        cls,
+        task: Task,
+        encoded: Sequence[Any],
+        decisions: Decisions,
+        base: NDArray[np.float32] | None,
+        own: NDArray[np.float32] | None = None,
+    ) -> "SaidOf":
+        """Of encoded rows with these decisions."""
+        targets, rows = targets_and_rows(task, encoded)
+        return cls(targets, rows, decisions.features, base if task.base_answers else None, own)
+
+
+class BlendedPredictor:
+    """Says what a client is served, for any blend."""
+
+    def __init__(
+        self, task: Task, sums: HeadSums, ridge: float, own: Decisions | None = None, is_member: bool = False
+    ) -> None:
+        """Solve for the client's head.
+
+        Args:
+            task: of the rows.
+            sums: over all members.
+            ridge: lambda.
+            own: the client's decisions, to put on top; None for a client without rows.
+            is_member: whether the sums hold the own decisions; they are taken out before they are put on top.
+        """
+        self._task = task
+        self._labels = sums.targets.shape[1]
+        others = sums - HeadSums.of(own.features, own.labels, self._labels) if own and is_member else sums
+        self._own = own_part(others, ridge, own.features, own.labels, own.rows) if own else None
+        self._weights = self._own.weights if self._own else solve(others, ridge)
+        self._counts = np.bincount(own.labels if own else np.empty(0, np.int32), minlength=self._labels)
+
+    def score(self, said: SaidOf, blend: Blend) -> float:
+        """The task's metric over rows, blended."""
+        total = rows = 0.0
+        for _, part in _parts(said):
+            log_probabilities = self._blended(part, blend, scores(self._weights, part.features), self._counts)
+            places = np.unique(part.rows, return_inverse=True)[1]
+            count = int(places[-1]) + 1
+            total += count * self._task.score_decisions(log_probabilities, part.targets, places)
+            rows += count
+        return total / rows
+
+    def votes(self, said: SaidOf) -> list[int]:
+        """The integer loss over rows that are not among the client's own, with each of `BLENDS`."""
+        losses = np.zeros(len(BLENDS), np.int64)
+        for _, part in _parts(said):
+            shared = scores(self._weights, part.features)
+            losses += [integer_loss(self._blended(part, each, shared, self._counts), part.targets) for each in BLENDS]
+        return [int(loss) for loss in losses]
+
+    def own_votes(self, said: SaidOf) -> list[int]:
+        """The same over the client's own rows, with each of `BLENDS` that has no own model.
+
+        Each row is scored by what the others say, and the client's other rows: head and frequencies without that row.
+        """
+        assert self._own is not None
+        blends = [blend for blend in BLENDS if blend.own == 0]
+        losses = np.zeros(len(blends), np.int64)
+        for start, part in _parts(said):
+            labels = part.targets % self._labels
+            counts = np.tile(self._counts, (len(labels), 1))
+            for place, row in enumerate(part.rows):
+                np.subtract.at(counts[place], labels[part.rows == row], 1)
+            shared = self._own.held_out[start : start + len(labels)]
+            losses += [integer_loss(self._blended(part, each, shared, counts), part.targets) for each in blends]
+        return [int(loss) for loss in losses]
+
+    def _blended(
+        self, said: SaidOf, blend: Blend, head: NDArray[np.float64], counts: NDArray[Any]
+    ) -> NDArray[np.float64]:
+        """Log-probabilities of all labels, from the head's scores; labels above its number of them share one."""
+        if self._task.has_prior or said.base is None:
+            return blended(blend, shared_labels(head, said.base), said.own, counts)
+        spread = head[:, np.arange(said.base.shape[1]) % self._labels]
+        return blended(blend, shared_tokens(spread, said.base, blend.head), said.own, None)
+
+
+class OwnHead(BlendedPredictor):
+    """What a client's own rows alone make of the same features: a head without anybody else's."""
+
+    def __init__(self, task: Task, own: Decisions, labels: int) -> None:
+        super().__init__(task, HeadSums.empty(own.features.shape[1], labels), 1.0)
+        self._weights = own_head(own.features, own.labels, own.rows, labels).weights
+
+
+def _parts(said: SaidOf) -> Iterator[tuple[int, SaidOf]]:
+    """Whole rows at a time, so few that a matrix over all labels stays small; each with its first decision."""
+    most = max(1, _ENTRIES // (1 if said.base is None else said.base.shape[1]))
+    ends = np.append(np.flatnonzero(np.diff(said.rows)) + 1, len(said.rows))
+    start = 0
+    for end, following in zip(ends, [*ends[1:], None], strict=True):
+        if following is None or following - start > most:
+            cut = slice(start, int(end))
+            base, own = (None if each is None else each[cut] for each in (said.base, said.own))
+            yield start, SaidOf(said.targets[cut], said.rows[cut], said.features[cut], base, own)
+            start = int(end)

@@ -1,0 +1,54 @@
+"""What a model says of a client's decisions: its features as integers, and its logits."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fedsift.core.errors import BadInput
+from fedsift.core.head_statistics import Decisions, HeadTerms, quantised
+from fedsift.learning.flat_model import FlatModel
+from fedsift.learning.tasks.task import Task, to_device
+
+
+@torch.no_grad()
+def decisions_of(task: Task, model: FlatModel, encoded: Sequence[Any], batch_size: int, terms: HeadTerms) -> Decisions:
+    """The decisions of encoded rows under M0, with their right labels: one pass over the rows.
+
+    Labels above the head's number of them share one, by the remainder.
+
+    Raises:
+        BadInput: the model has other features than the terms say.
+    """
+    model.load_base()
+    parts = []
+    for start in range(0, len(encoded), batch_size):
+        batch = to_device(task.batch(encoded[start : start + batch_size]), model.weights.device)
+        parts.append(task.features(model.module, batch).float().cpu().numpy())
+    features = np.concatenate(parts)
+    if features.shape[1] + 1 != terms.features:
+        raise BadInput(
+            f"the model has {features.shape[1]} features, and the shared head {terms.features - 1}: leave it out "
+            "(shared-head = false)"
+        )
+    targets, rows = targets_and_rows(task, encoded)
+    return Decisions(quantised(features), (targets % terms.labels).astype(np.int32), rows)
+
+
+def targets_and_rows(task: Task, encoded: Sequence[Any]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """The right label of each decision, and which row it is of; shape (decisions,) both."""
+    targets = [task.targets(row) for row in encoded]
+    rows = np.repeat(np.arange(len(targets)), [len(each) for each in targets])
+    return np.array([label for each in targets for label in each], np.int32), rows.astype(np.int32)
+
+
+@torch.no_grad()
+def logits_of(task: Task, model: FlatModel, encoded: Sequence[Any], batch_size: int) -> NDArray[np.float32]:
+    """The logits of each decision with the weights that are loaded, float32 of shape (decisions, labels)."""
+    parts = []
+    for start in range(0, len(encoded), batch_size):
+        batch = to_device(task.score_batch(encoded[start : start + batch_size]), model.weights.device)
+        parts.append(task.logits(model.module, batch).float().cpu().numpy())
+    return np.concatenate(parts)
