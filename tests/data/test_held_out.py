@@ -154,11 +154,12 @@ def test_groups_need_rows_to_keep_and_a_column(tmp_path: Path) -> None:
 
 
 def test_rows_of_its_own_are_kept() -> None:
-    """A data set that brings rows to be scored on is not split again; another share is a mistake."""
+    """A data set that brings rows to be scored on is not split again; another share is a mistake; 0 is held-in."""
     own = FunctionDataset(["a"], lambda _: [("p", " t")] * 4, lambda _: [("new", " t")])
-    for share in (0.0, RunConfig.test_share):
-        kept = with_held_out_rows(own, DataSettings(test_share=share))
-        assert (len(kept.train_examples("a")), kept.test_examples("a")) == (4, [("new", " t")])
+    kept = with_held_out_rows(own, DataSettings())
+    assert (len(kept.train_examples("a")), kept.test_examples("a")) == (4, [("new", " t")])
+    held_in = with_held_out_rows(own, DataSettings(test_share=0.0))
+    assert held_in.train_examples("a") == held_in.test_examples("a") == [("p", " t")] * 4
     with pytest.raises(BadInput, match="brings rows of its own for scoring; leave test-share out"):
         with_held_out_rows(own, DataSettings(test_share=0.4))
     without = FunctionDataset(["a"], lambda _: [("p", " t")], lambda _: [])
