@@ -12,7 +12,7 @@ from fedsift.runs.check_data import DataReport, Spread
 from fedsift.runs.export import Exported
 from fedsift.runs.forget import Forgotten
 from fedsift.runs.join import Joined
-from fedsift.runs.result import SCORES, Removal, RunResult
+from fedsift.runs.result import MARGIN, SCORES, Removal, RunResult, ServedBelowLocal
 from fedsift.runs.verify import Verified
 
 _SHOWN = 10  # removals, and failures; the rest is in result.json
@@ -30,6 +30,7 @@ def run_summary(result: RunResult, out: Path) -> list[Table | Text]:
         ),
         _seconds(result.seconds),
         Text(f"state    {result.state_digest}"),
+        *_grid_line(result.served_below_local),
         *_removal_lines(result.removals),
         *_failure_lines(result.failures, _SHOWN),
     ]
@@ -138,6 +139,13 @@ def _score_table(result: RunResult) -> Table:
             cells += [_mean_of(score.per_client, leavers), _mean_of(later, leavers), _mean_of(later, rest)]
         table.add_row(*cells)
     return table
+
+
+def _grid_line(lost: ServedBelowLocal) -> list[Text]:
+    if not lost.members:
+        return []
+    count = f"{lost.members} of {lost.of} members"
+    return [Text(f"grid     {count} are served more than {MARGIN} below their own model: try {lost.advice}", "yellow")]
 
 
 def _removal_lines(removals: Iterable[Removal]) -> list[Text]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fedsift.core.blend import BLENDS, Blend, blended, integer_loss, shared_labels, shared_tokens
 from fedsift.core.head_statistics import Decisions
-from fedsift.core.shared_head import HeadSums, own_head, own_part, scores, solve
+from fedsift.core.shared_head import HeadSums, balance, label_centre, own_head, own_part, scores, solve
 from fedsift.learning.decisions import targets_and_rows
 from fedsift.learning.tasks.task import Task
 
@@ -47,12 +47,17 @@ class BlendedPredictor:
     """Says what a client is served, for any blend.
 
     Attributes:
-        weights: the client's head, shape (k, labels).
         label_counts: how often its own rows have each label, shape (labels,).
     """
 
     def __init__(
-        self, task: Task, sums: HeadSums, ridge: float, own: Decisions | None = None, is_member: bool = False
+        self,
+        task: Task,
+        sums: HeadSums,
+        ridge: float,
+        own: Decisions | None = None,
+        is_member: bool = False,
+        directions: NDArray[np.float32] | None = None,
     ) -> None:
         """Solve for the client's head.
 
@@ -62,19 +67,22 @@ class BlendedPredictor:
             ridge: lambda.
             own: the client's decisions, to put on top; None for a client without rows.
             is_member: whether the sums hold the own decisions; they are taken out before they are put on top.
+            directions: of the labels, which the head starts from; None for none.
         """
         self._task = task
         self._labels = sums.targets.shape[1]
         others = sums - HeadSums.of(own.features, own.labels, self._labels) if own and is_member else sums
-        self._own = own_part(others, ridge, own.features, own.labels, own.rows) if own else None
-        self.weights = self._own.weights if self._own else solve(others, ridge)
+        centre = None if directions is None else label_centre(others, directions)
+        self._own = own_part(others, ridge, own.features, own.labels, own.rows, centre=centre) if own else None
+        self._balance = balance(others)
+        self._weights = self._own.weights if self._own else solve(others, ridge, centre)
         self.label_counts = np.bincount(own.labels if own else np.empty(0, np.int32), minlength=self._labels)
 
     def score(self, said: SaidOf, blend: Blend) -> float:
         """The task's metric over rows, blended."""
         total = rows = 0.0
         for _, part in _parts(said):
-            log_probabilities = self._blended(part, blend, self._shared(part, None), self.label_counts)
+            log_probabilities = self._blended(part, blend, scores(self._weights, part.features), self.label_counts)
             places = np.unique(part.rows, return_inverse=True)[1]
             count = int(places[-1]) + 1
             total += count * self._task.score_decisions(log_probabilities, part.targets, places)
@@ -83,14 +91,22 @@ class BlendedPredictor:
 
     def log_probabilities(self, said: SaidOf, blend: Blend) -> NDArray[np.float64]:
         """Of each label for each decision, blended; shape (decisions, labels)."""
-        shared = self._shared(said, None)
-        return self._blended(said, blend, shared, self.label_counts)
+        return self._blended(said, blend, scores(self._weights, said.features), self.label_counts)
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """The client's head, shape (k, labels): where there are few labels, so that their scores come balanced."""
+        return self._weights * self._balance if self._has_few_labels else self._weights
+
+    @property
+    def _has_few_labels(self) -> bool:
+        return self._task.has_prior or not self._task.base_answers
 
     def votes(self, said: SaidOf) -> list[int]:
         """The integer loss over rows that are not among the client's own, with each of `BLENDS`."""
         losses = np.zeros(len(BLENDS), np.int64)
         for _, part in _parts(said):
-            shared = self._shared(part, None)
+            shared = scores(self._weights, part.features)
             mixed = (self._blended(part, each, shared, self.label_counts) for each in BLENDS)
             losses += [integer_loss(each, part.targets) for each in mixed]
         return [int(loss) for loss in losses]
@@ -108,21 +124,18 @@ class BlendedPredictor:
             counts = np.tile(self.label_counts, (len(labels), 1))
             for place, row in enumerate(part.rows):
                 np.subtract.at(counts[place], labels[part.rows == row], 1)
-            shared = self._shared(part, self._own.held_out[start : start + len(labels)])
+            shared = self._own.held_out[start : start + len(labels)]
             losses += [integer_loss(self._blended(part, each, shared, counts), part.targets) for each in blends]
         return [int(loss) for loss in losses]
 
-    def _shared(self, said: SaidOf, head: NDArray[np.float64] | None) -> NDArray[np.float64]:
-        """What the head says, as log-probabilities; labels above the head's number of them share one."""
-        head = scores(self.weights, said.features) if head is None else head
-        if self._task.has_prior or said.base is None:
-            return shared_labels(head, said.base)
-        return shared_tokens(head[:, np.arange(said.base.shape[1]) % self._labels], said.base)
-
     def _blended(
-        self, said: SaidOf, blend: Blend, shared: NDArray[np.float64], counts: NDArray[Any]
+        self, said: SaidOf, blend: Blend, head: NDArray[np.float64], counts: NDArray[Any]
     ) -> NDArray[np.float64]:
-        return blended(blend, shared, said.own, counts if self._task.has_prior else None)
+        """Log-probabilities of all labels, from the head's scores; labels above its number of them share one."""
+        if said.base is None or self._has_few_labels:
+            return blended(blend, shared_labels(head * self._balance, said.base), said.own, counts)
+        spread = head[:, np.arange(said.base.shape[1]) % self._labels]
+        return blended(blend, shared_tokens(spread, said.base, blend.head), said.own, None)
 
 
 class OwnHead(BlendedPredictor):
@@ -130,7 +143,7 @@ class OwnHead(BlendedPredictor):
 
     def __init__(self, task: Task, own: Decisions, labels: int) -> None:
         super().__init__(task, HeadSums.empty(own.features.shape[1], labels), 1.0)
-        self.weights = own_head(own.features, own.labels, own.rows, labels).weights
+        self._weights = own_head(own.features, own.labels, own.rows, labels).weights
 
 
 def _parts(said: SaidOf) -> Iterator[tuple[int, SaidOf]]:

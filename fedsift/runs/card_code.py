@@ -55,8 +55,9 @@ _TOKENS = """\
 def log_probabilities(prompt, target):  # token ids -> of the vocabulary for each token of the target
     logits, states = run(base, prompt, target)
     said = scores(features(states))[:, torch.arange(logits.shape[1]) % info["label_count"]]
-    part, said = info["head_share"], (said.clamp(0) + info["least"]).log()
-    shared = (1 - part) * logits.log_softmax(1) + part * said
+    known = logits.log_softmax(1)
+    gain = said.clamp(0) / (info["floor"] * known.clamp(info["least_log"]).exp())
+    shared = known + info["blend"]["head"] * gain.log1p()
     own = run(tuned, prompt, target)[0].log_softmax(1)
     return ((1 - share) * shared.log_softmax(1) + share * own).log_softmax(1)
 """

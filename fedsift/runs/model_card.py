@@ -7,7 +7,6 @@ from pathlib import Path
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.ledger import Ledger
-from fedsift.data.loading import is_held_out
 from fedsift.runs.card_code import card_code
 from fedsift.runs.run_folder import RunFolder
 from fedsift.runs.served import Served
@@ -83,7 +82,7 @@ def _scores(folder: RunFolder, config: RunConfig, client_id: str | None) -> Iter
     if (result := folder.read_result()) is None:
         return
     scores = result.scores_after_removal or result.scores
-    rows = "rows that nobody tuned on" if is_held_out(config) else "the rows that clients tuned on"
+    rows = "rows that nobody tuned on" if config.is_held_out else "the rows that clients tuned on"
     yield f"## Scores\n\n{result.metric}, on {rows}:\n\n| | this member | mean of the clients |\n| --- | --- | --- |"
     for kind, score in scores.items():
         own = score.per_client.get(client_id) if client_id is not None else None

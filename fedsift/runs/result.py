@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fedsift.configuration.run_config import RunConfig
+from fedsift.core.localisation import OWN_LEVELS, Localisation
+from fedsift.core.quantisation import MAX_BITS, grid_for, highest_level
 from fedsift.core.receipt import ReceiptBody, Verdict
 from fedsift.federation.outcome import Outcome
 from fedsift.federation.round_log import removed_clients
@@ -20,6 +22,8 @@ SCORES = {
     "sift_masks": "SIFT-Masks",
 }
 
+MARGIN = 0.01  # that a member's served model may lose to its own tuned one without a warning
+
 
 @dataclass(frozen=True)
 class Score:
@@ -32,6 +36,22 @@ class Score:
     def of(cls, per_client: dict[str, float]) -> "Score":
         """From at least one client's score."""
         return cls(sum(per_client.values()) / len(per_client), per_client)
+
+
+@dataclass(frozen=True)
+class ServedBelowLocal:
+    """How many members are served worse than their own tuned model by more than `MARGIN`, and what may help."""
+
+    members: int
+    of: int  # members that have both scores
+    advice: str  # options of a run
+
+    @classmethod
+    def of_scores(cls, scores: Mapping[str, Score], advice: str) -> "ServedBelowLocal":
+        """From the scores by kind."""
+        local, served = (scores[kind].per_client if kind in scores else {} for kind in ("local", "sift_masks"))
+        both = local.keys() & served.keys()
+        return cls(sum(served[each] < local[each] - MARGIN for each in both), len(both), advice)
 
 
 @dataclass(frozen=True)
@@ -97,6 +117,7 @@ class RunResult:
     metric: str  # what scores are
     scores: dict[str, Score]  # after the merge, by kind (`SCORES`)
     scores_after_removal: dict[str, Score] | None  # after the last round; None where there was but one
+    served_below_local: ServedBelowLocal  # after the merge
     upload_bytes_mean: float  # of an upload
     dense_bytes: int  # of a dense float32 one
     server_bytes: int  # of both sums
@@ -118,12 +139,13 @@ class RunResult:
         merge, final = outcome.rounds[0], outcome.rounds[-1]
         before, after = _by_kind(merge, config.localise), _by_kind(final, config.localise)
         earlier, own = outcome.receipts[: outcome.earlier_receipts], outcome.receipts[outcome.earlier_receipts :]
-        served, merged = before["sift_masks"], after["merged"]
+        served, merged, scores = before["sift_masks"], after["merged"], _scores(before)
         return cls(
             clients=merge.members,
             tuned_parameters=outcome.tuned_parameters,
             metric=metric,
-            scores=_scores(before),
+            scores=scores,
+            served_below_local=ServedBelowLocal.of_scores(scores, _advice(config)),
             scores_after_removal=_scores(after) if len(outcome.rounds) > 1 else None,
             upload_bytes_mean=merge.upload_bytes / merge.members,
             dense_bytes=4 * outcome.tuned_parameters,
@@ -153,9 +175,11 @@ class RunResult:
         def remaining(score: Score) -> dict[str, float]:
             return {each: value for each, value in score.per_client.items() if each not in removed}
 
+        scores = _scores({kind: remaining(each) for kind, each in self.scores.items()})
         return dataclasses.replace(
             self,
-            scores=_scores({kind: remaining(each) for kind, each in self.scores.items()}),
+            scores=scores,
+            served_below_local=ServedBelowLocal.of_scores(scores, self.served_below_local.advice),
             scores_after_removal=after and _scores({kind: remaining(each) for kind, each in after.items()}),
             failures={each: why for each, why in self.failures.items() if each not in removed},
             removals=_unnamed([*self.removals, *map(Removal.of, receipts)], removed),
@@ -177,3 +201,15 @@ def _by_kind(record: SiftRecord, localise: str) -> dict[str, dict[str, float]]:
 def _scores(by_kind: Mapping[str, dict[str, float]]) -> dict[str, Score]:
     """Kinds of which nobody has a score are left out."""
     return {kind: Score.of(per_client) for kind, per_client in by_kind.items() if per_client}
+
+
+def _advice(config: RunConfig) -> str:
+    """What has members served closer to their own models."""
+    if not Localisation(config.localise).keeps_levels:
+        return f"--localise {OWN_LEVELS}"
+    given, follows = config.grid, grid_for(config.lr, config.steps)
+    if given.max_magnitude < follows.max_magnitude and config.max_magnitude:
+        return "leaving max-magnitude out"
+    if given.threshold and given.levels >= follows.levels:
+        return "leaving threshold out"
+    return f"--levels {min(max(2 * given.levels, follows.levels), highest_level(MAX_BITS))}"

@@ -21,7 +21,6 @@ from fedsift.core.mask_file import ClientMask, load_mask
 from fedsift.core.server_state import ServerState
 from fedsift.core.shared_head import choose_ridge
 from fedsift.core.sign_vector import sign_vector
-from fedsift.data.loading import is_held_out
 from fedsift.learning.blended_predictor import BlendedPredictor, SaidOf
 from fedsift.learning.local_trainer import LocalTrainer
 from fedsift.learning.models import load_model, load_tokenizer
@@ -34,7 +33,7 @@ class ServedHead:
 
     Attributes:
         predictor: its weights, a member's with its own rows on top, and its own labels' counts.
-        blend: how much the own model and the own labels weigh; nothing for who is no member.
+        blend: how much the own model and the own labels weigh; these weigh nothing for who is no member.
         ridge: lambda, chosen from the sums.
     """
 
@@ -46,10 +45,9 @@ class ServedHead:
     def of(cls, state: ServerState, trainer: LocalTrainer, mask: ClientMask | None) -> "ServedHead":
         """From the sums of now, for a member who keeps this, or for None for anybody else."""
         sums = state.head_sums()
-        ridge = choose_ridge(sums)
-        if mask is None:
-            return cls(BlendedPredictor(trainer.task, sums, ridge), Blend(), ridge)
-        return cls(BlendedPredictor(trainer.task, sums, ridge, mask.decisions, is_member=True), state.blend, ridge)
+        ridge, own, blend = choose_ridge(sums), mask.decisions if mask else None, state.blend
+        predictor = BlendedPredictor(trainer.task, sums, ridge, own, mask is not None, trainer.label_directions)
+        return cls(predictor, blend if mask else Blend(head=blend.head), ridge)
 
 
 @dataclass(frozen=True)
@@ -150,7 +148,7 @@ def served_model(path: Path, client_id: str | None) -> Served:
             sent = state.serve(client_id, mask.packed, localisation)
             magnitudes = localisation.localised(sent, mask, state.terms)
         trainer, model = _trainer(config, state, model_digest)
-        has_head = state.terms.head is not None and (mask is None or is_held_out(config))
+        has_head = state.terms.head is not None and (mask is None or config.is_held_out)
         head = ServedHead.of(state, trainer, mask) if has_head else None
         digest = state.digest().hex()
     trainer.load(magnitudes)

@@ -1,7 +1,5 @@
 """The built-in data set: fictitious people."""
 
-from typing import Any
-
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import Example
 from fedsift.core.seeds import derive_seed
@@ -13,7 +11,7 @@ from fedsift.data.source import Source
 class PeopleDataset:
     """Fictitious people, one a client, generated from a seed (`fedsift.data.people.generator`)."""
 
-    held_out, test_only = False, ()
+    held_out, test_only = True, ()
 
     def __init__(self, seed: int, clients: int, further: int = 0) -> None:
         """The first `clients` people of `seed`, and `further` ones, as many as there are."""
@@ -37,10 +35,6 @@ class People(DataKind):
 
     names = ("people",)
     default_clients = 500
-
-    def defaults(self, dataset: str) -> dict[str, Any]:
-        """A person's rows have nothing in common that unseen ones could be told from, so it is the rows themselves."""
-        return {"test-share": 0.0}
 
     def load(self, settings: Source) -> PeopleDataset:
         """So many people as there are to be clients, and further ones as newcomers."""
