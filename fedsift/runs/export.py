@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 from safetensors.numpy import save_file
-from safetensors.torch import save_model
+from safetensors.torch import save_file as save_tensors
+from torch import nn
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.blend import constants
@@ -70,10 +71,10 @@ def _write(out: Path, folder: RunFolder, config: RunConfig, client_id: str | Non
     settings, head = config.model_settings, served.head
     has_decoder = False
     if config.is_custom:
-        save_model(served.model, str(out / "model.safetensors"))
+        _save_state(served.model, out / "model.safetensors")
         if head is not None:
             with served.base() as base:
-                save_model(base, str(out / "base.safetensors"))
+                _save_state(base, out / "base.safetensors")
     else:
         has_decoder = save_transformers(settings, served.model, out, with_base=head is not None)
         served.tokenizer.save_pretrained(out)
@@ -83,6 +84,11 @@ def _write(out: Path, folder: RunFolder, config: RunConfig, client_id: str | Non
         (out / "head.json").write_text(text + "\n", encoding="utf-8")
     card = model_card(folder, config, client_id, served, has_decoder)
     (out / CARD).write_text(card, encoding="utf-8")
+
+
+def _save_state(module: nn.Module, file: Path) -> None:
+    """All of a module's state; each tensor as one of its own, since tuned ones are views of one buffer."""
+    save_tensors({name: each.detach().cpu().clone() for name, each in module.state_dict().items()}, file)
 
 
 def _head_facts(config: RunConfig, served: Served, head: ServedHead) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def _use(config: RunConfig, served: Served, is_encoder_decoder: bool) -> str:
     head = ""
     if served.head is not None:
         head = (
-            "\nThe base model makes the features of the head (`head.safetensors`, `head.json`); the other one is tuned. "
+            "\nThe base model makes the features of the head (`head.safetensors`, `head.json`); the other is tuned. "
             "Served is the blend of both.\n"
         )
     return f"## Use\n\nWithout fedsift:\n\n```python\n{code}```\n{head}"

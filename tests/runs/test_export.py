@@ -80,7 +80,9 @@ def test_the_card_predicts_what_is_served(tmp_path: Path, setting: str) -> None:
         served = run.served(member)
         said = without_fedsift(out, tmp_path / "scratch", asked_of(served, rows, options))
         expected = served.log_probabilities(rows)
-        np.testing.assert_allclose(np.concatenate([np.atleast_2d(each) for each in said]), expected, atol=2e-4)
+        predicted = np.concatenate([np.atleast_2d(each) for each in said])
+        np.testing.assert_allclose(predicted, expected, rtol=0, atol=2e-3)  # a head in float32
+        np.testing.assert_array_equal(predicted.argmax(1), expected.argmax(1))
         assert np.ptp(expected, axis=1).min() > 1e-3
         assert exported.state_digest == run.result.state_digest
         assert set(exported.files) == {str(each.relative_to(out)) for each in out.rglob("*") if each.is_file()}
