@@ -47,6 +47,7 @@ class BlendedPredictor:
     """Says what a client is served, for any blend.
 
     Attributes:
+        task: of the rows.
         label_counts: how often its own rows have each label, shape (labels,).
     """
 
@@ -69,7 +70,7 @@ class BlendedPredictor:
             is_member: whether the sums hold the own decisions; they are taken out before they are put on top.
             directions: of the labels, which the head starts from; None for none.
         """
-        self._task = task
+        self.task = task
         self._labels = sums.targets.shape[1]
         others = sums - HeadSums.of(own.features, own.labels, self._labels) if own and is_member else sums
         centre = None if directions is None else label_centre(others, directions)
@@ -85,7 +86,7 @@ class BlendedPredictor:
             log_probabilities = self._blended(part, blend, scores(self._weights, part.features), self.label_counts)
             places = np.unique(part.rows, return_inverse=True)[1]
             count = int(places[-1]) + 1
-            total += count * self._task.score_decisions(log_probabilities, part.targets, places)
+            total += count * self.task.score_decisions(log_probabilities, part.targets, places)
             rows += count
         return total / rows
 
@@ -96,11 +97,12 @@ class BlendedPredictor:
     @property
     def weights(self) -> NDArray[np.float64]:
         """The client's head, shape (k, labels): where there are few labels, so that their scores come balanced."""
-        return self._weights * self._balance if self._has_few_labels else self._weights
+        return self._weights * self._balance if self.has_few_labels else self._weights
 
     @property
-    def _has_few_labels(self) -> bool:
-        return self._task.has_prior or not self._task.base_answers
+    def has_few_labels(self) -> bool:
+        """Whether it decides between labels; else between tokens, where most are none that the head is sure of."""
+        return self.task.has_prior or not self.task.base_answers
 
     def votes(self, said: SaidOf) -> list[int]:
         """The integer loss over rows that are not among the client's own, with each of `BLENDS`."""
@@ -132,7 +134,7 @@ class BlendedPredictor:
         self, said: SaidOf, blend: Blend, head: NDArray[np.float64], counts: NDArray[Any]
     ) -> NDArray[np.float64]:
         """Log-probabilities of all labels, from the head's scores; labels above its number of them share one."""
-        if said.base is None or self._has_few_labels:
+        if said.base is None or self.has_few_labels:
             return blended(blend, shared_labels(head * self._balance, said.base), said.own, counts)
         spread = head[:, np.arange(said.base.shape[1]) % self._labels]
         return blended(blend, shared_tokens(spread, said.base, blend.head), said.own, None)

@@ -109,15 +109,32 @@ _OWN_CLASSES = """\
 _CUSTOM = """\
 from safetensors.torch import load_file
 
-tuned.load_state_dict(load_file("model.safetensors"))  # tuned: a module as your task's model() makes it
+folder = "."  # this one
+tuned.load_state_dict(load_file(f"{folder}/model.safetensors"))  # tuned: a module as your task's model() makes it
 """
 _CUSTOM_HEAD = """\
-base.load_state_dict(load_file("base.safetensors"))  # base: another one; from it come the head's features
+import json
+import torch
+
+base.load_state_dict(load_file(f"{folder}/base.safetensors"))  # base: another one
+"""
+_CUSTOM_LABELS = """\
+def log_probabilities(features, logits, own):  # your task's features(base), logits(base), logits(tuned)
+    said, known = scores(features), logits.double().log_softmax(1)
+    if info["few_labels"]:
+        shared = info["sharpness"] * said + (known if info["base_answers"] else 0)
+    else:
+        gain = said[:, torch.arange(known.shape[1]) % info["label_count"]].clamp(0)
+        shared = known + info["blend"]["head"] * (gain / (info["floor"] * known.clamp(info["least_log"]).exp())).log1p()
+    extra = prior if info["few_labels"] else 0
+    return ((1 - share) * shared.log_softmax(1) + share * own.double().log_softmax(1) + extra).log_softmax(1)
 """
 
 
 def card_code(config: RunConfig, is_encoder_decoder: bool, has_head: bool) -> str:
-    """Python that defines what predicts as a client is served: `log_probabilities`; of a task of one's own, parts.
+    """Python that defines what predicts as a client is served: `log_probabilities`.
+
+    Of a task of one's own it goes on from the task's modules, and without a head only fills them.
 
     Args:
         config: of the run.
@@ -125,7 +142,7 @@ def card_code(config: RunConfig, is_encoder_decoder: bool, has_head: bool) -> st
         has_head: whether the folder has a head.
     """
     if config.is_custom:
-        return _CUSTOM + _CUSTOM_HEAD * has_head
+        return "\n".join([_CUSTOM, *[_CUSTOM_HEAD, _HEAD, _PRIOR, _CUSTOM_LABELS] * has_head])
     classifies = config.task == CLASSIFICATION
     kind = "AutoModel" if classifies else f"AutoModelFor{'Seq2SeqLM' if is_encoder_decoder else 'CausalLM'}"
     parts = [_opening(kind, bool(config.lora_rank), has_head)]

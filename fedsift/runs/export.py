@@ -103,6 +103,8 @@ def _head_facts(config: RunConfig, served: Served, head: ServedHead) -> dict[str
         "constant": CONSTANT / SCALE,
         "blend": head.blend._asdict(),
         "label_counts": head.predictor.label_counts.tolist() if config.choices or config.is_custom else None,
+        "few_labels": head.predictor.has_few_labels,
+        "base_answers": head.predictor.task.base_answers,
         "ridge": head.ridge,
         "max_length": config.max_length,
         **constants(),

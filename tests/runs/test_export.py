@@ -4,16 +4,20 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 import fedsift
-from fedsift import BadInput, Refused
+from fedsift import BadInput, CustomTask, Refused
 from fedsift.runs.served import Served
 from tests.cli import commands
 from tests.models import save_model
@@ -151,3 +155,47 @@ def test_a_task_of_ones_own(tmp_path: Path) -> None:
     assert state.keys() == served.model.state_dict().keys()
     for name, value in served.model.state_dict().items():
         np.testing.assert_array_equal(state[name], value.numpy())
+
+
+class Signs(CustomTask):
+    """A row is a number, of which the sign is to be said: 0 or 1."""
+
+    metric, labels = "accuracy", 2
+
+    def model(self) -> nn.Module:
+        return nn.Sequential(nn.Linear(1, 4), nn.Tanh(), nn.Linear(4, 2))
+
+    def batch(self, encoded: Sequence[Any]) -> Any:
+        return torch.tensor([[float(number)] for number in encoded]), torch.tensor([int(each > 0) for each in encoded])
+
+    def targets(self, encoded: Any) -> list[int]:
+        return [int(encoded > 0)]
+
+    def logits(self, model: nn.Module, batch: Any) -> Tensor:
+        logits: Tensor = model(batch[0])
+        return logits
+
+    def loss(self, model: nn.Module, batch: Any) -> Tensor:
+        return cross_entropy(model(batch[0]), batch[1])
+
+    def scores(self, model: nn.Module, batch: Any) -> Tensor:
+        return (model(batch[0]).argmax(1) == batch[1]).double()
+
+
+def test_a_task_of_ones_own_with_labels(tmp_path: Path) -> None:
+    rows = {f"client {number}": [number - 3, number + 1, -number - 1, 2 * number + 1] for number in range(6)}
+    run = fedsift.simulate(dataset=rows, task=Signs, test_share=0.25, newcomers=1, workers=2, out=tmp_path / "run")
+    out, asked, task = tmp_path / "out", [-3, 2, 5], Signs()
+    member = run.members[0]
+    run.export(out, member)
+    served = run.served(member)
+    assert served.head is not None
+    (code,) = re.findall(r"^```python\n(.*?)^```$", (out / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {"base": task.model(), "tuned": task.model()}
+    exec(code.replace('folder = "."', f"folder = {str(out)!r}"), names)
+    batch = task.batch(asked)
+    with torch.no_grad():
+        base, own = names["base"], names["tuned"]
+        features = task.features(base, batch)
+        said = names["log_probabilities"](features, task.logits(base, batch), task.logits(own, batch))
+    np.testing.assert_allclose(said.numpy(), served.log_probabilities(asked), atol=1e-5)
