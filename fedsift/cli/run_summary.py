@@ -6,12 +6,12 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from fedsift.cli.score_table import score_lines, score_table, warning_lines
 from fedsift.core.errors import legible
 from fedsift.protocol.client_rounds import last_line
 from fedsift.runs.check_data import DataReport, Spread
 from fedsift.runs.forget import Forgotten
 from fedsift.runs.join import Joined
-from fedsift.cli.score_table import score_lines, score_table, warning_lines
 from fedsift.runs.result import Removal, RunResult
 from fedsift.runs.verify import Verified
 

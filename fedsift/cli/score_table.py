@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fedsift.runs.result import RunResult
-from fedsift.runs.scores import SCORES, MemberScores, NewcomerScores, Score
+from fedsift.runs.scores import SCORES, MemberScores, NewcomerScores, Score, three_places
 
 _OWN_ROWS = "served, own rows"  # newcomers' alone
 
@@ -34,7 +34,7 @@ def score_table(result: RunResult) -> Table:
         score, others = result.scores.get(kind), newcomers and getattr(newcomers, kind, None)
         if score is None and others is None:
             continue
-        cells = [f"alone: {title}" if kind == alone_by else title, _with_interval(score), _with_interval(others)]
+        cells = [f"alone: {title}" if kind == alone_by else title, str(score or "-"), str(others or "-")]
         if after is not None:
             later = after[kind].per_client if kind in after else {}
             cells += [_mean_of(later, later.keys() - leavers), _mean_of(later, leavers)]
@@ -54,7 +54,7 @@ def score_lines(result: RunResult) -> list[Text]:
         shown.append(Text(f"{'' if shown else 'gain':<8} newcomers: {counted} zero-shot"))
     if members and members.held_in:
         told = {"local": members.held_in.local, "served": members.held_in.served}
-        parts = [f"{kind} {_score(score.mean)}" for kind, score in told.items() if score]
+        parts = [f"{kind} {three_places(score.mean)}" for kind, score in told.items() if score]
         shown.append(Text(f"held-in  {', '.join(parts)}, on the rows that members trained on"))
     before, after = result.scores.get("served"), (result.scores_after_removal or {}).get("served")
     leavers = {removal.client for removal in result.removals if removal.client is not None}
@@ -71,8 +71,8 @@ def warning_lines(result: RunResult) -> list[Text]:
     if not members or not members.served or not members.alone or round(members.lost, 3) == 0:
         return []
     told = (
-        f"warning: members are worse off than alone by {_score(members.lost)} in the mean: served "
-        f"{_score(members.served.mean)}, {_alone(members)} {_score(members.alone.mean)}; worse off are "
+        f"warning: members are worse off than alone by {three_places(members.lost)} in the mean: served "
+        f"{three_places(members.served.mean)}, {_alone(members)} {three_places(members.alone.mean)}; worse off are "
         f"{members.worse_than_alone} of {len(members.served.per_client)} members"
     )
     if newcomers and newcomers.zero_shot:
@@ -93,15 +93,6 @@ def _counted(better: int, worse: int, of: Score) -> str:
     return f"{better} better, {worse} worse, {len(of.per_client) - better - worse} equal to"
 
 
-def _with_interval(score: Score | None) -> str:
-    return "-" if score is None else f"{_score(score.mean)} [{_score(score.low)}, {_score(score.high)}]"
-
-
 def _mean_of(per_client: Mapping[str, float], clients: Collection[str]) -> str:
     values = [per_client[client] for client in sorted(clients) if client in per_client]
-    return _score(sum(values) / len(values)) if values else "-"
-
-
-def _score(value: float) -> str:
-    """Three places; below 1 without the zero before the point."""
-    return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 0.9995 else f"{value:.3f}"
+    return three_places(sum(values) / len(values)) if values else "-"

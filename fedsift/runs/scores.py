@@ -40,6 +40,9 @@ class Score:
         kept = {client: per_client[client] for client in sorted(per_client)}
         return cls(*estimate(kept.values(), root_seed), kept) if kept else None
 
+    def __str__(self) -> str:
+        return with_interval(self.mean, self.low, self.high)
+
     def without(self, clients: Container[str], root_seed: int) -> Self | None:
         """The score of all others."""
         return self.of({each: value for each, value in self.per_client.items() if each not in clients}, root_seed)
@@ -163,3 +166,14 @@ def number_above(higher: Score | None, lower: Score | None) -> int:
         return 0
     others = lower.per_client
     return sum(value > others[client] for client, value in higher.per_client.items() if client in others)
+
+
+def with_interval(mean: float, low: float, high: float) -> str:
+    """A mean and its interval for people: .672 [.641, .702]."""
+    return f"{three_places(mean)} [{three_places(low)}, {three_places(high)}]"
+
+
+def three_places(value: float) -> str:
+    """A score for people; below 1 without the zero before the point."""
+    shown = f"{value:.3f}"
+    return shown.replace("0.", ".", 1) if shown.removeprefix("-").startswith("0.") else shown
