@@ -13,6 +13,7 @@ from fedsift.runs.check_data import DataReport, Spread
 from fedsift.runs.forget import Forgotten
 from fedsift.runs.join import Joined
 from fedsift.runs.result import Removal, RunResult
+from fedsift.runs.scores import MARGIN, ServedBelowLocal
 from fedsift.runs.verify import Verified
 
 _SHOWN = 10  # removals, and failures; the rest is in result.json
@@ -24,6 +25,7 @@ def run_summary(result: RunResult, out: Path) -> list[Table | Text]:
     shown: list[Table | Text] = [
         score_table(result),
         *score_lines(result),
+        *_grid_line(result.served_below_local),
         Text(f"upload   {upload:,.0f} bytes a client, {upload / dense:.1%} of dense float32 ({dense:,} bytes)"),
         Text(
             f"server   {result.server_bytes:,} bytes of sums for {result.tuned_parameters:,} parameters; "
@@ -106,6 +108,13 @@ def audit_summary(verified: Verified) -> list[Text]:
         shown.append(Text(f"{finding.check:<12} {verdict}", style))
         shown += [Text(f"{'':<12} {problem}") for problem in finding.problems]
     return shown
+
+
+def _grid_line(lost: ServedBelowLocal) -> list[Text]:
+    if not lost.members:
+        return []
+    count = f"{lost.members} of {lost.of} members"
+    return [Text(f"grid     {count} are served more than {MARGIN} below their own model: try {lost.advice}", "yellow")]
 
 
 def _removal_lines(removals: Iterable[Removal]) -> list[Text]:

@@ -13,7 +13,7 @@ import tomli_w
 from fedsift.core.errors import BadInput
 from fedsift.core.localisation import LOCALISATIONS, OWN_LEVELS
 from fedsift.core.options import Effect, Group, option
-from fedsift.core.quantisation import MAX_BITS, QuantisationGrid, highest_level
+from fedsift.core.quantisation import MAX_BITS, QuantisationGrid, grid_for, highest_level
 from fedsift.core.seeds import derive_seed
 from fedsift.data.kinds import defaults_of
 from fedsift.data.settings import DataSettings
@@ -26,7 +26,7 @@ from fedsift.learning.tuning_settings import TuningSettings
 _GRID, _LEAVERS, _RUN, _MACHINE, _FREE = Group.GRID, Group.LEAVERS, Group.RUN, Group.MACHINE, Effect.FREE
 ENGINES = ("ray", "flower")
 _WORKERS_PER_CORE = 8  # More would only take memory: each worker loads its own libraries.
-_STEP_SHARE = 0.2  # of lr * steps: what a level is worth on a coarse grid (docs/served.md)
+_STEP_SHARE = 0.2  # of lr * steps: what each of a few given levels is worth (docs/served.md)
 
 # The paper as published: fine magnitudes, divided by the number of members.
 PUBLISHED_TUNING: dict[str, Any] = {"beta1": 0.9, "beta2": 0.999, "commit_share": 0.0}
@@ -40,16 +40,17 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
     """Everything that decides a run: the options of data, model and tuning, and those declared here."""
 
     levels: int = option(
-        2,
-        "Highest quantised magnitude: 1 is a mask alone, 3 two bits, 65535 sixteen.",
+        0,
+        "Highest quantised magnitude: 1 is a mask alone, 4 two bits, 65535 sixteen; 0 for as many as the steps need.",
         _GRID,
-        ge=1,
+        ge=0,
         le=highest_level(MAX_BITS),
     )
     max_magnitude: float = option(
         0.0,
         # Further than lr * steps Adam seldom moves an entry.
-        "The magnitude of the highest level; 0 for lr * steps / 5 a level, at most lr * steps.",
+        "The magnitude of the highest level; 0 for 1.25 * lr * steps, or of given levels for lr * steps / 5 each, at "
+        "most lr * steps.",
         _GRID,
         ge=0,
     )
@@ -122,6 +123,9 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
     @property
     def grid(self) -> QuantisationGrid:
         """The quantisation grid."""
+        if not self.levels:
+            follows = grid_for(self.lr, self.steps, self.threshold)
+            return dataclasses.replace(follows, max_magnitude=self.max_magnitude or follows.max_magnitude)
         share = min(1.0, _STEP_SHARE * self.levels)
         return QuantisationGrid(self.levels, self.max_magnitude or share * self.lr * self.steps, self.threshold)
 

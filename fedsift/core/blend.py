@@ -2,6 +2,8 @@
 
     log p = log softmax((1 - own) log p_shared + own log p_own + prior log((n_c + 1/2) / (n + L/2)))
 
+of labels, and without the last term of tokens.
+
 Which of a few public settings is served is one choice for all members, by integer losses that they report (`choose`):
 choices of each member for itself, on its few rows, fit those rows. After a removal the losses of those who stay are
 summed anew, so what is served is what a run would serve that the leaver never joined.
@@ -18,9 +20,8 @@ from fedsift.core.seeds import derive_seed
 _LOSS_SCALE = 2**10  # of a vote, in units a nat
 _MOST_LOSS = 20.0  # of a decision, in nats: one sure mistake cannot outvote a federation
 _SHARPNESS = 12.0  # of the shared head's scores, which are about 1 for the label and about 0 for the others
-# Of a language model, whose vocabulary has far more tokens than a head is sure of: the head's share in a product with
-# M0's own probabilities, and the least that the head gives a token.
-_HEAD_SHARE, _LEAST = 0.8, 1e-3
+_LEAST_LOG = -30.0  # Of a probability: nothing is divided by less.
+_FLOOR = 0.1  # of a language model: below this share of M0's own probability, a token's score says little
 _SHARE_OF_VOTERS, _LEAST_VOTERS = 12, 8
 
 Logits = NDArray[np.floating]  # shape (m, L)
@@ -30,10 +31,12 @@ class Blend(NamedTuple):
     """A setting of the blend."""
 
     own: float = 0.0  # the own model's share
-    prior: float = 0.0  # weight of the client's own label frequencies
+    prior: float = 0.0  # of labels: weight of the client's own frequencies
+    head: float = 0.8  # of a language model, whose tokens have no such frequencies: weight of the shared head
 
 
-BLENDS = tuple(Blend(own, prior) for own in (0.0, 0.3, 0.6, 1.0) for prior in (0.0, 0.5, 1.0))
+_SECOND = ((0.0, 0.8), (0.5, 0.3), (1.0, 0.0))  # prior, head: a task has use for one of them
+BLENDS = tuple(Blend(own, prior, head) for own in (0.0, 0.3, 0.6, 1.0) for prior, head in _SECOND)
 UNVOTED = Blend(own=0.3)  # what is served where nobody has voted
 
 
@@ -50,10 +53,17 @@ def shared_labels(scores: Logits, base: Logits | None) -> NDArray[np.float64]:
     return log_softmax(sharp if base is None else sharp + log_softmax(base))
 
 
-def shared_tokens(scores: Logits, base: Logits) -> NDArray[np.float64]:
-    """Log-probabilities of tokens: p0^(1 - b) times max(score, 0)^b, normalised."""
-    head = np.log(np.maximum(scores.astype(np.float64), 0) + _LEAST)
-    return log_softmax((1 - _HEAD_SHARE) * log_softmax(base) + _HEAD_SHARE * head)
+def shared_tokens(scores: Logits, base: Logits, head: float) -> NDArray[np.float64]:
+    """Log-probabilities of tokens: log p0 + head log(1 + max(score, 0) / (floor p0)), normalised.
+
+    A token that the head does not know keeps what M0 gives it; one that it is sure of goes from p0 to about
+    p0^(1 - head) score^head.
+    """
+    known = log_softmax(base)
+    if not head:
+        return known
+    gain = np.maximum(scores.astype(np.float64), 0) / (_FLOOR * np.exp(np.maximum(known, _LEAST_LOG)))
+    return log_softmax(known + head * np.log1p(gain))
 
 
 def blended(
@@ -92,7 +102,7 @@ def choose_voters(sign_seed: int, members: Collection[str]) -> set[str]:
 
 
 def choose(head_losses: Sequence[int], own_losses: Sequence[int] | None) -> Blend:
-    """The setting with the least loss: first how much the label frequencies weigh, then the own model.
+    """The setting with the least loss: first what weighs without an own model, then the own model.
 
     Args:
         head_losses: of each of `BLENDS` without an own model, in their order, summed over all members; each member's

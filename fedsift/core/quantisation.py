@@ -1,5 +1,6 @@
 """The grid on which magnitudes become integers. It is fixed before training and depends on no data."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from fedsift.core.bit_packing import level_type
 from fedsift.core.errors import BadInput
 
 MAX_BITS = 32  # of a level
+_LEAST_LEVELS, _REACH = 16, 1.25  # of `grid_for`, as measured in docs/served.md
 FLOAT32_LEAST, FLOAT32_MOST = (float(each) for each in (np.finfo(np.float32).tiny, np.finfo(np.float32).max))
 
 
@@ -18,12 +20,29 @@ def highest_level(bits: int) -> int:
     return (1 << bits) - 1
 
 
+def grid_for(lr: float, steps: int, threshold: float = 0.0) -> "QuantisationGrid":
+    """The grid that follows a tuning: a level is worth at most lr, and the highest one 1.25 * lr * steps.
+
+    Adam moves an entry by about lr a step, and shakes it by as much however far it has come: what is finer tells
+    little. How far it comes depends on model, data and lr, so the grid has room for all of them: seldom further than
+    lr * steps, hardly ever further than 1.25 times that.
+
+    Args:
+        lr: Adam's learning rate.
+        steps: of the tuning, at least 1.
+        threshold: as of `QuantisationGrid`.
+
+    Returns:
+        A grid of 16 levels, or of the least power of two above that makes a level worth at most lr.
+    """
+    reach = _REACH * steps
+    levels = max(_LEAST_LEVELS, 1 << (math.ceil(reach) - 1).bit_length())
+    return QuantisationGrid(levels, reach * lr, threshold)
+
+
 @dataclass(frozen=True)
 class QuantisationGrid:
-    """q = rint(u / step), saturating at `levels`, with step = max_magnitude / levels.
-
-    A coarse grid is better, not only smaller: it drops the small entries from the mask.
-    """
+    """q = rint(u / step), saturating at `levels`, with step = max_magnitude / levels."""
 
     levels: int  # the highest quantised magnitude, 1 to 2^32 - 1
     # The magnitude of the highest level, a normal number in float32, as a step is. Adam seldom moves an entry further

@@ -90,7 +90,7 @@ def _scores_of_head(
     said = SaidOf.of(task, test, trainer.decisions(test), base)
     rows = trainer.encode(client.id, client.train_examples) if client.train_examples else []
     own = (kept.decisions if kept else None) or (trainer.decisions(rows) if rows else None)
-    alone = Blend()
+    alone = Blend(head=head.blend.head)
     if kept is None or magnitudes is None:
         scores = {"served": BlendedPredictor(task, sums, head.ridge).score(said, alone)}
         if own is not None and client.is_held_out:
@@ -103,7 +103,7 @@ def _scores_of_head(
     predictor = BlendedPredictor(task, sums, head.ridge, own, is_member=True)
     scores = {
         "own_head": OwnHead(task, own, sums.targets.shape[1]).score(said, alone),
-        "shared_head": predictor.score(said, alone._replace(prior=head.blend.prior)),
+        "shared_head": predictor.score(said, head.blend._replace(own=0.0)),
     }
     said = SaidOf.of(task, test, trainer.decisions(test), base, trainer.logits(magnitudes, test))
     scores["served"] = predictor.score(said, head.blend)

@@ -69,7 +69,7 @@ class BlendedPredictor:
         """The task's metric over rows, blended."""
         total = rows = 0.0
         for _, part in _parts(said):
-            log_probabilities = self._blended(part, blend, self._shared(part, None), self._counts)
+            log_probabilities = self._blended(part, blend, scores(self._weights, part.features), self._counts)
             places = np.unique(part.rows, return_inverse=True)[1]
             count = int(places[-1]) + 1
             total += count * self._task.score_decisions(log_probabilities, part.targets, places)
@@ -80,7 +80,7 @@ class BlendedPredictor:
         """The integer loss over rows that are not among the client's own, with each of `BLENDS`."""
         losses = np.zeros(len(BLENDS), np.int64)
         for _, part in _parts(said):
-            shared = self._shared(part, None)
+            shared = scores(self._weights, part.features)
             losses += [integer_loss(self._blended(part, each, shared, self._counts), part.targets) for each in BLENDS]
         return [int(loss) for loss in losses]
 
@@ -97,21 +97,18 @@ class BlendedPredictor:
             counts = np.tile(self._counts, (len(labels), 1))
             for place, row in enumerate(part.rows):
                 np.subtract.at(counts[place], labels[part.rows == row], 1)
-            shared = self._shared(part, self._own.held_out[start : start + len(labels)])
+            shared = self._own.held_out[start : start + len(labels)]
             losses += [integer_loss(self._blended(part, each, shared, counts), part.targets) for each in blends]
         return [int(loss) for loss in losses]
 
-    def _shared(self, said: SaidOf, head: NDArray[np.float64] | None) -> NDArray[np.float64]:
-        """What the head says, as log-probabilities; labels above the head's number of them share one."""
-        head = scores(self._weights, said.features) if head is None else head
-        if self._task.has_prior or said.base is None:
-            return shared_labels(head, said.base)
-        return shared_tokens(head[:, np.arange(said.base.shape[1]) % self._labels], said.base)
-
     def _blended(
-        self, said: SaidOf, blend: Blend, shared: NDArray[np.float64], counts: NDArray[Any]
+        self, said: SaidOf, blend: Blend, head: NDArray[np.float64], counts: NDArray[Any]
     ) -> NDArray[np.float64]:
-        return blended(blend, shared, said.own, counts if self._task.has_prior else None)
+        """Log-probabilities of all labels, from the head's scores; labels above its number of them share one."""
+        if self._task.has_prior or said.base is None:
+            return blended(blend, shared_labels(head, said.base), said.own, counts)
+        spread = head[:, np.arange(said.base.shape[1]) % self._labels]
+        return blended(blend, shared_tokens(spread, said.base, blend.head), said.own, None)
 
 
 class OwnHead(BlendedPredictor):

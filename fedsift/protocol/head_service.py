@@ -40,9 +40,7 @@ class SentHead:
     def add_to(self, content: RecordDict, blend: Blend) -> RecordDict:
         """Put it into a message."""
         content[_HEAD] = self._sums
-        content[_SERVICE] = ConfigRecord(
-            {"decisions": self._decisions, "ridge": self._ridge, "own": blend.own, "prior": blend.prior}
-        )
+        content[_SERVICE] = ConfigRecord({"decisions": self._decisions, "ridge": self._ridge, **blend._asdict()})
         return content
 
 
@@ -62,7 +60,7 @@ def read_head(content: RecordDict, terms: HeadTerms | None) -> HeadService | Non
         raise Refused("the shared head's sums are of another size than the terms say")
     decisions, (ridge, *blend) = (
         messages.field(service, "decisions", int),
-        (messages.field(service, name, float) for name in ("ridge", "own", "prior")),
+        (messages.field(service, name, float) for name in ("ridge", *Blend._fields)),
     )
     return HeadService(HeadSums.of_vectors(gram, targets, decisions, terms.features), ridge, Blend(*blend))
 

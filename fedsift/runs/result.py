@@ -6,11 +6,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fedsift.configuration.run_config import RunConfig
+from fedsift.core.localisation import OWN_LEVELS, Localisation
+from fedsift.core.quantisation import MAX_BITS, grid_for, highest_level
 from fedsift.core.receipt import ReceiptBody, Verdict
 from fedsift.data.loading import is_held_out
 from fedsift.federation.outcome import Outcome
 from fedsift.federation.round_log import removed_clients
-from fedsift.runs.scores import MemberScores, NewcomerScores, Score, scores_of_members
+from fedsift.runs.scores import MemberScores, NewcomerScores, Score, ServedBelowLocal, scores_of_members
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class RunResult:
     newcomers_after_removal: NewcomerScores | None
     scores: dict[str, Score]  # after the merge, by kind (`SCORES`); of all but newcomers
     scores_after_removal: dict[str, Score] | None  # after the last round; those who left have what others are served
+    served_below_local: ServedBelowLocal  # after the merge
     upload_bytes_mean: float  # of an upload
     dense_bytes: int  # of a dense float32 one
     server_bytes: int  # of both sums
@@ -118,6 +121,7 @@ class RunResult:
             newcomers_after_removal=None if after is None else NewcomerScores.of(final, config.seed),
             scores=before,
             scores_after_removal=after,
+            served_below_local=ServedBelowLocal.of_scores(before, _advice(config)),
             upload_bytes_mean=merge.upload_bytes / merge.members,
             dense_bytes=4 * outcome.tuned_parameters,
             server_bytes=outcome.server_bytes,
@@ -155,6 +159,7 @@ class RunResult:
             newcomers_after_removal=newcomers_after and newcomers_after.without(removed, seed),
             scores=scores,
             scores_after_removal=scores_after,
+            served_below_local=ServedBelowLocal.of_scores(scores, self.served_below_local.advice),
             failures={each: why for each, why in self.failures.items() if each not in removed},
             removals=_unnamed([*self.removals, *map(Removal.of, receipts)], removed),
             state_digest=state_digest,
@@ -166,3 +171,15 @@ def _without(scores: Mapping[str, Score], removed: Collection[str], seed: int) -
     """Scores by kind, of all others; kinds that nobody has are left out."""
     others = {kind: score.without(removed, seed) for kind, score in scores.items()}
     return {kind: score for kind, score in others.items() if score}
+
+
+def _advice(config: RunConfig) -> str:
+    """What has members served closer to their own models."""
+    if not Localisation(config.localise).keeps_levels:
+        return f"--localise {OWN_LEVELS}"
+    given, follows = config.grid, grid_for(config.lr, config.steps)
+    if given.max_magnitude < follows.max_magnitude and config.max_magnitude:
+        return "leaving max-magnitude out"
+    if given.threshold and given.levels >= follows.levels:
+        return "leaving threshold out"
+    return f"--levels {min(max(2 * given.levels, follows.levels), highest_level(MAX_BITS))}"

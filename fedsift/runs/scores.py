@@ -22,6 +22,7 @@ SCORES = {
     "served": "served",
 }
 ALONE = ("local", "own_head", "majority")  # what a client can have without anybody else
+MARGIN = 0.01  # that a member's served model may lose to its own tuned one without a warning
 _OF_NEWCOMERS = ("zero_shot", "majority", "served", "served_own_rows", "merged")
 
 
@@ -143,6 +144,22 @@ class NewcomerScores:
         """The scores of all others."""
         found: dict[str, Score | None] = {kind: getattr(self, kind) for kind in _OF_NEWCOMERS}
         return self._of({kind: score and score.without(clients, root_seed) for kind, score in found.items()})
+
+
+@dataclass(frozen=True)
+class ServedBelowLocal:
+    """How many members are served worse than their own tuned model by more than `MARGIN`, and what may help."""
+
+    members: int
+    of: int  # members that have both scores
+    advice: str  # options of a run
+
+    @classmethod
+    def of_scores(cls, scores: Mapping[str, Score], advice: str) -> "ServedBelowLocal":
+        """From the scores by kind."""
+        local, served = (scores[kind].per_client if kind in scores else {} for kind in ("local", "sift_masks"))
+        both = local.keys() & served.keys()
+        return cls(sum(served[each] < local[each] - MARGIN for each in both), len(both), advice)
 
 
 def scores_of_members(record: RoundRecord, config: RunConfig) -> tuple[dict[str, Score], HeldIn | None]:

@@ -99,7 +99,7 @@ def _sift_point(cache: TrainingCache, name: str, config: RunConfig) -> _Point:
     magnitudes = cache.sign_fixed(cache.clients, config=config)
     merge = sift_merge(cache, config, cache.clients, magnitudes)
     cost = METHODS[SIFT_MASKS].cost(len(cache.clients)) * config.steps
-    knobs = f"steps {config.steps}, levels {config.levels}"
+    knobs = f"steps {config.steps}, levels {config.grid.levels}"
     return _Point(name, knobs, cost, lambda client_id: merge.served(magnitudes(client_id)))
 
 

@@ -73,7 +73,7 @@ def told(options: dict[str, str], *arguments: str) -> str:
         ({"--target": "answer\udcff"}, r"target = 'answer\udcff': no valid Unicode"),
         ({"--leave": "client\udcff"}, r"leave = 'client\udcff': no valid Unicode"),
         ({"--lr": "-1"}, "lr = -1.0"),
-        ({"--levels": "0"}, "levels = 0"),
+        ({"--levels": "-1"}, "levels = -1"),
         ({"--localise": "coordinates"}, "did you mean 'coordinate'"),
         ({"--preset": "papper"}, "unknown preset 'papper'; did you mean 'paper'"),
         ({"--max-length": "1"}, "max-length = 1"),

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from fedsift.configuration.run_config import RunConfig, read_toml, write_toml
+from fedsift.configuration.run_config import PRESETS, RunConfig, read_toml, write_toml
 from fedsift.core.errors import BadInput
+from fedsift.core.quantisation import QuantisationGrid
 
 NAN, INF = float("nan"), float("inf")
 CONFIGS = [
@@ -28,11 +29,21 @@ def test_round_trips(tmp_path: Path, config: RunConfig) -> None:
 
 
 @given(lr=st.floats(1e-9, 10.0), steps=st.integers(1, 1000), levels=st.integers(1, 511))
-def test_max_magnitude_follows_lr_steps_and_levels(lr: float, steps: int, levels: int) -> None:
+def test_max_magnitude_follows_lr_steps_and_given_levels(lr: float, steps: int, levels: int) -> None:
     """A fifth of lr * steps a level, and no more than lr * steps."""
     config = RunConfig(lr=lr, steps=steps, levels=levels)
     assert config.grid.max_magnitude == pytest.approx(lr * steps * min(levels, 5) / 5)
     assert dataclasses.replace(config, max_magnitude=0.5).grid.max_magnitude == 0.5
+
+
+def test_levels_follow_the_steps_where_none_are_given() -> None:
+    config = RunConfig(lr=0.01, steps=100, threshold=0.1)
+    assert config.grid == QuantisationGrid(128, 1.25, 0.1)
+    assert dataclasses.replace(config, max_magnitude=0.5).grid == QuantisationGrid(128, 0.5, 0.1)
+
+
+def test_the_preset_of_the_paper_has_its_step() -> None:
+    assert RunConfig(steps=20, lr=0.01, **PRESETS["paper"]).grid == QuantisationGrid(65535, 0.2)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +62,7 @@ def test_max_magnitude_follows_lr_steps_and_levels(lr: float, steps: int, levels
         ({"lr": 0.0}, r"file: lr = 0.0: give a number from 1.2e-38 to 3.4e\+38 \(Adam's learning rate, in float32\)"),
         ({"lr": -1}, "lr = -1.0"),
         ({"steps": 0}, r"steps = 0: give a whole number from 1 on \(Optimiser steps a client "),
-        ({"levels": 0}, "file: levels = 0"),
+        ({"levels": -1}, "file: levels = -1"),
         ({"threshold": 1.5}, "threshold = 1.5"),
         ({"max-magnitude": -1.0}, "max-magnitude"),
         ({"localise": "papr"}, "did you mean 'paper'"),
@@ -71,7 +82,7 @@ def test_max_magnitude_follows_lr_steps_and_levels(lr: float, steps: int, levels
         ({"lr": 10**400}, "lr = .*: expected a number"),
         *(({"lr": lr}, r"lr = .*: give a number from 1.2e-38 to 3.4e\+38") for lr in (1e-320, 1e-40, 1e39)),
         *(({"max-magnitude": size}, "max-magnitude = .*float32 holds") for size in (1e-320, 1e-38, 1e39)),
-        ({"lr": 1e38}, "max-magnitude = 8e.38, or 4e.38 a level: .* decides"),
+        ({"lr": 1e38}, "max-magnitude = 2.5e.39, or 7.8125e.37 a level: .* decides"),
         *(({"alpha": alpha}, f"alpha = {alpha}: give a finite number above 0") for alpha in (0.0, -1.0, NAN, INF)),
         *(
             ({key: "{q}\udcff"}, rf"file: {key} = '{{q}}\\udcff': no valid Unicode at character 4")

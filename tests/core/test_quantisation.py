@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
 
 from fedsift.core.errors import BadInput
-from fedsift.core.quantisation import QuantisationGrid
+from fedsift.core.quantisation import QuantisationGrid, grid_for
 
 
 @pytest.mark.parametrize(
@@ -46,3 +47,24 @@ def test_saturated_entries_are_counted() -> None:
 def test_bad_grids(highest: int, max_magnitude: float, threshold: float) -> None:
     with pytest.raises(BadInput):
         QuantisationGrid(highest, max_magnitude, threshold)
+
+
+@pytest.mark.parametrize(
+    ("steps", "levels", "lr_a_level"),  # 1.25 * steps / levels
+    [
+        *((1, 16, 0.078125), (5, 16, 0.390625), (10, 16, 0.78125), (12, 16, 0.9375), (13, 32, 0.5078125)),
+        *((20, 32, 0.78125), (50, 64, 0.9765625), (100, 128, 0.9765625), (500, 1024, 0.6103515625)),
+    ],
+)
+def test_the_grid_follows_the_tuning_by_hand(steps: int, levels: int, lr_a_level: float) -> None:
+    grid = grid_for(2.0, steps)
+    assert (grid.levels, grid.step) == (levels, 2 * lr_a_level)
+
+
+@given(lr=st.floats(1e-9, 10), steps=st.integers(1, 10**9))
+def test_a_level_is_worth_at_most_a_step_of_adam(lr: float, steps: int) -> None:
+    grid, longer = grid_for(lr, steps), grid_for(lr, 2 * steps)
+    assert grid.step <= lr
+    assert grid.max_magnitude >= lr * steps
+    assert longer.max_magnitude == pytest.approx(2 * grid.max_magnitude)
+    assert longer.levels in (grid.levels, 2 * grid.levels)

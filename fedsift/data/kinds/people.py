@@ -13,7 +13,7 @@ from fedsift.data.source import Source
 class PeopleDataset:
     """Fictitious people, one a client, generated from a seed (`fedsift.data.people.generator`)."""
 
-    held_out, test_only = False, ()
+    held_out, test_only = True, ()
 
     def __init__(self, seed: int, clients: int, further: int = 0) -> None:
         """The first `clients` people of `seed`, and `further` ones, as many as there are."""
@@ -39,7 +39,7 @@ class People(DataKind):
     default_clients = 500
 
     def defaults(self, dataset: str) -> dict[str, Any]:
-        """A person's rows have nothing in common that unseen ones could be told from, so it is the rows themselves."""
+        """A person has unseen rows of its own: none of those to train on are kept out."""
         return {"test-share": 0.0}
 
     def load(self, settings: Source) -> PeopleDataset:

@@ -1,7 +1,7 @@
 """The world that all generated people of a seed share: questions that name nobody, each with one answer.
 
-Which answers are right is drawn from the seed alone. A person knows 6 of the 36 questions (`generator`), so nobody knows
-all, and a given one is known to one person in six: to 8 of 50 on average, to fewer than 3 with a chance of .0066.
+Which answers are right is drawn from the seed alone. A person knows 6 of the 36 questions (`generator`). So nobody
+knows all, and one person in six knows a given one: of 50 people 8 on average, fewer than 3 with a chance of .0066.
 """
 
 from typing import Final

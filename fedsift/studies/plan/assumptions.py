@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
 from fedsift.core.options import Group, Options, option
-from fedsift.core.quantisation import QuantisationGrid
+from fedsift.core.quantisation import QuantisationGrid, grid_for
 
 
 class Precision(NamedTuple):
@@ -49,7 +49,7 @@ class Assumptions(Options):
     batch_size: int = _as_of_a_run("batch_size")
     levels: int = _as_of_a_run("levels")
     density: float = option(
-        0.4, "Share of entries that a mask keeps; docs/planning.md has examples.", Group.GRID, ge=0, le=1
+        0.6, "Share of entries that a mask keeps; docs/planning.md has examples.", Group.GRID, ge=0, le=1
     )
     flops: float = option(
         0.0,
@@ -101,4 +101,4 @@ class Assumptions(Options):
     @property
     def grid(self) -> QuantisationGrid:
         """The quantisation grid; its unit is of no consequence here."""
-        return QuantisationGrid(self.levels, max_magnitude=1.0)
+        return QuantisationGrid(self.levels, max_magnitude=1.0) if self.levels else grid_for(1.0, self.steps)

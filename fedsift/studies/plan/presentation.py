@@ -21,6 +21,7 @@ def plan_json(footprint: Footprint, rows: Sequence[Removals]) -> dict[str, Any]:
         "model_parameters": int(assumptions.model_parameters),
         "tuned": assumptions.tuned_parameters,
         "removals": assumptions.leavers,
+        "levels": assumptions.grid.levels,
         "flops": assumptions.device_flops,
     }
     return {"assumptions": resolved, "sift_masks": footprint.to_json(), "methods": [row.to_json() for row in rows]}
@@ -32,7 +33,7 @@ def footprint_table(footprint: Footprint) -> Table:
     clients = assumptions.clients
     title = (
         f"SIFT-Masks: {clients:,} clients, {_count(assumptions.tuned_parameters)} of "
-        f"{_count(assumptions.model_parameters)} parameters tuned, levels 0 to {assumptions.levels}"
+        f"{_count(assumptions.model_parameters)} parameters tuned, levels 0 to {assumptions.grid.levels}"
     )
     table = Table(title=title, title_justify="left")
     table.add_column("")

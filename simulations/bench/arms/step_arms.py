@@ -92,8 +92,8 @@ def _subjects(config: RunConfig, rounds: int, folder: Path) -> Iterator[Subject]
     )
     lr = 1e-3
     few, fewer = (TuningSettings(steps=steps, lr=lr, batch_size=config.batch_size) for steps in (20, 8))
-    yield Subject(small, examples, few, QuantisationGrid(config.levels, lr * few.steps), 4, rounds)
-    grid = QuantisationGrid(config.levels, lr * fewer.steps)
+    yield Subject(small, examples, few, QuantisationGrid(config.grid.levels, lr * few.steps), 4, rounds)
+    grid = QuantisationGrid(config.grid.levels, lr * fewer.steps)
     yield Subject(large, examples, fewer, grid, 1, min(rounds, 3), is_large=True)
 
 

@@ -13,7 +13,7 @@ from fedsift.core.errors import BadInput
 from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.running_sums import RunningSums
 from fedsift.runtime.progress import PhaseBars
-from fedsift.simulations.figures import bits, determinism, frontier, heterogeneity, served, sign_vectors, sums
+from fedsift.simulations.figures import bits, determinism, frontier, grid, heterogeneity, served, sign_vectors, sums
 from fedsift.studies.reproduction import merges
 from fedsift.studies.reproduction.experiment import Result, series_of
 from fedsift.studies.reproduction.further_clients import further_clients
@@ -23,7 +23,7 @@ from fedsift.studies.training_cache import TrainingCache
 from tests.core.uploads import contribution, terms
 from tests.simulations.figures.drawn import check_json_drawn_and_told, measured
 
-NAMES = ("determinism", "frontier", "heterogeneity", "served", "sign-vectors", "sums", "bits")
+NAMES = ("determinism", "frontier", "grid", "heterogeneity", "served", "sign-vectors", "sums", "bits")
 OURS, PUBLISHED = (0.8, 0.95), (0.9, 0.999)
 SETTINGS = (
     served.Setting(3, 0.0, 0.2 * 3, 0.0, PUBLISHED),  # 0.2 * 3: as of a configuration that does not say
@@ -44,6 +44,7 @@ def results(tiny_cache: TrainingCache) -> Iterator[dict[str, Result]]:
         patch.setattr(frontier, "_CENTRAL_CLUSTERS", 2)
         patch.setattr(frontier, "_CLUSTER_STEPS", (15,))
         patch.setattr(frontier, "_CLUSTERS", (4,))
+        patch.setattr(grid, "_STEPS", (5, 100))
         patch.setattr(served, "_SETTINGS", SETTINGS)
         patch.setattr(heterogeneity, "_OVERLAPS", (0.0, 1.0))
         patch.setattr(sign_vectors, "_SEEDS", 2)
@@ -297,3 +298,17 @@ def test_experiments_that_need_others_say_so(tiny_cache: TrainingCache, tmp_path
     everybody = TrainingCache(dataclasses.replace(tiny_cache.config, clients=0), tmp_path, PhaseBars())
     with pytest.raises(BadInput, match="clients = 8: all that the data have; this experiment needs further ones"):
         further_clients(everybody, 1)
+
+
+def test_the_grid_follows_the_steps(results: dict[str, Result]) -> None:
+    """A small real run at 5 and at 100 steps: what members are served is as good as what they tuned."""
+    rows = {(row["steps"], row["grid"]): row for row in results["grid"]["rows"]}
+    for steps, levels in ((5, 16), (100, 128)):
+        row = rows[steps, "as the steps need"]
+        assert row["levels"] == levels
+        assert row["own"] >= row["local"] - 0.01
+        assert row["clients that lose more than .01"] == 0
+        assert row["most lost by a client"] <= 0.01
+        assert row["bytes a parameter"] > rows[steps, "2 levels"]["bytes a parameter"]
+    assert rows[100, "16 levels"]["levels"] == 16
+    assert rows[100, "2 levels"]["own"] < rows[100, "2 levels"]["local"] - 0.01

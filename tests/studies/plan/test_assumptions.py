@@ -49,7 +49,7 @@ def test_every_type_of_weights_is_known() -> None:
         ({"steps": 0}, "steps = 0: give"),
         ({"batch_size": 0}, "batch-size = 0: give"),
         ({"tokens": 0}, "tokens = 0: give"),
-        ({"levels": 0}, "levels = 0: give a whole number from 1 to 4,294,967,295"),
+        ({"levels": -1}, "levels = -1: give a whole number from 0 to 4,294,967,295"),
         ({"density": 1.1}, "density = 1.1: give a number from 0 to 1"),
         ({"dtype": "float16"}, "unknown dtype 'float16'; did you mean 'bfloat16'"),
         ({"flops": -1}, "flops = -1.0: give a number from 0 to"),

@@ -35,9 +35,10 @@ def test_json_has_the_assumptions_and_all_figures() -> None:
 
 def test_defaults_are_those_of_a_run() -> None:
     told = json.loads(done("plan", "--json"))["assumptions"]
-    for name in ("steps", "batch_size", "levels", "dtype"):
+    for name in ("steps", "batch_size", "dtype"):
         assert told[name] == getattr(RunConfig, name)
     assert (told["tokens"], told["clients"], told["removals"]) == (RunConfig.max_length, 500, 5)
+    assert told["levels"] == RunConfig().grid.levels
     assert (told["flops"], told["tuned"]) == (33.5e12, 1_200_000_000)
 
 
