@@ -15,6 +15,7 @@ from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
 from fedsift.core.mask_file import load_mask, mask_path
 from fedsift.core.options import hyphened
+from fedsift.data.loading import is_held_out
 from fedsift.files.output import write_whole
 from fedsift.learning.models import metric_of
 from fedsift.protocol.client_rounds import last_line
@@ -46,7 +47,7 @@ def play(
 
     Args:
         scenario: who does what and when.
-        config: of the run; `scenario.run` has been made part of it. Newcomers score the merged model.
+        config: of the run; `scenario.run` has been made part of it. Newcomers are only scored.
         out: a folder that is new or empty.
         bars: progress.
         full_oracles: so many steps, drawn from the seed, are also held against a federation of exactly their members.
@@ -119,8 +120,10 @@ def _play(
     with closing(Ledger.open(folder.ledger)) as ledger:
         receipts = ledger.receipts()
     told, metric = read_toml(folder.path / "config.toml"), metric_of(config.model_settings)
-    newcomers, seconds = len(cast.newcomers), time.perf_counter() - started
-    result = ScenarioResult.of(scenario, told, metric, cast.size, log, newcomers, receipts, environments, seconds)
+    newcomers, seconds, held_out = len(cast.newcomers), time.perf_counter() - started, is_held_out(config)
+    result = ScenarioResult.of(
+        scenario, told, metric, held_out, cast.size, log, newcomers, receipts, environments, seconds
+    )
     folder.write_result(result)
     return result
 
