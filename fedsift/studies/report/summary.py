@@ -159,12 +159,12 @@ def _scores(outcome: Outcome) -> str:
     parts = [f"On {scored_on}, members' mean {metric} is {last.members:.3f}"]
     if len(scored) > 1:
         parts[0] += f" {when} ({first.members:.3f} at first)"
+    parts.append(f"{last.worst_decile:.3f} in the worst tenth of them")
     if last.alone is not None:
         better, worse = last.better_than_alone, last.worse_than_alone
         parts.append(f"{last.alone:.3f} if each were alone ({better} are better off than that, {worse} worse)")
     if last.zero_shot is not None:
         parts.append(f"{last.zero_shot:.3f} with the base model")
-    parts.append(f"{last.worst_decile:.3f} in the worst tenth of them")
     if last.leavers is not None:
         parts.append(f"{last.leavers:.3f} for those who left")
     if last.newcomers is not None:
