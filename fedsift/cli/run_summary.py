@@ -1,28 +1,32 @@
 """What people are shown of a run, and of what was done to it."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
+from fedsift.cli.score_table import score_lines, score_table, warning_lines
 from fedsift.core.errors import legible
 from fedsift.protocol.client_rounds import last_line
 from fedsift.runs.check_data import DataReport, Spread
 from fedsift.runs.export import Exported
 from fedsift.runs.forget import Forgotten
 from fedsift.runs.join import Joined
-from fedsift.runs.result import MARGIN, SCORES, Removal, RunResult, ServedBelowLocal
+from fedsift.runs.result import Removal, RunResult
+from fedsift.runs.scores import MARGIN, ServedBelowLocal
 from fedsift.runs.verify import Verified
 
 _SHOWN = 10  # removals, and failures; the rest is in result.json
 
 
 def run_summary(result: RunResult, out: Path) -> list[Table | Text]:
-    """The scores as a table, then bytes, seconds, removals, failures and the verdict."""
+    """The scores as a table, then bytes, seconds, removals, failures, the verdict; last, whether members lose by it."""
     upload, dense = result.upload_bytes_mean, result.dense_bytes
     shown: list[Table | Text] = [
-        _score_table(result),
+        score_table(result),
+        *score_lines(result),
+        *_grid_line(result.served_below_local),
         Text(f"upload   {upload:,.0f} bytes a client, {upload / dense:.1%} of dense float32 ({dense:,} bytes)"),
         Text(
             f"server   {result.server_bytes:,} bytes of sums for {result.tuned_parameters:,} parameters; "
@@ -30,7 +34,6 @@ def run_summary(result: RunResult, out: Path) -> list[Table | Text]:
         ),
         _seconds(result.seconds),
         Text(f"state    {result.state_digest}"),
-        *_grid_line(result.served_below_local),
         *_removal_lines(result.removals),
         *_failure_lines(result.failures, _SHOWN),
     ]
@@ -40,7 +43,7 @@ def run_summary(result: RunResult, out: Path) -> list[Table | Text]:
         verdict = f"byte for byte the state of {run}" if same else f"NOT the state of {run}"
         shown.append(Text(f"oracle   {result.oracle.state_digest}"))
         shown.append(Text(f"verdict  {verdict}", "bold green" if same else "bold red"))
-    return [*shown, Text(f"written  {out}")]
+    return [*shown, Text(f"written  {out}"), *warning_lines(result)]
 
 
 def removal_summary(result: Forgotten, run: Path) -> list[Text]:
@@ -120,27 +123,6 @@ def audit_summary(verified: Verified) -> list[Text]:
     return shown
 
 
-def _score_table(result: RunResult) -> Table:
-    after = result.scores_after_removal
-    leavers = [removal.client for removal in result.removals if removal.client is not None]
-    table = Table(title=f"mean {result.metric}, {result.clients} clients", title_justify="left")
-    table.add_column("model", no_wrap=True)
-    removed = () if after is None else ("leavers: before", "leavers: after", "the rest: after")
-    for column in ("merge: all", *removed):
-        table.add_column(column, justify="right")
-    for kind, title in SCORES.items():
-        if kind not in result.scores:
-            continue
-        score = result.scores[kind]
-        cells = [title, _score(score.mean)]
-        if after is not None:
-            later = after[kind].per_client if kind in after else {}
-            rest = later.keys() - set(leavers)
-            cells += [_mean_of(score.per_client, leavers), _mean_of(later, leavers), _mean_of(later, rest)]
-        table.add_row(*cells)
-    return table
-
-
 def _grid_line(lost: ServedBelowLocal) -> list[Text]:
     if not lost.members:
         return []
@@ -172,12 +154,3 @@ def _failure_lines(failures: Mapping[str, str], shown: int) -> list[Text]:
 
 def _seconds(seconds: Mapping[str, float]) -> Text:
     return Text("seconds  " + ", ".join(f"{phase} {value:.1f}" for phase, value in seconds.items()))
-
-
-def _mean_of(per_client: Mapping[str, float], clients: Collection[str]) -> str:
-    values = [per_client[client] for client in sorted(clients) if client in per_client]
-    return _score(sum(values) / len(values)) if values else "-"
-
-
-def _score(value: float) -> str:
-    return f"{value:.3f}"

@@ -11,47 +11,7 @@ from fedsift.core.quantisation import MAX_BITS, grid_for, highest_level
 from fedsift.core.receipt import ReceiptBody, Verdict
 from fedsift.federation.outcome import Outcome
 from fedsift.federation.round_log import removed_clients
-from fedsift.strategies.sift_masks import SiftRecord
-
-# The kinds of scores, in the order in which they are shown, and how people know them.
-SCORES = {
-    "zero_shot": "zero-shot",
-    "local": "local",
-    "merged": "merged",
-    "sift_masks_paper": "SIFT-Masks as published",
-    "sift_masks": "SIFT-Masks",
-}
-
-MARGIN = 0.01  # that a member's served model may lose to its own tuned one without a warning
-
-
-@dataclass(frozen=True)
-class Score:
-    """A kind of score: each client's, and the mean over those who have it."""
-
-    mean: float
-    per_client: dict[str, float]
-
-    @classmethod
-    def of(cls, per_client: dict[str, float]) -> "Score":
-        """From at least one client's score."""
-        return cls(sum(per_client.values()) / len(per_client), per_client)
-
-
-@dataclass(frozen=True)
-class ServedBelowLocal:
-    """How many members are served worse than their own tuned model by more than `MARGIN`, and what may help."""
-
-    members: int
-    of: int  # members that have both scores
-    advice: str  # options of a run
-
-    @classmethod
-    def of_scores(cls, scores: Mapping[str, Score], advice: str) -> "ServedBelowLocal":
-        """From the scores by kind."""
-        local, served = (scores[kind].per_client if kind in scores else {} for kind in ("local", "sift_masks"))
-        both = local.keys() & served.keys()
-        return cls(sum(served[each] < local[each] - MARGIN for each in both), len(both), advice)
+from fedsift.runs.scores import MemberScores, NewcomerScores, Score, ServedBelowLocal, scores_of_members
 
 
 @dataclass(frozen=True)
@@ -68,7 +28,7 @@ class Removal:
     steps_retrained: int  # optimiser steps that it took
     state_digest_after: str  # of the state, in hexadecimal
     score_before: float | None = None  # of the client as a member
-    score_after: float | None = None  # of the merged model without it
+    score_after: float | None = None  # of what it is served as no member
 
     @classmethod
     def of(cls, body: ReceiptBody, before: Mapping[str, float] = {}, after: Mapping[str, float] = {}) -> "Removal":
@@ -115,8 +75,13 @@ class RunResult:
     clients: int  # members after the merge
     tuned_parameters: int  # n
     metric: str  # what scores are
-    scores: dict[str, Score]  # after the merge, by kind (`SCORES`)
-    scores_after_removal: dict[str, Score] | None  # after the last round; None where there was but one
+    held_out: bool  # whether they are on rows that nobody tuned on
+    members: MemberScores | None  # after the merge; None where nobody was scored
+    newcomers: NewcomerScores | None
+    members_after_removal: MemberScores | None  # after the last round; None where there was but one
+    newcomers_after_removal: NewcomerScores | None
+    scores: dict[str, Score]  # after the merge, by kind (`SCORES`); of all but newcomers
+    scores_after_removal: dict[str, Score] | None  # after the last round; those who left have what others are served
     served_below_local: ServedBelowLocal  # after the merge
     upload_bytes_mean: float  # of an upload
     dense_bytes: int  # of a dense float32 one
@@ -130,6 +95,7 @@ class RunResult:
     oracle: Oracle | None  # None where it was not asked
     seconds: dict[str, float]  # by phase
     environment: list[dict[str, str]]  # distinct fingerprints of the workers
+    seed: int  # root of all seeds; the intervals' too
 
     @classmethod
     def of(
@@ -137,16 +103,24 @@ class RunResult:
     ) -> "RunResult":
         """From what the rounds came to, and the oracle's state digest."""
         merge, final = outcome.rounds[0], outcome.rounds[-1]
-        before, after = _by_kind(merge, config.localise), _by_kind(final, config.localise)
+        before, held_in = scores_of_members(merge, config)
+        after, held_in_after = scores_of_members(final, config) if len(outcome.rounds) > 1 else (None, None)
         earlier, own = outcome.receipts[: outcome.earlier_receipts], outcome.receipts[outcome.earlier_receipts :]
-        served, merged, scores = before["sift_masks"], after["merged"], _scores(before)
+        served, served_after = (
+            kinds["served"].per_client if "served" in kinds else {} for kinds in (before, after or {})
+        )
         return cls(
             clients=merge.members,
             tuned_parameters=outcome.tuned_parameters,
             metric=metric,
-            scores=scores,
-            served_below_local=ServedBelowLocal.of_scores(scores, _advice(config)),
-            scores_after_removal=_scores(after) if len(outcome.rounds) > 1 else None,
+            held_out=config.is_held_out,
+            members=MemberScores.of(before, held_in, merge.blend, config.seed),
+            newcomers=NewcomerScores.of(merge, config.seed),
+            members_after_removal=MemberScores.of(after or {}, held_in_after, final.blend, config.seed),
+            newcomers_after_removal=None if after is None else NewcomerScores.of(final, config.seed),
+            scores=before,
+            scores_after_removal=after,
+            served_below_local=ServedBelowLocal.of_scores(before, _advice(config)),
             upload_bytes_mean=merge.upload_bytes / merge.members,
             dense_bytes=4 * outcome.tuned_parameters,
             server_bytes=outcome.server_bytes,
@@ -154,12 +128,13 @@ class RunResult:
             saturated_share=merge.saturated / (merge.members * outcome.tuned_parameters),
             state_digest=outcome.state_digest,
             removals=_unnamed(map(Removal.of, earlier), removed_clients(earlier))
-            + [Removal.of(body, served, merged) for body in own],
+            + [Removal.of(body, served, served_after) for body in own],
             failures={client_id: why for record in outcome.rounds for client_id, why in record.failures.items()},
             profile=config.profile,
             oracle=None if oracle is None else Oracle(oracle, oracle == outcome.state_digest),
             seconds={phase: round(value, 3) for phase, value in seconds.items()},
             environment=list(outcome.environments),
+            seed=config.seed,
         )
 
     @property
@@ -170,17 +145,20 @@ class RunResult:
 
     def after(self, receipts: Sequence[ReceiptBody], state_digest: str) -> "RunResult":
         """The result after further receipts: no score of a client that left is in it, and nothing tells who it was."""
-        removed, after = removed_clients(receipts), self.scores_after_removal
-
-        def remaining(score: Score) -> dict[str, float]:
-            return {each: value for each, value in score.per_client.items() if each not in removed}
-
-        scores = _scores({kind: remaining(each) for kind, each in self.scores.items()})
+        removed, seed = removed_clients(receipts), self.seed
+        scores, after = _without(self.scores, removed, seed), self.scores_after_removal
+        scores_after = None if after is None else _without(after, removed, seed)
+        members, members_after = self.members, self.members_after_removal
+        newcomers, newcomers_after = self.newcomers, self.newcomers_after_removal
         return dataclasses.replace(
             self,
+            members=members and members.without(removed, scores, seed),
+            newcomers=newcomers and newcomers.without(removed, seed),
+            members_after_removal=members_after and members_after.without(removed, scores_after or {}, seed),
+            newcomers_after_removal=newcomers_after and newcomers_after.without(removed, seed),
             scores=scores,
+            scores_after_removal=scores_after,
             served_below_local=ServedBelowLocal.of_scores(scores, self.served_below_local.advice),
-            scores_after_removal=after and _scores({kind: remaining(each) for kind, each in after.items()}),
             failures={each: why for each, why in self.failures.items() if each not in removed},
             removals=_unnamed([*self.removals, *map(Removal.of, receipts)], removed),
             state_digest=state_digest,
@@ -188,19 +166,10 @@ class RunResult:
         )
 
 
-def _by_kind(record: SiftRecord, localise: str) -> dict[str, dict[str, float]]:
-    """From client -> score to kind -> client, with the localisations under their kinds; without newcomers."""
-    sources = {**{kind: kind for kind in SCORES}, "sift_masks_paper": "paper", "sift_masks": localise}
-    scores = {client: named for client, named in record.scores.items() if client not in record.newcomers}
-    return {
-        kind: {client: scores[client][source] for client in sorted(scores) if source in scores[client]}
-        for kind, source in sources.items()
-    }
-
-
-def _scores(by_kind: Mapping[str, dict[str, float]]) -> dict[str, Score]:
-    """Kinds of which nobody has a score are left out."""
-    return {kind: Score.of(per_client) for kind, per_client in by_kind.items() if per_client}
+def _without(scores: Mapping[str, Score], removed: Collection[str], seed: int) -> dict[str, Score]:
+    """Scores by kind, of all others; kinds that nobody has are left out."""
+    others = {kind: score.without(removed, seed) for kind, score in scores.items()}
+    return {kind: score for kind, score in others.items() if score}
 
 
 def _advice(config: RunConfig) -> str:

@@ -12,7 +12,7 @@ from fedsift.configuration.run_config import RunConfig
 from fedsift.core.contribution import quantise
 from fedsift.core.task_vectors import Vector
 from fedsift.learning.tuning_settings import TuningSettings
-from fedsift.runs.result import MARGIN
+from fedsift.runs.scores import MARGIN
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, means, series_of
 from fedsift.studies.reproduction.figure_style import Figure, legend, plot, score_axis
 from fedsift.studies.reproduction.merges import SiftMerge, scores_of_clients

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import shutil
 import time
 from collections.abc import Container, Mapping, Sequence
 from functools import partial
@@ -20,12 +21,14 @@ from fedsift.protocol.messages import Wish
 from fedsift.protocol.method import Method
 from fedsift.protocol.method_rounds import MethodRounds
 from fedsift.runs.federate import federate, places
+from fedsift.runs.scores import SCORES, MemberScores, NewcomerScores, Score, number_above, scores_of_members
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_grid import RayGrid, node_configs
 from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.strategies.registry import COMPARED, METHODS, SIFT_MASKS, SIFT_MERGE
+from fedsift.strategies.sift_masks import SiftRecord
 from fedsift.studies.client_script import ClientScript
-from fedsift.studies.comparison.comparison import MethodRow
+from fedsift.studies.comparison.comparison import Baseline, MethodRow
 
 Scores = Mapping[str, Mapping[str, float]]  # client -> name -> score
 
@@ -43,6 +46,8 @@ class Arena:
     layout: ParameterLayout  # of the tuned parameters
     out: Path  # a folder for the clients' files
     bars: PhaseBars  # are told of the progress
+    baselines: list[Baseline] = dataclasses.field(default_factory=list)  # once found
+    alone: Score | None = None  # of the members, once found
 
     @property
     def _stayers(self) -> list[str]:
@@ -62,10 +67,11 @@ class Arena:
         never_joined = federate(self.pool, alone, places(self.client_ids, self._stayers), self.bars)
         merge, removal = outcome.rounds
         _check(SIFT_MASKS, [merge.failures, removal.failures, never_joined.rounds[0].failures])
+        self._take_baselines(merge)
         steps = [body.steps_retrained for body in outcome.receipts]
         same = outcome.state_digest == never_joined.state_digest
         return [
-            self._row(METHODS[name], merge.scores, removal.scores, score, "merged")(
+            self._row(METHODS[name], merge.scores, removal.scores, score, score)(
                 state_digest=outcome.state_digest,
                 exact_in_bits=same,
                 differing_entries=0.0 if same else None,
@@ -76,8 +82,31 @@ class Arena:
                 hyper_parameters={},
                 validation_scorings=0,
             )
-            for name, score in ((SIFT_MASKS, self.config.localise), (SIFT_MERGE, "merged"))
+            for name, score in ((SIFT_MASKS, "served"), (SIFT_MERGE, "merged"))
         ]
+
+    def score_alone(self) -> None:
+        """Find the baselines where SIFT-Masks is not compared: its merge alone has them scored."""
+        self.bars.prefix = "baselines "
+        clients, masks = places(self.client_ids, [*self.members, *self.newcomers]), self.out / "masks"
+        masks.mkdir(parents=True)
+        outcome = federate(self.pool, self.config.leaving(), clients, self.bars, masks=masks, newcomers=self.newcomers)
+        shutil.rmtree(masks)
+        (merge,) = outcome.rounds
+        _check("baselines", [merge.failures])
+        self._take_baselines(merge)
+
+    def _take_baselines(self, merge: SiftRecord) -> None:
+        seed = self.config.seed
+        members = MemberScores.of(*scores_of_members(merge, self.config), merge.blend, seed)
+        newcomers = NewcomerScores.of(merge, seed)
+        for name in ("zero_shot", "majority"):
+            theirs: list[Score | None] = [getattr(each, name, None) for each in (members, newcomers)]
+            if any(theirs):
+                self.baselines.append(Baseline(name, SCORES[name], *theirs))
+        if members and members.alone_by:
+            self.alone = members.alone
+            self.baselines.append(Baseline("alone", f"alone: {SCORES[members.alone_by]}", self.alone, None))
 
     def compared(self, name: str) -> MethodRow:
         """A row for any other method."""
@@ -115,19 +144,30 @@ class Arena:
         """
         total = len(self.members)
 
+        def score(clients: Sequence[str], name: str) -> Score | None:
+            kept = {each: before[each][name] for each in clients if name in before.get(each, {})}
+            return Score.of(kept, self.config.seed)
+
         def mean(scores: Scores, clients: Sequence[str], name: str) -> float | None:
             return mean_scores({each: scores[each] for each in clients if each in scores}).get(name)
 
+        members, newcomers = score(self.members, own), score(self.newcomers, others)
         return partial(
             MethodRow,
             name=method.name,
             title=method.title,
             exact=method.exact,
-            members_before=mean(before, self.members, own),
+            members_before=members.mean if members else None,
+            members_low=members.low if members else None,
+            members_high=members.high if members else None,
+            better_than_alone=number_above(members, self.alone) if self.alone else None,
+            worse_than_alone=number_above(self.alone, members) if self.alone else None,
             members_after=mean(after, self._stayers, own),
             leavers_before=mean(before, self.leavers, own),
             leavers_after=mean(after, self.leavers, others),
-            newcomers_before=mean(before, self.newcomers, others),
+            newcomers_before=newcomers.mean if newcomers else None,
+            newcomers_low=newcomers.low if newcomers else None,
+            newcomers_high=newcomers.high if newcomers else None,
             newcomers_after=mean(after, self.newcomers, others),
             trainings_of_all_removals=method.cost.of_all(total),
             storage_bytes=method.storage(self.layout.size, total),

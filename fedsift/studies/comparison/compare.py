@@ -46,7 +46,8 @@ def compare(config: RunConfig, names: Sequence[str], out: Path, bars: PhaseBars)
     members, newcomers = participants.members, participants.newcomers
     leavers = choose_leavers(config, members, newcomers)
     layout, metric = load_layout(config.model_settings), metric_of(config.model_settings)
-    found = Comparison(len(members), len(newcomers), list(leavers), metric, layout.size)
+    held_out = config.is_held_out
+    found = Comparison(len(members), len(newcomers), list(leavers), metric, layout.size, held_out)
     made = make_empty(out)
     try:
         with bars, ray_session(len(members), config, APP) as pool:
@@ -54,6 +55,9 @@ def compare(config: RunConfig, names: Sequence[str], out: Path, bars: PhaseBars)
             arena = Arena(pool, config, dataset.client_ids, members, newcomers, leavers, layout, out, bars)
             if {SIFT_MASKS, SIFT_MERGE} & set(names):
                 found.methods += [row for row in arena.sift_masks() if row.name in names]
+            else:
+                arena.score_alone()
+            found.baselines = arena.baselines
             for name in [name for name in COMPARED if name in names]:
                 found.methods.append(arena.compared(name))
                 found.write(out)  # What is there so far: who stops a long comparison keeps its rows.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fedsift.files.json_file import write_json
+from fedsift.runs.scores import Score
 
 
 @dataclass(frozen=True)
@@ -16,10 +17,16 @@ class MethodRow:
     title: str  # in tables
     exact: bool  # as the method's authors mean it
     members_before: float | None  # of all members, before the removals
+    members_low: float | None  # 95% over clients
+    members_high: float | None
+    better_than_alone: int | None  # members with a higher score than alone, before the removals
+    worse_than_alone: int | None
     members_after: float | None  # of those who stay, after them
     leavers_before: float | None
     leavers_after: float | None  # when they are members no more
     newcomers_before: float | None  # of clients that never join
+    newcomers_low: float | None
+    newcomers_high: float | None
     newcomers_after: float | None
     trainings_of_all_removals: int  # client trainings of removing all members one by one, by the method's formula
     storage_bytes: int  # by the method's formula
@@ -34,6 +41,16 @@ class MethodRow:
     validation_scorings: int  # models scored to find them
 
 
+@dataclass(frozen=True)
+class Baseline:
+    """What clients have without a federation; None where nobody has it."""
+
+    name: str
+    title: str  # in tables
+    members: Score | None  # of all members, before the removals
+    newcomers: Score | None  # of clients that never join
+
+
 @dataclass
 class Comparison:
     """Methods side by side."""
@@ -43,12 +60,24 @@ class Comparison:
     leavers: list[str]  # who leaves, in this order
     metric: str  # of the scores
     tuned_parameters: int  # n
+    held_out: bool  # whether scores are on rows that nobody tuned on
+    baselines: list[Baseline] = field(default_factory=list)  # zero-shot, majority label, alone
     methods: list[MethodRow] = field(default_factory=list)  # a row for each
 
     def write(self, out: Path) -> None:
-        """Write `result.json` and `methods.csv`."""
+        """Write `result.json` and `methods.csv`, whose first rows are the baselines."""
         write_json(out / "result.json", self, indent=1)
         with (out / "methods.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, [each.name for each in dataclasses.fields(MethodRow)])
             writer.writeheader()
+            writer.writerows(map(_as_row, self.baselines))
             writer.writerows(map(dataclasses.asdict, self.methods))
+
+
+def _as_row(baseline: Baseline) -> dict[str, str | float]:
+    """A baseline under the columns of a method."""
+    row: dict[str, str | float] = {"name": baseline.name, "title": baseline.title}
+    for part, score in (("members", baseline.members), ("newcomers", baseline.newcomers)):
+        if score:
+            row |= {f"{part}_before": score.mean, f"{part}_low": score.low, f"{part}_high": score.high}
+    return row

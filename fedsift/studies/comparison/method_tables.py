@@ -2,6 +2,7 @@
 
 from rich.table import Table
 
+from fedsift.runs.scores import three_places, with_interval
 from fedsift.strategies.registry import METHODS
 from fedsift.studies.comparison.comparison import Comparison, MethodRow
 
@@ -19,20 +20,31 @@ def methods_table() -> Table:
 
 
 def comparison_table(found: Comparison) -> Table:
-    """A row for each method."""
+    """A row for each baseline, then for each method."""
     removals = len(found.leavers)
-    title = f"mean {found.metric}, {found.clients} members, {removals} leave, {found.newcomers} newcomers"
+    rows = "rows that nobody trained on (held-out)" if found.held_out else "the rows trained on (held-in)"
+    title = (
+        f"mean {found.metric} on {rows}\n{found.clients} members, {removals} leave, {found.newcomers} newcomers; "
+        "in brackets 95% over clients"
+    )
     table = Table(title=title, title_justify="left")
     table.add_column("method", no_wrap=True)
-    scored = ("members", "the rest: after", "leavers: after", "newcomers: after")
+    scored = ("members", "better / worse than alone", "newcomers", "the rest: after", "leavers: after")
     counted = ("first removal", f"all {removals}", "of everybody")
     for column in (*scored, *counted, "storage", "seconds", "same bits"):
         table.add_column(column, justify="right")
+    for each in found.baselines:
+        table.add_row(each.title, str(each.members or "-"), "", str(each.newcomers or "-"), *[""] * 8)
+    if found.baselines:
+        table.add_section()
     for row in found.methods:
-        scores = (row.members_before, row.members_after, row.leavers_after, row.newcomers_after)
         table.add_row(
             row.title,
-            *("-" if score is None else f"{score:.3f}" for score in scores),
+            _interval(row.members_before, row.members_low, row.members_high),
+            "-" if row.better_than_alone is None else f"{row.better_than_alone} / {row.worse_than_alone}",
+            _interval(row.newcomers_before, row.newcomers_low, row.newcomers_high),
+            _score(row.members_after),
+            _score(row.leavers_after),
             f"{row.trainings[0]:,}",
             f"{sum(row.trainings):,}",
             f"{row.trainings_of_all_removals:,}",
@@ -52,3 +64,11 @@ def _sameness(row: MethodRow) -> str:
         return "yes"
     differing, left = row.differing_entries, row.distance_left
     return "no" if differing is None else f"no: {differing:.0%}" + ("" if left is None else f", {left:.2f}")
+
+
+def _interval(mean: float | None, low: float | None, high: float | None) -> str:
+    return "-" if mean is None or low is None or high is None else with_interval(mean, low, high)
+
+
+def _score(value: float | None) -> str:
+    return "-" if value is None else three_places(value)

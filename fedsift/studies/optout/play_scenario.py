@@ -46,7 +46,7 @@ def play(
 
     Args:
         scenario: who does what and when.
-        config: of the run; `scenario.run` has been made part of it. Newcomers score the merged model.
+        config: of the run; `scenario.run` has been made part of it. Newcomers are only scored.
         out: a folder that is new or empty.
         bars: progress.
         full_oracles: so many steps, drawn from the seed, are also held against a federation of exactly their members.
@@ -119,8 +119,10 @@ def _play(
     with closing(Ledger.open(folder.ledger)) as ledger:
         receipts = ledger.receipts()
     told, metric = read_toml(folder.path / "config.toml"), metric_of(config.model_settings)
-    newcomers, seconds = len(cast.newcomers), time.perf_counter() - started
-    result = ScenarioResult.of(scenario, told, metric, cast.size, log, newcomers, receipts, environments, seconds)
+    newcomers, seconds, held_out = len(cast.newcomers), time.perf_counter() - started, config.is_held_out
+    result = ScenarioResult.of(
+        scenario, told, metric, held_out, cast.size, log, newcomers, receipts, environments, seconds
+    )
     folder.write_result(result)
     return result
 

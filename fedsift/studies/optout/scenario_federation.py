@@ -87,7 +87,7 @@ class Federation:
             grid.partial_merge = PartialMerge(state.terms, state.ledger.checksum_secret)
         strategy = ScenarioRounds(
             state,
-            self.config.localise,
+            self.config,
             run_facts(self.config),
             plan,
             dict(zip(grid.get_node_ids(), everybody, strict=True)),

@@ -57,6 +57,7 @@ class ScenarioResult:
     scenario: ScenarioText
     config: dict[str, Any]  # as config.toml has it
     metric: str  # what scores are
+    held_out: bool  # whether they are on rows that nobody tuned on
     tuned_parameters: int
     clients: int  # members after the merge
     newcomers: int  # how many clients never join
@@ -79,6 +80,7 @@ class ScenarioResult:
         scenario: Scenario,
         config: dict[str, Any],
         metric: str,
+        held_out: bool,
         tuned_parameters: int,
         log: StepLog,
         newcomers: int,
@@ -93,6 +95,7 @@ class ScenarioResult:
             scenario=ScenarioText(scenario.title, scenario.description, scenario.toml),
             config=config,
             metric=metric,
+            held_out=held_out,
             tuned_parameters=tuned_parameters,
             clients=members,
             newcomers=newcomers,

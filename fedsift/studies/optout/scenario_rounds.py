@@ -7,11 +7,14 @@ from pathlib import Path
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.serverapp import Grid
 
+from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import Refused
 from fedsift.core.receipt import ReceiptBody, RunFacts
 from fedsift.core.server_state import ServerState
 from fedsift.protocol import messages
+from fedsift.protocol.client_rounds import RoundRecord
 from fedsift.protocol.messages import FORGET, QUERY
+from fedsift.runs.scores import MemberScores, scores_of_members
 from fedsift.strategies.sift_masks import SiftMasks
 from fedsift.studies.optout.scenario_plan import Plan
 from fedsift.studies.optout.step_log import LoggedStep, StepLog, StepScores, members_after, who_left
@@ -25,7 +28,7 @@ class ScenarioRounds(SiftMasks):
     def __init__(
         self,
         state: ServerState,
-        localise: str,
+        config: RunConfig,
         facts: RunFacts,
         plan: Plan,
         nodes: Mapping[int, str],
@@ -39,7 +42,7 @@ class ScenarioRounds(SiftMasks):
 
         Args:
             state: as the log's last step left it, or in the middle of the next.
-            localise: how members are served.
+            config: of the run.
             facts: as for `SiftMasks`.
             plan: what the clients have been told.
             nodes: node id -> client, of all clients, newcomers too.
@@ -49,8 +52,8 @@ class ScenarioRounds(SiftMasks):
             settled: what the receipts say that the first step has got already, before it was stopped.
             on_step: is called after each step.
         """
-        super().__init__(state, [localise], facts=facts)
-        self._localise, self._plan, self._nodes, self._evaluated = localise, plan, nodes, evaluated
+        super().__init__(state, [config.localise], facts=facts, held_out=config.is_held_out)
+        self._config, self._plan, self._nodes, self._evaluated = config, plan, nodes, evaluated
         self._log, self._log_file, self._settled, self._on_step = log, log_file, list(settled), on_step
         self._members = members_after(log.steps)
         self._everybody = frozenset(plan.steps[0].join)
@@ -115,7 +118,7 @@ class ScenarioRounds(SiftMasks):
         here_before, self._members = self._members, set(members)
         left = [each for each in self._nodes.values() if each in here_before and each not in members]
         gone = (who_left(log.steps) | set(left)) - set(members)
-        scores = self._scores(record.scores, gone, first=step == 0) if step in self._evaluated else None
+        scores = self._scores(record, gone, first=step == 0) if step in self._evaluated else None
         log.steps.append(
             LoggedStep(
                 step=step,
@@ -146,20 +149,29 @@ class ScenarioRounds(SiftMasks):
         """Who failed: a node that did not answer the query goes by its number."""
         return self._nodes[int(name)] if why.startswith(f"{QUERY}: ") else name
 
-    def _scores(self, scores: Mapping[str, Mapping[str, float]], gone: Container[str], first: bool) -> StepScores:
+    def _scores(self, record: RoundRecord, gone: Container[str], first: bool) -> StepScores:
         """A step's scores; `gone` are those who have left and not come back."""
-        served = {each: scores[each][self._localise] for each in scores if self._localise in scores[each]}
-        merged = {each: scores[each]["merged"] for each in scores if each not in self._members}
+        kinds, _ = scores_of_members(record, self._config)
+        members = MemberScores.of(kinds, None, {}, self._config.seed)
+        served = members.served.per_client if members and members.served else {}
+        others = {each: named for each, named in record.scores.items() if each not in self._members and named}
+        newcomers = [named for each, named in others.items() if each not in self._everybody]
+        leavers = [named["served"] for each, named in others.items() if each in gone]
         if first:
             self._log.first_scores = served
         before = self._log.first_scores
         changes = [value - before[each] for each, value in served.items() if each in before]
         return StepScores(
-            held_in=_mean(served.values()),
+            members=_mean(served.values()),
             worst_decile=_mean(sorted(served.values())[: -(-len(served) // _DECILE)]),
-            newcomers=_mean(value for each, value in merged.items() if each not in self._everybody),
-            leavers=_mean(value for each, value in merged.items() if each in gone),
-            all_clients=_mean([*served.values(), *(merged[each] for each in merged if each in gone)]),
+            zero_shot=members.zero_shot.mean if members and members.zero_shot else None,
+            alone=members.alone.mean if members and members.alone else None,
+            better_than_alone=members.better_than_alone if members else 0,
+            worse_than_alone=members.worse_than_alone if members else 0,
+            newcomers=_mean(named["served"] for named in newcomers),
+            newcomers_zero_shot=_mean(named["zero_shot"] for named in newcomers),
+            leavers=_mean(leavers),
+            all_clients=_mean([*served.values(), *leavers]),
             stayers_change_mean=_mean(changes),
             stayers_change_worst=min(changes, default=None),
         )

@@ -17,10 +17,15 @@ MEND = "bring back a copy, or play the scenario anew into another folder"  # a d
 class StepScores:
     """Mean scores after a step; None where there is nobody to have them."""
 
-    held_in: float | None  # of the members, as they are served
+    members: float | None  # of the members, as they are served
     worst_decile: float | None  # of the tenth of them with the lowest scores
-    newcomers: float | None  # of clients that never join, with the merged model, as are leavers
-    leavers: float | None  # of those who have left
+    zero_shot: float | None  # of the members, with the base model
+    alone: float | None  # of the members, with the best that they can have without anybody else
+    better_than_alone: int  # how many of them are better off with what they are served
+    worse_than_alone: int
+    newcomers: float | None  # of clients that never join, as they are served
+    newcomers_zero_shot: float | None
+    leavers: float | None  # of those who have left, as they are served without being members
     all_clients: float | None  # of members, as they are served, and of those who have left
     stayers_change_mean: float | None  # since step 0, over those who are members then and now
     stayers_change_worst: float | None

@@ -24,8 +24,9 @@ _EVENTS = {  # marker and colour
     "failed": ("s", "purple"),
 }
 _SCORES = {
-    "held_in": "members",
+    "members": "members",
     "worst_decile": "worst tenth of members",
+    "alone": "members alone",
     "all_clients": "members and leavers",
     "leavers": "leavers",
     "newcomers": "newcomers",

@@ -32,9 +32,10 @@ _SECTIONS = (
         "scores",
         ("scores",),
         (
-            "What clients score with the model that they are served: members with their own, newcomers and "
-            "leavers with the mean of all. Members and leavers together are what the paper calls held-out (its figure "
-            "8). A change for stayers is the score now less the score after the merge.",
+            "What clients score with what they are served, members with their own part in it, newcomers and leavers "
+            "without one; beside it the base model, and the best that members can have alone: their own tuned model, "
+            "their own head or their most frequent label. A change for stayers is the score now less the score after "
+            "the merge.",
         ),
     ),
     _Section(

@@ -149,16 +149,22 @@ def _cost(outcome: Outcome) -> str:
 
 def _scores(outcome: Outcome) -> str:
     # Up to the last step in which there were members to score.
-    scored = [(step.step, step.scores) for step in outcome.steps if step.scores and step.scores.held_in is not None]
+    scored = [(step.step, step.scores) for step in outcome.steps if step.scores and step.scores.members is not None]
     if not scored:
         return ""
     (_, first), (number, last) = scored[0], scored[-1]
     when = "at the end" if outcome.steps[-1].members else f"after step {number:,}"
     metric = outcome.result.metric
-    parts = [f"Members' mean {metric} is {last.held_in:.3f}"]
+    scored_on = "rows that nobody trained on" if outcome.result.held_out else "the rows trained on (held-in)"
+    parts = [f"On {scored_on}, members' mean {metric} is {last.members:.3f}"]
     if len(scored) > 1:
-        parts[0] += f" {when} ({first.held_in:.3f} at first)"
+        parts[0] += f" {when} ({first.members:.3f} at first)"
     parts.append(f"{last.worst_decile:.3f} in the worst tenth of them")
+    if last.alone is not None:
+        better, worse = last.better_than_alone, last.worse_than_alone
+        parts.append(f"{last.alone:.3f} if each were alone ({better} are better off than that, {worse} worse)")
+    if last.zero_shot is not None:
+        parts.append(f"{last.zero_shot:.3f} with the base model")
     if last.leavers is not None:
         parts.append(f"{last.leavers:.3f} for those who left")
     if last.newcomers is not None:

@@ -102,11 +102,16 @@ def scores(outcome: Outcome) -> Table:
     columns = (
         _STEP,
         _UNLEARNED,
-        Column("held_in", "members", "score"),
+        Column("members", "members", "score"),
         Column("worst_decile", "members, worst tenth", "score"),
+        Column("zero_shot", "members, zero-shot", "score"),
+        Column("alone", "members, alone", "score"),
+        Column("better_than_alone", "better than alone", "quantity"),
+        Column("worse_than_alone", "worse than alone", "quantity"),
         Column("all_clients", "members and leavers", "score"),
         Column("leavers", "leavers", "score"),
         Column("newcomers", "newcomers", "score"),
+        Column("newcomers_zero_shot", "newcomers, zero-shot", "score"),
         Column("stayers_change_mean", "change for stayers, mean", "change"),
         Column("stayers_change_worst", "change for stayers, worst", "change"),
     )
@@ -115,7 +120,8 @@ def scores(outcome: Outcome) -> Table:
         for step, unlearned in zip(outcome.steps, outcome.unlearned, strict=True)
         if step.scores
     ]
-    return Table("scores", f"Mean {outcome.result.metric} of what clients are served", columns, rows)
+    scored_on = "rows that nobody trained on" if outcome.result.held_out else "the rows trained on (held-in)"
+    return Table("scores", f"Mean {outcome.result.metric} of what clients are served, on {scored_on}", columns, rows)
 
 
 def costs(outcome: Outcome) -> Table:

@@ -40,7 +40,7 @@ def test_two_leave(scenario: Path, tmp_path: Path) -> None:
     told = json.loads(done("optout", "--resume", out, "--json"))
     assert told["verdict"] == "proven"
     assert [step["members"] for step in told["steps"]] == [5, 4, 3]
-    members, leavers = told["steps"][-1]["scores"]["held_in"], told["steps"][-1]["scores"]["leavers"]
+    members, leavers = told["steps"][-1]["scores"]["members"], told["steps"][-1]["scores"]["leavers"]
     assert told["steps"][-1]["scores"]["all_clients"] == pytest.approx((3 * members + 2 * leavers) / 5)
 
 

@@ -77,14 +77,14 @@ def test_one_by_one_to_the_last(pool: WorkerPool, tiny_config: RunConfig, tmp_pa
     scores = [step["scores"] for step in steps]
     assert scores[0]["leavers"] is None
     assert scores[0]["stayers_change_mean"] == scores[0]["stayers_change_worst"] == 0
-    assert scores[-1]["held_in"] is scores[-1]["worst_decile"] is scores[-1]["stayers_change_worst"] is None
+    assert scores[-1]["members"] is scores[-1]["worst_decile"] is scores[-1]["stayers_change_worst"] is None
     # Without members the merged model is the base model, whoever scores it.
     assert 0 < scores[-1]["newcomers"] < 1
     for score in scores[1:-1]:
         assert score["stayers_change_worst"] <= score["stayers_change_mean"]
-        assert score["worst_decile"] <= score["held_in"]
+        assert score["worst_decile"] <= score["members"]
     # The last member is served its own contribution, undivided.
-    assert scores[4]["held_in"] == scores[4]["worst_decile"]
+    assert scores[4]["members"] == scores[4]["worst_decile"]
 
     out = tmp_path / "out"
     assert [each["certificate"] for each in result["removals"]] == [f"certificates/{n:04d}.json" for n in range(1, 6)]
@@ -164,10 +164,10 @@ def test_scores_are_means_over_who_they_say(pool: WorkerPool, tiny_config: RunCo
         {each: score[run.localise] for each, score in r.scores.items() if run.localise in score}
         for r in (before, after)
     ]
-    assert step["scores"]["held_in"] == pytest.approx(sum(served[0].values()) / 7)
+    assert step["scores"]["members"] == pytest.approx(sum(served[0].values()) / 7)
     assert step["scores"]["worst_decile"] == min(served[0].values())
     assert step["scores"]["newcomers"] == before.scores["client 7"]["merged"]
-    assert last["scores"]["held_in"] == pytest.approx(sum(served[1].values()) / 5)
+    assert last["scores"]["members"] == pytest.approx(sum(served[1].values()) / 5)
     assert last["scores"]["newcomers"] == after.scores["client 7"]["merged"]
     left = [after.scores[each]["merged"] for each in ("client 2", "client 4")]
     assert last["scores"]["leavers"] == pytest.approx(sum(left) / 2)

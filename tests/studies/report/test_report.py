@@ -130,7 +130,7 @@ def test_csv_has_the_values_of_the_result(attacked: Path) -> None:
         with (attacked / "tables" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
 
-    assert [float(row["held_in"]) for row in rows("scores")] == [step["scores"]["held_in"] for step in told["steps"]]
+    assert [float(row["members"]) for row in rows("scores")] == [step["scores"]["members"] for step in told["steps"]]
     assert [row["leavers"] for row in rows("scores")] == ["", "0.108", "0.108"]
     assert [int(row["Central FT"]) for row in rows("costs")] == [0, 99, 196]
     assert {row["method"]: int(row["bytes"]) for row in rows("storage")} == told["storage_bytes"]

@@ -18,5 +18,5 @@ def test_the_steps_are_told(tmp_path: Path) -> None:
     read.Reload()
     members = read.Scalars("members")
     assert [(each.step, each.value) for each in members] == [(step["step"], step["members"]) for step in told["steps"]]
-    scores = [step["scores"]["held_in"] for step in told["steps"] if step["scores"]]
-    assert [each.value for each in read.Scalars("score/held_in")] == pytest.approx(scores)
+    scores = [step["scores"]["members"] for step in told["steps"] if step["scores"]]
+    assert [each.value for each in read.Scalars("score/members")] == pytest.approx(scores)

@@ -12,8 +12,17 @@ def test_summary_of_three_who_left() -> None:
     assert (summary.verdict, summary.headline, summary.warnings) == ("proven", "", [])
     points = " ".join(summary.points)
     assert "65 times as many" in points
-    assert "is 0.987 at the end (0.988 at first)" in points
+    assert (
+        "On rows that nobody trained on, members' mean answer probability is 0.987 at the end (0.988 at first)"
+        in points
+    )
+    assert "0.975 if each were alone (48 are better off than that, 9 worse), 0.107 with the base model" in points
     assert "changed by -0.001 in the mean, and by -0.002" in points
+
+
+def test_rows_that_were_trained_on_are_said_to_be() -> None:
+    points = " ".join(summarise(outcome_of(three_of_a_hundred() | {"held_out": False})).points)
+    assert "On the rows trained on (held-in), members' mean" in points
 
 
 def test_summary_of_one_batch_of_five_hundred() -> None:
