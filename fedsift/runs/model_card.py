@@ -9,6 +9,7 @@ from fedsift.configuration.run_config import RunConfig
 from fedsift.core.ledger import Ledger
 from fedsift.runs.card_code import card_code
 from fedsift.runs.run_folder import RunFolder
+from fedsift.runs.scores import SCORES, Score, three_places
 from fedsift.runs.served import Served
 
 _OPTIONS = (
@@ -23,7 +24,7 @@ def model_card(
 ) -> str:
     """The card, in Markdown with a front matter in YAML. Nobody is named in it but the member whose model it is."""
     parts = [_front_matter(config), _what(folder, client_id, served), _use(config, served, is_encoder_decoder)]
-    return "\n".join([*parts, *_origin(folder, config, served), *_scores(folder, config, client_id)])
+    return "\n".join([*parts, *_origin(folder, config, served), *_scores(folder, client_id)])
 
 
 def _front_matter(config: RunConfig) -> str:
@@ -78,15 +79,22 @@ def _origin(folder: RunFolder, config: RunConfig, served: Served) -> Iterator[st
     )
 
 
-def _scores(folder: RunFolder, config: RunConfig, client_id: str | None) -> Iterator[str]:
+def _scores(folder: RunFolder, client_id: str | None) -> Iterator[str]:
+    """A member's scores beside the members' means, or for who is no member the newcomers' means."""
     if (result := folder.read_result()) is None:
         return
-    scores = result.scores_after_removal or result.scores
-    rows = "rows that nobody tuned on" if config.is_held_out else "the rows that clients tuned on"
-    yield f"## Scores\n\n{result.metric}, on {rows}:\n\n| | this member | mean of the clients |\n| --- | --- | --- |"
-    for kind, score in scores.items():
-        own = score.per_client.get(client_id) if client_id is not None else None
-        yield f"| {kind} | {'' if own is None else f'{own:.3f}'} | {score.mean:.3f} |"
+    rows = "rows that nobody tuned on" if result.held_out else "the rows that members tuned on"
+    yield f"## Scores\n\n{result.metric}, on {rows}:\n"
+    if client_id is None:
+        yield "| | newcomers, mean and 95% interval |\n| --- | --- |"
+        newcomers = result.newcomers_after_removal or result.newcomers
+        found = vars(newcomers).items() if newcomers else ()
+        yield from (f"| {kind} | {score} |" for kind, score in found if isinstance(score, Score))
+    else:
+        yield "| | this member | members, mean and 95% interval |\n| --- | --- | --- |"
+        for kind, score in (result.scores_after_removal or result.scores).items():
+            own = score.per_client.get(client_id)
+            yield f"| {SCORES[kind]} | {'' if own is None else three_places(own)} | {score} |"
     yield ""
 
 

@@ -108,6 +108,7 @@ def test_a_card_says_where_it_comes_from_and_names_nobody_else(tmp_path: Path) -
         run.result.state_digest,
         f'member "{member}"',
         "1 BIT_EXACT",
+        "| served |",
         "delete it by hand",
         "lr | 0.02",
         "torch ",

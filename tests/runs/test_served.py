@@ -1,6 +1,5 @@
 """What Python is handed is what was scored."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +9,9 @@ from safetensors import safe_open
 import fedsift
 from fedsift import Run
 from fedsift.core.mask_file import mask_path
-from fedsift.runs.result import RunResult
 from tests.models import save_model
 
 WORDS = {"sky": "blue", "sea": "blue", "grass": "green", "leaf": "green", "coal": "black", "night": "black"}
-Scores = dict[str, dict[str, float]]
-
-
-@pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Scores]:
-    """The scores of each client, by name, of the last run."""
-    seen: list[Any] = []
-    made = RunResult.of
-    monkeypatch.setattr(RunResult, "of", lambda *arguments: (seen.append(arguments[2]), made(*arguments))[1])
-    return lambda: seen[-1].rounds[0].scores
 
 
 def rows_of(client: int, gap: str = " ") -> list[tuple[str, str]]:
@@ -50,23 +38,27 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_it_scores_what_was_scored(tmp_path: Path, told: Callable[[], Scores], setting: str) -> None:
+def test_it_scores_what_was_scored(tmp_path: Path, setting: str) -> None:
     from fedsift.data.loading import load_dataset
 
     family, options = SETTINGS[setting]
     run = simulated(tmp_path / "run", save_model(tmp_path / "model", family), **options)
     dataset = load_dataset(run.config)
-    newcomer = next(each for each in told() if each not in run.members)
-    for client, served in ((run.members[1], run.served(run.members[1])), (newcomer, run.served())):
-        scores, test = told()[client], dataset.test_examples(client)
-        assert served.score(test) == scores["served"]
+    members, newcomers = run.result.members, run.result.newcomers
+    assert members is not None and members.served is not None
+    assert newcomers is not None and newcomers.served is not None
+    member, (newcomer,) = run.members[1], newcomers.served.per_client
+    scores = {member: members.served.per_client[member], **newcomers.served.per_client}
+    for client, served in ((member, run.served(member)), (newcomer, run.served())):
+        test = dataset.test_examples(client)
+        assert served.score(test) == scores[client]
         assert (served.head is None) == (setting == "no head" or (setting == "held in" and client != newcomer))
         said = served.log_probabilities(test)
         assert said.shape[0] >= len(test)
-        assert served.score(test) == scores["served"], "the model is left as it was"
+        assert served.score(test) == scores[client], "the model is left as it was"
         if setting == "classification":
             right = [options["choices"].index(answer.strip()) for _, answer in test]
-            assert (said.argmax(1) == right).mean() == scores["served"]
+            assert (said.argmax(1) == right).mean() == scores[client]
 
 
 def test_what_a_member_keeps_to_be_served_is_gone_when_it_left(tmp_path: Path) -> None:
