@@ -14,7 +14,6 @@ import numpy as np
 from flwr.app import Message
 from numpy.typing import NDArray
 
-from fedsift.core.blend import Blend
 from fedsift.core.head_statistics import Decisions
 from fedsift.core.localisation import Localisation
 from fedsift.core.mask_file import ClientMask, load_mask

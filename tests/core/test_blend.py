@@ -5,7 +5,6 @@ from hypothesis import given, settings, strategies as st
 from fedsift.core.blend import (
     BLENDS,
     HEAD_VOTES,
-    UNVOTED,
     Blend,
     blended,
     choose,
@@ -90,7 +89,7 @@ def test_voters_depend_on_members_alone() -> None:
 
 
 def test_tokens_by_hand() -> None:
-    """M0 gives 1/2, 1/4, 1/4; ratio .5 and a score of .15 raise 1/4 by (1 + .15 / .025)^.5 = 7^.5, sharp by e^(40 s)."""
+    """M0 gives 1/2, 1/4, 1/4; a score of .15 raises 1/4 by (1 + .15 / .025)^.5 = 7^.5, or by e^(40 s)."""
     base, head = np.log([[0.5, 0.25, 0.25]]), np.array([[-1.0, 0.15, 0.0]])
     by_ratio = np.exp(shared_tokens(head, base, Blend(ratio=0.5)))[0]
     assert by_ratio == pytest.approx(np.array([0.5, 0.25 * 7**0.5, 0.25]) / (0.75 + 0.25 * 7**0.5))
