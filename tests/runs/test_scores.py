@@ -37,7 +37,7 @@ def means(scores: Any, *kinds: str) -> list[float]:
 
 
 def test_members_beside_what_they_have_alone() -> None:
-    """Alone is the own head, .5 in the mean against .4 and .3; ann is better off than that, bob worse, cem as well off."""
+    """Alone is the own head, .5 in the mean against .4 and .3; ann gains, bob loses, cem neither."""
     scores = members_of(ROUND)
     assert scores is not None
     assert means(scores, "zero_shot", "majority", "merged") == [0.2, 0.3, 0.3]
