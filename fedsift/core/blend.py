@@ -123,3 +123,8 @@ def choose(head_losses: Sequence[int], own_losses: Sequence[int] | None) -> Blen
 
 
 HEAD_VOTES = sum(blend.own == 0 for blend in BLENDS)
+
+
+def constants() -> dict[str, float]:
+    """What a blend is made with beside its setting, by name: for who makes one without fedsift (`fedsift export`)."""
+    return {"sharpness": _SHARPNESS, "floor": _FLOOR, "least_log": _LEAST_LOG}
