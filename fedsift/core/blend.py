@@ -65,10 +65,8 @@ def shared_tokens(scores: Logits, base: Logits, blend: Blend) -> NDArray[np.floa
     """
     known = log_softmax(base)
     positive = np.maximum(scores.astype(np.float64), 0)
-    if blend.ratio:
-        gain = positive / (_FLOOR * np.exp(np.maximum(known, _LEAST_LOG)))
-        return log_softmax(known + blend.ratio * np.log1p(gain))
-    return log_softmax(known + blend.sharp * positive) if blend.sharp else known
+    gain = positive / (_FLOOR * np.exp(np.maximum(known, _LEAST_LOG)))
+    return log_softmax(known + blend.ratio * np.log1p(gain) + blend.sharp * positive)
 
 
 def blended(
