@@ -137,7 +137,7 @@ class BlendedPredictor:
         if said.base is None or self.has_few_labels:
             return blended(blend, shared_labels(head * self._balance, said.base), said.own, counts)
         spread = head[:, np.arange(said.base.shape[1]) % self._labels]
-        return blended(blend, shared_tokens(spread, said.base, blend.head), said.own, None)
+        return blended(blend, shared_tokens(spread, said.base, blend), said.own, None)
 
 
 class OwnHead(BlendedPredictor):

@@ -57,7 +57,7 @@ def log_probabilities(prompt, target):  # token ids -> of the vocabulary for eac
     said = scores(features(states))[:, torch.arange(logits.shape[1]) % info["label_count"]]
     known = logits.log_softmax(1)
     gain = said.clamp(0) / (info["floor"] * known.clamp(info["least_log"]).exp())
-    shared = known + info["blend"]["head"] * gain.log1p()
+    shared = known + info["blend"]["ratio"] * gain.log1p() + info["blend"]["sharp"] * said.clamp(0)
     own = run(tuned, prompt, target)[0].log_softmax(1)
     return ((1 - share) * shared.log_softmax(1) + share * own).log_softmax(1)
 """

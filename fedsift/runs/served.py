@@ -47,7 +47,7 @@ class ServedHead:
         sums = state.head_sums()
         ridge, own, blend = choose_ridge(sums), mask.decisions if mask else None, state.blend
         predictor = BlendedPredictor(trainer.task, sums, ridge, own, mask is not None, trainer.label_directions)
-        return cls(predictor, blend if mask else Blend(head=blend.head), ridge)
+        return cls(predictor, blend if mask else blend._replace(own=0.0, prior=0.0), ridge)
 
 
 @dataclass(frozen=True)
