@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from fedsift.runs.result import Score
+from fedsift.runs.scores import Score
 
 if TYPE_CHECKING:
     import pandas

@@ -110,10 +110,10 @@ def choose(head_losses: Sequence[int], own_losses: Sequence[int] | None) -> Blen
         own_losses: of each of `BLENDS`, summed over the voters' rows that they did not tune on; None without voters.
     """
     without = [place for place, blend in enumerate(BLENDS) if blend.own == 0]
-    prior = BLENDS[without[int(np.argmin(head_losses))]].prior
+    best = BLENDS[without[int(np.argmin(head_losses))]]
     if own_losses is None:
-        return UNVOTED._replace(prior=prior)
-    candidates = [place for place, blend in enumerate(BLENDS) if blend.prior == prior]
+        return best._replace(own=UNVOTED.own)
+    candidates = [place for place, blend in enumerate(BLENDS) if blend._replace(own=0.0) == best]
     return BLENDS[min(candidates, key=lambda place: own_losses[place])]
 
 

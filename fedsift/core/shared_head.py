@@ -21,8 +21,9 @@ Labels = NDArray[np.integer]  # the label of each decision, 0 .. L - 1; shape (m
 Scores = NDArray[np.float64]  # shape (m, L): about 1 for the label, about 0 for the others
 Weights = NDArray[np.float64]  # a head; shape (k, L)
 
-RHOS = (1.0, 0.3, 0.03, 0.0)  # what the others' sums weigh against a member's own rows; 1: as in the shared head
+RHO = 0.1  # what the others' sums weigh against a member's own rows
 _OWN_RIDGES = (0.03, 0.1, 0.3, 1.0, 3.0)  # a decision's |Phi|^2 is 1.25
+_BALANCE = 0.25  # the power of a label's frequency that its scores are divided by
 _RIDGES = np.geomspace(1e-3, 1e3, 25)  # in units of the mean eigenvalue
 _MOST_FREEDOM = 0.7  # of degrees of freedom a decision: above, cross-validation from sums picks nonsense
 
@@ -71,12 +72,10 @@ class OwnPart(NamedTuple):
 
     Attributes:
         weights: shape (k, L).
-        rho: one of RHOS.
         held_out: scores of the own rows, each by the head that the other rows make; shape (m, L).
     """
 
     weights: Weights
-    rho: float
     held_out: Scores
 
 
@@ -107,18 +106,57 @@ def choose_ridge(sums: HeadSums) -> float:
     return float(ridges[np.argmin(np.where(allowed, error, np.inf))] if allowed.any() else ridges[-1])
 
 
-def solve(sums: HeadSums, ridge: float) -> Weights:
-    """The shared head W = (G + ridge I)^-1 B, shape (k, L); zero for the sums over nothing."""
+def label_centre(sums: HeadSums, directions: NDArray[np.floating]) -> Weights:
+    """A head that the labels' own texts make, for `solve` to start from instead of zero; shape (k, L).
+
+    Args:
+        sums: they fix the head's scale, by least squares; 1 for the sums over nothing.
+        directions: of each label in the space of the features, shape (L, k - 1).
+    """
     gram, targets = _regression(sums)
-    return np.linalg.solve(gram + ridge * np.eye(len(gram)), targets).astype(np.float64, copy=False)
+    centre = np.vstack([directions.T, np.zeros((1, len(directions)))]).astype(np.float64)
+    norm = float((centre * (gram @ centre)).sum())
+    return centre * (float((centre * targets).sum()) / norm if norm else 1.0)
 
 
-def own_part(others: HeadSums, ridge: float, inputs: Inputs, labels: Labels, row_of: Labels) -> OwnPart:
+def solve(sums: HeadSums, ridge: float, centre: Weights | None = None) -> Weights:
+    """The shared head W = W_0 + (G + ridge I)^-1 (B - G W_0), shape (k, L).
+
+    Args:
+        sums: over members.
+        ridge: above 0.
+        centre: W_0, what the head is without rows; zero where it is None.
+    """
+    gram, targets = _regression(sums)
+    start = np.zeros_like(targets) if centre is None else centre
+    weights: Weights = start + np.linalg.solve(gram + ridge * np.eye(len(gram)), targets - gram @ start)
+    return weights
+
+
+def balance(sums: HeadSums) -> NDArray[np.float64]:
+    """Factors of the labels' scores, shape (L,): a regression on one-hot labels says too little of rare ones.
+
+    (n / (L (n_c + 1)))^(1/4), with n_c from the sums: the last entry of every input is SCALE / 2.
+    """
+    counts = sums.targets[-1] / (SCALE // 2)
+    ratio: NDArray[np.float64] = (max(1, sums.rows) / len(counts) / (counts + 1)) ** _BALANCE
+    return ratio
+
+
+def own_part(
+    others: HeadSums,
+    ridge: float,
+    inputs: Inputs,
+    labels: Labels,
+    row_of: Labels,
+    rho: float = RHO,
+    centre: Weights | None = None,
+) -> OwnPart:
     """A client's own rows on top of the head that the others make.
 
-    W_i = W + (A + Phi^T Phi)^-1 Phi^T (Y - Phi W) with A = rho G + ridge I, where G and W are the others'. rho is that
-    of the least squared error when each row is scored by the head without it, which the residuals of W_i tell
-    without another solution. All decisions of a row are left out together.
+    W_i = W + (A + Phi^T Phi)^-1 Phi^T (Y - Phi W) with A = rho G + ridge I, where G and W are the others'. The
+    residuals of W_i tell, without another solution, what a head says of each row that it was made without; all
+    decisions of a row are left out together.
 
     Args:
         others: the sums without the client's own rows.
@@ -126,30 +164,28 @@ def own_part(others: HeadSums, ridge: float, inputs: Inputs, labels: Labels, row
         inputs: the client's own, shape (m, k).
         labels: of each decision, shape (m,).
         row_of: the row that each decision belongs to, shape (m,).
+        rho: what the others' sums weigh against the own rows. One for all: chosen by each member on its few rows, it
+            fits those rows (docs/served.md).
+        centre: as for `solve`.
     """
     features, gram = _features(inputs), _regression(others)[0]
-    shared = solve(others, ridge)
+    shared = solve(others, ridge, centre)
     truth = np.eye(shared.shape[1])[labels]
     error = truth - features @ shared
-    rows = _rows(row_of)
-    parts = []
-    for rho in RHOS:
-        regularised = rho * gram + features.T @ features + ridge * np.eye(len(gram))
-        gain = np.linalg.solve(regularised, features.T)  # shape (k, m)
-        residual = error - features @ (gain @ error)
-        for row in rows:
-            leverage = features[row] @ gain[:, row]
-            residual[row] = np.linalg.solve(np.eye(len(row)) - leverage, residual[row])
-        parts.append((float(np.square(residual).sum()), rho, gain, truth - residual))
-    _, rho, gain, held_out = min(parts, key=lambda part: part[0])
-    return OwnPart(shared + gain @ error, rho, held_out)
+    regularised = rho * gram + features.T @ features + ridge * np.eye(len(gram))
+    gain = np.linalg.solve(regularised, features.T)  # shape (k, m)
+    residual = error - features @ (gain @ error)
+    for row in _rows(row_of):
+        leverage = features[row] @ gain[:, row]
+        residual[row] = np.linalg.solve(np.eye(len(row)) - leverage, residual[row])
+    return OwnPart(shared + gain @ error, truth - residual)
 
 
 def own_head(inputs: Inputs, labels: Labels, row_of: Labels, label_count: int) -> OwnPart:
-    """A head from a client's own rows alone; its ridge is chosen like rho."""
+    """A head from a client's own rows alone; its ridge is that of the least squared error on rows left out."""
     nothing = HeadSums.empty(inputs.shape[1], label_count)
     truth = np.eye(label_count)[labels]
-    heads = [own_part(nothing, ridge, inputs, labels, row_of) for ridge in _OWN_RIDGES]
+    heads = [own_part(nothing, ridge, inputs, labels, row_of, 0.0) for ridge in _OWN_RIDGES]
     return min(heads, key=lambda head: float(np.square(truth - head.held_out).sum()))
 
 

@@ -16,19 +16,33 @@ from fedsift.data.source import Source
 
 
 def with_held_out_rows(dataset: FederatedDataset, settings: Source) -> FederatedDataset:
-    """A data set with `test_share` of its rows kept out; one that has rows of its own to score on, as it is.
+    """A data set with `test_share` of its rows kept out; one that brings rows of its own to score on, as it is.
+
+    With a share of 0 all are scored on what they tune on.
 
     Raises:
         BadInput: it has, and another share is asked for.
     """
     if not dataset.held_out:
         return HeldOutRows(dataset, settings.test_share, settings.seed) if settings.test_share else dataset
-    if settings.test_share not in (0, Source.test_share) and not settings.group_column:
+    if not settings.test_share:
+        return HeldInRows(dataset)
+    if settings.test_share != Source.test_share and not settings.group_column:
         raise BadInput(
             f"test-share = {settings.test_share}: dataset {settings.dataset} brings rows of its own for scoring; leave "
             "test-share out"
         )
     return dataset
+
+
+class HeldInRows:
+    """A data set whose clients are scored on what they tune on, whatever rows it brings for that."""
+
+    held_out = False
+
+    def __init__(self, dataset: FederatedDataset) -> None:
+        self.client_ids, self.test_only = dataset.client_ids, dataset.test_only
+        self.train_examples = self.test_examples = dataset.train_examples
 
 
 class HeldOutRows:

@@ -6,18 +6,12 @@ from pathlib import Path
 from fedsift.data.federated_dataset import FederatedDataset
 from fedsift.data.held_out import with_held_out_rows
 from fedsift.data.kinds import kind_of
-from fedsift.data.kinds.own import EACH_ITS_OWN
 from fedsift.data.settings import DataSettings
 
 
 def load_dataset(settings: DataSettings) -> FederatedDataset:
     """The data set that the settings name, with rows to score on."""
     return with_held_out_rows(kind_of(settings.dataset).load(settings), settings)
-
-
-def is_held_out(settings: DataSettings) -> bool:
-    """Whether clients are scored on rows that they did not tune on; a data set is loaded only where that decides."""
-    return settings.test_share > 0 or (settings.dataset != EACH_ITS_OWN and load_dataset(settings).held_out)
 
 
 def data_files_digest(settings: DataSettings) -> str:

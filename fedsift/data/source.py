@@ -53,6 +53,11 @@ class Source(Seeded):
         if self.newcomers > 1 and not self.newcomers.is_integer():
             raise BadInput(f"newcomers = {self.newcomers}: give a share below 1, or a whole number of clients")
 
+    @property
+    def is_held_out(self) -> bool:
+        """Whether clients are scored on rows that they did not tune on."""
+        return self.test_share > 0
+
     def newcomers_of(self, clients: int) -> int:
         """How many newcomers belong to so many clients: a share of them, rounded down, or a number."""
         return part_of(clients, self.newcomers) if self.newcomers < 1 else int(self.newcomers)

@@ -106,7 +106,7 @@ class Client:
     @property
     def is_held_out(self) -> bool:
         """Whether its scores are measured on rows that it did not tune on."""
-        return self._dataset.held_out
+        return self.config.is_held_out
 
     def trainer(self, message: Message) -> "LocalTrainer":
         """Sign-fixed tuning under the terms that a message brings.

@@ -90,17 +90,17 @@ def _scores_of_head(
     said = SaidOf.of(task, test, trainer.decisions(test), base)
     rows = trainer.encode(client.id, client.train_examples) if client.train_examples else []
     own = (kept.decisions if kept else None) or (trainer.decisions(rows) if rows else None)
-    alone = Blend(head=head.blend.head)
+    alone, directions = Blend(head=head.blend.head), trainer.label_directions
     if kept is None or magnitudes is None:
-        scores = {"served": BlendedPredictor(task, sums, head.ridge).score(said, alone)}
+        scores = {"served": BlendedPredictor(task, sums, head.ridge, directions=directions).score(said, alone)}
         if own is not None and client.is_held_out:
-            with_rows = BlendedPredictor(task, sums, head.ridge, own)
+            with_rows = BlendedPredictor(task, sums, head.ridge, own, directions=directions)
             scores["served_own_rows"] = with_rows.score(said, head.blend)
         return scores
     assert own is not None
     if not client.is_held_out:
         return {}
-    predictor = BlendedPredictor(task, sums, head.ridge, own, is_member=True)
+    predictor = BlendedPredictor(task, sums, head.ridge, own, True, directions)
     scores = {
         "own_head": OwnHead(task, own, sums.targets.shape[1]).score(said, alone),
         "shared_head": predictor.score(said, head.blend._replace(own=0.0)),
@@ -131,7 +131,8 @@ def votes(client: Client, trainer: "LocalTrainer", message: Message) -> tuple[li
     assert own is not None
     rows = trainer.encode(client.id, client.train_examples)
     base = trainer.logits(None, rows) if task.base_answers else None
-    predictor = BlendedPredictor(task, head.sums, head.ridge, own, is_member=True)
+    directions = trainer.label_directions
+    predictor = BlendedPredictor(task, head.sums, head.ridge, own, True, directions)
     head_losses = predictor.own_votes(SaidOf.of(task, rows, own, base))
     if not message.content.config_records["vote"].get("voter") or len(rows) < 2:
         return head_losses, []
@@ -152,5 +153,5 @@ def votes(client: Client, trainer: "LocalTrainer", message: Message) -> tuple[li
         trainer.logits(magnitudes, validation),
     )
     others = head.sums - HeadSums.of(own.features, own.labels, head.sums.targets.shape[1])
-    voter = BlendedPredictor(task, others, head.ridge, tuned.decisions)
+    voter = BlendedPredictor(task, others, head.ridge, tuned.decisions, directions=directions)
     return head_losses, voter.votes(said)

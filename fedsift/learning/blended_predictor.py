@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fedsift.core.blend import BLENDS, Blend, blended, integer_loss, shared_labels, shared_tokens
 from fedsift.core.head_statistics import Decisions
-from fedsift.core.shared_head import HeadSums, own_head, own_part, scores, solve
+from fedsift.core.shared_head import HeadSums, balance, label_centre, own_head, own_part, scores, solve
 from fedsift.learning.decisions import targets_and_rows
 from fedsift.learning.tasks.task import Task
 
@@ -47,7 +47,13 @@ class BlendedPredictor:
     """Says what a client is served, for any blend."""
 
     def __init__(
-        self, task: Task, sums: HeadSums, ridge: float, own: Decisions | None = None, is_member: bool = False
+        self,
+        task: Task,
+        sums: HeadSums,
+        ridge: float,
+        own: Decisions | None = None,
+        is_member: bool = False,
+        directions: NDArray[np.float32] | None = None,
     ) -> None:
         """Solve for the client's head.
 
@@ -57,12 +63,15 @@ class BlendedPredictor:
             ridge: lambda.
             own: the client's decisions, to put on top; None for a client without rows.
             is_member: whether the sums hold the own decisions; they are taken out before they are put on top.
+            directions: of the labels, which the head starts from; None for none.
         """
         self._task = task
         self._labels = sums.targets.shape[1]
         others = sums - HeadSums.of(own.features, own.labels, self._labels) if own and is_member else sums
-        self._own = own_part(others, ridge, own.features, own.labels, own.rows) if own else None
-        self._weights = self._own.weights if self._own else solve(others, ridge)
+        centre = None if directions is None else label_centre(others, directions)
+        self._own = own_part(others, ridge, own.features, own.labels, own.rows, centre=centre) if own else None
+        self._balance = balance(others)
+        self._weights = self._own.weights if self._own else solve(others, ridge, centre)
         self._counts = np.bincount(own.labels if own else np.empty(0, np.int32), minlength=self._labels)
 
     def score(self, said: SaidOf, blend: Blend) -> float:
@@ -106,7 +115,7 @@ class BlendedPredictor:
     ) -> NDArray[np.float64]:
         """Log-probabilities of all labels, from the head's scores; labels above its number of them share one."""
         if self._task.has_prior or said.base is None:
-            return blended(blend, shared_labels(head, said.base), said.own, counts)
+            return blended(blend, shared_labels(head * self._balance, said.base), said.own, counts)
         spread = head[:, np.arange(said.base.shape[1]) % self._labels]
         return blended(blend, shared_tokens(spread, said.base, blend.head), said.own, None)
 

@@ -117,6 +117,12 @@ class LocalTrainer:
         assert self.terms.head is not None
         return decisions_of(self.task, self._model, encoded, self._settings.batch_size, self.terms.head)
 
+    @property
+    def label_directions(self) -> NDArray[np.float32] | None:
+        """Of each label, where M0 knows one from its text; shape (labels, d)."""
+        self._model.load_base()
+        return self.task.label_directions(self._model.module)
+
     def logits(self, magnitudes: NDArray[np.float32] | None, encoded: Sequence[Any]) -> NDArray[np.float32]:
         """Of each decision with weights M0 + v * u, u of shape (n,), or with M0; shape (decisions, labels)."""
         self._load(magnitudes)

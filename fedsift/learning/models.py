@@ -167,7 +167,7 @@ def _pass_once(module: Any, device: torch.device) -> None:
 def _task(settings: ModelSettings, tokenizer: Any, module: Any) -> Task:
     """The task, with the module's head made for it where it has one."""
     if settings.task == CLASSIFICATION:
-        task = Classification(tokenizer, settings.choices, settings.max_length)
+        task = Classification(tokenizer, settings.choices, settings.max_length, settings.head == "label-text")
         if settings.head == "label-text":
             module.embed_labels(tokenizer, settings.choices, settings.max_length)
         else:

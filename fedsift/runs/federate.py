@@ -12,7 +12,6 @@ from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
-from fedsift.data.loading import is_held_out
 from fedsift.federation.client import MEMBERSHIP, membership
 from fedsift.federation.outcome import Outcome
 from fedsift.federation.round_log import LoggedRounds, RoundLog, removed_clients
@@ -62,9 +61,9 @@ def federate(
                 grid.partial_merge = PartialMerge(state.terms, state.ledger.checksum_secret)
             localisations, facts = ("paper", config.localise), run_facts(config)
             if log is None:
-                strategy = SiftMasks(state, localisations, config.evaluate, facts, held_out=is_held_out(config))
+                strategy = SiftMasks(state, localisations, config.evaluate, facts, held_out=config.is_held_out)
             else:
-                strategy = LoggedRounds(state, localisations, config.evaluate, facts, log, is_held_out(config))
+                strategy = LoggedRounds(state, localisations, config.evaluate, facts, log, config.is_held_out)
             strategy.start(
                 grid,
                 ArrayRecord(),

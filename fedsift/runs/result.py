@@ -9,7 +9,6 @@ from fedsift.configuration.run_config import RunConfig
 from fedsift.core.localisation import OWN_LEVELS, Localisation
 from fedsift.core.quantisation import MAX_BITS, grid_for, highest_level
 from fedsift.core.receipt import ReceiptBody, Verdict
-from fedsift.data.loading import is_held_out
 from fedsift.federation.outcome import Outcome
 from fedsift.federation.round_log import removed_clients
 from fedsift.runs.scores import MemberScores, NewcomerScores, Score, ServedBelowLocal, scores_of_members
@@ -114,7 +113,7 @@ class RunResult:
             clients=merge.members,
             tuned_parameters=outcome.tuned_parameters,
             metric=metric,
-            held_out=is_held_out(config),
+            held_out=config.is_held_out,
             members=MemberScores.of(before, held_in, merge.blend, config.seed),
             newcomers=NewcomerScores.of(merge, config.seed),
             members_after_removal=MemberScores.of(after or {}, held_in_after, final.blend, config.seed),

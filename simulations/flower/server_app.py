@@ -14,7 +14,6 @@ from flwr.superlink.grid.inmemory_grid import InMemoryGrid
 from fedsift.configuration.run_config import RunConfig
 from fedsift.configuration.server_settings import ServerSettings, split
 from fedsift.core.errors import BadInput, legible
-from fedsift.data.loading import is_held_out
 from fedsift.federation.outcome import Outcome
 from fedsift.federation.run_state import open_state, run_facts
 from fedsift.learning.models import load_model, metric_of
@@ -73,7 +72,7 @@ def _rounds(grid: Grid, folder: RunFolder, config: RunConfig, settings: ServerSe
         config.evaluate,
         run_facts(config),
         nodes if tied else None,
-        is_held_out(config),
+        config.is_held_out,
     )
 
     def write() -> None:

@@ -94,7 +94,7 @@ def test_the_rows_are_those_of_the_file(rows: Rows, tiny_config: RunConfig, tmp_
 
 def test_partitions_without_names_are_numbered(rows: Rows, tmp_path: Path) -> None:
     partitions = Partitions(datasets.Dataset.from_list(rows).rename_column("answer", "client"))
-    given = loaded(partitions, tmp_path, prompt="Q: {question}\nA:", target="client")
+    given = loaded(partitions, tmp_path, prompt="Q: {question}\nA:", target="client", test_share=0)
     assert list(given.client_ids) == [f"client-{number:04d}" for number in range(8)]
     assert given.train_examples("client-0003") == RENDERED["client 3"]
 

@@ -51,7 +51,7 @@ def test_scores_as_a_frame(settings: dict[str, Any], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("localise", ["own", "coordinate", "paper"])
 def test_what_a_member_is_served_scores_as_told(settings: dict[str, Any], tmp_path: Path, localise: str) -> None:
-    run = fedsift.simulate(out=tmp_path / "run", localise=localise, **settings)
+    run = fedsift.simulate(out=tmp_path / "run", localise=localise, test_share=0, **settings)
     _, task = load_model(run.config.model_settings)
     for client, kind in (("client 2", "sift_masks"), (None, "merged")):
         served = run.served(client)
@@ -122,7 +122,7 @@ def test_a_rerun_on_other_data_is_refused_and_others_can_train(settings: dict[st
 @pytest.mark.parametrize("task", [Threes, Threes(), "tests.api.rows_of_tests:Threes"])
 def test_a_task_of_ones_own(tmp_path: Path, task: Any) -> None:
     rows = {f"client {number}": [number, number + 1] for number in range(3)}
-    run = fedsift.simulate(dataset=rows, task=task, steps=20, workers=2, out=tmp_path / "run")
+    run = fedsift.simulate(dataset=rows, task=task, steps=20, workers=2, test_share=0, out=tmp_path / "run")
     assert run.scores.metric == "nearness"
     served = run.served("client 1")
     assert served.tokenizer is None

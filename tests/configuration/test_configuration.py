@@ -117,7 +117,7 @@ def test_a_setting_of_the_paper_brings_its_own_defaults() -> None:
     assert (config.model, config.clients, config.batch_size) == ("openai-community/gpt2-xl", 200, 20)
     assert (config.steps, config.lr, config.choices) == (20, 5e-3, ())
     assert RunConfig.from_mapping({"dataset": "stackoverflow"}).choices[:2] == ("javascript", "python")
-    assert RunConfig.from_mapping({"dataset": "people"}) == RunConfig.from_mapping({}) == RunConfig(test_share=0.0)
+    assert RunConfig.from_mapping({"dataset": "people"}) == RunConfig.from_mapping({}) == RunConfig()
 
 
 def test_terms_are_what_changes_the_bits() -> None:

@@ -15,7 +15,7 @@ from fedsift.data.federated_dataset import FederatedDataset
 from fedsift.data.function_dataset import FunctionDataset
 from fedsift.data.held_out import HeldOutRows, with_held_out_rows
 from fedsift.data.kinds.own import dataset_of_client
-from fedsift.data.loading import is_held_out, load_dataset
+from fedsift.data.loading import load_dataset
 from fedsift.data.settings import DataSettings
 from fedsift.data.table import TableDataset, split_by_column, test_rows as rows_of_test_groups
 from fedsift.data.template import Template
@@ -154,11 +154,12 @@ def test_groups_need_rows_to_keep_and_a_column(tmp_path: Path) -> None:
 
 
 def test_rows_of_its_own_are_kept() -> None:
-    """A data set that brings rows to be scored on is not split again; another share is a mistake."""
+    """A data set that brings rows to be scored on is not split again; another share is a mistake; 0 is held-in."""
     own = FunctionDataset(["a"], lambda _: [("p", " t")] * 4, lambda _: [("new", " t")])
-    for share in (0.0, RunConfig.test_share):
-        kept = with_held_out_rows(own, DataSettings(test_share=share))
-        assert (len(kept.train_examples("a")), kept.test_examples("a")) == (4, [("new", " t")])
+    kept = with_held_out_rows(own, DataSettings())
+    assert (len(kept.train_examples("a")), kept.test_examples("a")) == (4, [("new", " t")])
+    held_in = with_held_out_rows(own, DataSettings(test_share=0.0))
+    assert held_in.train_examples("a") == held_in.test_examples("a") == [("p", " t")] * 4
     with pytest.raises(BadInput, match="brings rows of its own for scoring; leave test-share out"):
         with_held_out_rows(own, DataSettings(test_share=0.4))
     without = FunctionDataset(["a"], lambda _: [("p", " t")], lambda _: [])
@@ -166,10 +167,10 @@ def test_rows_of_its_own_are_kept() -> None:
 
 
 def test_what_is_held_out(tmp_path: Path) -> None:
-    assert is_held_out(settings_of(tmp_path))
-    assert not is_held_out(settings_of(tmp_path, **{"test-share": 0}))
-    assert is_held_out(RunConfig.from_mapping({}))  # people, who have unseen rows of their own
+    assert settings_of(tmp_path).is_held_out
+    assert not settings_of(tmp_path, **{"test-share": 0}).is_held_out
+    assert RunConfig.from_mapping({}).is_held_out  # people
     tofu, sent140 = (RunConfig.from_mapping({"dataset": name}) for name in ("tofu", "sent140"))
     assert (tofu.test_share, tofu.newcomers) == (0, 0)  # The paper asks what was memorised.
     assert (sent140.test_share, sent140.newcomers) == (RunConfig.test_share, RunConfig.newcomers)
-    assert is_held_out(RunConfig(dataset="own", prompt="{q}", target="a"))
+    assert RunConfig(dataset="own", prompt="{q}", target="a").is_held_out

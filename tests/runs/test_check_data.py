@@ -20,12 +20,13 @@ def test_what_a_file_holds(tiny_model: Path, table_file: Path) -> None:
     options = ["--client-column=who", "--prompt=Q: {question}\\nA:", "--target=answer", "--model", tiny_model]
     told = json.loads(done("check-data", table_file, *options, "--max-length", "12", "--json"))
     assert (told["clients"], told["clients_read"]) == (8, 8)
-    assert told["rows"] == {"min": 3, "median": 3, "max": 3}
+    assert told["rows"] == {"min": 2, "median": 2, "max": 2}
     assert told["tokens"] == {"min": 12, "median": 12, "max": 12}
-    assert (told["rows_cut"], told["tokens_cut"]) == (24, 24 * 2)
-    assert told["different_targets"] == 24
-    assert told["samples"][0] == {"client": "client 0", "prompt": "Q: q\nA:", "target": " aaa0"}
-    assert told["test_rows"] == told["rows"]
+    assert (told["rows_cut"], told["tokens_cut"]) == (16, 16 * 2)
+    assert told["different_targets"] == 16
+    assert told["samples"][0] == {"client": "client 0", "prompt": "Q: q\nA:", "target": told["samples"][0]["target"]}
+    assert told["test_rows"] == {"min": 1, "median": 1, "max": 1}
+    assert (told["held_out"], told["not_scored"], told["newcomers"], told["group_column"]) == (True, 0, 0, "")
     assert (told["single_target"], told["heterogeneity"]) == (0, pytest.approx(7 / 8))  # no target is two clients'
     assert told["digests"][0] == told["digests"][1] != ""
     assert told["profile"] == "vendor"
@@ -38,8 +39,9 @@ def test_what_a_file_holds(tiny_model: Path, table_file: Path) -> None:
 def test_labels_and_mistakes(tiny_model: Path, tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     file.write_text("who,text,label\na,x,yes\na,y,no\nb,z,yes\nb,w,yes\n", encoding="utf-8")
-    options = [*LABELS, "--model", tiny_model]
+    options = [*LABELS, "--model", tiny_model, "--test-share", "0"]
     printed = done("check-data", file, *options)
+    assert "scored   on 2 held-in rows a client" in printed
     assert "75.0%  yes" in printed
     assert "25.0%  no" in printed
     assert failed("check-data", tmp_path / "missing.csv", *options).endswith("does not exist\n")

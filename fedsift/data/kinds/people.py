@@ -1,7 +1,5 @@
 """The built-in data set: fictitious people."""
 
-from typing import Any
-
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import Example
 from fedsift.core.seeds import derive_seed
@@ -37,10 +35,6 @@ class People(DataKind):
 
     names = ("people",)
     default_clients = 500
-
-    def defaults(self, dataset: str) -> dict[str, Any]:
-        """A person has unseen rows of its own: none of those to train on are kept out."""
-        return {"test-share": 0.0}
 
     def load(self, settings: Source) -> PeopleDataset:
         """So many people as there are to be clients, and further ones as newcomers."""

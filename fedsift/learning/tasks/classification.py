@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
@@ -88,8 +90,12 @@ class Classification(Task):
 
     metric = "accuracy"
 
-    def __init__(self, tokenizer: Any, labels: Sequence[str], max_length: int) -> None:
-        """A text that is longer than `max_length` tokens loses its middle."""
+    def __init__(self, tokenizer: Any, labels: Sequence[str], max_length: int, head_means_labels: bool = False) -> None:
+        """A text that is longer than `max_length` tokens loses its middle.
+
+        `head_means_labels` says that the head has the directions of the labels' texts.
+        """
+        self._head_means_labels = head_means_labels
         self._tokenizer, self._labels, self._max_length = tokenizer, list(labels), max_length
         self.labels = len(self._labels)
 
@@ -131,6 +137,13 @@ class Classification(Task):
         """The head's."""
         logits: Tensor = model(batch.input_ids, batch.attention_mask)
         return logits
+
+    def label_directions(self, model: nn.Module) -> NDArray[np.float32] | None:
+        """The head, where it was made of the labels' texts."""
+        if not self._head_means_labels:
+            return None
+        directions: NDArray[np.float32] = model.head.weight.detach().float().cpu().numpy()  # type: ignore[union-attr, operator]
+        return directions
 
     def describe(self, row: Row) -> RowReport:
         """Decoded from the tokens that are left."""

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -48,6 +49,10 @@ class Task(ABC):
     def logits(self, model: nn.Module, batch: Any) -> Tensor:
         """Of each decision of a batch made by `score_batch`, unnormalised; shape (decisions, labels)."""
         raise NotImplementedError(f"{type(self).__name__} has no labels")
+
+    def label_directions(self, model: nn.Module) -> NDArray[np.float32] | None:
+        """Of each label in the space of the features, where its own text says one; shape (labels, d)."""
+        return None
 
     def score_decisions(self, log_probabilities: NDArray[Any], targets: NDArray[Any], rows: NDArray[Any]) -> float:
         """The metric's mean over rows, from what is said of their decisions; by default the share that is right.

@@ -101,7 +101,7 @@ class Arena:
         members = MemberScores.of(*scores_of_members(merge, self.config), merge.blend, seed)
         newcomers = NewcomerScores.of(merge, seed)
         for name in ("zero_shot", "majority"):
-            theirs = members and getattr(members, name), newcomers and getattr(newcomers, name)
+            theirs: list[Score | None] = [getattr(each, name, None) for each in (members, newcomers)]
             if any(theirs):
                 self.baselines.append(Baseline(name, SCORES[name], *theirs))
         if members and members.alone_by:
@@ -157,17 +157,17 @@ class Arena:
             name=method.name,
             title=method.title,
             exact=method.exact,
-            members_before=members and members.mean,
-            members_low=members and members.low,
-            members_high=members and members.high,
+            members_before=members.mean if members else None,
+            members_low=members.low if members else None,
+            members_high=members.high if members else None,
             better_than_alone=number_above(members, self.alone) if self.alone else None,
             worse_than_alone=number_above(self.alone, members) if self.alone else None,
             members_after=mean(after, self._stayers, own),
             leavers_before=mean(before, self.leavers, own),
             leavers_after=mean(after, self.leavers, others),
-            newcomers_before=newcomers and newcomers.mean,
-            newcomers_low=newcomers and newcomers.low,
-            newcomers_high=newcomers and newcomers.high,
+            newcomers_before=newcomers.mean if newcomers else None,
+            newcomers_low=newcomers.low if newcomers else None,
+            newcomers_high=newcomers.high if newcomers else None,
             newcomers_after=mean(after, self.newcomers, others),
             trainings_of_all_removals=method.cost.of_all(total),
             storage_bytes=method.storage(self.layout.size, total),

@@ -8,7 +8,7 @@ from fedsift.configuration.clients_of_run import choose_leavers
 from fedsift.configuration.participants import Participants
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput, unknown_name
-from fedsift.data.loading import is_held_out, load_dataset
+from fedsift.data.loading import load_dataset
 from fedsift.files.output import clear, make_empty
 from fedsift.learning.models import load_layout, metric_of
 from fedsift.runtime.progress import PhaseBars
@@ -46,7 +46,7 @@ def compare(config: RunConfig, names: Sequence[str], out: Path, bars: PhaseBars)
     members, newcomers = participants.members, participants.newcomers
     leavers = choose_leavers(config, members, newcomers)
     layout, metric = load_layout(config.model_settings), metric_of(config.model_settings)
-    held_out = is_held_out(config)
+    held_out = config.is_held_out
     found = Comparison(len(members), len(newcomers), list(leavers), metric, layout.size, held_out)
     made = make_empty(out)
     try:

@@ -15,7 +15,6 @@ from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
 from fedsift.core.mask_file import load_mask, mask_path
 from fedsift.core.options import hyphened
-from fedsift.data.loading import is_held_out
 from fedsift.files.output import write_whole
 from fedsift.learning.models import metric_of
 from fedsift.protocol.client_rounds import last_line
@@ -120,7 +119,7 @@ def _play(
     with closing(Ledger.open(folder.ledger)) as ledger:
         receipts = ledger.receipts()
     told, metric = read_toml(folder.path / "config.toml"), metric_of(config.model_settings)
-    newcomers, seconds, held_out = len(cast.newcomers), time.perf_counter() - started, is_held_out(config)
+    newcomers, seconds, held_out = len(cast.newcomers), time.perf_counter() - started, config.is_held_out
     result = ScenarioResult.of(
         scenario, told, metric, held_out, cast.size, log, newcomers, receipts, environments, seconds
     )

@@ -11,7 +11,6 @@ from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import Refused
 from fedsift.core.receipt import ReceiptBody, RunFacts
 from fedsift.core.server_state import ServerState
-from fedsift.data.loading import is_held_out
 from fedsift.protocol import messages
 from fedsift.protocol.client_rounds import RoundRecord
 from fedsift.protocol.messages import FORGET, QUERY
@@ -53,7 +52,7 @@ class ScenarioRounds(SiftMasks):
             settled: what the receipts say that the first step has got already, before it was stopped.
             on_step: is called after each step.
         """
-        super().__init__(state, [config.localise], facts=facts, held_out=is_held_out(config))
+        super().__init__(state, [config.localise], facts=facts, held_out=config.is_held_out)
         self._config, self._plan, self._nodes, self._evaluated = config, plan, nodes, evaluated
         self._log, self._log_file, self._settled, self._on_step = log, log_file, list(settled), on_step
         self._members = members_after(log.steps)

@@ -101,7 +101,7 @@ def test_frontier(pairs: list[tuple[int, int]]) -> None:
 
 def test_costs_on_the_frontier(results: dict[str, Result]) -> None:
     costs = {(point["method"], point["knobs"]): point["cost"] for point in results["frontier"]["points"]}
-    assert costs[SIFT_MASKED, "steps 5, levels 2"] == costs[FT_MERGED, "steps 5, clusters 1"] == 5
+    assert costs[SIFT_MASKED, "steps 5, levels 16"] == costs[FT_MERGED, "steps 5, clusters 1"] == 5
     assert costs["TALL-masks", "steps 5"] == costs["EMR-merging", "steps 5"] == 3 * 5
     assert costs["Central FT", "steps 15, clusters 1"] == costs["clustered Central FT", "steps 15, clusters 2"] == 15
     assert len(costs) == 2 * 2 + 3 + 2 * 4 + 1 + 1 + 1
