@@ -32,11 +32,14 @@ class Blend(NamedTuple):
 
     own: float = 0.0  # the own model's share
     prior: float = 0.0  # of labels: weight of the client's own frequencies
-    head: float = 0.8  # of a language model, whose tokens have no such frequencies: weight of the shared head
+    # Of a language model, whose tokens have no such frequencies, how the shared head raises them (`shared_tokens`):
+    ratio: float = 0.8  # by how much it is surer than M0,
+    sharp: float = 0.0  # or by how sure it is
 
 
-_SECOND = ((0.0, 0.8), (0.5, 0.3), (1.0, 0.0))  # prior, head: a task has use for one of them
-BLENDS = tuple(Blend(own, prior, head) for own in (0.0, 0.3, 0.6, 1.0) for prior, head in _SECOND)
+# Prior, ratio and sharp: a task has use for the first alone, or for the others. The last is M0 as it is.
+_SECOND = ((0.0, 0.8, 0.0), (0.25, 0.3, 0.0), (0.5, 0.0, 40.0), (1.0, 0.0, 0.0))
+BLENDS = tuple(Blend(own, *second) for own in (0.0, 0.3, 0.6, 1.0) for second in _SECOND)
 UNVOTED = Blend(own=0.3)  # what is served where nobody has voted
 
 
@@ -53,17 +56,17 @@ def shared_labels(scores: Logits, base: Logits | None) -> NDArray[np.float64]:
     return log_softmax(sharp if base is None else sharp + log_softmax(base))
 
 
-def shared_tokens(scores: Logits, base: Logits, head: float) -> NDArray[np.float64]:
-    """Log-probabilities of tokens: log p0 + head log(1 + max(score, 0) / (floor p0)), normalised.
+def shared_tokens(scores: Logits, base: Logits, blend: Blend) -> NDArray[np.float64]:
+    """Log-probabilities of tokens: log p0 + ratio log(1 + s / (floor p0)) + sharp s, s = max(score, 0), normalised.
 
-    A token that the head does not know keeps what M0 gives it; one that it is sure of goes from p0 to about
-    p0^(1 - head) score^head.
+    A token that the head does not know keeps what M0 gives it. By the ratio, one that it knows goes from p0 to about
+    p0^(1 - ratio) s^ratio: many tokens that are a little likelier than M0 has it add up. By the sharp term those alone
+    count that it is sure of.
     """
     known = log_softmax(base)
-    if not head:
-        return known
-    gain = np.maximum(scores.astype(np.float64), 0) / (_FLOOR * np.exp(np.maximum(known, _LEAST_LOG)))
-    return log_softmax(known + head * np.log1p(gain))
+    positive = np.maximum(scores.astype(np.float64), 0)
+    gain = positive / (_FLOOR * np.exp(np.maximum(known, _LEAST_LOG)))
+    return log_softmax(known + blend.ratio * np.log1p(gain) + blend.sharp * positive)
 
 
 def blended(
@@ -118,3 +121,8 @@ def choose(head_losses: Sequence[int], own_losses: Sequence[int] | None) -> Blen
 
 
 HEAD_VOTES = sum(blend.own == 0 for blend in BLENDS)
+
+
+def constants() -> dict[str, float]:
+    """What a blend is made with beside its setting, by name: for who makes one without fedsift (`fedsift export`)."""
+    return {"sharpness": _SHARPNESS, "floor": _FLOOR, "least_log": _LEAST_LOG}

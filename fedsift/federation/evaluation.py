@@ -14,7 +14,6 @@ import numpy as np
 from flwr.app import Message
 from numpy.typing import NDArray
 
-from fedsift.core.blend import Blend
 from fedsift.core.head_statistics import Decisions
 from fedsift.core.localisation import Localisation
 from fedsift.core.mask_file import ClientMask, load_mask
@@ -90,7 +89,7 @@ def _scores_of_head(
     said = SaidOf.of(task, test, trainer.decisions(test), base)
     rows = trainer.encode(client.id, client.train_examples) if client.train_examples else []
     own = (kept.decisions if kept else None) or (trainer.decisions(rows) if rows else None)
-    alone, directions = Blend(head=head.blend.head), trainer.label_directions
+    alone, directions = head.blend._replace(own=0.0, prior=0.0), trainer.label_directions
     if kept is None or magnitudes is None:
         scores = {"served": BlendedPredictor(task, sums, head.ridge, directions=directions).score(said, alone)}
         if own is not None and client.is_held_out:

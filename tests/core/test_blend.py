@@ -5,13 +5,13 @@ from hypothesis import given, settings, strategies as st
 from fedsift.core.blend import (
     BLENDS,
     HEAD_VOTES,
-    UNVOTED,
     Blend,
     blended,
     choose,
     choose_voters,
     integer_loss,
     log_softmax,
+    shared_tokens,
 )
 
 COUNTS = np.array([3, 0])  # of two labels: (3.5 / 4, .5 / 4)
@@ -66,10 +66,10 @@ def test_the_frequencies_weigh_what_all_say_and_the_own_model_what_voters_say() 
     head = [10] * HEAD_VOTES
     head[priors.index(0.5)] = 9
     own = [100] * len(BLENDS)
-    own[BLENDS.index(Blend(1.0, 0.5, 0.3))] = 99
-    own[BLENDS.index(Blend(0.3, 1.0, 0.0))] = 0  # another prior than the chosen one
-    assert choose(head, own) == Blend(1.0, 0.5, 0.3)
-    assert choose(head, None) == UNVOTED._replace(prior=0.5, head=0.3)
+    own[BLENDS.index(Blend(1.0, 0.5, 0.0, 40.0))] = 99
+    own[BLENDS.index(Blend(0.3, 1.0, 0.0, 0.0))] = 0  # another prior than the chosen one
+    assert choose(head, own) == Blend(1.0, 0.5, 0.0, 40.0)
+    assert choose(head, None) == Blend(0.3, 0.5, 0.0, 40.0)
 
 
 def test_alone_is_among_the_settings() -> None:
@@ -86,3 +86,13 @@ def test_voters_depend_on_members_alone() -> None:
     assert choose_voters(7, members[:5]) == set(members[:5])
     leaver = next(iter(voters))
     assert choose_voters(7, [each for each in members if each != leaver]) >= voters - {leaver}
+
+
+def test_tokens_by_hand() -> None:
+    """M0 gives 1/2, 1/4, 1/4; a score of .15 raises 1/4 by (1 + .15 / .025)^.5 = 7^.5, or by e^(40 s)."""
+    base, head = np.log([[0.5, 0.25, 0.25]]), np.array([[-1.0, 0.15, 0.0]])
+    by_ratio = np.exp(shared_tokens(head, base, Blend(ratio=0.5)))[0]
+    assert by_ratio == pytest.approx(np.array([0.5, 0.25 * 7**0.5, 0.25]) / (0.75 + 0.25 * 7**0.5))
+    sharp = np.exp(shared_tokens(head, base, Blend(ratio=0.0, sharp=40.0)))[0]
+    assert sharp == pytest.approx(np.array([0.5, 0.25 * np.exp(6), 0.25]) / (0.75 + 0.25 * np.exp(6)))
+    assert np.exp(shared_tokens(head, base, Blend(ratio=0.0)))[0] == pytest.approx([0.5, 0.25, 0.25])
