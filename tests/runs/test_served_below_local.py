@@ -3,15 +3,16 @@
 import pytest
 
 from fedsift.configuration.run_config import RunConfig
-from fedsift.runs.result import Score, ServedBelowLocal, _advice
+from fedsift.runs.result import _advice
+from fedsift.runs.scores import Score, ServedBelowLocal
 
 
 def test_members_are_counted_by_hand() -> None:
     """`b` loses more than .01; `a` less, `c` nothing; `d` was not served."""
-    scores = {
-        "local": Score.of({"a": 0.5, "b": 0.5, "c": 0.5, "d": 0.5}),
-        "sift_masks": Score.of({"a": 0.495, "b": 0.485, "c": 0.6}),
-    }
+    local = Score.of({"a": 0.5, "b": 0.5, "c": 0.5, "d": 0.5}, 0)
+    sift_masks = Score.of({"a": 0.495, "b": 0.485, "c": 0.6}, 0)
+    assert local and sift_masks
+    scores = {"local": local, "sift_masks": sift_masks}
     assert ServedBelowLocal.of_scores(scores, "this") == ServedBelowLocal(1, 3, "this")
     assert ServedBelowLocal.of_scores({}, "this") == ServedBelowLocal(0, 0, "this")
 

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
-from flwr.app import ArrayRecord, UserConfig
+from flwr.app import ArrayRecord, ConfigRecord, UserConfig
 
 from fedsift.configuration.participants import Participants
 from fedsift.configuration.run_config import RunConfig
@@ -98,7 +98,8 @@ class Federation:
             on_step,
         )
         with closing(state.ledger):
-            strategy.start(grid, ArrayRecord(), num_rounds=steps, timeout=math.inf)
+            scored = ConfigRecord({"score": self.config.evaluate})
+            strategy.start(grid, ArrayRecord(), num_rounds=steps, timeout=math.inf, train_config=scored)
 
     def _nodes(self, plan: Plan, settled: Collection[str]) -> list[UserConfig]:
         """Each client's own node, with its schedule in the rounds of this session; newcomers never do anything.

@@ -161,15 +161,19 @@ def test_scores_are_means_over_who_they_say(pool: WorkerPool, tiny_config: RunCo
     masks.mkdir()
     before, after = federate(pool, run, everyone, masks=masks, newcomers=["client 7"]).rounds
     served = [
-        {each: score[run.localise] for each, score in r.scores.items() if run.localise in score}
-        for r in (before, after)
+        {each: score["served"] for each, score in r.scores.items() if run.localise in score} for r in (before, after)
     ]
     assert step["scores"]["members"] == pytest.approx(sum(served[0].values()) / 7)
     assert step["scores"]["worst_decile"] == min(served[0].values())
-    assert step["scores"]["newcomers"] == before.scores["client 7"]["merged"]
+    assert step["scores"]["newcomers"] == before.scores["client 7"]["served"]
+    assert step["scores"]["newcomers_zero_shot"] == before.scores["client 7"]["zero_shot"]
+    kinds = ("local", "own_head")
+    alone = [sum(score[kind] for score in before.scores.values() if run.localise in score) / 7 for kind in kinds]
+    assert step["scores"]["alone"] == pytest.approx(max(alone))
+    assert step["scores"]["better_than_alone"] + step["scores"]["worse_than_alone"] <= 7
     assert last["scores"]["members"] == pytest.approx(sum(served[1].values()) / 5)
-    assert last["scores"]["newcomers"] == after.scores["client 7"]["merged"]
-    left = [after.scores[each]["merged"] for each in ("client 2", "client 4")]
+    assert last["scores"]["newcomers"] == after.scores["client 7"]["served"]
+    left = [after.scores[each]["served"] for each in ("client 2", "client 4")]
     assert last["scores"]["leavers"] == pytest.approx(sum(left) / 2)
     changes = [served[1][each] - served[0][each] for each in served[1]]
     assert last["scores"]["stayers_change_mean"] == pytest.approx(sum(changes) / 5)
