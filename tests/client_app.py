@@ -37,6 +37,8 @@ def _tamper(reply: Message, way: str) -> None:
         del reply.content["client"]
     elif way == "send a mask of ones" and "mask" in record:
         record["mask"] = b"\xff" * len(record["mask"])  # type: ignore[arg-type]
+    elif way == "vote nonsense" and message_type == "query.vote":
+        record["head-losses"] = [-1]
     elif way == "wish nonsense" and message_type == "query":
         record["wish"] = "nonsense"
 
