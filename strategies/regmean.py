@@ -72,6 +72,7 @@ class RegMean(MergedFineTunings[RegressionSums]):
 
     name, title, paper, place = "regmean", "RegMean", "Jin et al. 2023, arXiv 2212.09849", 13
     exact, cost, storage = True, ONE, models(2, "about 2 M")
+    uploads = ("task vector", "Grams of linear layers")
     subtracts = True
 
     def new_merger(self, _size: int) -> RegressionSums:

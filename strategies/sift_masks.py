@@ -44,6 +44,7 @@ class SiftMasksMethod(Method):
 
     name, title, paper, place = "sift-masks", "SIFT-Masks", "Kuo et al. 2025, arXiv 2504.04626", 0
     exact, cost, storage = True, ONE, MODEL_AND_MASKS
+    uploads = ("sparse task vector", "shared head's statistics")
 
 
 class SiftMergeMethod(SiftMasksMethod):

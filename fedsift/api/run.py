@@ -9,6 +9,7 @@ from fedsift.api.settings import bars, settings_in
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
 from fedsift.runs import run as simulation
+from fedsift.runs.export import Exported, export
 from fedsift.runs.forget import forget
 from fedsift.runs.join import Joined, join
 from fedsift.runs.result import Removal, RunResult
@@ -105,6 +106,21 @@ class Run:
             Refused: the client is no member.
         """
         return served_model(self.path, client)
+
+    def export(self, out: str | Path, client: str | None = None) -> Exported:
+        """Write what a member is served, for None what everybody else is, as a folder that works without fedsift.
+
+        It is a Hugging Face folder, or with LoRA a PEFT adapter. A removal does not reach it.
+
+        Args:
+            out: the folder, new or empty, outside the run.
+            client: whose.
+
+        Raises:
+            BadInput: the folder cannot be written, or as of `served`; nothing is written.
+            Refused: the client is no member.
+        """
+        return export(self.path, client, Path(out))
 
     @overload
     def forget(self, clients: str, *, rebuild: bool = False, progress: bool = False) -> Removal: ...

@@ -1,4 +1,4 @@
-"""Commands around a run: simulate, look at data, remove, join, audit."""
+"""Commands around a run: simulate, look at data, remove, join, audit, export."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -96,3 +96,21 @@ def verify(
         verified = check(run, oracle, certificate, progress_bars())
         found = {"profile": verified.profile, "checks": verified.checks}
         tell(found, json_, audit_summary(verified), good=verified.holds)
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="The run's folder.")],
+    out: Annotated[Path, typer.Argument(help="A folder, new or empty, outside the run.")],
+    member: Annotated[str | None, typer.Option(help="The model of this member.")] = None,
+    merged: Annotated[bool, typer.Option("--merged", help="What everybody else is served.")] = False,
+    json_: Annotated[bool, JSON] = False,
+) -> None:
+    """Write a model that works without fedsift: a Hugging Face folder, or with LoRA a PEFT adapter."""
+    with errors_in_one_line(NOTHING_WRITTEN, out):
+        if (member is None) != merged:
+            raise BadInput("give --member ID or --merged, one of them")
+        from fedsift.cli.run_summary import export_summary
+        from fedsift.runs.export import export as write
+
+        exported = write(run, member, out)
+        tell(exported, json_, export_summary(exported))

@@ -10,6 +10,7 @@ from fedsift.cli.score_table import score_lines, score_table, warning_lines
 from fedsift.core.errors import legible
 from fedsift.protocol.client_rounds import last_line
 from fedsift.runs.check_data import DataReport, Spread
+from fedsift.runs.export import Exported
 from fedsift.runs.forget import Forgotten
 from fedsift.runs.join import Joined
 from fedsift.runs.result import Removal, RunResult
@@ -52,6 +53,18 @@ def removal_summary(result: Forgotten, run: Path) -> list[Text]:
         Text(f"state    {result.state_digest}, {result.members} members"),
         _seconds(result.seconds),
         Text(f"written  {run / 'certificates'}"),
+    ]
+
+
+def export_summary(exported: Exported) -> list[Text]:
+    """What `fedsift export` wrote."""
+    whose = "the merged model" if exported.member is None else f"the model of {legible(exported.member)}"
+    return [
+        Text(
+            f"written  {exported.path}: {whose}, {sum(exported.files.values()):,} bytes; README.md says how to use it"
+        ),
+        Text(f"state    {exported.state_digest}"),
+        Text("A removal does not reach this copy: delete it by hand when its member has left."),
     ]
 
 

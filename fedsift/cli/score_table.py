@@ -47,10 +47,12 @@ def score_lines(result: RunResult) -> list[Text]:
     shown = []
     members, newcomers = result.members, result.newcomers
     if members and members.alone and members.served:
-        counted = _counted(members.better_than_alone, members.worse_than_alone, members.served)
+        counted = _counted(members.better_than_alone, members.worse_than_alone, members.served, members.alone)
         shown.append(Text(f"gain     members: {counted} alone ({_alone(members)})"))
     if newcomers and newcomers.zero_shot and newcomers.served:
-        counted = _counted(newcomers.better_than_zero_shot, newcomers.worse_than_zero_shot, newcomers.served)
+        counted = _counted(
+            newcomers.better_than_zero_shot, newcomers.worse_than_zero_shot, newcomers.served, newcomers.zero_shot
+        )
         shown.append(Text(f"{'' if shown else 'gain':<8} newcomers: {counted} zero-shot"))
     if members and members.held_in:
         told = {"local": members.held_in.local, "served": members.held_in.served}
@@ -89,8 +91,9 @@ def _alone(members: MemberScores) -> str:
     return SCORES[members.alone_by] if members.alone_by else ""
 
 
-def _counted(better: int, worse: int, of: Score) -> str:
-    return f"{better} better, {worse} worse, {len(of.per_client) - better - worse} equal to"
+def _counted(better: int, worse: int, served: Score, other: Score) -> str:
+    both = served.per_client.keys() & other.per_client.keys()
+    return f"{better} better, {worse} worse, {len(both) - better - worse} equal to"
 
 
 def _mean_of(per_client: Mapping[str, float], clients: Collection[str]) -> str:

@@ -65,10 +65,8 @@ def shared_tokens(scores: Logits, base: Logits, blend: Blend) -> NDArray[np.floa
     """
     known = log_softmax(base)
     positive = np.maximum(scores.astype(np.float64), 0)
-    if blend.ratio:
-        gain = positive / (_FLOOR * np.exp(np.maximum(known, _LEAST_LOG)))
-        return log_softmax(known + blend.ratio * np.log1p(gain))
-    return log_softmax(known + blend.sharp * positive) if blend.sharp else known
+    gain = positive / (_FLOOR * np.exp(np.maximum(known, _LEAST_LOG)))
+    return log_softmax(known + blend.ratio * np.log1p(gain) + blend.sharp * positive)
 
 
 def blended(
@@ -123,3 +121,8 @@ def choose(head_losses: Sequence[int], own_losses: Sequence[int] | None) -> Blen
 
 
 HEAD_VOTES = sum(blend.own == 0 for blend in BLENDS)
+
+
+def constants() -> dict[str, float]:
+    """What a blend is made with beside its setting, by name: for who makes one without fedsift (`fedsift export`)."""
+    return {"sharpness": _SHARPNESS, "floor": _FLOOR, "least_log": _LEAST_LOG}

@@ -47,6 +47,12 @@ class HeadTerms:
         return {"head gram": self.triangle, "head targets": self.labels * self.features, "head decisions": 1}
 
 
+def largest_bytes(terms: HeadTerms) -> int:
+    """Bytes that a client's statistics take at most: all labels occur, and entries need 32 bits."""
+    entries = terms.triangle + terms.labels * terms.features
+    return _HEADER.size + packed_size(terms.labels, 1) + _WIDTHS[-1] * entries
+
+
 class Decisions(NamedTuple):
     """A client's decisions, as it keeps them to be served."""
 

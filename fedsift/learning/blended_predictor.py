@@ -44,7 +44,11 @@ class SaidOf:
 
 
 class BlendedPredictor:
-    """Says what a client is served, for any blend."""
+    """Says what a client is served, for any blend.
+
+    Attributes:
+        label_counts: how often its own rows have each label, shape (labels,).
+    """
 
     def __init__(
         self,
@@ -72,25 +76,39 @@ class BlendedPredictor:
         self._own = own_part(others, ridge, own.features, own.labels, own.rows, centre=centre) if own else None
         self._balance = balance(others)
         self._weights = self._own.weights if self._own else solve(others, ridge, centre)
-        self._counts = np.bincount(own.labels if own else np.empty(0, np.int32), minlength=self._labels)
+        self.label_counts = np.bincount(own.labels if own else np.empty(0, np.int32), minlength=self._labels)
 
     def score(self, said: SaidOf, blend: Blend) -> float:
         """The task's metric over rows, blended."""
         total = rows = 0.0
         for _, part in _parts(said):
-            log_probabilities = self._blended(part, blend, scores(self._weights, part.features), self._counts)
+            log_probabilities = self._blended(part, blend, scores(self._weights, part.features), self.label_counts)
             places = np.unique(part.rows, return_inverse=True)[1]
             count = int(places[-1]) + 1
             total += count * self._task.score_decisions(log_probabilities, part.targets, places)
             rows += count
         return total / rows
 
+    def log_probabilities(self, said: SaidOf, blend: Blend) -> NDArray[np.float64]:
+        """Of each label for each decision, blended; shape (decisions, labels)."""
+        return self._blended(said, blend, scores(self._weights, said.features), self.label_counts)
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """The client's head, shape (k, labels): where there are few labels, so that their scores come balanced."""
+        return self._weights * self._balance if self._has_few_labels else self._weights
+
+    @property
+    def _has_few_labels(self) -> bool:
+        return self._task.has_prior or not self._task.base_answers
+
     def votes(self, said: SaidOf) -> list[int]:
         """The integer loss over rows that are not among the client's own, with each of `BLENDS`."""
         losses = np.zeros(len(BLENDS), np.int64)
         for _, part in _parts(said):
             shared = scores(self._weights, part.features)
-            losses += [integer_loss(self._blended(part, each, shared, self._counts), part.targets) for each in BLENDS]
+            mixed = (self._blended(part, each, shared, self.label_counts) for each in BLENDS)
+            losses += [integer_loss(each, part.targets) for each in mixed]
         return [int(loss) for loss in losses]
 
     def own_votes(self, said: SaidOf) -> list[int]:
@@ -103,7 +121,7 @@ class BlendedPredictor:
         losses = np.zeros(len(blends), np.int64)
         for start, part in _parts(said):
             labels = part.targets % self._labels
-            counts = np.tile(self._counts, (len(labels), 1))
+            counts = np.tile(self.label_counts, (len(labels), 1))
             for place, row in enumerate(part.rows):
                 np.subtract.at(counts[place], labels[part.rows == row], 1)
             shared = self._own.held_out[start : start + len(labels)]
@@ -114,7 +132,7 @@ class BlendedPredictor:
         self, said: SaidOf, blend: Blend, head: NDArray[np.float64], counts: NDArray[Any]
     ) -> NDArray[np.float64]:
         """Log-probabilities of all labels, from the head's scores; labels above its number of them share one."""
-        if self._task.has_prior or said.base is None:
+        if said.base is None or self._has_few_labels:
             return blended(blend, shared_labels(head * self._balance, said.base), said.own, counts)
         spread = head[:, np.arange(said.base.shape[1]) % self._labels]
         return blended(blend, shared_tokens(spread, said.base, blend), said.own, None)

@@ -125,12 +125,12 @@ class LocalTrainer:
 
     def logits(self, magnitudes: NDArray[np.float32] | None, encoded: Sequence[Any]) -> NDArray[np.float32]:
         """Of each decision with weights M0 + v * u, u of shape (n,), or with M0; shape (decisions, labels)."""
-        self._load(magnitudes)
+        self.load(magnitudes)
         return logits_of(self.task, self._model, encoded, self._settings.batch_size)
 
     def score_magnitudes(self, magnitudes: NDArray[np.float32] | None, encoded: Sequence[Any]) -> float:
         """The task's metric over encoded rows with weights M0 + v * u, u of shape (n,); with M0 alone for None."""
-        self._load(magnitudes)
+        self.load(magnitudes)
         device = self._model.weights.device
         return mean_score(self.task, self._model.module, encoded, self._settings.batch_size, device)
 
@@ -144,7 +144,8 @@ class LocalTrainer:
         """
         return self.score_magnitudes(localisation.localised(served, mask, self.terms), encoded)
 
-    def _load(self, magnitudes: NDArray[np.float32] | None) -> None:
+    def load(self, magnitudes: NDArray[np.float32] | None) -> None:
+        """Set the model's weights to M0 + v * u, u of shape (n,), or to M0."""
         if magnitudes is None:
             self._model.load_base()
         else:

@@ -6,7 +6,9 @@ their updates. With both tuned it would not be: mean(B) mean(A) is another matri
 """
 
 import warnings
+from pathlib import Path
 
+from safetensors.torch import save_file
 from torch import nn
 
 from fedsift.core.errors import BadInput
@@ -33,3 +35,29 @@ def add_lora(model: nn.Module, rank: int) -> None:
     settings = LoraConfig(r=rank, lora_alpha=_ALPHA_PER_RANK * rank, target_modules="all-linear", lora_dropout=0.0)
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # It warns of what it does to GPT-2's Conv1D.
         inject_adapter_in_model(settings, model)
+
+
+def save_adapter(model: nn.Module, rank: int, folder: Path, prefix: str) -> None:
+    """Write what `add_lora` gave a model, and what became of it, as peft reads it (`PeftModel.from_pretrained`).
+
+    Args:
+        model: with adapters of this rank.
+        rank: of the adapters.
+        folder: of adapter_config.json and adapter_model.safetensors.
+        prefix: of the model's names within the model that peft will put them on.
+    """
+    from peft import LoraConfig
+
+    weights = {name: value.detach().cpu() for name, value in model.named_parameters() if ".lora_" in name}
+    transposed = any(getattr(module, "fan_in_fan_out", False) for module in model.modules())
+    LoraConfig(
+        r=rank,
+        lora_alpha=_ALPHA_PER_RANK * rank,
+        target_modules=sorted({prefix + name.split(".lora_")[0] for name in weights}),
+        lora_dropout=0.0,
+        fan_in_fan_out=transposed,
+        base_model_name_or_path="base",
+        inference_mode=True,
+    ).save_pretrained(folder)
+    named = {f"base_model.model.{prefix}{name.replace('.default.', '.')}": each for name, each in weights.items()}
+    save_file({name: each.contiguous() for name, each in named.items()}, folder / "adapter_model.safetensors")

@@ -107,6 +107,16 @@ def _text_width(config: Any) -> int:
     return int(getattr(text_config, "word_embed_proj_dim", text_config.hidden_size))
 
 
+def load_whole(settings: ModelSettings) -> Any:
+    """M0 as transformers knows it, on the CPU: with all its parts, and no head or adapters of a run.
+
+    Raises:
+        BadInput: there is no such model, or it is not whole.
+    """
+    checkpoint = _checkpoint(settings)
+    return checkpoint.module(_kind(settings, checkpoint.config), getattr(torch, settings.dtype))[0].eval()
+
+
 def load_tokenizer(settings: ModelSettings) -> Any:
     """The tokenizer of a model on texts; None for a task of one's own.
 

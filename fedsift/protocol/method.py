@@ -68,6 +68,7 @@ class Method:
         exact: whether a removal gives the state of never having joined, as the method's authors mean it.
         cost: client trainings of one removal.
         storage: bytes that the method keeps.
+        uploads: what a client sends of its training, in words.
         place: in tables, methods come by this number, then by name.
     """
 
@@ -77,10 +78,11 @@ class Method:
     exact: ClassVar[bool]
     cost: ClassVar[Cost]
     storage: ClassVar[Storage]
+    uploads: ClassVar[tuple[str, ...]] = ("task vector",)
     place: ClassVar[int] = 1000
 
     @classmethod
-    def facts(cls) -> dict[str, str | bool]:
+    def facts(cls) -> dict[str, str | bool | list[str]]:
         """What the command line tells of it."""
         return {
             "name": cls.name,
@@ -89,4 +91,5 @@ class Method:
             "exact": cls.exact,
             "cost_formula": cls.cost.formula,
             "storage_formula": cls.storage.formula,
+            "uploads": list(cls.uploads),
         }

@@ -1,11 +1,11 @@
 """`fedsift forget`: remove members from a run. Only they train again; a rebuild lets all others do so instead."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fedsift.configuration.run_config import RunConfig
-from fedsift.core.errors import Refused, unknown_name
+from fedsift.core.errors import Refused
 from fedsift.core.ledger import Ledger
 from fedsift.core.member import Member
 from fedsift.core.receipt import ReceiptBody
@@ -52,7 +52,7 @@ def forget(
         leavers = tuple(dict.fromkeys(client_ids))
         for client_id in leavers:
             if client_id not in members:
-                raise Refused(f"{_no_member(folder, client_id, members)} (nothing was changed)")
+                raise Refused(f"{folder.why_no_member(client_id)} (nothing was changed)")
         folder.signing_key()
         dataset_ids = load_dataset(config).client_ids
         known = set(dataset_ids)
@@ -78,16 +78,6 @@ def forget(
             members=len(members),
             seconds={phase: round(value, 3) for phase, value in bars.seconds.items()},
         )
-
-
-def _no_member(folder: RunFolder, client_id: str, members: Iterable[str]) -> str:
-    """Why an id is no member's. Of a client that has left, no other is named: it is not to leave in its place."""
-    with Ledger.open(folder.ledger) as ledger:
-        receipts = [receipt.body for receipt in ledger.receipts()]
-    for body in reversed(receipts):
-        if body.client == client_id and body.verdict.removed:
-            return f"client {client_id!r} has left already, by receipt {body.number}"
-    return str(unknown_name("member", client_id, members))
 
 
 def _refuse_gone(folder: RunFolder, config: RunConfig, client_ids: Sequence[str]) -> list[ReceiptBody]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from fedsift.configuration.run_config import RunConfig
-from fedsift.core.errors import BadInput
+from fedsift.core.errors import BadInput, unknown_name
 from fedsift.core.ledger import Ledger
 from fedsift.core.server_state import ServerState
 from fedsift.files.json_file import read_json, write_json
@@ -61,6 +61,15 @@ class RunFolder(LedgerFolder):
             digest = state.digest().hex()
         if further or digest != result.state_digest:
             self.write_result(result.after(further, digest))
+
+    def why_no_member(self, client_id: str) -> str:
+        """Why an id is no member's. Of a client that has left, no other is named: it is not to be meant instead."""
+        with Ledger.open(self.ledger, read_only=True) as ledger:
+            receipts, members = [receipt.body for receipt in ledger.receipts()], ledger.members()
+        for body in reversed(receipts):
+            if body.client == client_id and body.verdict.removed:
+                return f"client {client_id!r} has left already, by receipt {body.number}"
+        return str(unknown_name("member", client_id, members))
 
     def write_result(self, result: RunResult) -> None:
         """Write result.json: the run is over."""

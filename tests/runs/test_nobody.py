@@ -32,7 +32,7 @@ def table(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def config(tiny_config: RunConfig, table: Path) -> RunConfig:
-    return dataclasses.replace(tiny_config, dataset=str(table), test_share=0.0)
+    return dataclasses.replace(tiny_config, dataset=str(table), test_share=0)  # A row each, and held in.
 
 
 def nobody(config: RunConfig) -> str:
@@ -66,8 +66,11 @@ def test_all_leave_and_one_comes_back(pool: WorkerPool, config: RunConfig, tmp_p
     assert result["state_digest"] == nobody(config)
     assert result["oracle"] == {"state_digest": result["state_digest"], "bit_identical": True}
     assert [removal["verdict"] for removal in result["removals"]] == ["BIT_EXACT"] * 3
-    assert list(result["scores_after_removal"]) == ["merged"]
-    assert result["scores_after_removal"]["merged"]["per_client"] == result["scores"]["zero_shot"]["per_client"]
+    assert list(result["scores_after_removal"]) == ["zero_shot", "merged", "served"]
+    for score in result["scores_after_removal"].values():
+        assert score["per_client"] == result["scores"]["zero_shot"]["per_client"]
+    assert result["members"] and result["members_after_removal"] is None
+    assert not result["held_out"]
     done("verify", out, "--oracle")
     done("run", "--resume", out)
     assert result_of(out) == result

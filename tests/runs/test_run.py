@@ -58,14 +58,15 @@ def test_what_result_json_holds(first: Path) -> None:
     result = result_of(first)
     assert result["clients"] == 8
     assert result["dense_bytes"] == 4 * result["tuned_parameters"]
-    assert list(result["scores"]) == ["zero_shot", "local", "merged", "sift_masks_paper", "sift_masks"]
+    kinds = ["zero_shot", "local", "own_head", "merged", "sift_masks_paper", "sift_masks", "shared_head", "served"]
+    assert list(result["scores"]) == kinds
     for score in result["scores"].values():
         assert len(score["per_client"]) == 8
         assert score["mean"] == pytest.approx(sum(score["per_client"].values()) / 8)
     leavers = {removal["client"] for removal in result["removals"]}
     for removal in result["removals"]:
-        assert removal["score_before"] == result["scores"]["sift_masks"]["per_client"][removal["client"]]
-        assert removal["score_after"] == result["scores_after_removal"]["merged"]["per_client"][removal["client"]]
+        assert removal["score_before"] == result["scores"]["served"]["per_client"][removal["client"]]
+        assert removal["score_after"] == result["scores_after_removal"]["served"]["per_client"][removal["client"]]
     assert set(result["scores_after_removal"]["sift_masks"]["per_client"]).isdisjoint(leavers)
     assert set(result["scores_after_removal"]["merged"]["per_client"]) == set(result["scores"]["merged"]["per_client"])
     assert {"start", "query", "train", "forget", "evaluate", "oracle train", "total"} <= set(result["seconds"])
@@ -89,7 +90,7 @@ def test_a_run_is_repeated_from_its_config(first: Path, own_code: Path, monkeypa
     assert result_of(again)["state_digest"] == result_of(first)["state_digest"]
     assert result_of(again)["scores"] == result_of(first)["scores"]
     assert result_of(again)["oracle"] is None
-    for shown in ("zero-shot", "SIFT-Masks as published", "BIT_EXACT", result_of(again)["state_digest"]):
+    for shown in ("zero-shot", "SIFT-Masks (paper)", "BIT_EXACT", result_of(again)["state_digest"]):
         assert shown in printed
 
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
+from fedsift.core.head_statistics import HeadTerms
 from fedsift.core.options import Group, Options, option
 from fedsift.core.quantisation import QuantisationGrid, grid_for
 
@@ -51,6 +52,10 @@ class Assumptions(Options):
     density: float = option(
         0.6, "Share of entries that a mask keeps; docs/planning.md has examples.", Group.GRID, ge=0, le=1
     )
+    head_features: int = option(
+        0, "Features of the shared head without its constant; 0 for none (384: MiniLM).", Group.MODEL, ge=0, le=10**5
+    )
+    head_labels: int = option(2, "Labels of the shared head, at most 4096 tokens.", Group.MODEL, ge=2, le=10**6)
     flops: float = option(
         0.0,
         "FLOP/s that a device keeps up; 0 for half of an H200's dense peak: 3.35e13 in float32, 4.95e14 in bfloat16.",
@@ -82,6 +87,11 @@ class Assumptions(Options):
     def tuned_parameters(self) -> int:
         """The number of tuned parameters, n."""
         return int(self.tuned if self.tuned > 1 else round(self.tuned * self.model_parameters))
+
+    @property
+    def head(self) -> HeadTerms | None:
+        """The shape of the shared head."""
+        return HeadTerms(self.head_features + 1, self.head_labels) if self.head_features else None
 
     @property
     def leavers(self) -> int:

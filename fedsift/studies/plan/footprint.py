@@ -5,18 +5,22 @@ from typing import Any
 
 from fedsift.core.bit_packing import packed_size
 from fedsift.core.contribution import HEADER_BYTES, UploadTerms
+from fedsift.core.head_statistics import largest_bytes
 from fedsift.core.localisation import Localisation
 from fedsift.core.running_sums import RunningSums
 from fedsift.studies.plan.assumptions import Assumptions
 
-# Digests of layout and M0; number of parameters, sign seed, levels, max-magnitude, threshold (`messages.terms_record`).
-_TERMS = 2 * 32 + 5 * 8
+# Digests of layout and M0; number of parameters, sign seed, levels, max-magnitude, threshold, features and labels of
+# the shared head (`messages.terms_record`).
+_TERMS = 2 * 32 + 7 * 8
 _MEMBER_ROW = 200  # of the ledger, measured: 195.8 with ids of 12 characters
 _MERGE = 2.5  # a merge beside decoding and adding alone, measured: 482 to 191 million entries a second
 _SECONDS_AN_HOUR = 3600
 # Figures that are one client's: all clients have as many times more.
 _OF_A_CLIENT = (
     "upload_bytes",
+    "head_bytes",
+    "served_head_bytes",
     "terms_bytes",
     "served_own_bytes",
     "served_coordinate_bytes",
@@ -32,7 +36,7 @@ class Footprint:
     """The figures of SIFT-Masks under some assumptions.
 
     Symbols: P parameters, n of them tuned, T clients, L the highest level, k entries that a mask keeps,
-    b the bits that a kept entry's level takes: those of L - 1.
+    b the bits that a kept entry's level takes: those of L - 1; h features and l labels of the shared head.
     """
 
     assumptions: Assumptions
@@ -44,12 +48,22 @@ class Footprint:
 
     @property
     def upload_bytes(self) -> int:
-        """What a client sends: 80 + ceil(n/8) + ceil(k b/8) (docs/upload.md)."""
-        return HEADER_BYTES + self.mask_bytes + self.levels_bytes
+        """What a client sends: 80 + ceil(n/8) + ceil(k b/8), and its part of the shared head (docs/upload.md)."""
+        return HEADER_BYTES + self.mask_bytes + self.levels_bytes + self.head_bytes
+
+    @property
+    def head_bytes(self) -> int:
+        """Of an upload at most: 26 + ceil(l/8) + 4 (h (h + 1)/2 + h l), h features with the constant and l labels."""
+        return largest_bytes(self.assumptions.head) if self.assumptions.head else 0
+
+    @property
+    def served_head_bytes(self) -> int:
+        """What whoever is served gets of the shared head: 8 (h (h + 1)/2 + h l), its sums."""
+        return self._head_sums - 8 if self._head_sums else 0
 
     @property
     def terms_bytes(self) -> int:
-        """What a client is sent before it trains, beside the base model that it has: 104, the terms."""
+        """What a client is sent before it trains, beside the base model that it has: 120, the terms."""
         return _TERMS
 
     @property
@@ -86,9 +100,12 @@ class Footprint:
 
     @property
     def sums_bytes(self) -> int:
-        """Server memory of S and C: n times the narrowest 16, 32 or 64 bits that hold T L, and that hold T."""
+        """Server memory of S and C: n times the narrowest 16, 32 or 64 bits that hold T L, and that hold T.
+
+        On top 8 (h (h + 1)/2 + h l + 1) of the shared head.
+        """
         one = UploadTerms(bytes(32), 1, 0, self.assumptions.grid)
-        return self._size * RunningSums(one, self.assumptions.clients).nbytes
+        return self._size * RunningSums(one, self.assumptions.clients).nbytes + self._head_sums
 
     @property
     def ledger_bytes(self) -> int:
@@ -142,6 +159,11 @@ class Footprint:
         names = [name for name, value in vars(type(self)).items() if isinstance(value, property) and name[0] != "_"]
         every = {f"all_{name}": self.assumptions.clients * getattr(self, name) for name in _OF_A_CLIENT}
         return {name: getattr(self, name) for name in names} | every
+
+    @property
+    def _head_sums(self) -> int:
+        head = self.assumptions.head
+        return 8 * sum(head.vectors().values()) if head else 0
 
     def _served_bytes(self, localise: str) -> int:
         return 0 if Localisation(localise).keeps_levels else 4 * self.kept

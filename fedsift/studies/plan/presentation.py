@@ -44,14 +44,18 @@ def footprint_table(footprint: Footprint) -> Table:
         table.add_row(label, decimal(value), decimal(clients * value), "-")
 
     each("up: an upload", footprint.upload_bytes)
+    if footprint.head_bytes:
+        each("up: of that the shared head, at most", footprint.head_bytes)
     each("down: the terms of a training", footprint.terms_bytes)
     each("down: a member's model, own", footprint.served_own_bytes)
     each("down: a member's model, coordinate", footprint.served_coordinate_bytes)
+    if footprint.served_head_bytes:
+        each("down: the shared head's sums", footprint.served_head_bytes)
     table.add_row("down: the merged model, without a mask", decimal(footprint.merged_bytes), "-", "-")
     each("kept: its mask", footprint.mask_bytes)
     each("kept: its levels, for own", footprint.levels_bytes)
     table.add_row("memory: training, activations on top", decimal(footprint.client_bytes), "-", "-")
-    table.add_row("memory: both sums", "-", "-", decimal(footprint.sums_bytes))
+    table.add_row("memory: the sums", "-", "-", decimal(footprint.sums_bytes))
     table.add_row("disk: the ledger", "-", "-", decimal(footprint.ledger_bytes))
     each_hours, all_hours = three_digits(footprint.training_hours), three_digits(footprint.merge_hours)
     table.add_row("device-hours: training", each_hours, all_hours, "-")

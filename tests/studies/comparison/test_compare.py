@@ -4,10 +4,12 @@ import csv
 import dataclasses
 import json
 from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from fedsift.configuration.participants import Participants
 from fedsift.configuration.run_config import RunConfig
@@ -20,6 +22,7 @@ from fedsift.runtime.progress import PhaseBars
 from fedsift.strategies.registry import METHODS
 from fedsift.studies.comparison.compare import compare
 from fedsift.studies.comparison.comparison import Comparison
+from fedsift.studies.comparison.method_tables import comparison_table
 from tests.cli.commands import done
 
 PARTS = (range(5), (0, 2, 4), (1, 3))  # places of members, and of those who stay or leave
@@ -105,15 +108,71 @@ def test_ft_merge_is_the_mean_of_the_clients_own_vectors(found: Comparison, out:
 def test_sift_merge_is_the_run_of_sift_masks_without_masks(found: Comparison) -> None:
     masked, merged = found.methods[:2]
     assert masked.state_digest == merged.state_digest
-    for name in ("leavers_after", "newcomers_before", "newcomers_after"):  # nobody has a mask
-        assert getattr(masked, name) == getattr(merged, name)
     assert masked.members_before != merged.members_before
+    assert masked.newcomers_before != merged.newcomers_before  # The one has the shared head.
+
+
+def test_baselines(found: Comparison, tiny_config: RunConfig) -> None:
+    """What clients have without a federation; a language model's rows have no most frequent label."""
+    assert found.held_out
+    zero_shot, alone = found.baselines
+    assert (zero_shot.name, alone.name, alone.newcomers) == ("zero_shot", "alone", None)
+    assert zero_shot.members and zero_shot.newcomers and alone.members
+    assert len(zero_shot.members.per_client) == len(alone.members.per_client) == 5
+    assert len(zero_shot.newcomers.per_client) == 2
+    model, dataset = load_model(tiny_config.model_settings), load_dataset(tiny_config)
+    tuner = FineTuner(*model, tiny_config.tuning, tiny_config.seed)
+    for client, score in (zero_shot.members.per_client | zero_shot.newcomers.per_client).items():
+        rows = tuner.encode(client, dataset.test_examples(client))
+        assert tuner.score(np.zeros(tuner.layout.size, np.float32), rows) == pytest.approx(score, rel=1e-6)
+
+
+def test_members_are_held_against_alone(found: Comparison) -> None:
+    alone = found.baselines[-1].members
+    assert alone
+    for row in found.methods:
+        assert None not in (row.members_before, row.members_low, row.members_high, row.better_than_alone)
+        assert row.members_low <= row.members_before <= row.members_high  # type: ignore[operator]
+        assert row.better_than_alone + row.worse_than_alone <= 5  # type: ignore[operator]
+        if row.better_than_alone == 5:
+            assert row.members_before > alone.mean  # type: ignore[operator]
+        if row.worse_than_alone == 5:
+            assert row.members_before < alone.mean  # type: ignore[operator]
+
+
+def test_baselines_need_no_sift_masks_among_the_methods(
+    found: Comparison, tiny_config: RunConfig, tmp_path: Path
+) -> None:
+    config = dataclasses.replace(tiny_config, clients=5, newcomers=2, leave=("client 1", "client 3"))
+    single = compare(config, ["ties"], tmp_path / "out", PhaseBars())
+    assert single.baselines == found.baselines
+    assert not (tmp_path / "out" / "masks").exists()
+    (ties,) = (row for row in found.methods if row.name == "ties")
+    assert dataclasses.replace(single.methods[0], seconds=0) == dataclasses.replace(ties, seconds=0)
+
+
+def test_the_table(found: Comparison) -> None:
+    console = Console(width=250, record=True, file=StringIO())
+    console.print(comparison_table(found))
+    shown = console.export_text()
+    assert "on rows that nobody trained on (held-out)" in shown
+    alone = next(line for line in shown.splitlines() if found.baselines[-1].title in line)
+    assert str(found.baselines[-1].members) in alone
+    ours = found.methods[0]
+    row = next(line for line in shown.splitlines() if line.startswith("│ SIFT-Masks "))
+    assert f"{ours.better_than_alone} / {ours.worse_than_alone}" in row
 
 
 def test_the_files_of_a_comparison(found: Comparison, out: Path) -> None:
     assert json.loads((out / "result.json").read_text(encoding="utf-8")) == dataclasses.asdict(found)
     with (out / "methods.csv").open(encoding="utf-8") as file:
-        assert [row["name"] for row in csv.DictReader(file)] == list(METHODS)
+        rows = list(csv.DictReader(file))
+    assert [row["name"] for row in rows] == ["zero_shot", "alone", *METHODS]
+    zero_shot = found.baselines[0].members
+    assert zero_shot
+    assert [float(rows[0][f"members_{each}"]) for each in ("before", "low", "high")] == [
+        zero_shot.mean, zero_shot.low, zero_shot.high,
+    ]  # fmt: skip
 
 
 def test_table_1() -> None:

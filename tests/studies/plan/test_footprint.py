@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from fedsift.core.contribution import Contribution, UploadTerms
+from fedsift.core.head_statistics import Decisions, HeadStatistics, HeadTerms, quantised
 from fedsift.core.localisation import Localisation
 from fedsift.core.quantisation import QuantisationGrid
 from fedsift.core.running_sums import RunningSums
@@ -24,8 +25,12 @@ def test_the_worked_example() -> None:
         "kept": 480_000_000,
         "upload_bytes": 80 + 150_000_000 + 60_000_000,
         "all_upload_bytes": 105_000_040_000,
-        "terms_bytes": 104,
-        "all_terms_bytes": 52_000,
+        "head_bytes": 0,
+        "all_head_bytes": 0,
+        "served_head_bytes": 0,
+        "all_served_head_bytes": 0,
+        "terms_bytes": 120,
+        "all_terms_bytes": 60_000,
         "served_own_bytes": 0,
         "all_served_own_bytes": 0,
         "served_coordinate_bytes": 1_920_000_000,
@@ -75,6 +80,22 @@ def test_as_large_as_the_real_thing(size: int, highest: int, density: float, cli
     assert footprint.mask_bytes == len(contribution.packed_mask)
     assert footprint.levels_bytes == len(contribution.packed_levels)
     assert footprint.sums_bytes == RunningSums(terms, clients).nbytes
+
+
+def test_a_shared_head_by_hand_and_as_large_as_the_real_thing() -> None:
+    """384 features and a constant, 30 labels: 74,305 entries of G and 11,550 of B, in 4 bytes, and summed in 8."""
+    without, footprint = Footprint(assumed()), Footprint(assumed(head_features=384, head_labels=30))
+    assert footprint.head_bytes == footprint.upload_bytes - without.upload_bytes == 26 + 4 + 4 * (74_305 + 11_550)
+    assert footprint.served_head_bytes == 8 * (74_305 + 11_550)
+    head = HeadTerms(385, 30)
+    features = quantised(np.random.default_rng(0).normal(size=(3000, 384)))
+    labels = (np.arange(3000) % 30).astype(np.int32)
+    statistics = HeadStatistics.of(Decisions(features, labels, np.arange(3000, dtype=np.int32)), head)
+    assert len(statistics.to_bytes()) == pytest.approx(footprint.head_bytes, rel=0.5)
+    assert len(statistics.to_bytes()) <= footprint.head_bytes
+    terms = UploadTerms(bytes(32), 8, 1, QuantisationGrid(2, 1.0), head)
+    small = Footprint(assumed(model_parameters=8, head_features=384, head_labels=30))
+    assert small.sums_bytes == RunningSums(terms, 500).nbytes
 
 
 def test_the_terms_are_as_long_as_those_that_are_sent() -> None:

@@ -27,7 +27,7 @@ def test_json_has_the_assumptions_and_all_figures() -> None:
     options = [f"--{name.replace('_', '-')}={value}" for name, value in EXAMPLE.items()]
     footprint, told = Footprint(assumed()), json.loads(done("plan", *options, "--json"))
     assert told == plan_json(footprint, removals(footprint))
-    assert told["assumptions"] == {**EXAMPLE, "tuned": 1_200_000_000}
+    assert told["assumptions"] == {**EXAMPLE, "tuned": 1_200_000_000, "head_features": 0, "head_labels": 2}
     assert told["sift_masks"]["upload_bytes"] == 210_000_080
     assert [row["name"] for row in told["methods"]] == list(METHODS)
     assert told["methods"][0]["trainings"] == {"first_removal": 1, "asked_removals": 5, "all_removals": 499}

@@ -1,0 +1,102 @@
+"""README.md of an exported model: what it is, how to use it, and where it comes from."""
+
+import json
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from fedsift.configuration.run_config import RunConfig
+from fedsift.core.ledger import Ledger
+from fedsift.runs.card_code import card_code
+from fedsift.runs.run_folder import RunFolder
+from fedsift.runs.served import Served
+
+_OPTIONS = (
+    *("model", "task", "tune", "lora-rank", "dtype", "steps", "lr", "batch-size", "levels", "localise"),
+    *("merge-scale", "shared-head", "test-share", "seed"),
+)
+_PACKAGES = ("fedsift", "torch", "transformers", "peft", "safetensors", "numpy")
+
+
+def model_card(
+    folder: RunFolder, config: RunConfig, client_id: str | None, served: Served, is_encoder_decoder: bool
+) -> str:
+    """The card, in Markdown with a front matter in YAML. Nobody is named in it but the member whose model it is."""
+    parts = [_front_matter(config), _what(folder, client_id, served), _use(config, served, is_encoder_decoder)]
+    return "\n".join([*parts, *_origin(folder, config, served), *_scores(folder, config, client_id)])
+
+
+def _front_matter(config: RunConfig) -> str:
+    lines = ["---"]
+    if not config.is_custom:
+        lines += [f"library_name: {'peft' if config.lora_rank else 'transformers'}"]
+        if config.model != "people" and not Path(config.model).exists():
+            lines += [f"base_model: {json.dumps(config.model)}"]
+    return "\n".join([*lines, "tags:", "- fedsift", "- federated-learning", "---", ""])
+
+
+def _what(folder: RunFolder, client_id: str | None, served: Served) -> str:
+    if client_id is None:
+        return (
+            "# A merged model\n\nWhat everybody is served who is no member of the federation of "
+            f"`{folder.path.resolve().name}`.\n\n"
+            "**This copy is outside the run.** It is made of what the members of its day contributed. A removal does "
+            "not reach it: when a member has left, delete it by hand and export anew.\n"
+        )
+    also = " and its head, with its own rows on top" if served.head else ""
+    return (
+        f"# The model of member {json.dumps(client_id, ensure_ascii=False)}\n\nWhat this member of the federation of "
+        f"`{folder.path.resolve().name}` is served: its own model{also}.\n\n"
+        "**This copy is outside the run.** `fedsift forget` deletes what the run has of a member; it does not reach "
+        "this folder: after the member left, delete it by hand. It gives the member's rows away.\n"
+    )
+
+
+def _use(config: RunConfig, served: Served, is_encoder_decoder: bool) -> str:
+    code = card_code(config, is_encoder_decoder, served.head is not None)
+    head = ""
+    if served.head is not None:
+        head = (
+            "\nThe base model makes the features of the head (`head.safetensors`, `head.json`); the other is tuned. "
+            "Served is the blend of both.\n"
+        )
+    return f"## Use\n\nWithout fedsift:\n\n```python\n{code}```\n{head}"
+
+
+def _origin(folder: RunFolder, config: RunConfig, served: Served) -> Iterator[str]:
+    with Ledger.open(folder.ledger, read_only=True) as ledger:
+        members, receipts = len(ledger.members()), [receipt.body for receipt in ledger.receipts()]
+    options = config.to_mapping()
+    yield "## Where it comes from\n\n| | |\n| --- | --- |"
+    yield f"| run | `{folder.path.resolve().name}`, {members} members |"
+    yield f"| state digest | `{served.state_digest}` |"
+    yield f"| profile of reproducibility | {config.profile} |"
+    yield from (f"| {name} | {_cell(options[name])} |" for name in _OPTIONS if name in options)
+    yield f"| versions | {', '.join(_versions())} |"
+    yield "\nRemovals so far, by the number of their receipt: " + (
+        ", ".join(f"{body.number} {body.verdict}" for body in receipts) + ".\n" if receipts else "none.\n"
+    )
+
+
+def _scores(folder: RunFolder, config: RunConfig, client_id: str | None) -> Iterator[str]:
+    if (result := folder.read_result()) is None:
+        return
+    scores = result.scores_after_removal or result.scores
+    rows = "rows that nobody tuned on" if config.is_held_out else "the rows that clients tuned on"
+    yield f"## Scores\n\n{result.metric}, on {rows}:\n\n| | this member | mean of the clients |\n| --- | --- | --- |"
+    for kind, score in scores.items():
+        own = score.per_client.get(client_id) if client_id is not None else None
+        yield f"| {kind} | {'' if own is None else f'{own:.3f}'} | {score.mean:.3f} |"
+    yield ""
+
+
+def _cell(value: object) -> str:
+    return str(value).replace("|", "\\|")
+
+
+def _versions() -> Iterator[str]:
+    for name in _PACKAGES:
+        try:
+            yield f"{name} {version(name)}"
+        except PackageNotFoundError:  # peft is an extra.
+            continue
