@@ -170,7 +170,7 @@ def own_part(
     """
     features, gram = _features(inputs), _regression(others)[0]
     shared = solve(others, ridge, centre)
-    truth = np.eye(shared.shape[1])[labels]
+    truth = _one_hot(labels, shared.shape[1])
     error = truth - features @ shared
     regularised = rho * gram + features.T @ features + ridge * np.eye(len(gram))
     gain = np.linalg.solve(regularised, features.T)  # shape (k, m)
@@ -184,13 +184,19 @@ def own_part(
 def own_head(inputs: Inputs, labels: Labels, row_of: Labels, label_count: int) -> OwnPart:
     """A head from a client's own rows alone; its ridge is that of the least squared error on rows left out."""
     nothing = HeadSums.empty(inputs.shape[1], label_count)
-    truth = np.eye(label_count)[labels]
+    truth = _one_hot(labels, label_count)
     heads = [own_part(nothing, ridge, inputs, labels, row_of, 0.0) for ridge in _OWN_RIDGES]
     return min(heads, key=lambda head: float(np.square(truth - head.held_out).sum()))
 
 
 def _features(inputs: Inputs) -> NDArray[np.float64]:
     return inputs / SCALE
+
+
+def _one_hot(labels: Labels, label_count: int) -> NDArray[np.float64]:
+    truth = np.zeros((len(labels), label_count))
+    truth[np.arange(len(labels)), labels] = 1
+    return truth
 
 
 def _regression(sums: HeadSums) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
