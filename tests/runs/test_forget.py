@@ -260,7 +260,7 @@ def test_verify_finds_a_changed_sum(run_folder: tuple[Path, RunConfig]) -> None:
 def test_verify_oracle_finds_data_that_changed(run_folder: tuple[Path, RunConfig]) -> None:
     out, config = run_folder
     table = Path(config.dataset)
-    table.write_text(table.read_text(encoding="utf-8").replace("ccc0", "ccc9"), encoding="utf-8")
+    table.write_text(table.read_text(encoding="utf-8").replace("ccc", "ccd"), encoding="utf-8")
     done("verify", out)
     code, printed, _ = invoke("verify", out, "--oracle")
     assert code == 3
