@@ -25,6 +25,8 @@ def _tamper(reply: Message, way: str) -> None:
         upload = bytearray(record["upload"])  # type: ignore[arg-type]
         upload[100] ^= 1
         record["upload"] = bytes(upload)
+    elif way == "change the head of the rerun" and message_type == "train.forget":
+        record["upload"] = record["upload"][:-1] + bytes([record["upload"][-1] ^ 1])  # type: ignore[index, operator]
     elif (
         way == "claim to be client 0"
         or (way == "speak for client 0" and message_type != "query")

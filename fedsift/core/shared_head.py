@@ -183,10 +183,14 @@ def own_part(
 
 def own_head(inputs: Inputs, labels: Labels, row_of: Labels, label_count: int) -> OwnPart:
     """A head from a client's own rows alone; its ridge is that of the least squared error on rows left out."""
-    nothing = HeadSums.empty(inputs.shape[1], label_count)
-    truth = _one_hot(labels, label_count)
-    heads = [own_part(nothing, ridge, inputs, labels, row_of, 0.0) for ridge in _OWN_RIDGES]
-    return min(heads, key=lambda head: float(np.square(truth - head.held_out).sum()))
+    occurring, places = np.unique(labels, return_inverse=True)  # All others have weights and scores of 0.
+    nothing, truth = HeadSums.empty(inputs.shape[1], len(occurring)), _one_hot(places, len(occurring))
+    heads = [own_part(nothing, ridge, inputs, places, row_of, 0.0) for ridge in _OWN_RIDGES]
+    best = min(heads, key=lambda head: float(np.square(truth - head.held_out).sum()))
+    whole = [np.zeros((len(each), label_count)) for each in best]
+    for all_labels, each in zip(whole, best, strict=True):
+        all_labels[:, occurring] = each
+    return OwnPart(*whole)
 
 
 def _features(inputs: Inputs) -> NDArray[np.float64]:

@@ -147,9 +147,13 @@ def test_a_bad_answer_to_the_query_is_left_out(
     assert [reason in failure for failure in merge.failures.values()] == [True]
 
 
-def test_a_rerun_that_differs_changes_nothing(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["flip a bit of the rerun", "change the head of the rerun"])
+def test_a_rerun_that_differs_changes_nothing(
+    pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path, way: str
+) -> None:
+    """In its mask, or in the last entry that it has in the shared head."""
     config = dataclasses.replace(tiny_config, leave=("client 1", "client 2"))
-    strategy = federate(pool, config, tmp_path, {1: "flip a bit of the rerun"})
+    strategy = federate(pool, config, tmp_path, {1: way})
     removal = strategy.rounds[1]
     assert {each.client: each.verdict for each in removal.receipts} == {"client 1": "REFUSED", "client 2": "BIT_EXACT"}
     assert "same data and environment, another upload" in removal.failures["client 1"]
