@@ -25,6 +25,8 @@ def _tamper(reply: Message, way: str) -> None:
         upload = bytearray(record["upload"])  # type: ignore[arg-type]
         upload[100] ^= 1
         record["upload"] = bytes(upload)
+    elif way == "change the head of the rerun" and message_type == "train.forget":
+        record["upload"] = record["upload"][:-1] + bytes([record["upload"][-1] ^ 1])  # type: ignore[index, operator]
     elif (
         way == "claim to be client 0"
         or (way == "speak for client 0" and message_type != "query")
@@ -37,6 +39,8 @@ def _tamper(reply: Message, way: str) -> None:
         del reply.content["client"]
     elif way == "send a mask of ones" and "mask" in record:
         record["mask"] = b"\xff" * len(record["mask"])  # type: ignore[arg-type]
+    elif way == "vote nonsense" and message_type == "query.vote":
+        record["head-losses"] = [-1]
     elif way == "wish nonsense" and message_type == "query":
         record["wish"] = "nonsense"
 

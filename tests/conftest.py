@@ -71,7 +71,7 @@ def one_cannot_train(tiny_config: RunConfig, tmp_path: Path) -> RunConfig:
     choices = tuple(json.loads(row)["answer"] for row in rows)
     wrong = {"who": "client 5", "question": "q?", "answer": "no choice"}
     table.write_text("\n".join([*rows, json.dumps(wrong)]), encoding="utf-8")
-    return dataclasses.replace(tiny_config, dataset=str(table), choices=choices, evaluate=False)
+    return dataclasses.replace(tiny_config, dataset=str(table), choices=choices, evaluate=False, test_share=0)
 
 
 @pytest.fixture(scope="session", autouse=True)

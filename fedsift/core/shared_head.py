@@ -170,7 +170,7 @@ def own_part(
     """
     features, gram = _features(inputs), _regression(others)[0]
     shared = solve(others, ridge, centre)
-    truth = np.eye(shared.shape[1])[labels]
+    truth = _one_hot(labels, shared.shape[1])
     error = truth - features @ shared
     regularised = rho * gram + features.T @ features + ridge * np.eye(len(gram))
     gain = np.linalg.solve(regularised, features.T)  # shape (k, m)
@@ -183,14 +183,24 @@ def own_part(
 
 def own_head(inputs: Inputs, labels: Labels, row_of: Labels, label_count: int) -> OwnPart:
     """A head from a client's own rows alone; its ridge is that of the least squared error on rows left out."""
-    nothing = HeadSums.empty(inputs.shape[1], label_count)
-    truth = np.eye(label_count)[labels]
-    heads = [own_part(nothing, ridge, inputs, labels, row_of, 0.0) for ridge in _OWN_RIDGES]
-    return min(heads, key=lambda head: float(np.square(truth - head.held_out).sum()))
+    occurring, places = np.unique(labels, return_inverse=True)  # All others have weights and scores of 0.
+    nothing, truth = HeadSums.empty(inputs.shape[1], len(occurring)), _one_hot(places, len(occurring))
+    heads = [own_part(nothing, ridge, inputs, places, row_of, 0.0) for ridge in _OWN_RIDGES]
+    best = min(heads, key=lambda head: float(np.square(truth - head.held_out).sum()))
+    whole = [np.zeros((len(each), label_count)) for each in best]
+    for all_labels, each in zip(whole, best, strict=True):
+        all_labels[:, occurring] = each
+    return OwnPart(*whole)
 
 
 def _features(inputs: Inputs) -> NDArray[np.float64]:
     return inputs / SCALE
+
+
+def _one_hot(labels: Labels, label_count: int) -> NDArray[np.float64]:
+    truth = np.zeros((len(labels), label_count))
+    truth[np.arange(len(labels)), labels] = 1
+    return truth
 
 
 def _regression(sums: HeadSums) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

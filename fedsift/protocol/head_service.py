@@ -1,5 +1,6 @@
 """What the server sends of the shared head to whoever is served from it, and what members vote on."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,16 +54,20 @@ def read_head(content: RecordDict, terms: HeadTerms | None) -> HeadService | Non
     service = content.config_records.get(_SERVICE)
     if service is None or terms is None:
         return None
-    arrays = content.array_records[_HEAD]
+    arrays = content.array_records.get(_HEAD, ArrayRecord())
+    if not {"gram", "targets"} <= arrays.keys():
+        raise Refused("the shared head's sums are missing")
     gram, targets = (_read_integers(arrays[name]) for name in ("gram", "targets"))
     sizes = terms.vectors()
     if (len(gram), len(targets)) != (sizes["head gram"], sizes["head targets"]):
         raise Refused("the shared head's sums are of another size than the terms say")
-    decisions, (ridge, *blend) = (
-        messages.field(service, "decisions", int),
-        (messages.field(service, name, float) for name in ("ridge", *Blend._fields)),
-    )
-    return HeadService(HeadSums.of_vectors(gram, targets, decisions, terms.features), ridge, Blend(*blend))
+    decisions, ridge = messages.field(service, "decisions", int), messages.field(service, "ridge", float)
+    blend = Blend(*(messages.field(service, name, float) for name in Blend._fields))
+    if decisions < 0 or not 0 < ridge < math.inf:
+        raise Refused(f"a shared head of {decisions} decisions, with a ridge of {ridge}, is none")
+    if blend not in BLENDS:
+        raise Refused(f"{blend} is none of the public settings")
+    return HeadService(HeadSums.of_vectors(gram, targets, decisions, terms.features), ridge, blend)
 
 
 def read_votes(client: ConfigRecord) -> tuple[list[int], list[int] | None]:

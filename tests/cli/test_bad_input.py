@@ -82,7 +82,10 @@ def told(options: dict[str, str], *arguments: str) -> str:
         ({"--task": "clasification"}, "unknown task 'clasification'; did you mean 'classification'"),
         ({"--task": "classification"}, "classification needs choices"),
         ({"--choices": "aaa0"}, "give at least two different ones"),
-        ({"--choices": "aaa0,bbb0"}, "client 'client 0', row 2: target: unknown choice 'aaa1'; did you mean 'aaa0'"),
+        (
+            {"--choices": "aaa0,bbb0", "--test-share": "0"},
+            "client 'client 0', row 2: target: unknown choice 'aaa1'; did you mean 'aaa0'",
+        ),
         ({"--head": "label"}, "did you mean 'label-text'"),
         ({"--head": "label-text"}, "head belongs to --task classification"),
         ({"--dtype": "float16"}, "did you mean 'bfloat16'"),

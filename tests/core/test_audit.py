@@ -14,7 +14,7 @@ from fedsift.core.ledger import Ledger
 from fedsift.core.member import Training
 from fedsift.core.receipt import receipt_digest
 from fedsift.core.server_state import ServerState
-from tests.core.uploads import terms, upload
+from tests.core.uploads import HEAD, terms, upload
 
 SIZE = 16
 TRAINING = Training(b"d" * 32, '{"torch": "2"}', 20, 0)
@@ -56,7 +56,7 @@ def read(path: Path, query: str, *values: object) -> tuple[Any, ...]:
     return row
 
 
-@pytest.mark.parametrize("name", ["level sum", "mask count"])
+@pytest.mark.parametrize("name", ["level sum", "mask count", *HEAD.vectors()])
 @pytest.mark.parametrize("stride", [37, pytest.param(1, marks=pytest.mark.exhaustive)])
 def test_every_bit_of_the_sums(ledger: Path, stride: int, name: str, tmp_path: Path) -> None:
     (data,) = read(ledger, "SELECT data FROM chunks WHERE sum = ?", name)

@@ -1,12 +1,15 @@
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
 from fedsift.core.bit_packing import pack_mask
+from fedsift.core.blend import BLENDS, UNVOTED
 from fedsift.core.contribution import Contribution
 from fedsift.core.errors import Refused
+from fedsift.core.ledger import Ledger
 from fedsift.core.localisation import Localisation
 from fedsift.core.member import Training
 from fedsift.core.server_state import ServerState
@@ -79,6 +82,30 @@ def test_what_is_refused_changes_nothing() -> None:
             change(*arguments)  # type: ignore[operator]
         assert merged.digest() == digest
     merged.remove("ann", hers, Training(b"her rows"))
+
+
+def test_what_members_chose_by_vote_goes_with_who_leaves(tmp_path: Path) -> None:
+    """A removal that is refused, and a fold, leave it; and it is no part of the state's digest."""
+    path = tmp_path / "ledger.sqlite"
+    state = ServerState.create(path, terms(4), 2)
+    for client_id in ("ann", "bob"):
+        state.merge(client_id, upload([1, 0, 3, 0]))
+    assert state.blend == UNVOTED
+    digest, chosen = state.digest(), next(blend for blend in BLENDS if blend != UNVOTED)
+    state.blend = chosen
+    state.fold()
+    with pytest.raises(Refused):
+        state.remove("ann", upload([1, 0, 2, 0]))
+    state.refuse("ann", "another upload")
+    state.ledger.close()
+    state = ServerState(Ledger.open(path))
+    assert (state.blend, state.digest()) == (chosen, digest)
+    state.remove("ann", upload([1, 0, 3, 0]))
+    assert state.blend == UNVOTED
+    state.ledger.close()
+    state = ServerState(Ledger.open(path))
+    assert state.blend == UNVOTED
+    state.ledger.close()
 
 
 def test_a_client_may_join_again() -> None:

@@ -160,3 +160,11 @@ def test_a_centre_is_what_the_head_is_without_rows() -> None:
     assert centre[0, 0] == pytest.approx((said * truth).sum() / np.square(said).sum())  # the best multiple
     assert solve(sums, 1e9, centre) == pytest.approx(centre, abs=1e-6)
     assert solve(sums, 1e-9, centre) == pytest.approx(solve(sums, 1e-9), abs=1e-6)
+
+
+def test_labels_that_do_not_occur_have_no_part_in_an_own_head() -> None:
+    inputs, labels = decisions(4, 12)
+    few, many = own_head(inputs, labels, np.arange(12), LABELS), own_head(inputs, 2 * labels + 1, np.arange(12), 9)
+    for there, expected in zip(many, few, strict=True):
+        assert there[:, [1, 3, 5]] == pytest.approx(expected)
+        assert not there[:, [0, 2, 4, 6, 7, 8]].any()

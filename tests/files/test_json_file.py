@@ -106,7 +106,7 @@ def test_logs_come_back(tmp_path: Path) -> None:
     log = RoundLog(tmp_path / "rounds.json", 2, [record], {"b": "c"})
     log.write()
     assert RoundLog.read(log.path) == log
-    steps = StepLog(1, 2, None, reruns={"ann": (3, 4)}, first_scores={"ann": 1})
+    steps = StepLog(1, 2, reruns={"ann": (3, 4)}, first_scores={"ann": 1})
     steps.write(tmp_path / "steps.json")
     assert StepLog.read(tmp_path / "steps.json") == steps
 

@@ -13,6 +13,7 @@ from fedsift.core.localisation import Localisation
 from fedsift.core.quantisation import QuantisationGrid
 from fedsift.core.running_sums import RunningSums
 from fedsift.core.sign_vector import sign_vector
+from fedsift.core.upload import Upload
 from fedsift.learning.tuning import Commitment, tune_magnitudes
 from tests.learning.test_tuning import TWO_SLICES, Weights, flat, ones, squared_error, whole
 
@@ -115,7 +116,7 @@ def test_at_one_bit_the_model_tuned_is_the_model_served(dtype: torch.dtype, max_
         magnitudes = tune_magnitudes(model, signs, whole(rows), squared_error, 0.02, Commitment(terms.grid, 3))
         tuned.append(model.weights.clone())
         uploads.append(quantise(magnitudes.numpy(), terms).contribution)
-        sums.add(uploads[-1])
+        sums.add(Upload(uploads[-1]))
     assert len(np.unique(sums.mask_count)) > 3
     for weights, upload in zip(tuned, uploads, strict=True):
         mask = upload.levels() > 0

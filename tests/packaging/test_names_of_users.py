@@ -16,7 +16,7 @@ def test_a_plug_in_imports_its_own_packages_whatever_they_are_called(tmp_path: P
     imports = [f"from {name}.rows import ROWS as of_{name}" for name in PACKAGES]
     clients = ", ".join(f'"{name}": of_{name}' for name in PACKAGES)
     (tmp_path / "mine.py").write_text("\n".join([*imports, f"def clients(): return {{{clients}}}", ""]))
-    options = ["--dataset", "mine:clients", "--steps", 2, "--clients", 4, "--out", "out"]
+    options = ["--dataset", "mine:clients", "--steps", 2, "--clients", 4, "--test-share", 0, "--out", "out"]
     done = fedsift("run", *options, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     result = result_of(tmp_path / "out")

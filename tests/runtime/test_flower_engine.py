@@ -13,6 +13,7 @@ from fedsift.configuration.run_config import RunConfig, write_toml
 from fedsift.configuration.server_settings import ServerSettings, split
 from fedsift.core.audit import audit
 from fedsift.core.ledger import Ledger
+from fedsift.core.server_state import ServerState
 from fedsift.runs.federate import federate, places
 from fedsift.runtime.flower_engine import _app
 from fedsift.runtime.worker_pool import WorkerPool
@@ -40,7 +41,8 @@ def test_the_same_run_on_flowers_own_engine(pool: WorkerPool, tiny_config: RunCo
     (removal,) = told["removals"]
     assert removal["verdict"] == "BIT_EXACT"
     assert told["failures"] == {}
-    assert set(told["scores"]) == {"zero_shot", "local", "merged", "sift_masks_paper", "sift_masks"}
+    assert {"zero_shot", "local", "own_head", "merged", "shared_head", "sift_masks", "served"} <= set(told["scores"])
+    assert told["members"]["blend"]
     assert not processes_with(str(tmp_path))
 
     clients = [f"client {place}" for place in range(4)]
@@ -48,7 +50,8 @@ def test_the_same_run_on_flowers_own_engine(pool: WorkerPool, tiny_config: RunCo
     never_joined = federate(pool, dataclasses.replace(tiny_config, evaluate=False), stayed)
     assert told["state_digest"] == never_joined.state_digest
     ledger = Ledger.open(out / "ledger.sqlite", read_only=True)
-    assert [finding.problems for finding in audit(ledger)] == [[], [], [], [], []]
+    assert [finding.problems for finding in audit(ledger)] == [[]] * 5
+    assert ServerState(ledger).head_sums().rows > 0
     assert ledger.node_key(clients[0]) == ""  # Simulated nodes have no keys to be tied to.
     ledger.close()
 

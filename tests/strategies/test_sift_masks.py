@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 from flwr.app import ArrayRecord, ConfigRecord, UserConfig
 
@@ -17,6 +18,9 @@ from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.strategies.sift_masks import SiftMasks
 
 CLIENTS = 4
+# What a member is scored by, on unseen rows of a task without frequencies of its labels.
+TUNED = {"zero_shot", "local", "merged", "paper", "coordinate", "own"}
+SCORES = TUNED | {"served", "own_head", "shared_head", "held_in local", "held_in served"}
 
 
 class Keys:
@@ -49,7 +53,7 @@ def federate(
     state = state or open_state(config, None, clients)
     if partial_sums:
         grid.partial_merge = PartialMerge(state.terms, state.ledger.checksum_secret)
-    strategy = SiftMasks(state, ("paper", "coordinate", "own"), node_keys=keys)
+    strategy = SiftMasks(state, ("paper", "coordinate", "own"), node_keys=keys, held_out=config.is_held_out)
     strategy.start(grid, ArrayRecord(), num_rounds=2, train_config=ConfigRecord({"score": True}))
     return strategy
 
@@ -62,11 +66,11 @@ def test_merge_serve_remove(
     strategy = federate(pool, config, tmp_path, {})
     merge, removal = strategy.rounds
     assert sorted(merge.joined) == [f"client {index}" for index in range(CLIENTS)]
-    assert set(merge.scores["client 1"]) == {"zero_shot", "local", "merged", "paper", "coordinate", "own"}
+    assert set(merge.scores["client 1"]) == SCORES
     assert sorted((each.client, each.verdict, each.steps_retrained) for each in removal.receipts) == [
         (each, "BIT_EXACT", config.steps) for each in left
     ]
-    assert set(removal.scores["client 1"]) == {"merged"}
+    assert set(removal.scores["client 1"]) == {"zero_shot", "merged", "served", "served_own_rows"}
     assert set(removal.scores["client 0"]) == set(merge.scores["client 0"])
     assert removal.scores["client 0"]["own"] == merge.scores["client 0"]["own"]  # Whoever leaves.
     assert not merge.failures
@@ -78,6 +82,10 @@ def test_merge_serve_remove(
     never_joined = federate(pool, config, tmp_path, absent)
     assert {*never_joined.rounds[0].joined, *left} == {f"client {index}" for index in range(CLIENTS)}
     assert never_joined.state.digest() == strategy.state.digest()
+    assert merge.blend
+    assert never_joined.rounds[1].blend == removal.blend
+    for client_id in never_joined.state.members:
+        assert never_joined.rounds[1].scores[client_id]["served"] == removal.scores[client_id]["served"]
     assert removal.receipts[0].state_before == merge.state_digest
     assert removal.receipts[0].state_after == removal.state_digest == strategy.state.digest().hex()
 
@@ -112,7 +120,7 @@ def one_worker(pool: WorkerPool) -> WorkerPool:
 @pytest.mark.parametrize(
     ("way", "reason"),
     [
-        ("cut the upload", "does not fit"),
+        ("cut the upload", "do not fit"),
         ("speak for client 0", "in the name of client 'client 0'"),
         ("send text for bytes", "expected bytes"),
         ("send nothing", "lacks its client record"),
@@ -139,9 +147,13 @@ def test_a_bad_answer_to_the_query_is_left_out(
     assert [reason in failure for failure in merge.failures.values()] == [True]
 
 
-def test_a_rerun_that_differs_changes_nothing(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["flip a bit of the rerun", "change the head of the rerun"])
+def test_a_rerun_that_differs_changes_nothing(
+    pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path, way: str
+) -> None:
+    """In its mask, or in the last entry that it has in the shared head."""
     config = dataclasses.replace(tiny_config, leave=("client 1", "client 2"))
-    strategy = federate(pool, config, tmp_path, {1: "flip a bit of the rerun"})
+    strategy = federate(pool, config, tmp_path, {1: way})
     removal = strategy.rounds[1]
     assert {each.client: each.verdict for each in removal.receipts} == {"client 1": "REFUSED", "client 2": "BIT_EXACT"}
     assert "same data and environment, another upload" in removal.failures["client 1"]
@@ -165,6 +177,38 @@ def test_a_mask_of_ones_choice_is_not_served(pool: WorkerPool, tiny_config: RunC
     merge = federate(pool, tiny_config, tmp_path, {0: "send a mask of ones"}).rounds[0]
     assert "not merged with" in merge.failures["client 0"]
     assert "client 0" not in merge.scores
+
+
+def test_a_vote_that_is_none_does_not_count(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
+    """Its member is served all the same, by what the others chose."""
+    merge = federate(pool, tiny_config, tmp_path, {1: "vote nonsense"}).rounds[0]
+    assert merge.failures == {"client 1": "query.vote: votes [-1] are no 4 losses"}
+    assert merge.blend
+    assert set(merge.scores["client 1"]) == SCORES
+
+
+def test_rows_held_in_are_served_by_the_own_model(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
+    """Nobody votes, and nothing is blended."""
+    merge = federate(pool, dataclasses.replace(tiny_config, test_share=0), tmp_path, {}).rounds[0]
+    assert merge.blend == {}
+    assert set(merge.scores["client 1"]) == TUNED | {"served"}
+    assert merge.scores["client 1"]["served"] == merge.scores["client 1"]["own"]
+
+
+def test_the_sums_are_those_of_the_members_decisions(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
+    """As each keeps them in its file, with partial sums and without; and after a removal of those who stay."""
+    config = dataclasses.replace(tiny_config, leave=("client 1",))
+    for partial_sums in (False, True):
+        (masks := tmp_path / str(partial_sums)).mkdir()
+        strategy = federate(pool, config, masks, {}, partial_sums=partial_sums)
+        terms, found = strategy.state.terms, strategy.state.head_sums()
+        kept = [load_mask(masks, client_id, terms).decisions for client_id in strategy.state.members]
+        assert terms.head is not None and len(kept) == CLIENTS - 1
+        features = np.concatenate([each.features for each in kept if each]).astype(int)
+        labels = np.concatenate([each.labels for each in kept if each])
+        assert np.array_equal(found.gram, features.T @ features)
+        assert np.array_equal(found.targets, features.T @ np.eye(terms.head.labels, dtype=int)[labels])
+        assert found.rows == len(features) > 0
 
 
 def test_a_member_is_its_nodes_alone(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
@@ -192,7 +236,7 @@ def test_who_is_a_member_says_the_state(pool: WorkerPool, tiny_config: RunConfig
     again = federate(pool, tiny_config, tmp_path, {}, clients=3, state=merged.state)
     assert [record.joined for record in again.rounds] == [[], []]
     assert [record.failures for record in again.rounds] == [{}, {}]
-    assert set(again.rounds[0].scores["client 0"]) == {"zero_shot", "local", "merged", "paper", "coordinate", "own"}
+    assert set(again.rounds[0].scores["client 0"]) == SCORES
     assert again.state.digest() == before
 
 

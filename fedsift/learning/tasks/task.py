@@ -57,12 +57,15 @@ class Task(ABC):
     def score_decisions(self, log_probabilities: NDArray[Any], targets: NDArray[Any], rows: NDArray[Any]) -> float:
         """The metric's mean over rows, from what is said of their decisions; by default the share that is right.
 
+        By default a row counts once, however many decisions it has.
+
         Args:
             log_probabilities: shape (decisions, labels).
             targets: the right labels, shape (decisions,).
             rows: the row of each decision, from 0 on without a gap, shape (decisions,).
         """
-        return float((log_probabilities.argmax(1) == targets).mean())
+        right = np.bincount(rows, log_probabilities.argmax(1) == targets)
+        return float((right / np.bincount(rows)).mean())
 
     def encode(self, row: Row) -> Any:
         """What the model needs to know of a row; done once a row. By default the row itself.

@@ -104,7 +104,7 @@ def test_costs_of_a_removal(results: dict[str, Result]) -> None:
         SIFT_PUBLISHED: [10],
         FT_MERGED: [10],
         "clustered FT + Merge": [10],
-        TIES_MERGED: [30],
+        TIES_MERGED: [10],
         TALL_MASKED: [30],
         "EMR-merging": [30],
     }

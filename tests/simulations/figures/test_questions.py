@@ -26,7 +26,7 @@ from tests.simulations.figures.drawn import check_json_drawn_and_told, measured
 NAMES = ("determinism", "frontier", "grid", "heterogeneity", "served", "sign-vectors", "sums", "bits")
 OURS, PUBLISHED = (0.8, 0.95), (0.9, 0.999)
 SETTINGS = (
-    served.Setting(3, 0.0, 0.2 * 3, 0.0, PUBLISHED),  # 0.2 * 3: as of a configuration that does not say
+    served.Setting(3, 0.0, 0.2 * 3, 0.0, PUBLISHED),
     served.Setting(1, 0.0, 0.5, 0.3, PUBLISHED),
     served.Setting(3, 0.0, 0.2 * 3, 1.0, PUBLISHED),
     served.Setting(2, 0.0, 0.4, 0.2, OURS),
@@ -261,7 +261,8 @@ def test_what_is_served_is_measured_on_two_halves(tiny_cache: TrainingCache, res
         together = series_of(results["bits"], name_there)["y"][1]  # at 2 bits
         assert np.mean([rows[half, 0][name] for half in ("search", "reported")]) == pytest.approx(together, abs=1e-9)
     reported, magnitudes = tiny_cache.clients[2:], tiny_cache.sign_fixed(tiny_cache.clients)
-    config = dataclasses.replace(tiny_cache.config, levels=3, localise="coordinate")
+    reach = 0.6 * tiny_cache.config.lr * tiny_cache.config.steps
+    config = dataclasses.replace(tiny_cache.config, levels=3, max_magnitude=reach, localise="coordinate")
     merge = merges.sift_merge(tiny_cache, config, reported, magnitudes)
     requests = ((each, {"": merge.served(magnitudes(each))}) for each in reported)
     (scores,) = scores_of(tiny_cache, requests, 2).values()

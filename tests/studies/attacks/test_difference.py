@@ -5,18 +5,20 @@ from hypothesis import given, strategies as st
 from fedsift.core.contribution import SLICE, Contribution
 from fedsift.core.errors import BadInput
 from fedsift.core.running_sums import RunningSums
+from fedsift.core.upload import Upload
 from fedsift.studies.attacks.difference import Recovered, Sums, before_minus_after, recovered
-from tests.core.uploads import contribution, level_lists, terms
+from tests.core.uploads import contribution, head_statistics, level_lists, terms
 
 SIZE = 11
 
 
 def sums_of(contributions: list[Contribution], capacity: int = 9, leavers: int = 0) -> Sums:
-    """The sums from which the first ones have been subtracted again."""
+    """The sums from which the first ones have been subtracted again; each came with its part of a shared head."""
     sums = RunningSums(contributions[0].terms, capacity)
-    for each in contributions:
+    uploads = [Upload(each, head_statistics(each.levels().tolist())) for each in contributions]
+    for each in uploads:
         sums.add(each)
-    for each in contributions[:leavers]:
+    for each in uploads[:leavers]:
         sums.subtract(each)
     return Sums(sums.level_sum, sums.mask_count)
 

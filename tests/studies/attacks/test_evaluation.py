@@ -36,7 +36,7 @@ APPROXIMATE = ("task negation", "NegMerge", "MSA")
 def cache(
     session: Session, tiny_config: RunConfig, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[TrainingCache]:
-    config = dataclasses.replace(tiny_config, steps=20, lr=2e-2, workers=1)
+    config = dataclasses.replace(tiny_config, steps=20, lr=2e-2, workers=1, test_share=0)
     with TrainingCache(config, tmp_path_factory.mktemp("cache"), PhaseBars(), session) as cache:
         yield cache
 
