@@ -23,7 +23,7 @@ def model_card(
 ) -> str:
     """The card, in Markdown with a front matter in YAML. Nobody is named in it but the member whose model it is."""
     parts = [_front_matter(config), _what(folder, client_id, served), _use(config, served, is_encoder_decoder)]
-    return "\n".join([*parts, *_origin(folder, config, served), *_scores(folder, config, client_id)])
+    return "\n".join([*parts, *_origin(folder, config, served), *_scores(folder, client_id)])
 
 
 def _front_matter(config: RunConfig) -> str:
@@ -78,11 +78,11 @@ def _origin(folder: RunFolder, config: RunConfig, served: Served) -> Iterator[st
     )
 
 
-def _scores(folder: RunFolder, config: RunConfig, client_id: str | None) -> Iterator[str]:
+def _scores(folder: RunFolder, client_id: str | None) -> Iterator[str]:
     if (result := folder.read_result()) is None:
         return
     scores = result.scores_after_removal or result.scores
-    rows = "rows that nobody tuned on" if config.is_held_out else "the rows that clients tuned on"
+    rows = "rows that nobody tuned on" if result.held_out else "the rows that clients tuned on"
     yield f"## Scores\n\n{result.metric}, on {rows}:\n\n| | this member | mean of the clients |\n| --- | --- | --- |"
     for kind, score in scores.items():
         own = score.per_client.get(client_id) if client_id is not None else None
