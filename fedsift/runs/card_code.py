@@ -99,7 +99,9 @@ def pooled(model, text):  # the mean of its tokens' last hidden states
 def log_probabilities(text):  # of each label
 """
 _SHARED_CLASSES = """\
-    shared = (info["sharpness"] * scores(pooled(base, text).float())[0]).log_softmax(0)
+    text_of_base = pooled(base, text)
+    known = (text_of_base @ classifier.T)[0].double().log_softmax(0) if info["base_answers"] else 0
+    shared = (info["sharpness"] * scores(text_of_base.float())[0] + known).log_softmax(0)
     own = (pooled(tuned, text) @ classifier.T)[0].double().log_softmax(0)
     return ((1 - share) * shared + share * own + prior).log_softmax(0)
 """
@@ -125,7 +127,8 @@ def log_probabilities(features, logits, own):  # your task's features(base), log
         shared = info["sharpness"] * said + (known if info["base_answers"] else 0)
     else:
         gain = said[:, torch.arange(known.shape[1]) % info["label_count"]].clamp(0)
-        shared = known + info["blend"]["head"] * (gain / (info["floor"] * known.clamp(info["least_log"]).exp())).log1p()
+        ratio = gain / (info["floor"] * known.clamp(info["least_log"]).exp())
+        shared = known + info["blend"]["ratio"] * ratio.log1p() + info["blend"]["sharp"] * gain
     extra = prior if info["few_labels"] else 0
     return ((1 - share) * shared.log_softmax(1) + share * own.double().log_softmax(1) + extra).log_softmax(1)
 """

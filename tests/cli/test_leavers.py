@@ -160,7 +160,7 @@ def test_odd_ids_leave_return_and_leave_again(
     Path("odd_ids.py").write_text(rows, encoding="utf-8")
     (tmp_path / "config.toml").write_text("evaluate = false\n", encoding="utf-8")
     named, out = ODD[::2], tmp_path / "out"
-    options = ["--dataset", "odd_ids:clients", "--model", tiny_model, "--steps", 1, "--out", out]
+    options = ["--dataset", "odd_ids:clients", "--model", tiny_model, "--steps", 1, "--newcomers", 0, "--out", out]
     leave = [f"--leave={each}" for each in [*named, named[0]]]
     printed = done("run", tmp_path / "config.toml", *options, *leave)
     assert read_toml(out / "config.toml")["leave"] == [*named, named[0]]

@@ -95,7 +95,7 @@ class Classification(Task):
 
         `head_means_labels` says that the head has the directions of the labels' texts.
         """
-        self._head_means_labels = head_means_labels
+        self.base_answers = head_means_labels
         self._tokenizer, self._labels, self._max_length = tokenizer, list(labels), max_length
         self.labels = len(self._labels)
 
@@ -140,7 +140,7 @@ class Classification(Task):
 
     def label_directions(self, model: nn.Module) -> NDArray[np.float32] | None:
         """The head, where it was made of the labels' texts."""
-        if not self._head_means_labels:
+        if not self.base_answers:
             return None
         directions: NDArray[np.float32] = model.head.weight.detach().float().cpu().numpy()  # type: ignore[union-attr, operator]
         return directions
