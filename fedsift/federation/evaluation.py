@@ -7,6 +7,7 @@ localisation, `shared_head` the head without its own model, `served` what it is 
 that it tuned on.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +105,7 @@ def _scores_of_head(
         "own_head": OwnHead(task, own, sums.targets.shape[1]).score(said, alone),
         "shared_head": predictor.score(said, head.blend._replace(own=0.0)),
     }
-    said = SaidOf.of(task, test, trainer.decisions(test), base, trainer.logits(magnitudes, test))
+    said = dataclasses.replace(said, own=trainer.logits(magnitudes, test))
     scores["served"] = predictor.score(said, head.blend)
     base = trainer.logits(None, rows) if task.base_answers else None
     held_in = SaidOf.of(task, rows, own, base, trainer.logits(magnitudes, rows))

@@ -13,8 +13,6 @@ from fedsift.core.contribution import Quantised, UploadTerms, quantise
 from fedsift.core.errors import Refused
 from fedsift.core.examples import Row, rows_digest
 from fedsift.core.head_statistics import Decisions, HeadStatistics
-from fedsift.core.localisation import Localisation
-from fedsift.core.mask_file import ClientMask
 from fedsift.core.quantisation import QuantisationGrid
 from fedsift.core.seeds import derive_seed
 from fedsift.core.sign_vector import sign_vector
@@ -133,16 +131,6 @@ class LocalTrainer:
         self.load(magnitudes)
         device = self._model.weights.device
         return mean_score(self.task, self._model.module, encoded, self._settings.batch_size, device)
-
-    def score_served(
-        self, localisation: Localisation, served: NDArray[np.float32], mask: ClientMask, encoded: Sequence[Any]
-    ) -> float:
-        """The metric of a member's model; `served` is what the server sent of it, `mask` what the member kept.
-
-        Raises:
-            BadInput: the member did not keep what this localisation needs.
-        """
-        return self.score_magnitudes(localisation.localised(served, mask, self.terms), encoded)
 
     def load(self, magnitudes: NDArray[np.float32] | None) -> None:
         """Set the model's weights to M0 + v * u, u of shape (n,), or to M0."""
