@@ -35,12 +35,12 @@ def compare(
         settings = settings_of(overrides, config)
         from fedsift.strategies.registry import METHODS
         from fedsift.studies.comparison.compare import compare as play
-        from fedsift.studies.comparison.method_tables import comparison_table
+        from fedsift.studies.comparison.method_tables import comparison_tables
 
         names = [name.strip() for name in methods.split(",")] if methods else list(METHODS)
         with output_folder(out) as folder, errors_in_one_line(f"what is there so far is in {folder}", folder):
             found = play(settings, names, folder, progress_bars())
-            tell(found, json_, [comparison_table(found), f"written  {folder}"])
+            tell(found, json_, [*comparison_tables(found), f"written  {folder}"])
 
 
 @takes(*TRAINING, Group.GRID, "partial_sums")

@@ -1,5 +1,6 @@
 """How methods and comparisons are shown."""
 
+from rich import box
 from rich.table import Table
 
 from fedsift.runs.scores import three_places, with_interval
@@ -19,24 +20,25 @@ def methods_table() -> Table:
     return table
 
 
-def comparison_table(found: Comparison) -> Table:
-    """A row for each baseline, then for each method."""
-    removals = len(found.leavers)
+def comparison_tables(found: Comparison) -> list[Table]:
+    """What methods score, beside what clients have without them; and what removals cost, and whether they are exact."""
+    return [_scores(found), _removals(found)]
+
+
+def _scores(found: Comparison) -> Table:
     rows = "rows that nobody trained on (held-out)" if found.held_out else "the rows trained on (held-in)"
     title = (
-        f"mean {found.metric} on {rows}\n{found.clients} members, {removals} leave, {found.newcomers} newcomers; "
-        "in brackets 95% over clients"
+        f"mean {found.metric} on {rows}\n{found.clients} members, {len(found.leavers)} leave, {found.newcomers} "
+        "newcomers; in brackets 95% over clients"
     )
-    table = Table(title=title, title_justify="left")
-    table.add_column("method", no_wrap=True)
-    scored = ("members", "better / worse than alone", "newcomers", "the rest: after", "leavers: after")
-    counted = ("first removal", f"all {removals}", "of everybody")
-    for column in (*scored, *counted, "storage", "seconds", "same bits"):
-        table.add_column(column, justify="right")
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("method")
+    for column in ("members", "better / worse", "newcomers", "stay", "left"):
+        is_counted = column.startswith("better")
+        table.add_column(column, justify="right", no_wrap=not is_counted, max_width=8 if is_counted else None)
     for each in found.baselines:
-        table.add_row(each.title, str(each.members or "-"), "", str(each.newcomers or "-"), *[""] * 8)
-    if found.baselines:
-        table.add_section()
+        table.add_row(each.title, str(each.members or "-"), "", str(each.newcomers or "-"), "", "")
+    table.add_section()
     for row in found.methods:
         table.add_row(
             row.title,
@@ -45,6 +47,20 @@ def comparison_table(found: Comparison) -> Table:
             _interval(row.newcomers_before, row.newcomers_low, row.newcomers_high),
             _score(row.members_after),
             _score(row.leavers_after),
+        )
+    table.caption = "better / worse: members than alone; stay, left: those who stay and who left, after the removals"
+    return table
+
+
+def _removals(found: Comparison) -> Table:
+    removals = len(found.leavers)
+    table = Table(title="removals, in client trainings", title_justify="left")
+    table.add_column("method", no_wrap=True)
+    for column in ("first", f"all {removals}", "of everybody", "storage", "seconds", "same bits"):
+        table.add_column(column, justify="right")
+    for row in found.methods:
+        table.add_row(
+            row.title,
             f"{row.trainings[0]:,}",
             f"{sum(row.trainings):,}",
             f"{row.trainings_of_all_removals:,}",
@@ -53,8 +69,8 @@ def comparison_table(found: Comparison) -> Table:
             _sameness(row),
         )
     table.caption = (
-        "removals in client trainings; same bits: the state after them is that of never having joined (if not: the "
-        "share of entries that differ, and how much of the distance from before the removals is left)"
+        "same bits: the state after them is that of never having joined (if not: the share of entries that differ, and "
+        "how much of the distance from before the removals is left)"
     )
     return table
 
