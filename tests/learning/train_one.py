@@ -14,7 +14,7 @@ from fedsift.core.quantisation import QuantisationGrid
 from fedsift.data.kinds.people import PeopleDataset
 from fedsift.learning.local_trainer import LocalTrainer
 from fedsift.learning.model_settings import ModelSettings
-from fedsift.learning.models import load_layout, load_model
+from fedsift.learning.models import load_head_terms, load_layout, load_model
 from fedsift.learning.reproducibility import environment_fingerprint, make_deterministic
 from fedsift.learning.tuning_settings import TuningSettings
 
@@ -24,8 +24,9 @@ SETTINGS = TuningSettings(steps=5, lr=0.01, batch_size=8)
 
 
 def terms() -> UploadTerms:
-    layout = load_layout(MODEL)
-    return UploadTerms(layout.digest, layout.size, 5, QuantisationGrid(255, SETTINGS.lr * SETTINGS.steps))
+    """With a shared head, whose statistics are a part of the upload."""
+    layout, grid = load_layout(MODEL), QuantisationGrid(255, SETTINGS.lr * SETTINGS.steps)
+    return UploadTerms(layout.digest, layout.size, 5, grid, load_head_terms(MODEL))
 
 
 def train(others_before: int = 0, compiled: bool = False) -> dict[str, Any]:
@@ -40,7 +41,7 @@ def train(others_before: int = 0, compiled: bool = False) -> dict[str, Any]:
     start = time.perf_counter()
     tuned = trainer.tune(CLIENT, examples)
     return {
-        "upload": tuned.quantised.contribution.to_bytes().hex(),
+        "upload": tuned.upload.to_bytes().hex(),
         "environment": environment_fingerprint(compiled),
         "seconds": time.perf_counter() - start,
     }

@@ -11,6 +11,7 @@ import pytest
 from fedsift.configuration.run_config import RunConfig
 from fedsift.configuration.server_settings import ServerSettings
 from fedsift.core.ledger import Ledger
+from fedsift.core.server_state import ServerState
 from fedsift.data.kinds.own import EACH_ITS_OWN
 from fedsift.federation.client_folder import ClientFolder
 from fedsift.runs.federate import federate
@@ -86,7 +87,7 @@ def test_merge_and_leave(
     left = result_of(out)
     assert left["clients"] == 2
     assert left["failures"] == {}
-    names = {"zero_shot", "local", "merged", "sift_masks_paper", "sift_masks"}
+    names = {"zero_shot", "local", "own_head", "merged", "sift_masks_paper", "sift_masks", "shared_head", "served"}
     assert set(left["scores"]) == (names if evaluate else set())
     (removal,) = left["removals"]
     assert (removal["client"], removal["verdict"]) == ("client 1", "BIT_EXACT")
@@ -96,6 +97,7 @@ def test_merge_and_leave(
     ledger = Ledger.open(out / "ledger.sqlite", read_only=True)
     assert ledger.node_key("client 1") == ""
     assert len(ledger.node_key("client 0")) == 64
+    assert ServerState(ledger).head_sums().rows > 0
     ledger.close()
 
 
