@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedsift.core.blend import BLENDS, Blend, blended, integer_loss, shared_labels, shared_tokens
+from fedsift.core.blend import BLENDS, Blend, blended, integer_loss, lost_score, shared_labels, shared_tokens
 from fedsift.core.head_statistics import Decisions
 from fedsift.core.shared_head import HeadSums, balance, label_centre, own_head, own_part, scores, solve
 from fedsift.learning.decisions import targets_and_rows
@@ -84,9 +84,8 @@ class BlendedPredictor:
         total = rows = 0.0
         for _, part in _parts(said):
             log_probabilities = self._blended(part, blend, scores(self._weights, part.features), self.label_counts)
-            places = np.unique(part.rows, return_inverse=True)[1]
-            count = int(places[-1]) + 1
-            total += count * self.task.score_decisions(log_probabilities, part.targets, places)
+            mean, count = self._score(log_probabilities, part)
+            total += mean * count
             rows += count
         return total / rows
 
@@ -110,7 +109,7 @@ class BlendedPredictor:
         for _, part in _parts(said):
             shared = scores(self._weights, part.features)
             mixed = (self._blended(part, each, shared, self.label_counts) for each in BLENDS)
-            losses += [integer_loss(each, part.targets) for each in mixed]
+            losses += [self._loss(each, part) for each in mixed]
         return [int(loss) for loss in losses]
 
     def own_votes(self, said: SaidOf) -> list[int]:
@@ -127,8 +126,20 @@ class BlendedPredictor:
             for place, row in enumerate(part.rows):
                 np.subtract.at(counts[place], labels[part.rows == row], 1)
             shared = self._own.held_out[start : start + len(labels)]
-            losses += [integer_loss(self._blended(part, each, shared, counts), part.targets) for each in blends]
+            losses += [self._loss(self._blended(part, each, shared, counts), part) for each in blends]
         return [int(loss) for loss in losses]
+
+    def _score(self, log_probabilities: NDArray[np.float64], said: SaidOf) -> tuple[float, int]:
+        """The task's metric in the mean over rows, and their number."""
+        places = np.unique(said.rows, return_inverse=True)[1]
+        return self.task.score_decisions(log_probabilities, said.targets, places), int(places[-1]) + 1
+
+    def _loss(self, log_probabilities: NDArray[np.float64], said: SaidOf) -> int:
+        """What a vote counts: of labels the log loss, of which few rows tell more than of accuracy; else the metric."""
+        if self.has_few_labels:
+            return integer_loss(log_probabilities, said.targets)
+        mean, count = self._score(log_probabilities, said)
+        return lost_score(mean, count)
 
     def _blended(
         self, said: SaidOf, blend: Blend, head: NDArray[np.float64], counts: NDArray[Any]
