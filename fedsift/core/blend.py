@@ -95,9 +95,9 @@ def integer_loss(log_probabilities: Logits, labels: NDArray[np.integer]) -> int:
     return int(np.rint(_LOSS_SCALE * np.minimum(losses, _MOST_LOSS)).sum())
 
 
-def lost_score(mean: float, rows: int) -> int:
-    """What a score of so many rows lacks to 1 for each of them, in units of 2^-10: a vote on the metric itself."""
-    return max(0, round(_LOSS_SCALE * rows * (1 - mean)))
+def lost_score(score: float) -> int:
+    """What a row's score lacks to 1, in units of 2^-10: a vote on the metric itself."""
+    return max(0, round(_LOSS_SCALE * (1 - score)))
 
 
 def choose_voters(sign_seed: int, members: Collection[str]) -> set[str]:

@@ -84,8 +84,9 @@ class BlendedPredictor:
         total = rows = 0.0
         for _, part in _parts(said):
             log_probabilities = self._blended(part, blend, scores(self._weights, part.features), self.label_counts)
-            mean, count = self._score(log_probabilities, part)
-            total += mean * count
+            places = np.unique(part.rows, return_inverse=True)[1]
+            count = int(places[-1]) + 1
+            total += count * self.task.score_decisions(log_probabilities, part.targets, places)
             rows += count
         return total / rows
 
@@ -129,17 +130,16 @@ class BlendedPredictor:
             losses += [self._loss(self._blended(part, each, shared, counts), part) for each in blends]
         return [int(loss) for loss in losses]
 
-    def _score(self, log_probabilities: NDArray[np.float64], said: SaidOf) -> tuple[float, int]:
-        """The task's metric in the mean over rows, and their number."""
-        places = np.unique(said.rows, return_inverse=True)[1]
-        return self.task.score_decisions(log_probabilities, said.targets, places), int(places[-1]) + 1
-
     def _loss(self, log_probabilities: NDArray[np.float64], said: SaidOf) -> int:
         """What a vote counts: of labels the log loss, of which few rows tell more than of accuracy; else the metric."""
         if self.has_few_labels:
             return integer_loss(log_probabilities, said.targets)
-        mean, count = self._score(log_probabilities, said)
-        return lost_score(mean, count)
+        loss = 0
+        for row in np.unique(said.rows):
+            its = said.rows == row
+            targets = said.targets[its]
+            loss += lost_score(self.task.score_decisions(log_probabilities[its], targets, np.zeros_like(targets)))
+        return loss
 
     def _blended(
         self, said: SaidOf, blend: Blend, head: NDArray[np.float64], counts: NDArray[Any]

@@ -11,6 +11,7 @@ from fedsift.core.blend import (
     choose_voters,
     integer_loss,
     log_softmax,
+    lost_score,
     shared_tokens,
 )
 
@@ -96,3 +97,7 @@ def test_tokens_by_hand() -> None:
     sharp = np.exp(shared_tokens(head, base, Blend(ratio=0.0, sharp=40.0)))[0]
     assert sharp == pytest.approx(np.array([0.5, 0.25 * np.exp(6), 0.25]) / (0.75 + 0.25 * np.exp(6)))
     assert np.exp(shared_tokens(head, base, Blend(ratio=0.0)))[0] == pytest.approx([0.5, 0.25, 0.25])
+
+
+def test_a_score_that_is_lost_by_hand() -> None:
+    assert [lost_score(score) for score in (1.0, 0.75, 0.0, 1.5)] == [0, 256, 1024, 0]
