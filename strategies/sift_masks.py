@@ -269,18 +269,20 @@ class SiftMasks(ClientRounds[SiftRecord]):
                 yield message_to(node_id, VOTE, server_round, head.add_to(content, self.state.blend))
 
         of_head, of_own = [0] * HEAD_VOTES, [0] * len(BLENDS)
-        anybody = False
+        counted = of_voters = 0
         for reply in grid.send_and_receive(Stream(asking(), len(members))):
+            client_id = self.name(reply)
             try:
-                losses, own_losses = read_votes(self.client_record(reply))
+                losses, own_losses = read_votes(self.client_record(reply), client_id in voters, head.decisions)
             except Refused as error:
-                self.failed(self.name(reply), VOTE, error)
+                self.failed(client_id, VOTE, error)
                 continue
-            of_head = summed([of_head, losses])
+            of_head, counted = summed([of_head, losses]), counted + 1
             if own_losses is not None:
-                of_own, anybody = summed([of_own, own_losses]), True
-        self.state.blend = choose(of_head, of_own if anybody else None)
-        self.rounds[-1].blend = self.state.blend._asdict()
+                of_own, of_voters = summed([of_own, own_losses]), of_voters + 1
+        if counted:
+            self.state.blend = choose(of_head, of_own if of_voters else None)
+            self.rounds[-1].blend = self.state.blend._asdict()
 
     def _serve(self, server_round: int, merged: ArrayRecord, head: SentHead | None, grid: Grid) -> Iterator[Message]:
         terms, blend = self._terms_record(), self.state.blend

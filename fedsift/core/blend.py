@@ -100,6 +100,9 @@ def lost_score(score: float) -> int:
     return max(0, round(_LOSS_SCALE * (1 - score)))
 
 
+MOST_LOSS = round(_LOSS_SCALE * _MOST_LOSS)  # of a decision, in the units of a vote
+
+
 def choose_voters(sign_seed: int, members: Collection[str]) -> set[str]:
     """Who also tunes on a part of its rows, to tell what its own model is worth on the others: a twelfth, or eight.
 

@@ -148,17 +148,24 @@ class HeadStatistics:
             raise Refused(f"head statistics declare {occurring} labels but name {len(found)}")
         gram = np.frombuffer(data[mask_end:gram_end], f"<i{widths[0]}").astype(np.int64)
         targets = np.frombuffer(data[gram_end:], f"<i{widths[1]}").astype(np.int64).reshape(occurring, features)
+        if widths != [_narrowest(each) for each in (gram, targets)]:
+            raise Refused("head statistics have wider entries than they need")
         made = cls(terms, gram, found, targets, decisions)
         made._check()
         return made
 
     def _check(self) -> None:
         """See that the sums are such as decisions have: their constant feature counts them."""
-        counted = CONSTANT * CONSTANT * self.decisions
-        if self.gram[-1] != counted or int(self.targets[:, -1].sum()) * CONSTANT != counted:
+        constants = self.targets[:, -1:]  # of each label, 32 for each of its decisions
+        whole = (constants > 0).all() and not (constants % CONSTANT).any()
+        counted = CONSTANT * self.decisions
+        if self.gram[-1] != CONSTANT * counted or int(constants.sum()) != counted or not whole:
             raise Refused(f"head statistics declare {self.decisions} decisions but sum up others")
         if (self.diagonal < 0).any():
             raise Refused("head statistics have a negative sum of squares")
+        most = SCALE // CONSTANT * constants
+        if (np.abs(self.gram) > SCALE * SCALE * self.decisions).any() or (np.abs(self.targets) > most).any():
+            raise Refused(f"head statistics have a larger sum than {self.decisions} decisions can have")
 
     @property
     def diagonal(self) -> NDArray[np.int64]:

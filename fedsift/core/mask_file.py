@@ -1,5 +1,6 @@
 """What a client remembers between rounds, one small file each: its mask and levels, its decisions, its scores."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ class ClientMask:
     packed_levels: bytes | None = None
     scores: dict[str, float] = field(default_factory=dict)  # what it measured while it tuned, by name
     decisions: Decisions | None = None  # of its rows, where there is a shared head
+    # of a voter, what its second model says of the rows that it kept out of that tuning; shape (decisions, labels)
+    voter_logits: NDArray[np.float32] | None = None
 
     @classmethod
     def of(cls, quantised: Quantised, keeps_levels: bool) -> "ClientMask":
@@ -47,8 +50,12 @@ def save_mask(folder: Path, client_id: str, mask: ClientMask, terms: UploadTerms
         arrays["levels"] = np.frombuffer(mask.packed_levels, np.uint8)
     if mask.decisions is not None:
         arrays |= {name: each.reshape(-1) for name, each in mask.decisions._asdict().items()}
-    count = len(mask.decisions.labels) if mask.decisions else 0
-    metadata = {"l1": mask.l1, "scores": mask.scores, "terms": terms.as_json(), "decisions": count}
+    metadata = {"l1": mask.l1, "scores": mask.scores, "terms": terms.as_json()}
+    if mask.decisions is not None:
+        metadata["decisions"] = len(mask.decisions.labels)
+    if mask.voter_logits is not None:
+        arrays["voter_logits"] = mask.voter_logits.reshape(-1)
+        metadata["voter_logits"] = list(mask.voter_logits.shape)
     save_arrays(mask_path(folder, client_id), client_id, arrays, metadata)
 
 
@@ -74,8 +81,13 @@ def load_mask(folder: Path, client_id: str, terms: UploadTerms) -> ClientMask:
         count, width = int(stored.metadata["decisions"]), terms.head.features
         features = stored.array("features", count * width, "I8").reshape(count, width)
         decisions = Decisions(features, stored.array("labels", count, "I32"), stored.array("rows", count, "I32"))
+    logits = None
+    if stored.has("voter_logits"):
+        shape = [int(each) for each in stored.metadata["voter_logits"]]
+        logits = stored.array("voter_logits", math.prod(shape), "F32").reshape(shape)
     stored.check_digest()
-    return ClientMask(packed.tobytes(), float(stored.metadata["l1"]), levels, stored.metadata["scores"], decisions)
+    l1, scores = float(stored.metadata["l1"]), stored.metadata["scores"]
+    return ClientMask(packed.tobytes(), l1, levels, scores, decisions, logits)
 
 
 def delete_mask(folder: Path, client_id: str) -> None:

@@ -96,6 +96,7 @@ class ServerState:
             if node_key:
                 self.ledger.set_node_key(client_id, node_key)
             self.ledger.append_journal(client_id, upload)
+            self._forget_vote()
         self.sums.add(read)
         self.members[client_id] = member
         self._journal_bytes += len(upload)
@@ -122,6 +123,7 @@ class ServerState:
             with self.ledger.transaction():
                 for client_id, member in partial.members.items():
                     self.ledger.insert_member(client_id, member, partial.fingerprints[client_id])
+                self._forget_vote()
                 self._write_sums(self.digest())
         except BaseException:
             self._load()  # The transaction was rolled back: memory follows the file.
@@ -174,7 +176,7 @@ class ServerState:
             with self.ledger.transaction():
                 for client_id in self._leaving:
                     self.ledger.delete_member(client_id)
-                self.ledger.set("blend", "")  # They voted for it, too.
+                self._forget_vote()
                 self._write_sums(digest)
                 states = self._digest_before, digest.hex()
                 leavers = sorted(self._leaving.items())
@@ -264,6 +266,16 @@ class ServerState:
     def blend(self, blend: Blend) -> None:
         with self.ledger.transaction():
             self.ledger.set("blend", json.dumps(blend))
+
+    @property
+    def has_voted(self) -> bool:
+        """Whether the members of now have chosen a blend."""
+        return bool(self.ledger.get("blend"))
+
+    def _forget_vote(self) -> None:
+        """What members chose is theirs who were members then."""
+        if self.has_voted:
+            self.ledger.set("blend", "")
 
     @property
     def _merged(self) -> MergedSums:

@@ -26,7 +26,7 @@ class Source(Seeded):
     test_share: float = _option(
         0.25,
         "Share of a client's rows kept for scoring. Rounded down, but one row at least; who has but one row tunes on "
-        "it, and is not scored. With 0 (people, tofu), clients are scored on what they tuned on.",
+        "it, and is not scored. With 0 (tofu), clients are scored on what they tuned on.",
         ge=0,
         lt=1,
     )

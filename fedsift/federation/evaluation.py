@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fedsift.core.head_statistics import Decisions
 from fedsift.core.localisation import Localisation
-from fedsift.core.mask_file import ClientMask, load_mask
+from fedsift.core.mask_file import ClientMask, load_mask, save_mask
 from fedsift.core.seeds import derive_seed, random_order
 from fedsift.core.shared_head import HeadSums
 from fedsift.federation.client import Client
@@ -114,11 +114,15 @@ def _scores_of_head(
 
 
 def _majority(client: Client, trainer: "LocalTrainer", test: Sequence[Any]) -> float:
-    """How often the most frequent label of its own rows is right; the first of several."""
+    """The score of always answering the most frequent label of its own rows; the first of several."""
+    from fedsift.learning.decisions import targets_and_rows
+
     task = trainer.task
-    own = [label for row in trainer.encode(client.id, client.train_examples) for label in task.targets(row)]
-    most = int(np.bincount(own).argmax())
-    return float(np.mean([label == most for row in test for label in task.targets(row)]))
+    own, _ = targets_and_rows(task, trainer.encode(client.id, client.train_examples))
+    targets, rows = targets_and_rows(task, test)
+    said = np.full((len(targets), task.labels), -1.0)
+    said[:, np.bincount(own).argmax()] = 0
+    return task.score_decisions(said, targets, rows)
 
 
 def votes(client: Client, trainer: "LocalTrainer", message: Message) -> tuple[list[int], list[int]]:
@@ -127,7 +131,8 @@ def votes(client: Client, trainer: "LocalTrainer", message: Message) -> tuple[li
 
     task, head = trainer.task, read_head(message.content, trainer.terms.head)
     assert head is not None and client.mask_folder is not None
-    own = load_mask(client.mask_folder, client.id, trainer.terms).decisions
+    kept = load_mask(client.mask_folder, client.id, trainer.terms)
+    own = kept.decisions
     assert own is not None
     rows = trainer.encode(client.id, client.train_examples)
     base = trainer.logits(None, rows) if task.base_answers else None
@@ -139,19 +144,21 @@ def votes(client: Client, trainer: "LocalTrainer", message: Message) -> tuple[li
     order = random_order(derive_seed(client.config.seed, "vote", client.id), len(rows))
     out = np.zeros(len(rows), np.bool_)
     out[order[: max(1, len(rows) // _VALIDATION_SHARE)]] = True
-    fitted = [row for row, left_out in zip(client.train_examples, out, strict=True) if not left_out]
-    tuned = trainer.tune(client.id, fitted)
     validation = [row for row, left_out in zip(rows, out, strict=True) if left_out]
-    magnitudes = (tuned.quantised.contribution.levels() * trainer.terms.grid.step).astype(np.float32)
-    assert tuned.decisions is not None
+    if kept.voter_logits is None:  # It tunes a second time once, and keeps what that model says.
+        fitted = [row for row, left_out in zip(client.train_examples, out, strict=True) if not left_out]
+        levels = trainer.tune(client.id, fitted).quantised.contribution.levels()
+        said_alone = trainer.logits((levels * trainer.terms.grid.step).astype(np.float32), validation)
+        kept = dataclasses.replace(kept, voter_logits=said_alone)
+        save_mask(client.mask_folder, client.id, kept, trainer.terms)
     of_validation = out[own.rows]
-    said = SaidOf.of(
-        task,
-        validation,
-        Decisions(own.features[of_validation], own.labels[of_validation], own.rows[of_validation]),
-        None if base is None else base[of_validation],
-        trainer.logits(magnitudes, validation),
-    )
+    base = None if base is None else base[of_validation]
+    said = SaidOf.of(task, validation, _chosen(own, of_validation), base, kept.voter_logits)
     others = head.sums - HeadSums.of(own.features, own.labels, head.sums.targets.shape[1])
-    voter = BlendedPredictor(task, others, head.ridge, tuned.decisions, directions=directions)
+    voter = BlendedPredictor(task, others, head.ridge, _chosen(own, ~of_validation), directions=directions)
     return head_losses, voter.votes(said)
+
+
+def _chosen(decisions: Decisions, which: NDArray[np.bool_]) -> Decisions:
+    """Some of a client's decisions."""
+    return Decisions(decisions.features[which], decisions.labels[which], decisions.rows[which])

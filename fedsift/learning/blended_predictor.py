@@ -146,7 +146,8 @@ class BlendedPredictor:
     ) -> NDArray[np.float64]:
         """Log-probabilities of all labels, from the head's scores; labels above its number of them share one."""
         if said.base is None or self.has_few_labels:
-            return blended(blend, shared_labels(head * self._balance, said.base), said.own, counts)
+            known = counts if self.task.has_prior else None
+            return blended(blend, shared_labels(head * self._balance, said.base), said.own, known)
         spread = head[:, np.arange(said.base.shape[1]) % self._labels]
         return blended(blend, shared_tokens(spread, said.base, blend), said.own, None)
 

@@ -34,6 +34,11 @@ def decisions_of(task: Task, model: FlatModel, encoded: Sequence[Any], batch_siz
             "(shared-head = false)"
         )
     targets, rows = targets_and_rows(task, encoded)
+    if len(features) != len(targets):
+        raise BadInput(
+            f"the task has features of {len(features)} decisions, and {len(targets)} right labels: its features(model, "
+            "batch) is to have a row for each"
+        )
     return Decisions(quantised(features), (targets % terms.labels).astype(np.int32), rows)
 
 

@@ -28,7 +28,8 @@ def joined_width(config: Any) -> int:
     text = config.get_text_config()
     layers = getattr(text, "num_decoder_layers", None) if config.is_encoder_decoder else None
     layers = text.num_hidden_layers if layers is None else layers
-    return int(_layers(layers + 1, text.hidden_size) * text.hidden_size)
+    last = getattr(text, "word_embed_proj_dim", text.hidden_size)  # OPT's last states may be of another width.
+    return int((_layers(layers + 1, last) - 1) * text.hidden_size + last)
 
 
 def _layers(available: int, width: int) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
 from numpy.typing import NDArray
 
-from fedsift.core.blend import BLENDS, HEAD_VOTES, Blend
+from fedsift.core.blend import BLENDS, HEAD_VOTES, MOST_LOSS, Blend
 from fedsift.core.errors import Refused
 from fedsift.core.head_statistics import HeadTerms
 from fedsift.core.server_state import ServerState
@@ -16,7 +16,6 @@ from fedsift.core.shared_head import HeadSums, choose_ridge
 from fedsift.protocol import messages
 
 _HEAD, _SERVICE = "head", "head-service"
-_MOST_VOTE = 2**53  # of a vote: sums of them fit 64 bits
 
 
 @dataclass(frozen=True)
@@ -29,19 +28,23 @@ class HeadService:
 
 
 class SentHead:
-    """The records of a round's shared head: the sums are one object for all messages, so that they are stored once."""
+    """The records of a round's shared head: the sums are one object for all messages, so that they are stored once.
+
+    Attributes:
+        decisions: of all members.
+    """
 
     def __init__(self, state: ServerState) -> None:
         """Of the state's sums of now."""
         sums = state.head_sums()
         gram, targets, count = state.sums.head.values()
         self._sums = ArrayRecord({"gram": _integers(gram), "targets": _integers(targets)})
-        self._decisions, self._ridge = int(count[0]), choose_ridge(sums)
+        self.decisions, self._ridge = int(count[0]), choose_ridge(sums)
 
     def add_to(self, content: RecordDict, blend: Blend) -> RecordDict:
         """Put it into a message."""
         content[_HEAD] = self._sums
-        content[_SERVICE] = ConfigRecord({"decisions": self._decisions, "ridge": self._ridge, **blend._asdict()})
+        content[_SERVICE] = ConfigRecord({"decisions": self.decisions, "ridge": self._ridge, **blend._asdict()})
         return content
 
 
@@ -70,15 +73,21 @@ def read_head(content: RecordDict, terms: HeadTerms | None) -> HeadService | Non
     return HeadService(HeadSums.of_vectors(gram, targets, decisions, terms.features), ridge, blend)
 
 
-def read_votes(client: ConfigRecord) -> tuple[list[int], list[int] | None]:
+def read_votes(client: ConfigRecord, is_voter: bool, decisions: int) -> tuple[list[int], list[int] | None]:
     """A member's votes: losses without its own model, and with it where it is a voter that had rows enough.
+
+    Args:
+        client: its part of the reply.
+        is_voter: whether it was asked for the latter.
+        decisions: of all members; nobody can lose more than on all of them.
 
     Raises:
         Refused: they are no such losses.
     """
     head, own = messages.field(client, "head-losses", list), messages.field(client, "own-losses", list)
-    for votes, expected in ((head, (HEAD_VOTES,)), (own, (0, len(BLENDS)))):
-        if len(votes) not in expected or not all(type(vote) is int and 0 <= vote <= _MOST_VOTE for vote in votes):
+    for votes, expected in ((head, (HEAD_VOTES,)), (own, (0, len(BLENDS)) if is_voter else (0,))):
+        most = MOST_LOSS * decisions
+        if len(votes) not in expected or not all(type(vote) is int and 0 <= vote <= most for vote in votes):
             raise Refused(f"votes {votes[:20]} are no {expected[-1]} losses")
     return head, own or None
 

@@ -69,10 +69,12 @@ _CHOICES = """\
 choices = {choices}
 end = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
 
+def targets(gap):  # token ids of each choice
+    return [tokenizer({gap}choice, add_special_tokens=False).input_ids + end for choice in choices]
+
 def likelihoods(model, prompt, gap):  # of each choice's text after a prompt of token ids
     said = []
-    for choice in choices:
-        target = tokenizer({gap}choice, add_special_tokens=False).input_ids + end
+    for target in targets(gap):
         logits = run(model, cut(prompt, {most}), target)[0]
         said.append(logits.log_softmax(1)[range(len(target)), target].sum())
     return torch.stack(said).log_softmax(0)
@@ -164,14 +166,13 @@ def card_code(config: RunConfig, is_encoder_decoder: bool, has_head: bool) -> st
     parts += [_SEQ2SEQ if is_encoder_decoder else _CAUSAL]
     if not config.choices:
         return "\n".join([*parts, _TOKENS if has_head else _OWN_TOKENS])
-    most = str(config.max_length) if is_encoder_decoder else f"{config.max_length} - len(target)"
+    most = str(config.max_length) if is_encoder_decoder else f"{config.max_length} - max(map(len, targets(gap)))"
     gap = "" if is_encoder_decoder else "gap + "
     prompt = "tokenizer(text).input_ids"
     if not is_encoder_decoder:
         prompt += "\n    prompt = prompt[:-1] if len(prompt) > 1 and prompt[-1:] == end else prompt"
     text = _CHOICES.format(choices=list(config.choices), gap=gap, most=most, prompt=prompt)
     if has_head:
-        most = str(config.max_length) if is_encoder_decoder else f"{config.max_length} - 1"
         text += _SHARED_CHOICES.format(most=most)
     return "\n".join([*parts, text if has_head else text + _OWN_CHOICES])
 

@@ -26,6 +26,9 @@ from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_start import check_ray_folder
 from fedsift.runtime.worker_pool import WorkerPool
 
+# What changes what is served, or who takes part, but not the bits of a contribution.
+_SERVED_BY = ("clients", "newcomers", "leave", "localise", "evaluate", "merge-scale")
+
 
 def run(config: RunConfig, out: Path, bars: PhaseBars) -> RunResult:
     """Simulate into a new folder; returns what result.json holds.
@@ -73,13 +76,20 @@ def resume(out: Path, bars: PhaseBars) -> RunResult:
 
 
 def _found(folder: RunFolder, config: RunConfig) -> tuple[int, bool]:
-    """How many receipts a run has, and whether its rounds were played with another configuration than this."""
+    """How many receipts a run has, and whether its rounds are to be played anew.
+
+    They are where another configuration is served now, and in a run that is over where members have not voted since one
+    of them left or joined.
+    """
     if not folder.ledger.exists():
         return 0, False
-    with open_state(config, folder.ledger, capacity=1).ledger as ledger:
+    state = open_state(config, folder.ledger, capacity=1)
+    with state.ledger as ledger:
         before, now = json.loads(ledger.get("config")), config.to_user_config()
-        changed = any(before[key] != now[key] for key in ("clients", "newcomers", "leave", "localise", "evaluate"))
-        return len(ledger.receipts()), changed
+        changed = any(before[key] != now[key] for key in _SERVED_BY)
+        votes = config.evaluate and config.is_held_out and state.terms.head is not None and state.members
+        to_vote = folder.result.exists() and votes and not state.has_voted
+        return len(ledger.receipts()), bool(changed or to_vote)
 
 
 def _check(config: RunConfig, bars: PhaseBars) -> tuple[Participants, RunConfig, int]:

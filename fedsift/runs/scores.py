@@ -107,8 +107,8 @@ class MemberScores:
         )
 
     def without(self, clients: Container[str], scores: Mapping[str, Score], root_seed: int) -> Self | None:
-        """The scores of all others, made anew from those that are left by kind."""
-        return self.of(scores, self.held_in and self.held_in.without(clients, root_seed), self.blend, root_seed)
+        """The scores of all others, made anew by kind; the blend was also these clients' choice."""
+        return self.of(scores, self.held_in and self.held_in.without(clients, root_seed), {}, root_seed)
 
     @property
     def lost(self) -> float:

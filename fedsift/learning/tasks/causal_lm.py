@@ -62,11 +62,11 @@ class CausalLanguageModelling(Task):
     def encode_each(self, prompt: str, targets: Sequence[str]) -> list[CausalRow]:
         """A row for each target. Prompt and target are tokenised apart: the border between them is the same for all."""
         prompt_ids = prompt_tokens(self._tokenizer, prompt, closed=False)
-        rows = []
-        for target in targets:
-            kept, target_ids = fit(prompt_ids, target_tokens(self._tokenizer, target, self._closed), self._max_length)
-            rows.append(CausalRow(kept + target_ids, len(target_ids)))
-        return rows
+        target_ids = [target_tokens(self._tokenizer, target, self._closed) for target in targets]
+        # One prompt for all, cut to fit the longest: what is left of it says nothing of which target follows.
+        kept, _ = fit(prompt_ids, max(target_ids, key=len), self._max_length)
+        fitted = [fit(prompt_ids, each, self._max_length)[1] for each in target_ids]
+        return [CausalRow(kept + each, len(each)) for each in fitted]
 
     def terms(self, encoded: CausalRow) -> int:
         """The target's tokens."""
