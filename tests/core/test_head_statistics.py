@@ -130,3 +130,35 @@ def test_a_head_that_the_terms_do_not_have_is_an_error() -> None:
         Upload(contribution([1, 2]), None)
     assert Upload(contribution([1, 2]), head_statistics([1, 2])).to_bytes()
     assert HEAD.vectors() == {"head gram": 10, "head targets": 20, "head decisions": 1}
+
+
+def written(gram: list[int], targets: list[list[int]], labels: list[int], decisions: int) -> bytes:
+    parts = np.array(gram, np.int64), np.array(labels, np.intp), np.array(targets, np.int64).reshape(len(labels), 3)
+    return HeadStatistics(SMALL, *parts, decisions).to_bytes()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        # Of one label -4 decisions, of another 7.
+        (written([1, 0, 0, 1, 0, 3072], [[0, 0, -128], [0, 0, 224]], [0, 1], 3), "sum up others"),
+        # A label that occurs in no decision.
+        (written([1, 0, 0, 1, 0, 1024], [[0, 0, 0], [0, 0, 32]], [0, 1], 1), "sum up others"),
+        (written([4097, 0, 0, 1, 0, 1024], [[0, 0, 32]], [0], 1), "larger sum than 1 decisions can have"),
+        (written([1, 0, 0, 1, 0, 1024], [[65, 0, 32]], [0], 1), "larger sum than 1 decisions can have"),
+        (written([7, 0, 0, 0, 0, 0], [], [], 0), "larger sum than 0 decisions can have"),
+    ],
+)
+def test_sums_that_no_decisions_have_are_refused(data: bytes, message: str) -> None:
+    with pytest.raises(Refused, match=message):
+        HeadStatistics.from_bytes(data, SMALL)
+
+
+def test_wider_entries_than_needed_are_refused() -> None:
+    """One and the same contribution has one form: its digest is what a rerun must reproduce."""
+    narrow = statistics([[1, 2, 32], [-1, 0, 32]], [3, 1]).to_bytes()
+    wide = bytearray(narrow[: 27 + 12])
+    wide[25] = 2
+    wide += np.array([-1, 0, 32, 1, 2, 32], "<i2").tobytes()
+    with pytest.raises(Refused, match="wider entries than they need"):
+        HeadStatistics.from_bytes(bytes(wide), SMALL)

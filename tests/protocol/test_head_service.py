@@ -13,6 +13,7 @@ from fedsift.core.shared_head import choose_ridge
 from fedsift.protocol.head_service import SentHead, read_head, read_votes, summed
 from tests.core.uploads import HEAD, terms, upload
 
+DECISIONS = 10**6  # of all members
 HEAD_LOSSES, OWN_LOSSES = [*range(HEAD_VOTES)], [*range(len(BLENDS))]
 
 
@@ -98,9 +99,8 @@ def test_sums_that_are_none_are_refused(state: ServerState, arrays: dict[str, Ar
 
 
 def test_votes_come_back() -> None:
-    assert read_votes(votes(HEAD_LOSSES, OWN_LOSSES)) == (HEAD_LOSSES, OWN_LOSSES)
-    assert read_votes(votes(HEAD_LOSSES, [])) == (HEAD_LOSSES, None)  # who is no voter, or has a single row
-    assert read_votes(votes([0, 0, 0, 2**53], [])) == ([0, 0, 0, 2**53], None)
+    assert read_votes(votes(HEAD_LOSSES, OWN_LOSSES), True, DECISIONS) == (HEAD_LOSSES, OWN_LOSSES)
+    assert read_votes(votes(HEAD_LOSSES, []), True, DECISIONS) == (HEAD_LOSSES, None)  # a voter with a single row
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_votes_come_back() -> None:
 )
 def test_votes_that_are_none_are_refused(head: Any, own: Any, told: str) -> None:
     with pytest.raises(Refused, match=told):
-        read_votes(votes(head, own))
+        read_votes(votes(head, own), True, DECISIONS)
 
 
 def votes(head: Any, own: Any) -> ConfigRecord:
@@ -130,3 +130,17 @@ def votes(head: Any, own: Any) -> ConfigRecord:
 
 def test_votes_add_up() -> None:
     assert summed([[1, 2], [30, 40], [500, 600]]) == [531, 642]
+
+
+def test_own_losses_come_from_voters_alone() -> None:
+    assert read_votes(votes(HEAD_LOSSES, []), False, DECISIONS) == (HEAD_LOSSES, None)
+    with pytest.raises(Refused, match="are no 0 losses"):
+        read_votes(votes(HEAD_LOSSES, OWN_LOSSES), False, DECISIONS)
+
+
+def test_nobody_loses_more_than_on_all_decisions() -> None:
+    """20 nats of 1024 units each, on one decision."""
+    most = [20480] * HEAD_VOTES
+    assert read_votes(votes(most, []), False, 1) == (most, None)
+    with pytest.raises(Refused, match="losses"):
+        read_votes(votes([20481, *most[1:]], []), False, 1)

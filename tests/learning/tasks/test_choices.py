@@ -77,3 +77,14 @@ def test_a_target_that_is_no_choice(folder: Path) -> None:
     _, task = load_model(ModelSettings(model=str(folder), choices=CHOICES))
     with pytest.raises(BadInput, match="unknown choice 'yess'; did you mean 'yes'"):
         task.encode(("question?", " yess"))
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "t5"])
+def test_a_prompt_that_is_too_long_does_not_tell_the_answer(tmp_path: Path, kind: str) -> None:
+    """What is left of it, and so the features of the shared head, is the same whichever choice is right."""
+    folder, choices = save_model(tmp_path / kind, kind), ("no", "certainly")
+    flat, task = load_model(ModelSettings(model=str(folder), choices=choices, max_length=24))
+    encoded = [task.encode(("a question that is far too long to fit?", f" {choice}")) for choice in choices]
+    with torch.no_grad():
+        first, second = (task.features(flat.module, task.batch([each])) for each in encoded)
+    assert torch.equal(first, second)
