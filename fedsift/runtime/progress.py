@@ -8,7 +8,7 @@ from rich import progress
 from rich.console import Console
 from rich.text import Text
 
-from fedsift.protocol.messages import EVALUATE, EVALUATE_SERVED, FINE_TUNE, FORGET, POOLED, QUERY, TRAIN
+from fedsift.protocol.messages import EVALUATE, EVALUATE_SERVED, FINE_TUNE, FORGET, POOLED, QUERY, TRAIN, VOTE
 
 STEP = "step"  # no message: one of many rounds, whose messages then have no bars of their own
 
@@ -20,6 +20,7 @@ _TITLES = {
     FINE_TUNE: "fine-tune",
     POOLED: "pooled",
     FORGET: "forget",
+    VOTE: "vote",
     EVALUATE: "evaluate",
     EVALUATE_SERVED: "evaluate",
 }
