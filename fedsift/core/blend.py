@@ -22,7 +22,7 @@ _MOST_LOSS = 20.0  # of a decision, in nats: one sure mistake cannot outvote a f
 _SHARPNESS = 12.0  # of the shared head's scores, which are about 1 for the label and about 0 for the others
 _LEAST_LOG = -30.0  # Of a probability: nothing is divided by less.
 _FLOOR = 0.1  # of a language model: below this share of M0's own probability, a token's score says little
-_SHARE_OF_VOTERS, _LEAST_VOTERS = 12, 8
+_SHARE_OF_VOTERS, _LEAST_VOTERS = 20, 8
 
 Logits = NDArray[np.floating]  # shape (m, L)
 
@@ -104,7 +104,7 @@ MOST_LOSS = round(_LOSS_SCALE * _MOST_LOSS)  # of a decision, in the units of a 
 
 
 def choose_voters(sign_seed: int, members: Collection[str]) -> set[str]:
-    """Who also tunes on a part of its rows, to tell what its own model is worth on the others: a twelfth, or eight.
+    """Who also tunes on a part of its rows, to tell what its own model is worth on the others: a twentieth, or eight.
 
     The first by a hash, so that the choice depends on who is a member alone.
     """

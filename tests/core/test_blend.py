@@ -79,7 +79,7 @@ def test_alone_is_among_the_settings() -> None:
 
 
 def test_voters_depend_on_members_alone() -> None:
-    members = [f"client-{number}" for number in range(240)]
+    members = [f"client-{number}" for number in range(400)]
     voters = choose_voters(7, members)
     assert len(voters) == 20
     assert voters == choose_voters(7, members[::-1])
