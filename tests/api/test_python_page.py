@@ -34,6 +34,7 @@ def test_the_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monk
     run_blocks(DOCS.parent / "README.md")
 
 
+@pytest.mark.exhaustive
 def test_the_notebook_runs_and_shows_no_error(tmp_path: Path) -> None:
     """It is kept without outputs."""
     notebook = nbformat.read(NOTEBOOK, as_version=4)
