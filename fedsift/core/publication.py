@@ -11,6 +11,7 @@ the same noise: nobody can average it away.
 import hashlib
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -21,6 +22,17 @@ Noise = Callable[[int, int], NDArray[np.float64]]  # of the entries from the fir
 
 _DOMAIN = b"fedsift publication noise"
 _WORD = 8  # bytes of a draw
+
+
+@dataclass(frozen=True)
+class Publication:
+    """How the merged model is published. No part of the state: only what is served changes."""
+
+    scale: float = 1.0  # lambda, a public factor
+    noise: float = 0.0  # standard deviation, in multiples of the sensitivity; 0 for none
+
+
+EXACT = Publication()
 
 
 def sensitivity(levels: int, size: int) -> float:

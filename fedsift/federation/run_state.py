@@ -43,10 +43,10 @@ def open_state(config: RunConfig, ledger: Path | None, capacity: int, model_dige
             raise BadInput(
                 f"the weights of model {config.model} changed since {ledger} was made: put the old ones back"
             )
-        return ServerState(opened, config.merge_scale)
+        return ServerState(opened, config.publication)
     layout = load_layout(config.model_settings)
     head = load_head_terms(config.model_settings)
     terms = UploadTerms(layout.digest, layout.size, config.sign_seed, config.grid, head)
     state = ServerState.create(ledger, terms, capacity, json.dumps(config.to_user_config()), model_digest)
-    state.merge_scale = config.merge_scale
+    state.publication = config.publication
     return state
