@@ -139,10 +139,10 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
     def grid(self) -> QuantisationGrid:
         """The quantisation grid."""
         if not self.levels:
-            follows = grid_for(self.lr, self.steps, self.threshold)
+            follows = grid_for(self.lr, self.tuning.reach, self.threshold)
             return dataclasses.replace(follows, max_magnitude=self.max_magnitude or follows.max_magnitude)
         share = min(1.0, _STEP_SHARE * self.levels)
-        return QuantisationGrid(self.levels, self.max_magnitude or share * self.lr * self.steps, self.threshold)
+        return QuantisationGrid(self.levels, self.max_magnitude or share * self.lr * self.tuning.reach, self.threshold)
 
     @property
     def publication(self) -> Publication:
