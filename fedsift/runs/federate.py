@@ -56,7 +56,7 @@ def federate(
     grid = RayGrid(pool, nodes, user_config, bars, remembered(clients, ledger, returning, log))
     with _shared_file(config, masks) as shared_file:
         environments = pool.prepare(user_config, shared_file) if clients else []
-        if isinstance(bars, PhaseBars) and ledger:  # Of a run that people wait for; not of its oracle, which takes as long.
+        if isinstance(bars, PhaseBars) and ledger:  # Not of an oracle, which takes as long.
             bars.note(_estimate(pool, config, [each for each in clients if each not in newcomers]))
         state = open_state(config, ledger, max(1, len(clients)), pool.model_digest)
         with state.ledger:
