@@ -15,7 +15,7 @@ from fedsift.core.errors import BadInput
 from fedsift.federation.run_state import open_state
 from fedsift.learning.models import load_model
 from fedsift.runs.federate import federate, places
-from fedsift.runtime.cluster import connect
+from fedsift.runtime.cluster import connected
 from fedsift.runtime.ray_session import CLIENT_APP
 from fedsift.runtime.worker_pool import NoWorkers, WorkerPool
 from tests.cli.commands import COMMAND, fedsift, result_of, run_until
@@ -97,7 +97,7 @@ def nobodys_address() -> Iterator[str]:
 def test_no_cluster_at_the_address(nobodys_address: str) -> None:
     started = time.monotonic()
     with pytest.raises(BadInput, match=f"ray-address = {nobodys_address}: no Ray cluster answers there; start one "):
-        connect(nobodys_address)
+        connected(nobodys_address).__enter__()
     assert time.monotonic() - started < 30
 
 
