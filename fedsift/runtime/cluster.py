@@ -30,9 +30,10 @@ def connected(address: str) -> Iterator[None]:
         BadInput: there is none, it is of another version of Ray or Python, this machine is no node of it, or it wants
             another token than the environment's.
     """
-    read_variables()
     if address != "auto":
         _check_head(address)
+    read_variables()
+    if address != "auto":
         _check_token(address)
     try:
         try:

@@ -49,14 +49,24 @@ class Line(CustomTask):
 
 
 @pytest.mark.parametrize(("clients", "workers"), [(12, 2), pytest.param(100, 4, marks=pytest.mark.slow)])
-def test_a_lost_node_leaves_no_trace(pool: WorkerPool, tmp_path: Path, clients: int, workers: int) -> None:
+def test_a_lost_node_leaves_no_trace(
+    pool: WorkerPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clients: int, workers: int
+) -> None:
     config = RunConfig(clients=clients, steps=40, evaluate=False)
     ids = [f"person-{place:04}" for place in range(clients)]
     undisturbed = federate(pool, config, places(ids, ids))
     file, out = tmp_path / "config.toml", tmp_path / "out"
-    with ray_cluster() as cluster:
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(tmp_path / "token")}
+    (tmp_path / "token").write_text("0123456789abcdef" * 4, encoding="ascii")
+    with ray_cluster(token) as cluster:
         node = cluster.add(OTHER)
         write_toml(dataclasses.replace(config, ray_address=cluster.address, workers=workers), file)
+        stranger = fedsift("run", file, "--out", out)
+        assert "the cluster wants a token, and this command has none: give it the same RAY_AUTH_MODE" in stranger.stderr
+        assert stranger.returncode == 2
+        assert not out.exists()
+        for name, value in token.items():
+            monkeypatch.setenv(name, value)
         command = [*COMMAND, "run", str(file), "--out", str(out)]
         process = run_until(lambda: len(list((out / "masks").glob("*.mask"))) >= clients // 4, command, seconds=300)
         node.kill()
@@ -76,6 +86,7 @@ def test_a_rerun_goes_where_its_member_was_merged(tiny_model: Path, tmp_path: Pa
         cluster.add(OTHER)
         done = fedsift("run", *options, "--ray-address", cluster.address, folder=tmp_path)
         assert done.returncode == 0, done.stderr
+        assert f"the Ray cluster at {cluster.address} has no token: whoever reaches it can" in done.stderr
         removals = result_of(tmp_path / "out")["removals"]
         assert [removal["verdict"] for removal in removals] == ["BIT_EXACT"] * 6
     config = tmp_path / "out" / "config.toml"
