@@ -8,11 +8,10 @@ from contextlib import contextmanager
 import grpc
 import ray
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from ray._raylet import AuthenticationTokenLoader
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
-from fedsift.runtime.ray_door import read_variables
+from fedsift.runtime.ray_door import read_variables, token_headers
 
 _SECONDS = 5.0  # Ray itself tries for minutes.
 _ADVICE = "start one with `ray start --head --port 6379`, and give --ray-address HOST:6379, or auto on one of its nodes"
@@ -63,8 +62,8 @@ def _check_head(address: str) -> None:
 
 def _check_token(address: str) -> None:
     """See that a cluster's head takes the environment's token."""
-    own = AuthenticationTokenLoader.instance().get_token_for_http_header()
-    if not _answers(address, [*own.items()]):
+    own = token_headers()
+    if not _answers(address, own):
         wrong = "another token than this command's" if own else "a token, and this command has none"
         raise BadInput(f"ray-address = {address}: the cluster wants {wrong}: give it {_TOKEN}")
 

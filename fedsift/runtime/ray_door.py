@@ -12,9 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ray._private import ray_constants
-from ray._raylet import AuthenticationTokenLoader, Config
+from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
-_TOKEN = "RAY_AUTH_TOKEN"  # Ray takes a token itself before that of a file.
+TOKEN = "RAY_AUTH_TOKEN"  # Ray takes a token itself before that of a file.
 _TOKEN_FILE = "token"
 # Ray has all of its servers listen on the address of its node; with this, which is the default on macOS, on loopback.
 _NO_CLUSTER = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR
@@ -47,7 +47,7 @@ def starting_privately(folder: Path) -> Iterator[None]:
     """
     before = ray_constants.ENABLE_RAY_CLUSTER
     try:
-        with environment(private_variables(folder), without=[_TOKEN]):
+        with environment(private_variables(folder), without=[TOKEN]):
             read_variables()
             ray_constants.ENABLE_RAY_CLUSTER = False
             yield
@@ -59,6 +59,11 @@ def read_variables() -> None:
     """Have Ray's part of this process read the environment's variables, and the token with them."""
     Config.initialize("")
     AuthenticationTokenLoader.instance().reset_cache()
+
+
+def token_headers() -> list[tuple[str, str]]:
+    """What a request has to say that this process has its token; empty without."""
+    return [*AuthenticationTokenLoader.instance().get_token_for_http_header().items()]
 
 
 @contextmanager

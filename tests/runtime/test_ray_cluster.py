@@ -82,6 +82,7 @@ def test_a_rerun_goes_where_its_member_was_merged(tiny_model: Path, tmp_path: Pa
     """Six of twelve leave in the cluster, and are removed; of the rest, on the head's kind of node alone, only some."""
     (tmp_path / "on_nodes.py").write_text(CODE, encoding="utf-8")
     options = ["--dataset", "on_nodes:rows", "--model", tiny_model, "--steps", "3", "--leave-count=6", "--out=out"]
+    options += ["--newcomers", "0", "--no-evaluate"]
     with ray_cluster() as cluster:
         cluster.add(OTHER)
         done = fedsift("run", *options, "--ray-address", cluster.address, folder=tmp_path)

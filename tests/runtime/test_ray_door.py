@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from fedsift.runtime.ray_door import private_folder
+from tests.processes import LOOPBACK, listening
 from tests.runtime import outsider
 
 # A real session with a worker that Ray's agent has started; until its input ends.
@@ -43,13 +44,8 @@ class Guarded(NamedTuple):
         return [root, *root.children(recursive=True)]
 
     @property
-    def listening(self) -> set[tuple[str, int]]:
-        found = [each for process in self.family for each in process.net_connections("inet")]
-        return {(each.laddr.ip, each.laddr.port) for each in found if not each.raddr}
-
-    @property
     def ports(self) -> list[str]:
-        return sorted(str(port) for _, port in self.listening)
+        return sorted(str(port) for _, port in listening(self.family))
 
     @property
     def token(self) -> str:
@@ -75,9 +71,9 @@ def without_ray() -> dict[str, str]:
 
 
 def test_all_listen_on_loopback_alone(guarded: Guarded) -> None:
-    loopback = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
-    assert len(guarded.listening) >= 6  # driver, GCS, raylet and its object manager, agent, worker
-    assert [each for each in guarded.listening if each[0] not in loopback] == []
+    found = listening(guarded.family)
+    assert len(found) >= 6  # driver, GCS, raylet and its object manager, agent, worker
+    assert {address for address, _ in found} <= LOOPBACK
 
 
 def users() -> list[int]:

@@ -31,7 +31,14 @@ def nested(parent: Path, length: int) -> Path:
 
 def ray_takes(folder: Path) -> bool:
     """Whether Ray, asked itself, has room for the socket with the longest path there."""
-    socket = folder / "fs-abcdefgh" / "ray" / f"session_2026-11-26_15-19-09_123456_{os.getpid()}" / "sockets" / "plasma_store"
+    socket = (
+        folder
+        / "fs-abcdefgh"
+        / "ray"
+        / f"session_2026-11-26_15-19-09_123456_{os.getpid()}"
+        / "sockets"
+        / "plasma_store"
+    )
     try:
         validate_socket_filepath(str(socket))
     except OSError:
