@@ -25,7 +25,7 @@ from fedsift.configuration.server_settings import ServerSettings, app_config
 from fedsift.core.errors import FedsiftError
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_door import TOKEN, private_folder, private_variables
-from fedsift.runtime.ray_start import check_ray_folder
+from fedsift.runtime.ray_start import check_ray
 
 _PATIENCE = 60.0  # Seconds for a SuperLink to start, and to end.
 _POLL = 0.1  # Seconds between two looks at whether it has started.
@@ -55,7 +55,7 @@ def run_on_flower(config: RunConfig, clients: int, result: Path, bars: PhaseBars
     (app / "README.md").write_text("The code is that of the fedsift which is installed.\n", encoding="utf-8")
     workers = min(config.worker_count, clients)
     federation = f"num-supernodes={clients} client-resources-num-cpus=1 init-args-num-cpus={workers}"
-    with bars, private_folder(check_ray_folder()) as ray_folder, _superlink(home, ray_folder) as environment:
+    with bars, private_folder(check_ray()) as ray_folder, _superlink(home, ray_folder) as environment:
         _flwr(environment, home / "run.log", "run", str(app), "--federation-config", federation, "--stream")
         told = _flwr(environment, home / "list.log", "list", "--format", "json")
     (run,) = json.loads(told[told.index("{") :])["runs"]

@@ -1,6 +1,8 @@
 """Where Ray keeps its sockets is looked at before Ray starts; Ray's own rules are the measure."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +13,7 @@ from ray._common.utils import get_default_system_temp_dir
 from ray._private.utils import validate_socket_filepath
 
 from fedsift.core.errors import BadInput
-from fedsift.runtime.ray_start import check_ray_folder, local_ray
+from fedsift.runtime.ray_start import check_ray, local_ray
 
 
 @pytest.fixture
@@ -52,7 +54,7 @@ def test_the_limit_is_rays(short: Path, monkeypatch: pytest.MonkeyPatch) -> None
         folder = nested(short, length)
         monkeypatch.setenv("RAY_TMPDIR", str(folder))
         try:
-            check_ray_folder()
+            check_ray()
             taken.append(True)
         except BadInput as error:
             assert "bytes too long for Ray's sockets; set RAY_TMPDIR" in str(error)
@@ -72,7 +74,7 @@ def test_the_folder_is_rays(variables: dict[str, str], monkeypatch: pytest.Monke
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     try:
-        check_ray_folder()
+        check_ray()
     except BadInput as error:
         told = str(error)
         assert f" = {Path(get_default_system_temp_dir())}: " in told
@@ -99,6 +101,13 @@ def test_a_folder_that_ray_cannot_use(folder: str, told: str, monkeypatch: pytes
         pass
     assert told in str(error.value)
     assert "set RAY_TMPDIR to" in str(error.value)
+
+
+def test_too_few_addresses() -> None:
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30)); from fedsift.runtime."
+    code = f"{limited}ray_start import check_ray; check_ray()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert "BadInput: a process may have 2.0 GiB of addresses here (ulimit -v), and Ray needs" in done.stderr
 
 
 @pytest.mark.slow
