@@ -50,8 +50,8 @@ def check_ray() -> Path:
 def _check_addresses() -> None:
     """See that processes may have addresses for Ray's object store: without, one dies, and the others wait for it."""
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    store = ray_utils.resolve_object_store_memory(ray_utils.estimate_available_memory(), None)
-    needed = store + _BESIDE_STORE
+    memory = ray_utils.estimate_available_memory()  # type: ignore[no-untyped-call]
+    needed = ray_utils.resolve_object_store_memory(memory, None) + _BESIDE_STORE
     if limit != resource.RLIM_INFINITY and limit < needed:
         raise BadInput(
             f"a process may have {limit / 2**30:.1f} GiB of addresses here (ulimit -v), and Ray needs "
