@@ -13,6 +13,7 @@ import tomli_w
 from fedsift.core.errors import BadInput
 from fedsift.core.localisation import LOCALISATIONS, OWN_LEVELS
 from fedsift.core.options import Effect, Group, option
+from fedsift.core.publication import Publication
 from fedsift.core.quantisation import MAX_BITS, QuantisationGrid, grid_for, highest_level
 from fedsift.core.seeds import derive_seed
 from fedsift.data.kinds import defaults_of
@@ -68,6 +69,15 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
         gt=0,
         le=1e6,
     )
+    publish_noise: float = option(
+        0.0,
+        "Gaussian noise on the merged model that is published, in multiples of the most that a member can change; the "
+        "state stays exact (docs/privacy.md).",
+        _RUN,
+        Effect.SERVED,
+        ge=0,
+        le=1e3,
+    )
     leave: tuple[str, ...] = option(
         (),
         "Id of a client that leaves after the merge, to the character; repeatable. A number is an id, too.",
@@ -79,6 +89,10 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
     )
     oracle: bool = option(False, "Also run the simulation in which the leavers never were, and compare.", _RUN, _FREE)
     evaluate: bool = option(True, "Score the base model, each client's own, and what members are served.", _RUN, _FREE)
+    evaluate_every: int = option(1, "Score in each round whose number is a multiple of it.", _RUN, _FREE, ge=1)
+    evaluate_clients: int = option(
+        0, "Score so many members, and as many newcomers, the first by a hash; 0 for all.", _RUN, _FREE, ge=0
+    )
     engine: str = option(
         ENGINES[0], "What runs the clients; flower is Flower's own (docs/deployment.md).", _RUN, _FREE, choices=ENGINES
     )
@@ -109,6 +123,11 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
         if self.workers > most and not self.ray_address:
             raise BadInput(f"workers = {self.workers}: give 0 for one a core, or at most {most} on this machine")
         _ = self.grid
+        if self.publish_noise and (self.shared_head or self.localise != OWN_LEVELS):
+            raise BadInput(
+                "publish-noise covers the merged model alone, and members are sent other sums too: give "
+                f"shared-head = false and localise = {OWN_LEVELS!r}"
+            )
 
     @property
     def model_settings(self) -> ModelSettings:
@@ -124,10 +143,20 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
     def grid(self) -> QuantisationGrid:
         """The quantisation grid."""
         if not self.levels:
-            follows = grid_for(self.lr, self.steps, self.threshold)
+            follows = grid_for(self.lr, self.tuning.reach, self.threshold)
             return dataclasses.replace(follows, max_magnitude=self.max_magnitude or follows.max_magnitude)
         share = min(1.0, _STEP_SHARE * self.levels)
-        return QuantisationGrid(self.levels, self.max_magnitude or share * self.lr * self.steps, self.threshold)
+        return QuantisationGrid(self.levels, self.max_magnitude or share * self.lr * self.tuning.reach, self.threshold)
+
+    @property
+    def localisations(self) -> tuple[str, ...]:
+        """Under which members are served, to be scored; with noise nothing of the sums is published but the merge."""
+        return (self.localise,) if self.publish_noise else ("paper", self.localise)
+
+    @property
+    def publication(self) -> Publication:
+        """How the merged model is published."""
+        return Publication(self.merge_scale, self.publish_noise)
 
     @property
     def sign_seed(self) -> int:

@@ -21,6 +21,7 @@ from fedsift.core.localisation import Localisation
 from fedsift.core.member import Member, Training
 from fedsift.core.merged_sums import MergedSums
 from fedsift.core.partial_sums import PartialSums
+from fedsift.core.publication import EXACT, Publication, publication_noise, sensitivity
 from fedsift.core.receipt import Receipt, ReceiptBody, RunFacts, Verdict, canonical
 from fedsift.core.running_sums import RunningSums
 from fedsift.core.shared_head import HeadSums
@@ -34,12 +35,12 @@ class ServerState:
     """Merge, remove, serve; every change is all or nothing, in memory and on disk.
 
     Attributes:
-        merge_scale: lambda, a public factor on the merged model. No part of the state: only what is served changes.
+    publication: how the merged model is published.
     """
 
-    def __init__(self, ledger: Ledger, merge_scale: float = 1.0) -> None:
+    def __init__(self, ledger: Ledger, publication: Publication = EXACT) -> None:
         """Take up the state of a ledger: its sums, and on top of them its journal."""
-        self.ledger, self.merge_scale = ledger, merge_scale
+        self.ledger, self.publication = ledger, publication
         self.terms = ledger.terms
         self.sums = RunningSums(self.terms, ledger.get("capacity"))
         self._checksum = LinearChecksum(ledger.checksum_secret, self.terms)
@@ -246,9 +247,27 @@ class ServerState:
     def merged_magnitudes(self) -> NDArray[np.float32]:
         """Lambda * S * step / |T|, shape (n,): the merged model that everybody without a mask gets.
 
-        Zero without members; lambda is the `merge_scale`.
+        Zero without members; as the `publication` says, with noise on S.
         """
-        return self._merged.merged_magnitudes(self.merge_scale)
+        noise, secret = None, self.ledger.checksum_secret.to_bytes(16, "little")
+        if self.publication.noise:
+            deviation = self.publication.noise * sensitivity(self.terms.grid.levels, self.terms.size)
+            noise = publication_noise(secret, self.digest(), deviation)
+        return self._merged.merged_magnitudes(self.publication.scale, noise)
+
+    def publish(self) -> NDArray[np.float32]:
+        """The merged model, for others to see: with noise, the state counts as published from now on."""
+        digest, published = self.digest().hex(), self.publications
+        if self.publication.noise and digest not in published:
+            with self.ledger.transaction():
+                self.ledger.set("publications", json.dumps([*published, digest]))
+        return self.merged_magnitudes()
+
+    @property
+    def publications(self) -> list[str]:
+        """The digests of the states that were published with noise, each once."""
+        digests: list[str] = json.loads(self.ledger.get("publications", "[]"))
+        return digests
 
     def head_sums(self) -> HeadSums:
         """What the shared head is solved from, over all members; of a federation that has one."""

@@ -11,6 +11,7 @@ from fedsift.core.ledger import Ledger
 from fedsift.core.receipt import RunFacts
 from fedsift.core.server_state import ServerState
 from fedsift.learning.models import load_head_terms, load_layout
+from fedsift.protocol.scoring import Scoring
 
 _SOFTWARE = f"fedsift {version('fedsift')}"
 
@@ -18,6 +19,11 @@ _SOFTWARE = f"fedsift {version('fedsift')}"
 def run_facts(config: RunConfig) -> RunFacts:
     """What every receipt says of the run."""
     return RunFacts(profile=config.profile, root_seed=config.seed, software=_SOFTWARE)
+
+
+def scoring_of(config: RunConfig) -> Scoring:
+    """Which rounds of a run end with scores, and who is scored then."""
+    return Scoring(config.evaluate_every if config.evaluate else 0, config.evaluate_clients)
 
 
 def open_state(config: RunConfig, ledger: Path | None, capacity: int, model_digest: bytes = b"") -> ServerState:
@@ -43,10 +49,10 @@ def open_state(config: RunConfig, ledger: Path | None, capacity: int, model_dige
             raise BadInput(
                 f"the weights of model {config.model} changed since {ledger} was made: put the old ones back"
             )
-        return ServerState(opened, config.merge_scale)
+        return ServerState(opened, config.publication)
     layout = load_layout(config.model_settings)
     head = load_head_terms(config.model_settings)
     terms = UploadTerms(layout.digest, layout.size, config.sign_seed, config.grid, head)
     state = ServerState.create(ledger, terms, capacity, json.dumps(config.to_user_config()), model_digest)
-    state.merge_scale = config.merge_scale
+    state.publication = config.publication
     return state

@@ -119,8 +119,7 @@ class Served:
         """What M0 and, for a member, its own model say; the model is left with the served weights."""
         trainer, own = self._trainer, None
         try:
-            base = trainer.logits(None, encoded) if trainer.task.base_answers else None
-            decisions = trainer.decisions(encoded)
+            decisions, base = trainer.said_by_base(encoded)
             if self._is_member:
                 own = trainer.logits(self._magnitudes, encoded)
         finally:
@@ -138,7 +137,7 @@ def served_model(path: Path, client_id: str | None) -> Served:
     folder, config = RunFolder.open(path)
     mask = None
     with Ledger.open(folder.ledger, read_only=True) as ledger:
-        state, model_digest = ServerState(ledger, config.merge_scale), ledger.get("model_digest", b"")
+        state, model_digest = ServerState(ledger, config.publication), ledger.get("model_digest", b"")
         if client_id is None:
             magnitudes = state.merged_magnitudes()
         elif client_id not in state.members:

@@ -26,7 +26,9 @@ from numpy.typing import NDArray
 from fedsift.configuration.clients_of_run import choose_clients
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.client_file import load_task_vector, save_task_vector, task_vector_file
+from fedsift.core.errors import BadInput
 from fedsift.core.examples import Row, rows_digest
+from fedsift.core.head_statistics import Decisions
 from fedsift.core.quantisation import QuantisationGrid
 from fedsift.core.sign_vector import sign_vector
 from fedsift.core.task_vectors import Vector
@@ -74,8 +76,10 @@ class TrainingCache:
             session: whose workers it uses.
 
         Raises:
-            BadInput: the data or the model cannot be had.
+            BadInput: the data or the model cannot be had, or clients are to differ in steps.
         """
+        if config.epochs:
+            raise BadInput(f"epochs = {config.epochs:g}: trainings are compared at equal steps here; leave epochs out")
         self.config, self._folder, self._bars, self._session = config, folder, bars, session
         self._dataset = load_dataset(config)
         self.clients = choose_clients(config, self._dataset)
@@ -206,6 +210,20 @@ class TrainingCache:
         """
         calls = ((each, (self.config, self._held([each]), each, dict(vectors))) for each, vectors in requests)
         return dict(self._map(training_calls.score, calls, EVALUATE, total))
+
+    def decisions(self, clients: Sequence[str]) -> dict[str, Decisions]:
+        """What clients have of the rows that they tune on, for a shared head.
+
+        Raises:
+            BadInput: the task has none.
+        """
+        calls = ((each, (self.config, self._held([each]), each)) for each in clients)
+        return dict(self._map(training_calls.decisions, calls, TRAIN, len(clients)))
+
+    def head_scores(self, clients: Sequence[str], known: Sequence[Decisions]) -> dict[str, float]:
+        """Client -> score of a head that is made of these decisions, on the rows that the client tunes on."""
+        calls = ((each, (self.config, self._held([each]), each, known)) for each in clients)
+        return dict(self._map(training_calls.head_score, calls, EVALUATE, len(clients)))
 
     def _trained(
         self, kept: str, function: Callable[..., Vector], calls: Mapping[str, _Training], phase: str = TRAIN
