@@ -2,13 +2,15 @@
 
 import hashlib
 import json
+import sqlite3
 import struct
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
 from fedsift.core.bit_packing import packed_size
@@ -16,18 +18,17 @@ from fedsift.core.blend import UNVOTED, Blend
 from fedsift.core.contribution import UploadTerms
 from fedsift.core.errors import BadInput, Refused
 from fedsift.core.ledger import Ledger
+from fedsift.core.ledger_file import companions, damaged, told_as_damage
 from fedsift.core.linear_checksum import LinearChecksum
 from fedsift.core.localisation import Localisation
 from fedsift.core.member import Member, Training
 from fedsift.core.merged_sums import MergedSums
 from fedsift.core.partial_sums import PartialSums
 from fedsift.core.receipt import Receipt, ReceiptBody, RunFacts, Verdict, canonical
-from fedsift.core.running_sums import RunningSums
 from fedsift.core.shared_head import HeadSums
 from fedsift.core.upload import Upload
 
 _LEAST_FOLD_BYTES = 1 << 22  # A journal is folded when it outgrows the sums, but not for less than this.
-_FOLD_BYTES_A_MEMBER = 1 << 12  # Nor for so little that sealing all members anew costs more than merging the new ones.
 
 
 class ServerState:
@@ -41,13 +42,19 @@ class ServerState:
         """Take up the state of a ledger: its sums, and on top of them its journal."""
         self.ledger, self.merge_scale = ledger, merge_scale
         self.terms = ledger.terms
-        self.sums = RunningSums(self.terms, ledger.get("capacity"))
+        self.sums = ledger.empty_sums()
         self._checksum = LinearChecksum(ledger.checksum_secret, self.terms)
         self._load()
 
     @classmethod
     def create(
-        cls, path: Path | None, terms: UploadTerms, capacity: int, config: str = "", model_digest: bytes = b""
+        cls,
+        path: Path | None,
+        terms: UploadTerms,
+        capacity: int,
+        config: str = "",
+        model_digest: bytes = b"",
+        key: Ed25519PrivateKey | None = None,
     ) -> "ServerState":
         """An empty state in a new ledger; in memory for None. The arguments are those of `Ledger.create`.
 
@@ -56,24 +63,24 @@ class ServerState:
         if path is not None and path.exists():
             raise BadInput(f"ledger {path} exists already")
         partial = path.with_name(f"{path.name}.partial") if path else None
-        if partial is not None:
-            for leftover in partial.parent.glob(f"{partial.name}*"):
-                leftover.unlink()
-        state = cls(Ledger.create(partial, terms, capacity, config, model_digest))
-        state.fold()
-        if path is None or partial is None:
-            return state
-        state.ledger.close()
-        partial.replace(path)
-        state.ledger = Ledger.open(path)
-        return state
+        for leftover in [*partial.parent.glob(f"{partial.name}*"), *companions(path)] if path and partial else ():
+            leftover.unlink(missing_ok=True)
+        ledger = Ledger.create(partial, terms, capacity, config, model_digest, key)
+        if path is not None and partial is not None:
+            ledger.close()
+            partial.replace(path)
+            ledger = Ledger.open(path, key=key)
+        return cls(ledger)
 
     def _load(self) -> None:
         self.ledger.read_sums(self.sums)
         self._journal_bytes = 0
-        for _, upload in self.ledger.journal():
+        for client_id, upload in self.ledger.journal():
             self._journal_bytes += len(upload)
-            self.sums.add(Upload.from_bytes(upload, self.terms))
+            try:
+                self.sums.add(Upload.from_bytes(upload, self.terms))
+            except Refused as error:
+                raise damaged(f"the journal of client {client_id!r}: {error}") from error
             del upload  # Before the next one is read.
         self.members = self.ledger.members()
         self._leaving: dict[str, tuple[bytes, int]] = {}  # client -> digest of its upload, steps of its rerun
@@ -100,9 +107,9 @@ class ServerState:
         self.sums.add(read)
         self.members[client_id] = member
         self._journal_bytes += len(upload)
-        most = max(self.sums.nbytes, _LEAST_FOLD_BYTES, _FOLD_BYTES_A_MEMBER * len(self.members))
-        if not self._leaving and self._journal_bytes > most:
-            self.fold()
+        if not self._leaving and self._journal_bytes > max(self.sums.nbytes, _LEAST_FOLD_BYTES):
+            with suppress(sqlite3.OperationalError):  # The client is merged. On a full disk, the next one is told.
+                self._fold()
         return member
 
     def merge_sums(self, partial: PartialSums) -> None:
@@ -124,7 +131,7 @@ class ServerState:
                 for client_id, member in partial.members.items():
                     self.ledger.insert_member(client_id, member, partial.fingerprints[client_id])
                 self._forget_vote()
-                self._write_sums(self.digest())
+                self._write_sums()
         except BaseException:
             self._load()  # The transaction was rolled back: memory follows the file.
             raise
@@ -139,10 +146,12 @@ class ServerState:
 
     def fold(self) -> bytes:
         """Write the sums and empty the journal, in one transaction; returns the state's digest."""
-        digest = self.digest()
+        self._fold()
+        return self.digest()
+
+    def _fold(self) -> None:
         with self.ledger.transaction():
-            self._write_sums(digest)
-        return digest
+            self._write_sums()
 
     def stage_removal(self, client_id: str, upload: bytes, training: Training | None = None) -> None:
         """Subtract a member's contribution, rerun by the member itself. `commit_removals` makes it last.
@@ -177,7 +186,7 @@ class ServerState:
                 for client_id in self._leaving:
                     self.ledger.delete_member(client_id)
                 self._forget_vote()
-                self._write_sums(digest)
+                self._write_sums()
                 states = self._digest_before, digest.hex()
                 leavers = sorted(self._leaving.items())
                 bodies = [self.receipt_body(each, Verdict.BIT_EXACT, "", *of, states, facts) for each, of in leavers]
@@ -259,8 +268,9 @@ class ServerState:
     @property
     def blend(self) -> Blend:
         """The setting that the members of now have voted for; `UNVOTED` where they have not."""
-        chosen = self.ledger.get("blend")
-        return Blend(*json.loads(chosen)) if chosen else UNVOTED
+        with told_as_damage():
+            chosen = self.ledger.get("blend")
+            return Blend(*map(float, json.loads(chosen))) if chosen else UNVOTED
 
     @blend.setter
     def blend(self, blend: Blend) -> None:
@@ -306,12 +316,11 @@ class ServerState:
         """The checksum of each sum, by its name and in their order."""
         return {name: self._checksum.of_vector(vector) for name, vector in self.sums.vectors()}
 
-    def _write_sums(self, digest: bytes) -> None:
-        """Write the sums, seal them with the state's digest, and empty the journal."""
+    def _write_sums(self) -> None:
+        """Write the sums, and empty the journal."""
         self.ledger.write_sums(self.sums)
         self.ledger.clear_journal()
         self._journal_bytes = 0
-        self.ledger.set("seal", json.dumps(seal(digest, self.members)))
 
     def _member(self, client_id: str) -> Member:
         if client_id not in self.members:
@@ -335,14 +344,3 @@ class ServerState:
 def commitment(digest: bytes) -> str:
     """A hash of a digest, which a receipt may keep: the client can check it, the digest itself is gone."""
     return hashlib.sha256(b"fedsift commitment" + digest).hexdigest()
-
-
-def seal(state_digest: bytes, members: dict[str, Member]) -> dict[str, Any]:
-    """What is written beside the sums, to hold them and every field of the members' rows against."""
-    digest, separator = hashlib.sha256(), "["
-    for client_id in sorted(members):  # Row by row: the text of all members would be longer than what is kept of them.
-        row = [client_id, *map(str, vars(members[client_id]).values())]
-        digest.update((separator + json.dumps(row, separators=(",", ":"))).encode())
-        separator = ","
-    digest.update(b"]" if members else b"[]")
-    return {"state_digest": state_digest.hex(), "members": len(members), "members_digest": digest.hexdigest()}

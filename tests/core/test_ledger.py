@@ -99,7 +99,7 @@ def test_other_files_are_no_ledgers(tmp_path: Path) -> None:
         ("missing", "there is no ledger"),
         ("text", "not a ledger"),
         ("other.sqlite", "not a ledger"),
-        ("another.sqlite", "format 99, this fedsift reads format 2: use the fedsift that wrote it"),
+        ("another.sqlite", "format 99, this fedsift reads format 3: use the fedsift that wrote it"),
     ):
         with pytest.raises(BadInput, match=message):
             Ledger.open(tmp_path / name)
