@@ -46,9 +46,12 @@ def check_no_links(folder: Path) -> None:
                 raise BadInput(f"{folder}: {name} is no file but {kind}: take it away; nothing was changed")
 
 
-def partial_of(file: Path) -> Path:
-    """Where a file is until it is whole."""
-    return file.with_name(f".{file.name}{PARTIAL}")
+def new_partial(file: Path) -> Path:
+    """Where a file is until it is whole: an empty file of ours."""
+    partial = file.with_name(f".{file.name}{PARTIAL}")
+    partial.unlink(missing_ok=True)
+    os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666))
+    return partial
 
 
 @contextmanager
@@ -57,9 +60,7 @@ def written_whole(file: Path) -> Iterator[Path]:
 
     What lies under either name is replaced, not written into: a link's target stays as it is.
     """
-    partial = partial_of(file)
-    partial.unlink(missing_ok=True)
-    os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666))
+    partial = new_partial(file)
     yield partial
     partial.replace(file)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from fedsift.core.errors import BadInput
-from fedsift.core.plain_files import PARTIAL, written_whole
+from fedsift.core.plain_files import PARTIAL, new_partial, written_whole
 
 DATA_FILES = TABLE_FILE, ROWS_FILE = "data.parquet", "data.rows"  # rows that a run was handed in memory
 _PROBE_NAME = ".fedsift-"  # how names of files begin that are not to stay
@@ -128,7 +128,11 @@ def check_file(path: Path) -> None:
             raise BadInput(f"out = {path}: it is a folder; give a file")
         if not path.parent.is_dir():
             raise BadInput(f"out = {path}: there is no folder {path.parent}")
-        try_writing(path.parent)
+        partial = new_partial(path)
+        try:
+            partial.write_bytes(bytes(_PROBE))
+        finally:
+            partial.unlink()
 
 
 def clear(path: Path, made: list[Path]) -> None:
