@@ -31,14 +31,14 @@ from fedsift.core.ledger_file import (
     waiting,
 )
 
-_SCRUB_WAIT = 5_000  # milliseconds that a removal waits for those who read the ledger
-
 
 class SealedTables:
     """The rows of one open file, or of one in memory.
 
     What was made without a key has an unsigned seal, and keeps it; what was made with one is changed with it only.
     """
+
+    patience = 5_000  # milliseconds that a removal waits for those who read the ledger
 
     def __init__(self, connection: sqlite3.Connection, key: Ed25519PrivateKey | None, leaving: ExitStack) -> None:
         self._connection, self._key, self._leaving = connection, key, leaving
@@ -66,7 +66,7 @@ class SealedTables:
             if key is not None:
                 opened._check_key(key)
             if not read_only:
-                opened.scrub(0)  # Of a removal whose process was killed, or that others read beside.
+                opened.scrub(patient=False)  # Of a removal whose process was killed, or that others read beside.
             opened._leaving = leaving.pop_all()
         return opened
 
@@ -116,14 +116,17 @@ class SealedTables:
             if self._connection.in_transaction:  # SQLite ends one itself where the file cannot be read.
                 self._connection.execute("ROLLBACK")
 
-    def scrub(self, milliseconds: int = _SCRUB_WAIT) -> bool:
+    def scrub(self, patient: bool = True) -> bool:
         """Move everything into the main file and cut the write-ahead log to nothing: no old page is left in it.
+
+        Args:
+            patient: whether to wait a few seconds for those who read it.
 
         Returns:
             Whether that was done. Else others still read the ledger as it was, or the disk is full; it is tried again
             when the ledger is next opened or closed.
         """
-        with waiting(self._connection, milliseconds):
+        with waiting(self._connection, self.patience if patient else 0):
             try:
                 busy: int = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
             except sqlite3.OperationalError:
