@@ -144,13 +144,13 @@ class Ledger(SealedTables):
         self._delete("node_keys", "WHERE client_id = ?", client_id)
         self._insert("node_keys", (client_id, key))
 
-    def append_journal(self, client_id: str, upload: bytes) -> None:
-        """Append a member's upload to the journal."""
+    def append_journal(self, client_id: str, upload: bytes, digest: bytes) -> None:
+        """Append a member's upload, and its SHA-256, to the journal."""
         # Written in pieces: SQLite makes two copies of what it is given at once.
-        self._insert("journal", (client_id, _sha256(upload)), b"")
         execute = self._connection.execute
-        row = execute("SELECT last_insert_rowid()").fetchone()[0]
-        execute("UPDATE journal SET upload = zeroblob(?) WHERE rowid = ?", (len(upload), row))
+        row = execute("INSERT INTO journal VALUES (?, ?, zeroblob(?))", (client_id, digest, len(upload))).lastrowid
+        self._content.add("journal", (client_id, digest))
+        assert row is not None
         with self._connection.blobopen("journal", "upload", row) as blob:
             for start in range(0, len(upload), _CHUNK):
                 blob.write(upload[start : start + _CHUNK])

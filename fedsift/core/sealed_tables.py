@@ -42,6 +42,7 @@ class SealedTables:
 
     def __init__(self, connection: sqlite3.Connection, key: Ed25519PrivateKey | None, leaving: ExitStack) -> None:
         self._connection, self._key, self._leaving = connection, key, leaving
+        self._public = public_bytes(key) if key else ""
         self._content, self._signature = self._read_seal()
 
     @classmethod
@@ -64,7 +65,7 @@ class SealedTables:
             opened = cls(connect(path, read_only, leaving), key, leaving)
             opened._check_settings()
             if key is not None:
-                opened._check_key(key)
+                opened._check_key()
             if not read_only:
                 opened.scrub(patient=False)  # Of a removal whose process was killed, or that others read beside.
             opened._leaving = leaving.pop_all()
@@ -148,7 +149,7 @@ class SealedTables:
             return ContentHash(rows[0][0]), rows[0][1]
 
     def _write_seal(self) -> None:
-        if (public := self.public_key) and (self._key is None or public_bytes(self._key) != public):
+        if (public := self.public_key) != self._public and public:
             raise BadInput(f"the ledger is sealed with key {public[:16]}..., and is changed with that key only")
         self._signature = self._key.sign(self._content.signed) if self._key and public else b""
         self._connection.execute(
@@ -164,9 +165,9 @@ class SealedTables:
             if key not in found:
                 raise damaged(f"setting {key} is missing")
 
-    def _check_key(self, key: Ed25519PrivateKey) -> None:
+    def _check_key(self) -> None:
         public = self.public_key
-        if public != public_bytes(key):
+        if public != self._public:
             found = f"sealed with key {public[:16]}..." if public else "not sealed with a key"
             raise BadInput(f"the ledger is {found}, this user has another: bring the key back that the run began with")
         if not self.is_signed:

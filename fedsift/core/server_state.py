@@ -102,7 +102,7 @@ class ServerState:
             self.ledger.insert_member(client_id, member, training.fingerprint)
             if node_key:
                 self.ledger.set_node_key(client_id, node_key)
-            self.ledger.append_journal(client_id, upload)
+            self.ledger.append_journal(client_id, upload, member.digest)
             self._forget_vote()
         self.sums.add(read)
         self.members[client_id] = member

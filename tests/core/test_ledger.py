@@ -29,6 +29,7 @@ def memory_disk(tmp_path: Path) -> Iterator[Path]:
 def test_killed_anywhere_it_ends_as_if_undisturbed(memory_disk: Path, kills: int) -> None:
     command = [sys.executable, "-m", "tests.core.kill_ledgers", str(memory_disk), str(kills)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    print(done.stdout)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout.split()[0]) >= kills
 
