@@ -7,7 +7,7 @@ he edited has no signature for it.
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -107,15 +107,19 @@ class SealedTables:
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Within the block, the ledger is read as it is now, whoever changes it meanwhile."""
-        known = self._content, self._signature
-        self._connection.execute("BEGIN")
+        nested = self._connection.in_transaction
+        if not nested:
+            self._connection.execute("BEGIN")
         try:
-            self._content, self._signature = self._read_seal()
             yield
         finally:
-            self._content, self._signature = known
-            if self._connection.in_transaction:  # SQLite ends one itself where the file cannot be read.
-                self._connection.execute("ROLLBACK")
+            if not nested:
+                with suppress(sqlite3.OperationalError):  # SQLite ended it itself: the file cannot be read.
+                    self._connection.execute("ROLLBACK")
+
+    def reread(self) -> None:
+        """Say that what the caller knows of the ledger is what it reads in this snapshot: it may go on from there."""
+        self._content, self._signature = self._read_seal()
 
     def scrub(self, patient: bool = True) -> bool:
         """Move everything into the main file and cut the write-ahead log to nothing: no old page is left in it.
@@ -170,7 +174,7 @@ class SealedTables:
         if public != self._public:
             found = f"sealed with key {public[:16]}..." if public else "not sealed with a key"
             raise BadInput(f"the ledger is {found}, this user has another: bring the key back that the run began with")
-        if not self.is_signed:
+        if not _is_signed(self._content, self._signature, public):
             raise damaged("its seal does not have the signature of its key; `fedsift verify` tells more")
 
     @property
@@ -178,25 +182,16 @@ class SealedTables:
         """Of the key that seals it, in hexadecimal; empty where none does."""
         return str(self.get("public_key", ""))
 
-    @property
-    def is_signed(self) -> bool:
-        """Whether the seal has the signature of the ledger's own public key."""
-        try:
-            public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(self.public_key))
-            public.verify(self._signature, self._content.signed)
-        except (ValueError, InvalidSignature):
-            return False
-        return True
-
     def content_errors(self) -> list[str]:
         """What the seal says of the rows: whether they are those that were sealed, and by the ledger's own key."""
         found, wrong = ContentHash(), []
+        content, signature = self._read_seal()
         for table in COLUMNS:
             for row in self._rows(table):
                 found.add(table, row)
-        if found.to_bytes() != self._content.to_bytes():
+        if found.to_bytes() != content.to_bytes():
             wrong.append("the content is not that which was sealed")
-        if self.public_key and not self.is_signed:
+        if (public := self.public_key) and not _is_signed(content, signature, public):
             wrong.append("the seal is not signed by the ledger's key")
         return wrong
 
@@ -244,6 +239,14 @@ def _all_or_nothing(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:  # SQLite ends one itself on a full disk.
             connection.execute("ROLLBACK")
         raise
+
+
+def _is_signed(content: ContentHash, signature: bytes, public_key: str) -> bool:
+    try:
+        Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key)).verify(signature, content.signed)
+    except (ValueError, InvalidSignature):
+        return False
+    return True
 
 
 def public_bytes(key: Ed25519PrivateKey) -> str:

@@ -4,7 +4,8 @@ import hashlib
 import json
 import sqlite3
 import struct
-from collections.abc import Collection
+from collections import ChainMap
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ from fedsift.core.ledger import Ledger
 from fedsift.core.ledger_file import companions, damaged, told_as_damage
 from fedsift.core.linear_checksum import LinearChecksum
 from fedsift.core.localisation import Localisation
-from fedsift.core.member import Member, Training
+from fedsift.core.member import Member, Training, commitment, why_different
 from fedsift.core.merged_sums import MergedSums
 from fedsift.core.partial_sums import PartialSums
 from fedsift.core.receipt import Receipt, ReceiptBody, RunFacts, Verdict, canonical
@@ -41,10 +42,12 @@ class ServerState:
     def __init__(self, ledger: Ledger, merge_scale: float = 1.0) -> None:
         """Take up the state of a ledger: its sums, and on top of them its journal."""
         self.ledger, self.merge_scale = ledger, merge_scale
-        self.terms = ledger.terms
-        self.sums = ledger.empty_sums()
-        self._checksum = LinearChecksum(ledger.checksum_secret, self.terms)
-        self._load()
+        with ledger.snapshot():
+            self.terms = ledger.terms
+            self.sums = ledger.empty_sums()
+            self._checksum = LinearChecksum(ledger.checksum_secret, self.terms)
+            self._empty_mask = hashlib.sha256(bytes(packed_size(self.terms.size, 1))).digest()
+            self._load()
 
     @classmethod
     def create(
@@ -72,6 +75,11 @@ class ServerState:
             ledger = Ledger.open(path, key=key)
         return cls(ledger)
 
+    def _follow_ledger(self) -> None:
+        """A transaction was rolled back: memory follows the file."""
+        with self.ledger.snapshot():
+            self._load()
+
     def _load(self) -> None:
         self.ledger.read_sums(self.sums)
         self._journal_bytes = 0
@@ -83,6 +91,8 @@ class ServerState:
                 raise damaged(f"the journal of client {client_id!r}: {error}") from error
             del upload  # Before the next one is read.
         self.members = self.ledger.members()
+        self._data_of = {each.digest: each.data_digest for each in self.members.values()}
+        self.ledger.reread()
         self._leaving: dict[str, tuple[bytes, int]] = {}  # client -> digest of its upload, steps of its rerun
         self._digest_before = ""
 
@@ -92,12 +102,13 @@ class ServerState:
         With a `node_key`, that node alone may speak for it from now on (`Ledger.set_node_key`).
 
         Raises:
-            Refused: it is a member already, the capacity is reached, or the upload is not valid.
+            Refused: it is a member already, the capacity is reached, the upload is not valid, or it is that of a member
+                with other data.
         """
         training = training or Training()
-        self._check_joins([client_id])
         read = Upload.from_bytes(upload, self.terms)
         member = Member.of(read, upload, training, self._checksum)
+        self._check_joins({client_id: member})
         with self.ledger.transaction():
             self.ledger.insert_member(client_id, member, training.fingerprint)
             if node_key:
@@ -106,6 +117,7 @@ class ServerState:
             self._forget_vote()
         self.sums.add(read)
         self.members[client_id] = member
+        self._data_of[member.digest] = member.data_digest
         self._journal_bytes += len(upload)
         if not self._leaving and self._journal_bytes > max(self.sums.nbytes, _LEAST_FOLD_BYTES):
             with suppress(sqlite3.OperationalError):  # The client is merged. On a full disk, the next one is told.
@@ -126,6 +138,7 @@ class ServerState:
         for (_, own), (_, added) in zip(self.sums.vectors(), partial.sums.vectors(), strict=True):
             own += added
         self.members |= partial.members
+        self._data_of |= {each.digest: each.data_digest for each in partial.members.values()}
         try:
             with self.ledger.transaction():
                 for client_id, member in partial.members.items():
@@ -133,16 +146,22 @@ class ServerState:
                 self._forget_vote()
                 self._write_sums()
         except BaseException:
-            self._load()  # The transaction was rolled back: memory follows the file.
+            self._follow_ledger()
             raise
 
-    def _check_joins(self, client_ids: Collection[str]) -> None:
-        for client_id in client_ids:
+    def _check_joins(self, joining: Mapping[str, Member]) -> None:
+        known = ChainMap[bytes, bytes]({}, self._data_of)
+        for client_id, member in joining.items():
             if client_id in self.members:
                 raise Refused(f"client {client_id!r} is a member already; it must be removed before it joins again")
+            # A copy would stay in the sums when its owner leaves. An empty mask, and equal rows, say nothing of a copy.
+            data = known.get(member.digest, member.data_digest)
+            if data != member.data_digest and member.mask_digest != self._empty_mask:
+                raise Refused(f"client {client_id!r} sends the upload of a member with other data: it is a copy")
+            known[member.digest] = member.data_digest
         room = self.sums.capacity
-        if len(self.members) + len(client_ids) > room:
-            raise Refused(f"the sums have room for {room} members; {len(client_ids)} more could overflow them")
+        if len(self.members) + len(joining) > room:
+            raise Refused(f"the sums have room for {room} members; {len(joining)} more could overflow them")
 
     def fold(self) -> bytes:
         """Write the sums and empty the journal, in one transaction; returns the state's digest."""
@@ -165,7 +184,8 @@ class ServerState:
         member = self._member(client_id)
         digest = hashlib.sha256(upload).digest()
         if digest != member.digest or training.data_digest != member.data_digest:
-            raise Refused(self._why_different(client_id, member, digest, training))
+            there = self.ledger.fingerprint(member.environment)
+            raise Refused(why_different(client_id, member, digest, training, there))
         if not self._leaving:
             self._digest_before = self.digest().hex()
         self.sums.subtract(Upload.from_bytes(upload, self.terms))
@@ -192,9 +212,10 @@ class ServerState:
                 bodies = [self.receipt_body(each, Verdict.BIT_EXACT, "", *of, states, facts) for each, of in leavers]
                 receipts = [self.ledger.append_receipt(body) for body in bodies]
         except BaseException:
-            self._load()  # The transaction was rolled back: memory follows the file.
+            self._follow_ledger()
             raise
         self._leaving = {}
+        self._data_of = {each.digest: each.data_digest for each in self.members.values()}
         self.ledger.scrub()
         return receipts
 
@@ -326,21 +347,3 @@ class ServerState:
         if client_id not in self.members:
             raise Refused(f"client {client_id!r} is not a member")
         return self.members[client_id]
-
-    def _why_different(self, client_id: str, member: Member, digest: bytes, training: Training) -> str:
-        differs = f"the rerun of client {client_id!r} differs from what was merged: "
-        if training.data_digest != member.data_digest:
-            now, then = commitment(training.data_digest), commitment(member.data_digest)
-            return f"{differs}other data (commitment {now}, then {then})"
-        if training.environment != member.environment:
-            here, there = json.loads(training.fingerprint), self.ledger.fingerprint(member.environment)
-            names = [name for name in sorted(here.keys() | there.keys()) if here.get(name) != there.get(name)]
-            changed = [f"{name} is {here.get(name, '')!r}, then {there.get(name, '')!r}" for name in names]
-            return f"{differs}same data, another environment ({'; '.join(changed)})"
-        now, then = commitment(digest), commitment(member.digest)
-        return f"{differs}same data and environment, another upload (commitment {now}, then {then})"
-
-
-def commitment(digest: bytes) -> str:
-    """A hash of a digest, which a receipt may keep: the client can check it, the digest itself is gone."""
-    return hashlib.sha256(b"fedsift commitment" + digest).hexdigest()

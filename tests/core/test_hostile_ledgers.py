@@ -274,12 +274,14 @@ def test_a_state_that_is_past_changes_nothing(whole: Path, tmp_path: Path) -> No
     digest = first.digest()
     for change in (
         lambda: second.merge("client 7", upload(levels_of(7)), TRAINING),
-        lambda: second.remove("client 2", upload(levels_of(2)), TRAINING),
         lambda: second.refuse("client 2", "why"),
         second.fold,
+        lambda: second.remove("client 2", upload(levels_of(2)), TRAINING),
     ):
         with pytest.raises(Refused, match="changed by another process"):
             change()
+    assert second.digest() == digest  # What it had staged is undone, so it goes on from what there is.
+    second.refuse("client 2", "why")
     for state in (first, second):
         state.ledger.close()
     again = ServerState(Ledger.open(copy, read_only=True))
