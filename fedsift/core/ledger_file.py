@@ -71,6 +71,7 @@ SETTINGS: dict[str, _Kind] = {
     "receipts_head": 32,
     "public_key": str,
     "blend": str,
+    "publications": str,
     "mask_folder": int,
 }
 REQUIRED = ("terms", "capacity", "config", "model_digest", "checksum_secret")
