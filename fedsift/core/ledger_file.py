@@ -193,8 +193,9 @@ def _as_guest(path: Path, leaving: ExitStack) -> sqlite3.Connection:
     """Open a ledger where nothing may be written: beside the process at work on it, or a copy of what lies still."""
     for _ in range(_TRIES):
         with ExitStack() as failing:
-            guest = _opened(path, "ro", failing)
             try:
+                guest = _opened(path, "ro", failing)
+                guest.execute("BEGIN")  # To its end, one state: when the others close, it could not begin another.
                 guest.execute("SELECT count(*) FROM sqlite_master").fetchone()
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
