@@ -291,6 +291,25 @@ def test_a_state_that_is_past_changes_nothing(whole: Path, tmp_path: Path) -> No
     assert problems(copy) == []
 
 
+def test_a_server_that_stays_scrubs_once_readers_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Ledger, "patience", 50)
+    path = tmp_path / "ledger.sqlite"
+    state = ServerState.create(path, terms(SIZE), 10, key=KEY)
+    state.merge("client 0", upload(levels_of(0)), TRAINING)
+    state.fold()
+    digest = state.members["client 0"].digest
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM members").fetchall()
+        state.remove("client 0", upload(levels_of(0)), TRAINING)
+        state.fold()
+        assert state.ledger.owes_scrub
+    state.fold()
+    assert not state.ledger.owes_scrub
+    assert digest not in b"".join(each.read_bytes() for each in tmp_path.iterdir())
+    state.ledger.close()
+
+
 @pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal"])
 @pytest.mark.parametrize("kind", ["link", "second name", "folder", "pipe"])
 def test_files_of_a_ledger_are_files_of_their_own(whole: Path, tmp_path: Path, suffix: str, kind: str) -> None:
