@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from fedsift.core.errors import BadInput
-from fedsift.core.plain_files import PARTIAL, new_partial, written_whole
+from fedsift.core.plain_files import PARTIAL, check_plain, new_partial, written_whole
 
 DATA_FILES = TABLE_FILE, ROWS_FILE = "data.parquet", "data.rows"  # rows that a run was handed in memory
 _PROBE_NAME = ".fedsift-"  # how names of files begin that are not to stay
@@ -68,6 +68,8 @@ def make_empty(path: Path, room: int = 0) -> list[Path]:
             raise BadInput(f"out = {path}: it is a file; give a folder that is new or empty")
         if path.exists() and any(not _may_lie_there(each.name) for each in path.iterdir()):
             raise BadInput(f"out = {path}: the folder is not empty; give one that is new or empty")
+        for name in DATA_FILES:
+            check_plain(path / name)
     made = make_writable(path)
     if (free := shutil.disk_usage(path).free) < room:
         _remove_empty(made)
