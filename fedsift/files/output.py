@@ -68,7 +68,7 @@ def make_empty(path: Path, room: int = 0) -> list[Path]:
             raise BadInput(f"out = {path}: it is a file; give a folder that is new or empty")
         if path.exists() and any(not _may_lie_there(each.name) for each in path.iterdir()):
             raise BadInput(f"out = {path}: the folder is not empty; give one that is new or empty")
-        for name in DATA_FILES:
+        for name in DATA_FILES if path.is_dir() else ():
             check_plain(path / name)
     made = make_writable(path)
     if (free := shutil.disk_usage(path).free) < room:
