@@ -178,7 +178,7 @@ def connect(path: Path, read_only: bool, leaving: ExitStack) -> sqlite3.Connecti
             connection = _as_guest(path, leaving)
         else:
             connection = _opened(path, "rw", leaving)
-        _check_format(connection, path)
+        check_format(connection, path)
         connection.execute(f"PRAGMA {'query_only = ON' if read_only else 'journal_mode = WAL'}")
     return connection
 
@@ -255,7 +255,18 @@ def wait(connection: sqlite3.Connection, milliseconds: int) -> None:
     connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
 
 
-def _check_format(connection: sqlite3.Connection, path: Path) -> None:
+def schema_version(connection: sqlite3.Connection) -> int:
+    """A number that SQLite changes with the schema, or when it writes the file anew."""
+    found: int = connection.execute("PRAGMA schema_version").fetchone()[0]
+    return found
+
+
+def check_format(connection: sqlite3.Connection, path: Path) -> None:
+    """See that a file is a ledger, with the schema that we gave it.
+
+    Raises:
+        BadInput: it is not.
+    """
     with told_as_damage():
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]

@@ -21,12 +21,14 @@ from fedsift.core.ledger_file import (
     COLUMNS,
     REQUIRED,
     SEAL,
+    check_format,
     check_setting,
     checked,
     connect,
     connect_new,
     damaged,
     make_schema,
+    schema_version,
     told_as_damage,
     waiting,
 )
@@ -45,6 +47,7 @@ class SealedTables:
         self.owes_scrub = False
         self._public = public_bytes(key) if key else ""
         self._content, self._signature = self._read_seal()
+        self._schema = schema_version(connection)
 
     @classmethod
     def _new(cls, path: Path | None, key: Ed25519PrivateKey | None) -> Self:
@@ -93,11 +96,12 @@ class SealedTables:
         before = self._content, self._signature
         try:
             with _all_or_nothing(self._connection):
+                if (schema := schema_version(self._connection)) != self._schema:
+                    check_format(self._connection, Path("this"))
+                    self._schema = schema
                 stored, _ = self._read_seal()
                 if stored.to_bytes() != before[0].to_bytes():
-                    raise Refused(
-                        "the ledger was changed by another process meanwhile: do it again; nothing was changed"
-                    )
+                    raise Refused("the ledger was changed by another process meanwhile; nothing was done, do it again")
                 self._content = before[0].copy()
                 yield
                 self._write_seal()
@@ -143,6 +147,7 @@ class SealedTables:
         """Take over all of another ledger's content in one step, with its seal."""
         other._connection.backup(self._connection)
         self._content, self._signature = self._read_seal()
+        self._schema = schema_version(self._connection)
         self.scrub()
 
     def _read_seal(self) -> tuple[ContentHash, bytes]:

@@ -188,6 +188,24 @@ def test_another_schema_is_not_opened(whole: Path, tmp_path: Path, statement: st
     assert copy.read_bytes() == before
 
 
+def test_a_trigger_that_comes_while_the_ledger_is_open_is_not_run(whole: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copy(whole, tmp_path / "copy.sqlite"))
+    state = ServerState(Ledger.open(copy, key=KEY))
+    digest = state.digest()
+    with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
+        connection.execute("VACUUM")  # The file anew, with the same schema: that is allowed.
+        state.fold()
+        keep = "INSERT INTO node_keys VALUES (old.client_id, hex(old.digest))"
+        connection.execute(f"CREATE TRIGGER further AFTER DELETE ON members BEGIN {keep}; END")
+    for _ in range(2):
+        with pytest.raises(BadInput, match="it has a trigger further that is none of ours"):
+            state.remove("client 3", upload(levels_of(3)), TRAINING)
+    assert state.digest() == digest
+    state.ledger.close()
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("SELECT count(*) FROM node_keys").fetchone() == (1,)
+
+
 def dump(path: Path) -> object:
     """All content as plain SQLite reads it; None where it cannot."""
     try:
