@@ -5,8 +5,10 @@ import hashlib
 import json
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from fedsift.core.errors import BadInput
+from fedsift.core.strict_json import Misfit, parse_json, typed
 
 
 class Verdict(StrEnum):
@@ -57,10 +59,23 @@ class ReceiptBody(RunFacts):
             BadInput: it is no receipt's.
         """
         try:
-            values = json.loads(text)
-            return cls(**{**values, "verdict": Verdict(values["verdict"])})
-        except (ValueError, TypeError, KeyError) as error:
+            return cls.of(parse_json(text), text)
+        except (ValueError, Misfit) as error:
             raise BadInput(f"the ledger is damaged: a receipt cannot be read ({error})") from error
+
+    @classmethod
+    def of(cls, values: Any, text: str | None = None) -> "ReceiptBody":
+        """From what its text says.
+
+        Raises:
+            Misfit: it is no receipt's.
+            ValueError: another text than `text` is the canonical one.
+        """
+        optional = {field.name: None for field in dataclasses.fields(cls) if field.default is None}
+        body: ReceiptBody = typed(optional | values if isinstance(values, dict) else values, cls, "receipt")
+        if text is not None and body.text != text:
+            raise ValueError("it is not in the canonical form")
+        return body
 
     def values(self) -> dict[str, str | int]:
         """What it says, by the names in its text."""

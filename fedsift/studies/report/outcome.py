@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fedsift.core.errors import BadInput
-from fedsift.files.json_file import typed
+from fedsift.core.strict_json import typed
 from fedsift.studies.optout.scenario_folder import ScenarioFolder
 from fedsift.studies.optout.scenario_result import CheckedStep, Proof, ScenarioResult
 
