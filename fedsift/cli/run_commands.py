@@ -64,7 +64,7 @@ def forget(
         from fedsift.runs.forget import forget as remove
 
         bars = progress_bars()
-        result = remove(run, clients, rebuild, bars, bars.console.print)
+        result = remove(run, clients, rebuild, bars, bars.tell)
         tell(result, json_, removal_summary(result, run), good=not result.refused)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from fedsift.cli.findings import findings_summary
 from fedsift.cli.score_table import score_lines, score_table, warning_lines
 from fedsift.core.errors import legible
 from fedsift.protocol.client_rounds import last_line
@@ -115,12 +116,7 @@ def data_summary(report: DataReport) -> list[Text]:
 
 def audit_summary(verified: Verified) -> list[Text]:
     """What `fedsift verify` found."""
-    shown = [Text(f"{'profile':<12} {verified.profile}")]
-    for finding in verified.findings:
-        verdict, style = ("WRONG", "red") if finding.problems else ("ok", "green")
-        shown.append(Text(f"{finding.check:<12} {verdict}", style))
-        shown += [Text(f"{'':<12} {problem}") for problem in finding.problems]
-    return shown
+    return [Text(f"{'profile':<12} {verified.profile}"), *findings_summary(verified.findings)]
 
 
 def _grid_line(lost: ServedBelowLocal) -> list[Text]:

@@ -79,6 +79,7 @@ class Ledger:
             ledger.set("config", config)
             ledger.set("model_digest", model_digest)
             ledger.set("checksum_secret", secrets.token_bytes(16))
+            ledger.set("log_id", secrets.token_bytes(16))
             ledger.write_sums(RunningSums(terms, capacity))
         return ledger
 
@@ -258,6 +259,7 @@ class Ledger:
 
     def copy_receipts(self, other: "Ledger") -> None:
         """Take over another ledger's log."""
+        self.set("log_id", other.get("log_id"))
         for receipt in other.receipts():
             self._connection.execute("INSERT INTO receipts VALUES (?, ?, ?, ?)", tuple(vars(receipt).values()))
             self.set("receipts_head", receipt.digest)

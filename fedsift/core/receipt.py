@@ -59,23 +59,18 @@ class ReceiptBody(RunFacts):
             BadInput: it is no receipt's.
         """
         try:
-            return cls.of(parse_json(text), text)
+            body: ReceiptBody = typed(cls.with_all_fields(parse_json(text)), cls, "receipt")
+            if body.text != text:
+                raise ValueError("it is not in the canonical form")
         except (ValueError, Misfit) as error:
             raise BadInput(f"the ledger is damaged: a receipt cannot be read ({error})") from error
+        return body
 
     @classmethod
-    def of(cls, values: Any, text: str | None = None) -> "ReceiptBody":
-        """From what its text says.
-
-        Raises:
-            Misfit: it is no receipt's.
-            ValueError: another text than `text` is the canonical one.
-        """
-        optional = {field.name: None for field in dataclasses.fields(cls) if field.default is None}
-        body: ReceiptBody = typed(optional | values if isinstance(values, dict) else values, cls, "receipt")
-        if text is not None and body.text != text:
-            raise ValueError("it is not in the canonical form")
-        return body
+    def with_all_fields(cls, values: Any) -> Any:
+        """What a text says, with None for what does not stand in it, for `typed`."""
+        left_out = {field.name: None for field in dataclasses.fields(cls) if field.default is None}
+        return left_out | values if isinstance(values, dict) else values
 
     def values(self) -> dict[str, str | int]:
         """What it says, by the names in its text."""

@@ -3,7 +3,8 @@
 Bulk travels as raw bytes, never as pickles. Types of messages:
 
     query           -> client id, and its wish: join, stay, leave or away
-    train           client id, terms, whether to score -> client id, upload, what is told of the training
+    train           client id, terms, whether to score; of a deployment, the public key of its certificates
+                    -> client id, upload, what is told of the training
     train.forget    client id, terms, where it trained -> the same, from a member that leaves and trains again
     query.removed   -> client id; tells a client that its removal is done
     query.vote      terms, the shared head's sums, whether the client is a voter -> client id, its votes on the blend
@@ -43,6 +44,8 @@ EMBED, REGRESS, MEMBER_MASKS = "train.embed", "train.regress", "query.masks"
 EVALUATE, EVALUATE_SERVED = "evaluate", "evaluate.served"
 # Error codes of a reply. Flower keeps those below 100 for itself.
 CLIENT_INPUT_ERROR, CLIENT_CRASHED, NO_ANSWER = 100, 101, 102
+
+PUBLIC_KEY = "public-key"  # in the configuration of a training: that of the server's certificates
 
 _LARGEST_FINGERPRINT = 10_000
 _T = TypeVar("_T")

@@ -8,11 +8,10 @@ result.json     at the end
 """
 
 import fcntl
-import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -20,12 +19,15 @@ from typing import Self
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from fedsift.configuration.run_config import RunConfig, read_toml, write_toml
-from fedsift.core.certificate import certify, default_key_path, load_or_make_key, public_key_of
+from fedsift.core.certificate import certify, pin_key, pinned_key
 from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
 from fedsift.core.mask_file import mask_path
-from fedsift.core.receipt import Receipt
-from fedsift.files.output import clear, make_empty, output_errors, try_writing, write_whole
+from fedsift.core.receipt_log import ReceiptLog
+from fedsift.core.signing_key import default_key_path, load_or_make_key, public_key_of
+from fedsift.files.output import clear, make_empty, output_errors, try_writing
+from fedsift.runs.certificates import Certificates
+from fedsift.runs.older_ledger import take_up
 
 
 class LedgerFolder:
@@ -36,6 +38,7 @@ class LedgerFolder:
         self._made: list[Path] = []
         self.ledger = path / "ledger.sqlite"
         self.result = path / "result.json"
+        self.certificates = Certificates(path)
 
     @classmethod
     def create(cls, path: Path, config: RunConfig, room: int = 0) -> Self:
@@ -62,11 +65,12 @@ class LedgerFolder:
         return cls(path), RunConfig.from_mapping(read_toml(path / "config.toml"), source=str(path / "config.toml"))
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, leaving: Collection[str] | None = ()) -> Iterator[None]:
         """Keep other processes from changing this run: each holds the sums in memory, and would undo the other's work.
 
         Raises:
-            BadInput: another process is at work on it, or nothing can be written into it.
+            BadInput: another process is at work on it, or nothing can be written into it; or as of `take_up_certified`,
+                for the same `leaving`.
         """
         try:
             try_writing(self.path)
@@ -77,6 +81,7 @@ class LedgerFolder:
         descriptor = os.open(self.path, os.O_RDONLY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.take_up_certified(leaving)
             yield
         except BlockingIOError as error:
             raise BadInput(f"{self.path}: another fedsift is at work on this run; wait for it to end") from error
@@ -149,22 +154,21 @@ class LedgerFolder:
         key, pinned = load_or_make_key(path), None
         if self.ledger.exists():
             with Ledger.open(self.ledger) as ledger:
-                pinned = ledger.get("public_key")
-        if pinned not in (None, public_key_of(key)):
+                pinned = pinned_key(ledger)
+        if pinned is not None and pinned != public_key_of(key):
             raise BadInput(
                 f"this run's certificates are signed with key {pinned[:16]}..., {path} is another: bring the key back "
                 "that the run began with"
             )
         return key
 
-    def uncertified(self) -> dict[Path, Receipt]:
-        """The receipts that have no certificate, by the file that it is to be."""
+    def uncertified(self) -> list[int]:
+        """The numbers of the receipts that have no certificate."""
         if not self.ledger.exists():
-            return {}
+            return []
         with Ledger.open(self.ledger) as ledger:
-            receipts = ledger.receipts()
-        files = {self.path / "certificates" / f"{receipt.number:04d}.json": receipt for receipt in receipts}
-        return {file: receipt for file, receipt in files.items() if not file.exists()}
+            receipts = len(ledger.receipts())
+        return sorted({*range(1, receipts + 1)}.difference(self.certificates.numbers()))
 
     def write_certificates(self) -> None:
         """Write a signed certificate for each receipt that has none."""
@@ -172,12 +176,26 @@ class LedgerFolder:
             return
         key = self.signing_key()
         with Ledger.open(self.ledger) as ledger:
-            if ledger.get("public_key") is None:
-                with ledger.transaction():
-                    ledger.set("public_key", public_key_of(key))
-        for file, receipt in uncertified.items():
-            file.parent.mkdir(exist_ok=True)
-            write_whole(file, json.dumps(certify(receipt, key), indent=1) + "\n")
+            pin_key(ledger, key)
+            log = ReceiptLog.of(ledger)
+        for number in uncertified:
+            self.certificates.write(number, certify(log.certificate(number), key))
+
+    def take_up_certified(self, leaving: Collection[str] | None = ()) -> None:
+        """Let the log of a ledger that is older than its certificates go on from the newest one (`take_up`).
+
+        Raises:
+            BadInput: as of `take_up`; or there are certificates, but no ledger.
+        """
+        certified = bool(self.certificates.numbers())
+        if not self.ledger.exists():
+            if certified:
+                raise BadInput(f"{self.path} has certificates, but no {self.ledger.name}: put it back")
+            return
+        with Ledger.open(self.ledger) as ledger:
+            if (key := pinned_key(ledger)) is None and certified:
+                key = public_key_of(load_or_make_key(default_key_path()))
+            take_up(ledger, self.path, self.certificates, key, leaving)
 
 
 def least_room(size: int, clients: int) -> int:

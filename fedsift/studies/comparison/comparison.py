@@ -5,6 +5,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fedsift.files.csv_cells import csv_cell
 from fedsift.files.json_file import write_json
 from fedsift.runs.scores import Score
 
@@ -70,8 +71,8 @@ class Comparison:
         with (out / "methods.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, [each.name for each in dataclasses.fields(MethodRow)])
             writer.writeheader()
-            writer.writerows(map(_as_row, self.baselines))
-            writer.writerows(map(dataclasses.asdict, self.methods))
+            for row in (*map(_as_row, self.baselines), *map(dataclasses.asdict, self.methods)):
+                writer.writerow({key: csv_cell(value) for key, value in row.items()})
 
 
 def _as_row(baseline: Baseline) -> dict[str, str | float]:
