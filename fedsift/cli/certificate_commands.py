@@ -8,9 +8,7 @@ import typer
 from fedsift.cli.options import JSON
 from fedsift.cli.terminal import NOTHING_WRITTEN, errors_in_one_line, say, tell
 
-_KEY = Annotated[
-    str, typer.Option("--public-key", help="The server's, 64 hexadecimal digits, or the file that has it.")
-]
+_KEY = Annotated[str, typer.Option(help="The server's: 64 hexadecimal digits, or a file of them.")]
 
 
 def verify_certificate(
@@ -18,9 +16,9 @@ def verify_certificate(
     public_key: _KEY,
     json_: Annotated[bool, JSON] = False,
 ) -> None:
-    """Check a removal certificate without the run: for the client that left."""
+    """Check a removal certificate without the run: for the client that left. What it says is shown if it holds."""
     with errors_in_one_line(NOTHING_WRITTEN):
-        from fedsift.cli.run_summary import findings_summary
+        from fedsift.cli.findings import findings_summary
         from fedsift.core.audit import Finding
         from fedsift.core.certificate import Signed
         from fedsift.core.signing_key import given_public_key
@@ -28,10 +26,10 @@ def verify_certificate(
         key, found = given_public_key(public_key), Signed.load(file)
         finding = Finding("certificate", found.problems(key))
         said = found.said.values()
-        lines = [f"{name:<18} {value}" for name, value in said.get("receipt", said["head"]).items()]
-        checks = {finding.check: finding.problems}
-        shown = findings_summary([finding]) if finding.problems else [*lines, *findings_summary([finding])]
-        tell({"checks": checks, "said": said}, json_, shown, good=not finding.problems)
+        values = {**said.get("receipt", {}), **{f"log {name}": value for name, value in vars(found.head).items()}}
+        lines = [] if finding.problems else [f"{name:<18} {value}" for name, value in values.items()]
+        told = {"checks": {finding.check: finding.problems}, **({} if finding.problems else said)}
+        tell(told, json_, [*lines, *findings_summary([finding])], good=not finding.problems)
 
 
 def verify_log(
@@ -42,20 +40,17 @@ def verify_log(
 ) -> None:
     """Check that a server's log only grew between two of its signed heads."""
     with errors_in_one_line(NOTHING_WRITTEN):
-        from fedsift.cli.run_summary import findings_summary
+        from fedsift.cli.findings import findings_summary
         from fedsift.core.audit import Finding
         from fedsift.core.certificate import Signed, check_log
         from fedsift.core.signing_key import given_public_key
 
         key, before, now = given_public_key(public_key), Signed.load(old), Signed.load(new)
         finding = Finding("log", check_log(before, now, key))
-        heads = [
-            f"{age:<12} {each.head.size} receipts, root {each.head.root}"
-            for age, each in (("old", before), ("new", now))
-        ]
-        checks = {finding.check: finding.problems}
-        found = {"checks": checks, "old": vars(before.head), "new": vars(now.head)}
-        tell(found, json_, [*heads, *findings_summary([finding])], good=not finding.problems)
+        heads = {"old": before.head, "new": now.head}
+        lines = [f"{age:<12} {head.size} receipts, root {head.root}" for age, head in heads.items()]
+        found = {"checks": {finding.check: finding.problems}, **{age: vars(head) for age, head in heads.items()}}
+        tell(found, json_, [*lines, *findings_summary([finding])], good=not finding.problems)
 
 
 def log_head(

@@ -48,10 +48,10 @@ def invalid_character(text: str) -> int:
 
 
 def visible(text: str, kept: str = "") -> str:
-    """A text as a terminal, a log or a page may show it: nothing in it moves, hides, turns round or begins a line.
+    r"""A text as a terminal, a log or a page may show it: nothing in it moves, hides, turns round or begins a line.
 
     Whatever Unicode calls not printable (controls, line ends, bidirectional and zero-width characters, blanks other
-    than the plain one) stands as Python writes it, `\\x1b` for ESC; but for characters in `kept`.
+    than the plain one) stands as Python writes it, `\x1b` for ESC; but for characters in `kept`.
     """
     if text.isprintable():
         return text
