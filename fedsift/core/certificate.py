@@ -38,7 +38,11 @@ class Signed:
             envelope = Envelope.read(content)
             if envelope.payloadType not in _KINDS:
                 raise ValueError(f"its payload is of type {envelope.payloadType!r}")
-            return cls(_KINDS[envelope.payloadType].of(envelope.statement), envelope)
+            statement = envelope.statement
+            said = _KINDS[envelope.payloadType].of(statement)
+            if said.values() != statement:
+                raise ValueError("what is signed is not in the canonical form")
+            return cls(said, envelope)
         except ValueError as error:
             raise BadInput(f"{name} is no removal certificate or tree head: {error}") from error
 

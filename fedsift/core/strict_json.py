@@ -96,7 +96,8 @@ def typed(value: Any, kind: Any, place: str) -> Any:
                 if str(error) != place:
                     raise
     elif dataclasses.is_dataclass(kind):
-        fields = get_type_hints(kind)
+        hints = get_type_hints(kind)
+        fields = {each.name: hints[each.name] for each in dataclasses.fields(kind)}
         if isinstance(value, dict) and value.keys() == fields.keys():
             return origin(**{name: typed(value[name], each, f"{place}.{name}") for name, each in fields.items()})
     elif origin is dict and isinstance(value, dict):
