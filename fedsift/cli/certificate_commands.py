@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fedsift.cli.options import JSON
-from fedsift.cli.terminal import NOTHING_WRITTEN, errors_in_one_line, say, tell
+from fedsift.cli.terminal import NOTHING_WRITTEN, errors_in_one_line, say, say_json, tell
 
 _KEY = Annotated[str, typer.Option(help="The server's: 64 hexadecimal digits, or a file of them.")]
 
@@ -60,6 +60,7 @@ def log_head(
 ) -> None:
     """Sign what the log of receipts is now, for clients to compare."""
     with errors_in_one_line(NOTHING_WRITTEN):
+        from fedsift.core.strict_json import parse_json
         from fedsift.files.output import check_file, write_whole
         from fedsift.runs.log_head import signed_head
 
@@ -67,7 +68,7 @@ def log_head(
             check_file(out)
         text = signed_head(run, since)
         if out is None:
-            typer.echo(text, nl=False)
+            say_json(parse_json(text))
         else:
             write_whole(out, text)
             say(f"written  {out}")

@@ -27,7 +27,7 @@ from fedsift.core.receipt_log import ReceiptLog
 from fedsift.core.signing_key import default_key_path, load_or_make_key, public_key_of
 from fedsift.files.output import clear, make_empty, output_errors, try_writing
 from fedsift.runs.certificates import Certificates
-from fedsift.runs.older_ledger import take_up
+from fedsift.runs.older_ledger import settle, take_up
 
 
 class LedgerFolder:
@@ -177,6 +177,7 @@ class LedgerFolder:
         key = self.signing_key()
         with Ledger.open(self.ledger) as ledger:
             pin_key(ledger, key)
+            settle(ledger)
             log = ReceiptLog.of(ledger)
         for number in uncertified:
             self.certificates.write(number, certify(log.certificate(number), key))

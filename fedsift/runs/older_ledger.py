@@ -38,11 +38,12 @@ def take_up(
     owed = owed_removals(ledger, lost)
     if leaving is not None and (missing := sorted(owed.difference(leaving))):
         raise BadInput(f"{_told(log, lost, owed)}: fedsift forget {shlex.join([str(run), '--', *missing])}")
-    if lost or canonical(sorted(owed)) != ledger.get(_OWED, _NOBODY):
+    if lost:
         with ledger.transaction():
             for body in lost:
                 ledger.append_receipt(body)
             ledger.set(_OWED, canonical(sorted(owed)))
+    settle(ledger)
 
 
 def owed_removals(ledger: Ledger, lost: Collection[ReceiptBody] = ()) -> set[str]:
@@ -56,6 +57,13 @@ def owed_removals(ledger: Ledger, lost: Collection[ReceiptBody] = ()) -> set[str
     except (ValueError, TypeError, Misfit) as error:
         raise BadInput(f"the ledger is damaged: the removals that it owes cannot be read ({error})") from error
     return {*named, *(body.client for body in lost if body.verdict.removed)} & ledger.members().keys()
+
+
+def settle(ledger: Ledger) -> None:
+    """Note that those who were to be removed are, as far as they are: they may join again."""
+    if (owed := canonical(sorted(owed_removals(ledger)))) != ledger.get(_OWED, _NOBODY):
+        with ledger.transaction():
+            ledger.set(_OWED, owed)
 
 
 def certificate_problems(ledger: Ledger, certificates: Certificates, newest: int) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from pandas import DataFrame
 
 from fedsift.core.errors import visible
-from fedsift.files.csv_cells import csv_cell
+from fedsift.files.csv_cells import csv_text
 
 _LONGEST_TABULAR = 40  # rows; more of them go over several pages, as a longtable
 _NEGATIVE = re.compile(r"-\d[\d,.]*$")
@@ -67,7 +67,7 @@ class Table:
         return [[column.shown(value) for column, value in zip(self.columns, row, strict=True)] for row in self.rows]
 
     def to_csv(self) -> str:
-        """Values as of `csv_cell`, nothing where there is none; an interval's ends are columns of their own."""
+        """Values as of `csv_text`, nothing where there is none; an interval's ends are columns of their own."""
         columns: dict[str, Sequence[Any]] = {}
         for column in self.columns:
             values = self.column(column.key)
@@ -76,8 +76,7 @@ class Table:
                 columns |= dict(zip((column.key, f"{column.key}_low", f"{column.key}_high"), parts, strict=True))
             else:
                 columns[column.key] = [_plain(each) if isinstance(each, list) else each for each in values]
-        cells = {key: [*map(csv_cell, values)] for key, values in columns.items()}
-        return str(DataFrame(cells, dtype=object).to_csv(index=False, lineterminator="\n"))
+        return csv_text([columns, *zip(*columns.values(), strict=True)])
 
     def to_latex(self) -> str:
         """A tabular with booktabs' rules, or a longtable."""
