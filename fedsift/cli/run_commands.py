@@ -86,15 +86,18 @@ def verify(
     run: Annotated[Path, typer.Argument(help="The run's folder.")],
     oracle: Annotated[bool, typer.Option("--oracle", help="Also retrain every remaining member and compare.")] = False,
     certificate: Annotated[Path | None, typer.Option(help="A certificate to check against the ledger.")] = None,
+    public_key: Annotated[str | None, typer.Option(help="Whose seal it has to have; default: your own key's.")] = None,
     json_: Annotated[bool, JSON] = False,
 ) -> None:
     """Audit a run's ledger."""
     with errors_in_one_line("nothing was changed"):
         from fedsift.cli.run_summary import audit_summary
+        from fedsift.core.signing_key import given_public_key
         from fedsift.runs.verify import verify as check
 
-        verified = check(run, oracle, certificate, progress_bars())
-        found = {"profile": verified.profile, "checks": verified.checks}
+        known = None if public_key is None else given_public_key(public_key)
+        verified = check(run, oracle, certificate, progress_bars(), known)
+        found = {"profile": verified.profile, "sealed_by": verified.sealed_by, "checks": verified.checks}
         tell(found, json_, audit_summary(verified), good=verified.holds)
 
 

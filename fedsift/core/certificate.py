@@ -9,7 +9,6 @@ from fedsift.core.envelope import Envelope, signed
 from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
 from fedsift.core.receipt_log import Certificate, HeadSince, ReceiptLog, TreeHead
-from fedsift.core.signing_key import public_key_of, read_public_key
 from fedsift.core.strict_json import LARGEST
 
 _KINDS: dict[str, type[Certificate | HeadSince]] = {kind.payload_type: kind for kind in (Certificate, HeadSince)}
@@ -80,28 +79,6 @@ class Signed:
         return []
 
 
-def pinned_key(ledger: Ledger) -> str | None:
-    """The public key (64 hexadecimal digits) whose certificates are a ledger's; None where nothing is signed yet.
-
-    Raises:
-        BadInput: there is something else in its place.
-    """
-    if (found := ledger.get("public_key")) is None:
-        return None
-    try:
-        read_public_key(text := str(found))
-    except ValueError as error:
-        raise BadInput(f"the ledger is damaged: its public key: {error}") from error
-    return text
-
-
-def pin_key(ledger: Ledger, key: Ed25519PrivateKey) -> None:
-    """Let a ledger know the key that its certificates are signed with, unless it knows one."""
-    if ledger.get("public_key") is None:
-        with ledger.transaction():
-            ledger.set("public_key", public_key_of(key))
-
-
 def check_against(path: Path, ledger: Ledger) -> list[str]:
     """What is wrong with the file of a certificate or a tree head, against a ledger; empty if nothing is.
 
@@ -109,9 +86,7 @@ def check_against(path: Path, ledger: Ledger) -> list[str]:
         BadInput: the file is neither.
     """
     found = Signed.load(path)
-    if (public_key := pinned_key(ledger)) is None:
-        return ["the ledger knows no key, so it has signed nothing yet"]
-    return [*found.problems(public_key), *found.problems_beside(ReceiptLog.of(ledger))]
+    return [*found.problems(ledger.public_key), *found.problems_beside(ReceiptLog.of(ledger))]
 
 
 def check_log(old: Signed, new: Signed, public_key: str) -> list[str]:

@@ -68,7 +68,7 @@ class Envelope:
         envelope = Dsse(base64.b64decode(self.payload), self.payloadType, {signature.keyid: signed})
         try:
             envelope.verify([SSlibKey.from_crypto(read_public_key(public_key))], threshold=1)
-        except VerificationError:
+        except (VerificationError, ValueError):  # The latter: nobody could hold such a key.
             return False
         return True
 

@@ -14,6 +14,7 @@ from fedsift.core.contribution import Quantised, UploadTerms
 from fedsift.core.errors import BadInput
 from fedsift.core.head_statistics import Decisions
 
+_LOGITS = "base_logits", "voter_logits"
 _MEND = "bring the right one back, or let the client leave and join again"
 
 
@@ -27,6 +28,7 @@ class ClientMask:
     packed_levels: bytes | None = None
     scores: dict[str, float] = field(default_factory=dict)  # what it measured while it tuned, by name
     decisions: Decisions | None = None  # of its rows, where there is a shared head
+    base_logits: NDArray[np.float32] | None = None  # what M0 says of them, where labels are few; (decisions, labels)
     # of a voter, what its second model says of the rows that it kept out of that tuning; shape (decisions, labels)
     voter_logits: NDArray[np.float32] | None = None
 
@@ -53,9 +55,9 @@ def save_mask(folder: Path, client_id: str, mask: ClientMask, terms: UploadTerms
     metadata = {"l1": mask.l1, "scores": mask.scores, "terms": terms.as_json()}
     if mask.decisions is not None:
         metadata["decisions"] = len(mask.decisions.labels)
-    if mask.voter_logits is not None:
-        arrays["voter_logits"] = mask.voter_logits.reshape(-1)
-        metadata["voter_logits"] = list(mask.voter_logits.shape)
+    for name in _LOGITS:
+        if (logits := getattr(mask, name)) is not None:
+            arrays[name], metadata[name] = logits.reshape(-1), list(logits.shape)
     save_arrays(mask_path(folder, client_id), client_id, arrays, metadata)
 
 
@@ -81,13 +83,13 @@ def load_mask(folder: Path, client_id: str, terms: UploadTerms) -> ClientMask:
         count, width = int(stored.metadata["decisions"]), terms.head.features
         features = stored.array("features", count * width, "I8").reshape(count, width)
         decisions = Decisions(features, stored.array("labels", count, "I32"), stored.array("rows", count, "I32"))
-    logits = None
-    if stored.has("voter_logits"):
-        shape = [int(each) for each in stored.metadata["voter_logits"]]
-        logits = stored.array("voter_logits", math.prod(shape), "F32").reshape(shape)
+    said: list[NDArray[np.float32] | None] = []
+    for name in _LOGITS:
+        shape = [int(each) for each in stored.metadata.get(name, ())]
+        said.append(stored.array(name, math.prod(shape), "F32").reshape(shape) if shape else None)
     stored.check_digest()
     l1, scores = float(stored.metadata["l1"]), stored.metadata["scores"]
-    return ClientMask(packed.tobytes(), l1, levels, scores, decisions, logits)
+    return ClientMask(packed.tobytes(), l1, levels, scores, decisions, *said)
 
 
 def delete_mask(folder: Path, client_id: str) -> None:

@@ -128,8 +128,12 @@ def solve(sums: HeadSums, ridge: float, centre: Weights | None = None) -> Weight
         centre: W_0, what the head is without rows; zero where it is None.
     """
     gram, targets = _regression(sums)
-    start = np.zeros_like(targets) if centre is None else centre
-    weights: Weights = start + np.linalg.solve(gram + ridge * np.eye(len(gram)), targets - gram @ start)
+    weights = np.zeros_like(targets) if centre is None else centre.copy()
+    if centre is not None:
+        targets = targets - gram @ centre
+    occurring = targets.any(0)  # Of thousands of tokens few do; all others keep where they start.
+    if occurring.any():
+        weights[:, occurring] += np.linalg.solve(gram + ridge * np.eye(len(gram)), targets[:, occurring])
     return weights
 
 
@@ -169,28 +173,42 @@ def own_part(
         centre: as for `solve`.
     """
     features, gram = _features(inputs), _regression(others)[0]
-    shared = solve(others, ridge, centre)
-    truth = _one_hot(labels, shared.shape[1])
-    error = truth - features @ shared
+    weights = solve(others, ridge, centre)
+    truth = _one_hot(labels, weights.shape[1])
+    held_out = np.zeros_like(truth)
+    occurring = weights.any(0) | truth.any(0)  # All others have weights and scores of 0.
+    truth = truth[:, occurring]
+    error = truth - features @ weights[:, occurring]
     regularised = rho * gram + features.T @ features + ridge * np.eye(len(gram))
     gain = np.linalg.solve(regularised, features.T)  # shape (k, m)
     residual = error - features @ (gain @ error)
     for row in _rows(row_of):
         leverage = features[row] @ gain[:, row]
         residual[row] = np.linalg.solve(np.eye(len(row)) - leverage, residual[row])
-    return OwnPart(shared + gain @ error, truth - residual)
+    weights[:, occurring] += gain @ error
+    held_out[:, occurring] = truth - residual
+    return OwnPart(weights, held_out)
 
 
 def own_head(inputs: Inputs, labels: Labels, row_of: Labels, label_count: int) -> OwnPart:
-    """A head from a client's own rows alone; its ridge is that of the least squared error on rows left out."""
-    occurring, places = np.unique(labels, return_inverse=True)  # All others have weights and scores of 0.
-    nothing, truth = HeadSums.empty(inputs.shape[1], len(occurring)), _one_hot(places, len(occurring))
-    heads = [own_part(nothing, ridge, inputs, places, row_of, 0.0) for ridge in _OWN_RIDGES]
-    best = min(heads, key=lambda head: float(np.square(truth - head.held_out).sum()))
-    whole = [np.zeros((len(each), label_count)) for each in best]
-    for all_labels, each in zip(whole, best, strict=True):
-        all_labels[:, occurring] = each
-    return OwnPart(*whole)
+    """A head from a client's own rows alone; its ridge is that of the least squared error on rows left out.
+
+    W = Phi^T E with E = (Phi Phi^T + ridge I)^-1 Y: one eigendecomposition, of shape (m, m), serves all ridges. Rows R
+    that are left out have the residuals ((Phi Phi^T + ridge I)^-1)_RR^-1 E_R.
+    """
+    features, truth = _features(inputs), _one_hot(labels, label_count)
+    occurring = truth.any(0)  # All others have weights and scores of 0.
+    eigenvalues, vectors = np.linalg.eigh(features @ features.T)
+    heads = []
+    for ridge in _OWN_RIDGES:
+        inverse = vectors / (np.maximum(eigenvalues, 0) + ridge) @ vectors.T
+        error = inverse @ truth[:, occurring]
+        weights, residual = np.zeros((features.shape[1], label_count)), np.zeros_like(truth)
+        weights[:, occurring] = features.T @ error
+        for row in _rows(row_of):
+            residual[np.ix_(row, occurring)] = np.linalg.solve(inverse[np.ix_(row, row)], error[row])
+        heads.append(OwnPart(weights, truth - residual))
+    return min(heads, key=lambda head: float(np.square(truth - head.held_out).sum()))
 
 
 def _features(inputs: Inputs) -> NDArray[np.float64]:

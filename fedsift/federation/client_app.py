@@ -36,8 +36,11 @@ def train(message: Message, context: Context) -> Message:
         if config.get("score"):
             scores = scores_of_tuned(client, trainer, tuned)
         mask = ClientMask.of(tuned.quantised, Localisation(client.config.localise).keeps_levels)
-        kept = dataclasses.replace(mask, scores=scores, decisions=tuned.decisions)
-        save_mask(client.mask_folder, client.id, kept, tuned.quantised.contribution.terms)
+        said = tuned.said_by_base
+        if said is not None:
+            mask = dataclasses.replace(mask, decisions=said.decisions, base_logits=said.logits)
+        mask = dataclasses.replace(mask, scores=scores)
+        save_mask(client.mask_folder, client.id, mask, tuned.quantised.contribution.terms)
     context.state[MEMBERSHIP] = membership(member=True, server_round=round_of(message))
     return client.trained(message, tuned)
 

@@ -15,6 +15,7 @@ import numpy as np
 from flwr.app import Message
 from numpy.typing import NDArray
 
+from fedsift.core.blend import log_softmax
 from fedsift.core.head_statistics import Decisions
 from fedsift.core.localisation import Localisation
 from fedsift.core.mask_file import ClientMask, load_mask, save_mask
@@ -25,6 +26,7 @@ from fedsift.protocol import messages
 from fedsift.protocol.head_service import HeadService, read_head
 
 if TYPE_CHECKING:
+    from fedsift.learning.blended_predictor import SaidOf
     from fedsift.learning.local_trainer import LocalTrainer, Tuned
 
 HELD_IN = "held_in "
@@ -54,7 +56,13 @@ def scores_of_served(client: Client, trainer: "LocalTrainer", message: Message) 
     if not client.test_examples:
         return scores
     test = trainer.encode(client.id, client.test_examples)
-    scores["zero_shot"] = trainer.score_magnitudes(None, test)
+    head = read_head(content, trainer.terms.head)
+    said = None
+    if head is not None:
+        from fedsift.learning.blended_predictor import SaidOf
+
+        said = SaidOf.of(trainer.task, test, *trainer.said_by_base(test))
+    scores["zero_shot"] = trainer.score_magnitudes(None, test) if said is None else _zero_shot(trainer, said, test)
     merged = messages.read_float_array(content.array_records["merged"]["magnitudes"])
     scores["merged"] = trainer.score_magnitudes(merged, test)
     if trainer.task.labels and trainer.task.has_prior and client.train_examples:
@@ -69,10 +77,17 @@ def scores_of_served(client: Client, trainer: "LocalTrainer", message: Message) 
         scores["served"] = scores[own]
     else:
         scores["served"] = scores["merged"]
-    head = read_head(content, terms.head)
-    if head is not None:
-        scores |= _scores_of_head(client, trainer, head, test, kept, localised.get(own))
+    if head is not None and said is not None:
+        scores |= _scores_of_head(client, trainer, head, test, said, kept, localised.get(own))
     return scores
+
+
+def _zero_shot(trainer: "LocalTrainer", said: "SaidOf", test: Sequence[Any]) -> float:
+    """M0's score, from what it said already, where that answers."""
+    if said.base is None:
+        return trainer.score_magnitudes(None, test)
+    places = np.unique(said.rows, return_inverse=True)[1]
+    return trainer.task.score_decisions(log_softmax(said.base), said.targets, places)
 
 
 def _scores_of_head(
@@ -80,16 +95,17 @@ def _scores_of_head(
     trainer: "LocalTrainer",
     head: HeadService,
     test: Sequence[Any],
+    said: "SaidOf",
     kept: ClientMask | None,
     magnitudes: NDArray[np.float32] | None,
 ) -> dict[str, float]:
     from fedsift.learning.blended_predictor import BlendedPredictor, OwnHead, SaidOf
 
     task, sums = trainer.task, head.sums
-    base = trainer.logits(None, test) if task.base_answers else None
-    said = SaidOf.of(task, test, trainer.decisions(test), base)
     rows = trainer.encode(client.id, client.train_examples) if client.train_examples else []
-    own = (kept.decisions if kept else None) or (trainer.decisions(rows) if rows else None)
+    own = kept.decisions if kept else None
+    if own is None and rows:
+        own = trainer.said_by_base(rows, answers=False).decisions
     alone, directions = head.blend._replace(own=0.0, prior=0.0), trainer.label_directions
     if kept is None or magnitudes is None:
         scores = {"served": BlendedPredictor(task, sums, head.ridge, directions=directions).score(said, alone)}
@@ -107,10 +123,16 @@ def _scores_of_head(
     }
     said = dataclasses.replace(said, own=trainer.logits(magnitudes, test))
     scores["served"] = predictor.score(said, head.blend)
-    base = trainer.logits(None, rows) if task.base_answers else None
-    held_in = SaidOf.of(task, rows, own, base, trainer.logits(magnitudes, rows))
+    held_in = SaidOf.of(task, rows, own, _base_logits(trainer, kept, rows), trainer.logits(magnitudes, rows))
     scores[f"{HELD_IN}served"] = predictor.score(held_in, head.blend)
     return scores
+
+
+def _base_logits(trainer: "LocalTrainer", kept: ClientMask, rows: Sequence[Any]) -> NDArray[np.float32] | None:
+    """What M0 says of the client's own rows: kept, or, of a vocabulary, said again."""
+    if kept.base_logits is not None or not trainer.task.base_answers:
+        return kept.base_logits
+    return trainer.logits(None, rows)
 
 
 def _majority(client: Client, trainer: "LocalTrainer", test: Sequence[Any]) -> float:
@@ -135,7 +157,7 @@ def votes(client: Client, trainer: "LocalTrainer", message: Message) -> tuple[li
     own = kept.decisions
     assert own is not None
     rows = trainer.encode(client.id, client.train_examples)
-    base = trainer.logits(None, rows) if task.base_answers else None
+    base = _base_logits(trainer, kept, rows)
     directions = trainer.label_directions
     predictor = BlendedPredictor(task, head.sums, head.ridge, own, True, directions)
     head_losses = predictor.own_votes(SaidOf.of(task, rows, own, base))

@@ -40,7 +40,7 @@ class SaidOf:
     ) -> "SaidOf":
         """Of encoded rows with these decisions."""
         targets, rows = targets_and_rows(task, encoded)
-        return cls(targets, rows, decisions.features, base if task.base_answers else None, own)
+        return cls(targets, rows, decisions.features, base, own)
 
 
 class BlendedPredictor:

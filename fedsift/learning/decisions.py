@@ -1,7 +1,7 @@
 """What a model says of a client's decisions: its features as integers, and its logits."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,20 +13,37 @@ from fedsift.learning.flat_model import FlatModel
 from fedsift.learning.tasks.task import Task, to_device
 
 
-@torch.no_grad()
-def decisions_of(task: Task, model: FlatModel, encoded: Sequence[Any], batch_size: int, terms: HeadTerms) -> Decisions:
-    """The decisions of encoded rows under M0, with their right labels: one pass over the rows.
+class SaidByBase(NamedTuple):
+    """What M0 makes of some rows."""
 
-    Labels above the head's number of them share one, by the remainder.
+    decisions: Decisions  # with their right labels
+    logits: (
+        NDArray[np.float32] | None
+    )  # shape (decisions, labels); None where they say nothing (`Task.base_answers`), or are not asked for
+
+
+@torch.no_grad()
+def said_by_base(
+    task: Task, model: FlatModel, encoded: Sequence[Any], batch_size: int, terms: HeadTerms, answers: bool
+) -> SaidByBase:
+    """What M0 makes of encoded rows, its answers only where asked to; where the task can, in one pass over them.
+
+    Labels of decisions above the head's number of them share one, by the remainder.
 
     Raises:
         BadInput: the model has other features than the terms say.
     """
     model.load_base()
-    parts = []
+    device, parts, said = model.weights.device, [], []
     for start in range(0, len(encoded), batch_size):
-        batch = to_device(task.batch(encoded[start : start + batch_size]), model.weights.device)
-        parts.append(task.features(model.module, batch).float().cpu().numpy())
+        some = encoded[start : start + batch_size]
+        batch = to_device(task.batch(some), device)
+        if answers and task.base_answers:
+            made, logits = task.features_and_logits(model.module, batch, to_device(task.score_batch(some), device))
+            said.append(logits.float().cpu().numpy())
+        else:
+            made = task.features(model.module, batch)
+        parts.append(made.float().cpu().numpy())
     features = np.concatenate(parts)
     if features.shape[1] + 1 != terms.features:
         raise BadInput(
@@ -39,7 +56,8 @@ def decisions_of(task: Task, model: FlatModel, encoded: Sequence[Any], batch_siz
             f"the task has features of {len(features)} decisions, and {len(targets)} right labels: its features(model, "
             "batch) is to have a row for each"
         )
-    return Decisions(quantised(features), (targets % terms.labels).astype(np.int32), rows)
+    decisions = Decisions(quantised(features), (targets % terms.labels).astype(np.int32), rows)
+    return SaidByBase(decisions, np.concatenate(said) if said else None)
 
 
 def targets_and_rows(task: Task, encoded: Sequence[Any]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

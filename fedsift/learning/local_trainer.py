@@ -12,12 +12,12 @@ from torch import Tensor
 from fedsift.core.contribution import Quantised, UploadTerms, quantise
 from fedsift.core.errors import Refused
 from fedsift.core.examples import Row, rows_digest
-from fedsift.core.head_statistics import Decisions, HeadStatistics
+from fedsift.core.head_statistics import HeadStatistics
 from fedsift.core.quantisation import QuantisationGrid
 from fedsift.core.seeds import derive_seed
 from fedsift.core.sign_vector import sign_vector
 from fedsift.core.upload import Upload
-from fedsift.learning.decisions import decisions_of, logits_of
+from fedsift.learning.decisions import SaidByBase, logits_of, said_by_base
 from fedsift.learning.flat_model import FlatModel
 from fedsift.learning.tasks.task import Task, encode_rows, mean_score, to_device, training_steps
 from fedsift.learning.tuning import Commitment, tune_magnitudes
@@ -31,13 +31,15 @@ class Tuned:
     magnitudes: NDArray[np.float32]  # u >= 0 as tuned, before quantisation; shape (n,)
     quantised: Quantised  # what is uploaded of it
     data_digest: bytes  # SHA-256 of the rows it was tuned on
-    decisions: Decisions | None = None  # of the rows it was tuned on, where the terms have a shared head
+    said_by_base: SaidByBase | None = None  # of the rows it was tuned on, where the terms have a shared head
 
     @property
     def upload(self) -> Upload:
         """All that is uploaded."""
         terms = self.quantised.contribution.terms
-        head = HeadStatistics.of(self.decisions, terms.head) if self.decisions and terms.head else None
+        said, head = self.said_by_base, None
+        if said and terms.head:
+            head = HeadStatistics.of(said.decisions, terms.head)
         return Upload(self.quantised.contribution, head)
 
 
@@ -103,17 +105,17 @@ class LocalTrainer:
     def tune(self, client_id: str, rows: Sequence[Row]) -> Tuned:
         """Tune on a client's rows and quantise. The same client, data and environment give the same bits."""
         encoded = self.encode(client_id, rows)
-        decisions = self.decisions(encoded) if self.terms.head else None
+        said = self.said_by_base(encoded, answers=self.task.has_prior) if self.terms.head else None
         seed = derive_seed(self._root_seed, "batches", client_id)
         magnitudes = tune_sign_fixed(
             self._model, self.task, self._signs, encoded, self._settings, self.terms.grid, seed
         )
-        return Tuned(magnitudes, quantise(magnitudes, self.terms), rows_digest(rows), decisions)
+        return Tuned(magnitudes, quantise(magnitudes, self.terms), rows_digest(rows), said)
 
-    def decisions(self, encoded: Sequence[Any]) -> Decisions:
-        """The decisions of encoded rows under M0; of a federation with a shared head."""
+    def said_by_base(self, encoded: Sequence[Any], answers: bool = True) -> SaidByBase:
+        """What M0 makes of encoded rows, its answers only where asked to; in a federation with a shared head."""
         assert self.terms.head is not None
-        return decisions_of(self.task, self._model, encoded, self._settings.batch_size, self.terms.head)
+        return said_by_base(self.task, self._model, encoded, self._settings.batch_size, self.terms.head, answers)
 
     @property
     def label_directions(self) -> NDArray[np.float32] | None:

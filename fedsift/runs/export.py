@@ -79,7 +79,9 @@ def _write(out: Path, folder: RunFolder, config: RunConfig, client_id: str | Non
         has_decoder = save_transformers(settings, served.model, out, with_base=head is not None)
         served.tokenizer.save_pretrained(out)
     if head is not None:
-        save_file({"weights": head.predictor.weights.astype(np.float32)}, out / "head.safetensors")
+        # Row by row: safetensors writes the memory as it lies.
+        weights = np.ascontiguousarray(head.predictor.weights, np.float32)
+        save_file({"weights": weights}, out / "head.safetensors")
         text = json.dumps(_head_facts(config, served, head), indent=1)
         (out / "head.json").write_text(text + "\n", encoding="utf-8")
     card = model_card(folder, config, client_id, served, has_decoder)

@@ -9,6 +9,7 @@ result.json     at the end
 
 import fcntl
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Collection, Iterator
@@ -19,15 +20,20 @@ from typing import Self
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from fedsift.configuration.run_config import RunConfig, read_toml, write_toml
-from fedsift.core.certificate import certify, pin_key, pinned_key
+from fedsift.core.certificate import certify
 from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
+from fedsift.core.ledger_file import companions
 from fedsift.core.mask_file import mask_path
+from fedsift.core.plain_files import PARTIAL, check_no_links, check_plain
 from fedsift.core.receipt_log import ReceiptLog
 from fedsift.core.signing_key import default_key_path, load_or_make_key, public_key_of
 from fedsift.files.output import clear, make_empty, output_errors, try_writing
 from fedsift.runs.certificates import Certificates
 from fedsift.runs.older_ledger import settle, take_up
+
+_MASKS = "masks"
+_MASKS_NAME = re.compile(rf"{_MASKS}(-[1-9][0-9]*)?")
 
 
 class LedgerFolder:
@@ -62,6 +68,9 @@ class LedgerFolder:
         """
         if not (path / "config.toml").is_file():
             raise BadInput(f"{path} is no run folder: it has no config.toml")
+        check_no_links(path)
+        for each in (path / "certificates", *_mask_folders(path)):
+            check_no_links(each)
         return cls(path), RunConfig.from_mapping(read_toml(path / "config.toml"), source=str(path / "config.toml"))
 
     @contextmanager
@@ -110,11 +119,16 @@ class LedgerFolder:
 
     def masks(self) -> Path:
         """The folder of the members' masks. A rebuild, which replaces them all, makes a new one."""
-        name = "masks"
+        number = 0
         if self.ledger.exists():
-            with Ledger.open(self.ledger) as ledger:
-                name = str(ledger.get("mask_folder", name))
-        folder = self.path / name
+            with Ledger.open(self.ledger, read_only=True) as ledger:
+                number = ledger.get("mask_folder", 0)
+        return self.masks_of_rebuild(number)
+
+    def masks_of_rebuild(self, number: int) -> Path:
+        """The folder of the masks of a rebuild, whose first receipt has this number; 0 for no rebuild."""
+        folder = self.path / (f"{_MASKS}-{number}" if number else _MASKS)
+        check_plain(folder, folder=True)
         folder.mkdir(exist_ok=True)
         return folder
 
@@ -129,20 +143,27 @@ class LedgerFolder:
         A process that is killed between a removal and its client's hearing of it leaves such a mask behind; one that is
         killed while it writes a file, a part of it.
         """
-        for unfinished in self.path.rglob(".*.partial"):
-            unfinished.unlink()
-        if not self.ledger.exists():
+        current = self.masks() if self.ledger.exists() else None
+        for folder, _, files in os.walk(self.path):  # It follows no links.
+            for name in files:
+                if name.startswith(".") and name.endswith(PARTIAL):
+                    Path(folder, name).unlink()
+        if current is None:
             return
-        current = self.masks()
         members = {mask_path(current, client_id) for client_id in self.members()}
         for file in current.iterdir():
-            if file not in members:
+            if file not in members and not file.is_dir():
                 file.unlink()
-        for leftover in self.path.glob("ledger-*.partial*"):
+        for leftover in self.path.glob(f"ledger-*{PARTIAL}*"):
             leftover.unlink()
-        for folder in self.path.glob("masks*"):
-            if folder != current:
-                shutil.rmtree(folder)
+        for each in _mask_folders(self.path):
+            if each != current:
+                shutil.rmtree(each)
+
+    def owes_scrub(self) -> bool:
+        """Whether old pages of the ledger may lie beside it, or in it: another process reads it as it was."""
+        log, _ = companions(self.ledger)
+        return log.exists() and log.stat().st_size > 0
 
     def signing_key(self) -> Ed25519PrivateKey:
         """The key that signs this run's certificates; to be asked for before work that ends with one.
@@ -151,11 +172,11 @@ class LedgerFolder:
             BadInput: there is none and none can be made, or it is another than the run began with.
         """
         path = default_key_path()
-        key, pinned = load_or_make_key(path), None
+        key, pinned = load_or_make_key(path), ""
         if self.ledger.exists():
-            with Ledger.open(self.ledger) as ledger:
-                pinned = pinned_key(ledger)
-        if pinned is not None and pinned != public_key_of(key):
+            with Ledger.open(self.ledger, read_only=True) as ledger:
+                pinned = ledger.public_key
+        if pinned not in ("", public_key_of(key)):
             raise BadInput(
                 f"this run's certificates are signed with key {pinned[:16]}..., {path} is another: bring the key back "
                 "that the run began with"
@@ -166,7 +187,7 @@ class LedgerFolder:
         """The numbers of the receipts that have no certificate."""
         if not self.ledger.exists():
             return []
-        with Ledger.open(self.ledger) as ledger:
+        with Ledger.open(self.ledger, read_only=True) as ledger:
             receipts = len(ledger.receipts())
         return sorted({*range(1, receipts + 1)}.difference(self.certificates.numbers()))
 
@@ -175,8 +196,7 @@ class LedgerFolder:
         if not (uncertified := self.uncertified()):
             return
         key = self.signing_key()
-        with Ledger.open(self.ledger) as ledger:
-            pin_key(ledger, key)
+        with Ledger.open(self.ledger, key=key) as ledger:
             settle(ledger)
             log = ReceiptLog.of(ledger)
         for number in uncertified:
@@ -193,10 +213,12 @@ class LedgerFolder:
             if certified:
                 raise BadInput(f"{self.path} has certificates, but no {self.ledger.name}: put it back")
             return
-        with Ledger.open(self.ledger) as ledger:
-            if (key := pinned_key(ledger)) is None and certified:
-                key = public_key_of(load_or_make_key(default_key_path()))
-            take_up(ledger, self.path, self.certificates, key, leaving)
+        with Ledger.open(self.ledger, key=self.signing_key()) as ledger:
+            take_up(ledger, self.path, self.certificates, leaving)
+
+
+def _mask_folders(path: Path) -> list[Path]:
+    return [each for each in path.iterdir() if _MASKS_NAME.fullmatch(each.name)]
 
 
 def least_room(size: int, clients: int) -> int:

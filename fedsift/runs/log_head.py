@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from fedsift.core.certificate import certify, pin_key
+from fedsift.core.certificate import certify
 from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
 from fedsift.core.receipt_log import ReceiptLog
-from fedsift.core.signing_key import public_key_of
 from fedsift.runs.ledger_folder import LedgerFolder
 
 
@@ -19,8 +18,7 @@ def signed_head(path: Path, since: int) -> str:
     folder, _ = LedgerFolder.open(path)
     with folder.locked():
         key = folder.signing_key()
-        with Ledger.open(folder.ledger) as ledger:
-            pin_key(ledger, key)
+        with Ledger.open(folder.ledger, read_only=True) as ledger:
             log = ReceiptLog.of(ledger)
     if since > len(log):
         raise BadInput(f"since = {since}: the log has {len(log)} receipts")
@@ -28,14 +26,13 @@ def signed_head(path: Path, since: int) -> str:
 
 
 def public_key_of_run(path: Path) -> str:
-    """The public key, 64 hexadecimal digits; from now on the run's ledger takes no other.
+    """The public key (64 hexadecimal digits) that a run's ledger and certificates are signed with.
 
     Raises:
-        BadInput: as of `LedgerFolder.locked` and `signing_key`.
+        BadInput: there is no such run, or nothing of it is signed.
     """
     folder, _ = LedgerFolder.open(path)
-    with folder.locked():
-        key = folder.signing_key()
-        with Ledger.open(folder.ledger) as ledger:
-            pin_key(ledger, key)
-    return public_key_of(key)
+    with Ledger.open(folder.ledger, read_only=True) as ledger:
+        if not ledger.public_key:
+            raise BadInput(f"{path}: its ledger is not signed")
+        return ledger.public_key

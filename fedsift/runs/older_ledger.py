@@ -4,7 +4,6 @@ import shlex
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from fedsift.core.certificate import pinned_key
 from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
 from fedsift.core.receipt import ReceiptBody, canonical
@@ -16,9 +15,7 @@ _OWED = "owed"  # the setting: clients that are to be removed before anything el
 _NOBODY = "[]"
 
 
-def take_up(
-    ledger: Ledger, run: Path, certificates: Certificates, key: str | None, leaving: Collection[str] | None
-) -> None:
+def take_up(ledger: Ledger, run: Path, certificates: Certificates, leaving: Collection[str] | None) -> None:
     """Let the log of a ledger go on from the newest certificate; who left by a receipt that it lost is to be removed.
 
     As long as such a client is a member, nothing is done but to remove it.
@@ -27,14 +24,13 @@ def take_up(
         ledger: open for writing.
         run: the run's folder.
         certificates: those of the run.
-        key: the public key that they are signed with; None where there is none.
         leaving: who is to be removed now; None where the clients themselves are asked.
 
     Raises:
         BadInput: a client is to be removed and is not among `leaving`; or the newest certificate is of another log.
     """
     log = ReceiptLog.of(ledger)
-    lost = _lost(log, certificates, key, max(certificates.numbers(), default=0))
+    lost = _lost(log, certificates, ledger.public_key, max(certificates.numbers(), default=0))
     owed = owed_removals(ledger, lost)
     if leaving is not None and (missing := sorted(owed.difference(leaving))):
         raise BadInput(f"{_told(log, lost, owed)}: fedsift forget {shlex.join([str(run), '--', *missing])}")
@@ -69,9 +65,9 @@ def settle(ledger: Ledger) -> None:
 def certificate_problems(ledger: Ledger, certificates: Certificates, newest: int) -> Iterator[str]:
     """What is wrong with the certificates up to a number, beside a ledger that is not changed."""
     try:
-        log, key = ReceiptLog.of(ledger), pinned_key(ledger)
+        log, key = ReceiptLog.of(ledger), ledger.public_key
         for number in certificates.numbers():
-            if number <= min(newest, len(log)) and key is not None:
+            if number <= min(newest, len(log)):
                 signed, said = certificates.read(number)
                 problems = signed.problems(key) or signed.problems_beside(log)
                 if problems or said != log.certificate(number):
@@ -83,10 +79,8 @@ def certificate_problems(ledger: Ledger, certificates: Certificates, newest: int
         yield str(error)
 
 
-def _lost(log: ReceiptLog, certificates: Certificates, key: str | None, newest: int) -> list[ReceiptBody]:
+def _lost(log: ReceiptLog, certificates: Certificates, key: str, newest: int) -> list[ReceiptBody]:
     """What is certified up to a number and is not in the log.
-
-    A ledger that knows no key yet has no receipts: then the certificates are taken for what they say.
 
     Raises:
         BadInput: the newest certificate is not signed with the key, or is of another log.
@@ -96,7 +90,7 @@ def _lost(log: ReceiptLog, certificates: Certificates, key: str | None, newest: 
     lost = [certificates.read(number)[1].receipt for number in range(len(log) + 1, newest + 1)]
     signed, _ = certificates.read(newest)
     whole = ReceiptLog(log.id, [*log.texts, *(body.text for body in lost)])  # Its root vouches for all before it.
-    if problems := [*(signed.problems(key) if key else ()), *signed.problems_beside(whole)]:
+    if problems := [*signed.problems(key), *signed.problems_beside(whole)]:
         raise BadInput(f"certificate {certificates.file(newest)}: {problems[0]}")
     return lost
 

@@ -119,8 +119,7 @@ class Served:
         """What M0 and, for a member, its own model say; the model is left with the served weights."""
         trainer, own = self._trainer, None
         try:
-            base = trainer.logits(None, encoded) if trainer.task.base_answers else None
-            decisions = trainer.decisions(encoded)
+            decisions, base = trainer.said_by_base(encoded)
             if self._is_member:
                 own = trainer.logits(self._magnitudes, encoded)
         finally:

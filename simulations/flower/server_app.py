@@ -13,7 +13,6 @@ from flwr.superlink.grid.inmemory_grid import InMemoryGrid
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.configuration.server_settings import ServerSettings, split
-from fedsift.core.certificate import pin_key
 from fedsift.core.errors import BadInput, legible
 from fedsift.core.signing_key import public_key_of
 from fedsift.federation.outcome import Outcome
@@ -54,8 +53,6 @@ def main(grid: Grid, context: Context) -> None:
     _LOG.info("fedsift: the run's folder is %s", folder.path.resolve())
     deployed = not isinstance(grid, InMemoryGrid)
     with folder.locked(leaving=None if deployed else ()):
-        if config.anybody_leaves or deployed:  # In a deployment anybody may leave.
-            folder.signing_key()
         _rounds(grid, folder, config, settings, deployed)
 
 
@@ -68,16 +65,13 @@ def _rounds(grid: Grid, folder: RunFolder, config: RunConfig, settings: ServerSe
     started = time.perf_counter()
     model_digest = load_model(config.model_settings)[0].base_digest()
     gc.collect()  # The server needs M0 for nothing else.
-    state = open_state(config, folder.ledger, settings.capacity, model_digest)
+    key = folder.signing_key()
+    state = open_state(config, folder.ledger, settings.capacity, model_digest, key)
     training: dict[str, bool | str] = {"score": config.evaluate}
     if deployed:
-        pin_key(state.ledger, key := folder.signing_key())
         training[PUBLIC_KEY] = public_key_of(key)
         for client_id in sorted(owed_removals(state.ledger)):
-            _LOG.warning(
-                "fedsift: %s left and is a member again, in an older ledger: its node is asked to leave",
-                legible(client_id),
-            )
+            _LOG.warning("fedsift: %s left, and is a member again in an older ledger; it is asked", legible(client_id))
     nodes = NodeGrid(grid, settings)
     tied = settings.tie_nodes and deployed
     strategy = _SiftMasks(

@@ -94,7 +94,7 @@ def test_what_commands_show(text: str, other: str) -> None:
         text,
         Text(text, "bold red"),
         *join_summary(Joined([text], {text: f"train: {other}"}, "", 1)),
-        *removal_summary(Forgotten([removal], "", 1, {text: 0.0}), Path(text.replace("\0", ""))),
+        *removal_summary(Forgotten([removal], "", 1, {text: 0.0}, [text]), Path(text.replace("\0", ""))),
         *findings_summary([Finding(text, [text, other])]),
     ]
     printed = io.StringIO()
@@ -119,7 +119,7 @@ def test_what_commands_show(text: str, other: str) -> None:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A run whose members have hostile names."""
     folder = LedgerFolder.create(tmp_path_factory.mktemp("hostile") / "run", RunConfig())
-    state = ServerState.create(folder.ledger, terms(4), len(FORGED))
+    state = ServerState.create(folder.ledger, terms(4), len(FORGED), key=folder.signing_key())
     for number, name in enumerate(FORGED):
         state.merge(name, upload([number % 4, 1, 0, 2]))
     state.ledger.close()
@@ -191,7 +191,7 @@ def test_a_certificate_of_a_hostile_name(run: Path, tmp_path: Path) -> None:
     """What it says is shown in lines of its own, and none of them is the name's."""
     key = load_or_make_key(default_key_path())
     shutil.copytree(run, tmp_path / "run")
-    with Ledger.open(tmp_path / "run" / "ledger.sqlite") as ledger:
+    with Ledger.open(tmp_path / "run" / "ledger.sqlite", key=key) as ledger:
         state = ServerState(ledger)
         for name in FORGED:
             state.refuse(name, name)

@@ -29,6 +29,7 @@ def memory_disk(tmp_path: Path) -> Iterator[Path]:
 def test_killed_anywhere_it_ends_as_if_undisturbed(memory_disk: Path, kills: int) -> None:
     command = [sys.executable, "-m", "tests.core.kill_ledgers", str(memory_disk), str(kills)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    print(done.stdout)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout.split()[0]) >= kills
 
@@ -99,7 +100,7 @@ def test_other_files_are_no_ledgers(tmp_path: Path) -> None:
         ("missing", "there is no ledger"),
         ("text", "not a ledger"),
         ("other.sqlite", "not a ledger"),
-        ("another.sqlite", "format 99, this fedsift reads format 2: use the fedsift that wrote it"),
+        ("another.sqlite", "format 99, this fedsift reads format 3: use the fedsift that wrote it"),
     ):
         with pytest.raises(BadInput, match=message):
             Ledger.open(tmp_path / name)

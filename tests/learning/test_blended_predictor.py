@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from torch import Tensor, nn
 
 from fedsift.core.blend import BLENDS, Blend, blended, integer_loss, log_softmax, shared_labels, shared_tokens
@@ -148,17 +147,3 @@ def test_an_own_head_knows_nobody_else() -> None:
     own = Decisions(features, labels, np.arange(12, dtype=np.int32))
     said = SaidOf(labels, own.rows, features, None)
     assert OwnHead(task, own, LABELS).score(said, Blend()) == 1
-
-
-def test_what_is_said_of_rows_leaves_out_logits_that_mean_nothing() -> None:
-    class OneEach(Labels):
-        def targets(self, encoded: int) -> list[int]:
-            return [encoded]
-
-    class Answers(OneEach):
-        base_answers = True
-
-    decisions, logits = some(Labels(), 1, [1, 1])[0], torch.zeros(2, LABELS).numpy()
-    assert SaidOf.of(OneEach(), [1, 2], decisions, logits).base is None
-    said = SaidOf.of(Answers(), [1, 2], decisions, logits)
-    assert said.base is logits and said.targets.tolist() == [1, 2]

@@ -34,7 +34,7 @@ def remove(folder: LedgerFolder, clients: tuple[str, ...]) -> None:
     """What `forget` does with a ledger and its certificates; who has left already is left out."""
     with folder.locked(leaving=clients):
         folder.write_certificates()
-        with Ledger.open(folder.ledger) as ledger:
+        with Ledger.open(folder.ledger, key=folder.signing_key()) as ledger:
             state = ServerState(ledger)
             for client in clients:
                 if client in state.members:
@@ -74,7 +74,7 @@ def killed(folder: LedgerFolder, line: int) -> bool:
 def main(parent: Path, every: int) -> None:
     """All lines, or every so manieth one, from the first on."""
     first = LedgerFolder.create(parent / "first", RunConfig())
-    state = ServerState.create(first.ledger, terms(4), len(UPLOADS))
+    state = ServerState.create(first.ledger, terms(4), len(UPLOADS), key=first.signing_key())
     for client, each in UPLOADS.items():
         state.merge(client, each)
     state.ledger.close()

@@ -94,9 +94,22 @@ class CausalLanguageModelling(Task):
         first = torch.cat([batch.row.new_ones(1), batch.row.diff()]).bool()
         return self._hidden(model, batch, batch.row[first], batch.position[first])
 
+    def features_and_logits(
+        self, model: nn.Module, batch: CausalBatch, score_batch: CausalBatch
+    ) -> tuple[Tensor, Tensor]:
+        """In one pass where the head is plain: it is applied to the last of the hidden states."""
+        if not self._head_is_plain:
+            return super().features_and_logits(model, batch, score_batch)
+        states = self._states(model, batch, batch.row, batch.position)
+        logits: Tensor = model.get_output_embeddings()(states[-1])  # type: ignore[operator]
+        return joined_states(states), logits.float()
+
     def _hidden(self, model: nn.Module, batch: CausalBatch, row: Tensor, position: Tensor) -> Tensor:
+        return joined_states(self._states(model, batch, row, position))
+
+    def _states(self, model: nn.Module, batch: CausalBatch, row: Tensor, position: Tensor) -> list[Tensor]:
         output = model.base_model(input_ids=batch.input_ids, use_cache=False, output_hidden_states=True)  # type: ignore[operator]
-        return joined_states([each[row, position] for each in output.hidden_states])
+        return [each[row, position] for each in output.hidden_states]
 
     def logits(self, model: nn.Module, batch: CausalBatch) -> Tensor:
         """Of each target token, over the vocabulary."""

@@ -138,6 +138,14 @@ class Classification(Task):
         logits: Tensor = model(batch.input_ids, batch.attention_mask)
         return logits
 
+    def features_and_logits(
+        self, model: nn.Module, batch: ClassificationBatch, score_batch: ClassificationBatch
+    ) -> tuple[Tensor, Tensor]:
+        """In one pass: the head is applied to the texts' vectors."""
+        pooled: Tensor = model.pooled(batch.input_ids, batch.attention_mask)  # type: ignore[operator]
+        logits: Tensor = model.head(pooled)  # type: ignore[operator]
+        return pooled.float(), logits.float()
+
     def label_directions(self, model: nn.Module) -> NDArray[np.float32] | None:
         """The head, where it was made of the labels' texts."""
         if not self.base_answers:

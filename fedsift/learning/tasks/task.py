@@ -50,6 +50,10 @@ class Task(ABC):
         """Of each decision of a batch made by `score_batch`, unnormalised; shape (decisions, labels)."""
         raise NotImplementedError(f"{type(self).__name__} has no labels")
 
+    def features_and_logits(self, model: nn.Module, batch: Any, score_batch: Any) -> tuple[Tensor, Tensor]:
+        """Both of the same rows; by default in two passes, where a task does not know how to make both in one."""
+        return self.features(model, batch), self.logits(model, score_batch)
+
     def label_directions(self, model: nn.Module) -> NDArray[np.float32] | None:
         """Of each label in the space of the features, where its own text says one; shape (labels, d)."""
         return None
