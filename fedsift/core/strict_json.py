@@ -18,13 +18,14 @@ class Misfit(Exception):
     """A value is not of its kind; the message is its place."""
 
 
-def parse_json(text: str | bytes, largest: int | None = None, only_finite: bool = True) -> Any:
+def parse_json(text: str | bytes, largest: int | None = None, own: bool = False) -> Any:
     """What a text says.
 
     Args:
         text: UTF-8 where it is bytes.
         largest: characters, or bytes, that it may have; None for any number.
-        only_finite: whether to refuse NaN and infinities, which RFC 8259 has not; Python writes them all the same.
+        own: whether it is a file of ours: what Python writes beyond RFC 8259 (NaN, infinities, halves of surrogate
+            pairs) is read then.
 
     Raises:
         ValueError: it is no JSON (RFC 8259) in UTF-8, or too large, or nested deeper than 64; an object has a key
@@ -36,9 +37,9 @@ def parse_json(text: str | bytes, largest: int | None = None, only_finite: bool 
         text = text.decode("utf-8")
     if text.count("[") + text.count("{") > _DEEPEST:
         _check_depth(text)
-    finite = {"parse_constant": _no_number, "parse_float": _finite} if only_finite else {}
+    finite = {} if own else {"parse_constant": _no_number, "parse_float": _finite}
     read = json.loads(text, object_pairs_hook=_object, **finite)  # type: ignore[arg-type]
-    if not text.isascii() or _SURROGATE.search(text):
+    if not own and (not text.isascii() or _SURROGATE.search(text)):
         try:
             json.dumps(read, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:

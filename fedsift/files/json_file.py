@@ -29,7 +29,7 @@ def read_json(file: Path, kind: type[T], mend: str) -> T:
         BadInput: it cannot be read, is no JSON, or holds something else.
     """
     try:
-        read = parse_json(file.read_bytes(), only_finite=False)
+        read = parse_json(file.read_bytes(), own=True)
     except OSError as error:
         raise BadInput(f"{file} cannot be read ({error.strerror}): {mend}") from error
     except ValueError as error:

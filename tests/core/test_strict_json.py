@@ -53,5 +53,8 @@ def test_brackets_in_texts_are_no_depth() -> None:
     assert parse_json("[" + "[]," * 1000 + "[]]") == [[]] * 1001
 
 
-def test_own_files_may_hold_what_is_no_number() -> None:
-    assert parse_json("[NaN, Infinity]", only_finite=False)[1] == float("inf")
+def test_own_files_may_hold_what_python_writes() -> None:
+    value = [float("inf"), "\ud800"]
+    assert parse_json(json.dumps(value), own=True) == value
+    with pytest.raises(ValueError, match="twice"):
+        parse_json('{"a": NaN, "a": 1}', own=True)
