@@ -49,7 +49,7 @@ def _what(folder: RunFolder, client_id: str | None, served: Served) -> str:
         )
     also = " and its head, with its own rows on top" if served.head else ""
     return (
-        f"# The model of member {_plain(client_id)}\n\nWhat this member of the federation of "
+        f'# The model of member "{_plain(client_id)}"\n\nWhat this member of the federation of '
         f"{_plain(folder.path.resolve().name)} is served: its own model{also}.\n\n"
         "**This copy is outside the run.** `fedsift forget` deletes what the run has of a member; it does not reach "
         "this folder: after the member left, delete it by hand. It gives the member's rows away.\n"
