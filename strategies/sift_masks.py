@@ -183,7 +183,7 @@ class SiftMasks(ClientRounds[SiftRecord]):
         record.upload_bytes = sum(member.upload_bytes for member in members)
         record.saturated = sum(member.saturated for member in members)
         metrics = MetricRecord({"members": record.members, "joined": len(record.joined)})
-        return messages.merged_record(self.state.merged_magnitudes()), metrics
+        return messages.merged_record(self.state.publish()), metrics
 
     def before_removals(self) -> None:
         """All replies of a round are in, nothing of its removals is written yet; here, nothing is done then."""

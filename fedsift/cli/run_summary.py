@@ -14,6 +14,7 @@ from fedsift.runs.check_data import DataReport, Spread
 from fedsift.runs.export import Exported
 from fedsift.runs.forget import Forgotten
 from fedsift.runs.join import Joined
+from fedsift.runs.privacy import PrivacySpent
 from fedsift.runs.result import Removal, RunResult
 from fedsift.runs.scores import MARGIN, ServedBelowLocal
 from fedsift.runs.verify import Verified
@@ -33,6 +34,7 @@ def run_summary(result: RunResult, out: Path) -> list[Table | Text]:
             f"server   {result.server_bytes:,} bytes of sums for {result.tuned_parameters:,} parameters; "
             f"process at most {result.server_peak_memory_bytes / 2**20:,.0f} MiB"
         ),
+        *_privacy_line(result.privacy),
         _seconds(result.seconds),
         Text(f"state    {result.state_digest}"),
         *_removal_lines(result.removals),
@@ -128,6 +130,14 @@ def _grid_line(lost: ServedBelowLocal) -> list[Text]:
         return []
     count = f"{lost.members} of {lost.of} members"
     return [Text(f"grid     {count} are served more than {MARGIN} below their own model: try {lost.advice}", "yellow")]
+
+
+def _privacy_line(spent: PrivacySpent | None) -> list[Text]:
+    if spent is None:
+        return []
+    states = "1 published state" if spent.publications == 1 else f"{spent.publications} published states"
+    what = f"epsilon {spent.epsilon:,.2f} at delta {spent.delta:g}"
+    return [Text(f"privacy  {what}, over {states} with noise {spent.noise:g}")]
 
 
 def _removal_lines(removals: Iterable[Removal]) -> list[Text]:

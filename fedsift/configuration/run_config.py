@@ -13,6 +13,7 @@ import tomli_w
 from fedsift.core.errors import BadInput
 from fedsift.core.localisation import LOCALISATIONS, OWN_LEVELS
 from fedsift.core.options import Effect, Group, option
+from fedsift.core.publication import Publication
 from fedsift.core.quantisation import MAX_BITS, QuantisationGrid, grid_for, highest_level
 from fedsift.core.seeds import derive_seed
 from fedsift.data.kinds import defaults_of
@@ -68,6 +69,15 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
         gt=0,
         le=1e6,
     )
+    publish_noise: float = option(
+        0.0,
+        "Gaussian noise on the merged model that is published, in multiples of the most that a member can change; the "
+        "state stays exact (docs/privacy.md).",
+        _RUN,
+        Effect.SERVED,
+        ge=0,
+        le=1e3,
+    )
     leave: tuple[str, ...] = option(
         (),
         "Id of a client that leaves after the merge, to the character; repeatable. A number is an id, too.",
@@ -109,6 +119,11 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
         if self.workers > most and not self.ray_address:
             raise BadInput(f"workers = {self.workers}: give 0 for one a core, or at most {most} on this machine")
         _ = self.grid
+        if self.publish_noise and (self.shared_head or self.localise != OWN_LEVELS):
+            raise BadInput(
+                "publish-noise covers the merged model alone, and members are sent other sums too: give "
+                f"shared-head = false and localise = {OWN_LEVELS!r}"
+            )
 
     @property
     def model_settings(self) -> ModelSettings:
@@ -128,6 +143,11 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
             return dataclasses.replace(follows, max_magnitude=self.max_magnitude or follows.max_magnitude)
         share = min(1.0, _STEP_SHARE * self.levels)
         return QuantisationGrid(self.levels, self.max_magnitude or share * self.lr * self.steps, self.threshold)
+
+    @property
+    def publication(self) -> Publication:
+        """How the merged model is published."""
+        return Publication(self.merge_scale, self.publish_noise)
 
     @property
     def sign_seed(self) -> int:

@@ -25,12 +25,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
 from fedsift.core.contribution import UploadTerms
-from fedsift.core.ledger_file import COLUMNS, checked, damaged, told_as_damage
+from fedsift.core.errors import BadInput
+from fedsift.core.ledger_file import COLUMNS, checked, companions, damaged, told_as_damage
 from fedsift.core.member import Member
+from fedsift.core.plain_files import PARTIAL
 from fedsift.core.receipt import Receipt, ReceiptBody
 from fedsift.core.running_sums import RunningSums, sums_bytes
 from fedsift.core.sealed_tables import SealedTables
-from fedsift.core.signing_key import public_key_of
 
 _CHUNK = 1 << 20  # Entries of a sum that lie in one row, and bytes of an upload that are written at a time.
 
@@ -50,21 +51,39 @@ class Ledger(SealedTables):
     ) -> "Ledger":
         """A new, empty ledger in a file that does not exist, with room for `capacity` members; in memory for None.
 
+        The file gets its name when it is whole: after a kill there is a ledger or there is none.
+
         The text of the configuration is kept as it is, and so is the digest of the M0 that the members share
         (`FlatModel.base_digest`), which is empty where it is not known. The key seals it.
+
+        Raises:
+            BadInput: there is a file of this name.
         """
-        ledger = cls._new(path, key)
-        with ledger.transaction():
-            ledger.set("terms", json.dumps(terms.as_json()))
-            ledger.set("capacity", capacity)
-            ledger.set("config", config)
-            ledger.set("model_digest", model_digest)
-            ledger.set("checksum_secret", secrets.token_bytes(16))
-            ledger.set("log_id", secrets.token_bytes(16))
-            if key is not None:
-                ledger.set("public_key", public_key_of(key))
-            ledger.write_sums(RunningSums(terms, capacity))
-        return ledger
+        if path is None:
+            ledger = cls._new(None, key)
+            ledger._fill(terms, capacity, config, model_digest)
+            return ledger
+        if path.exists():
+            raise BadInput(f"ledger {path} exists already")
+        partial = path.with_name(f"{path.name}{PARTIAL}")
+        for leftover in [*partial.parent.glob(f"{partial.name}*"), *companions(path)]:
+            leftover.unlink(missing_ok=True)
+        with cls._new(partial, key) as ledger:
+            ledger._fill(terms, capacity, config, model_digest)
+        partial.replace(path)
+        return cls.open(path, key=key)
+
+    def _fill(self, terms: UploadTerms, capacity: int, config: str, model_digest: bytes) -> None:
+        with self.transaction():
+            self.set("terms", json.dumps(terms.as_json()))
+            self.set("capacity", capacity)
+            self.set("config", config)
+            self.set("model_digest", model_digest)
+            self.set("checksum_secret", secrets.token_bytes(16))
+            self.set("log_id", secrets.token_bytes(16))
+            if self._public:
+                self.set("public_key", self._public)
+            self.write_sums(RunningSums(terms, capacity))
 
     @property
     def config(self) -> dict[str, Any]:
@@ -77,6 +96,12 @@ class Ledger(SealedTables):
         """What the members' uploads agree on."""
         with told_as_damage():
             return UploadTerms.from_json(json.loads(self.get("terms")))
+
+    @property
+    def publications(self) -> list[str]:
+        """The digests of the states that were published with noise, each once."""
+        with told_as_damage():
+            return [str(each) for each in json.loads(self.get("publications", "[]"))]
 
     @property
     def checksum_secret(self) -> int:

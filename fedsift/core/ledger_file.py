@@ -72,6 +72,7 @@ SETTINGS: dict[str, _Kind] = {
     "receipts_head": 32,
     "public_key": str,
     "blend": str,
+    "publications": str,
     "mask_folder": int,
     "owed": str,
 }

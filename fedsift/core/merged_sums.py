@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from fedsift.core.contribution import SLICE, UploadTerms, mask_slices
 from fedsift.core.localisation import Localisation
+from fedsift.core.publication import Noise
 from fedsift.core.running_sums import RunningSums
 from fedsift.core.upload import Upload
 
@@ -49,13 +50,15 @@ class MergedSums:
             served.append(localisation.magnitudes(level_sum, mask_count, self.terms.grid.step, self.members))
         return np.concatenate(served)
 
-    def merged_magnitudes(self, merge_scale: float = 1.0) -> NDArray[np.float32]:
+    def merged_magnitudes(self, merge_scale: float = 1.0, noise: Noise | None = None) -> NDArray[np.float32]:
         """Lambda * S * step / |T|, shape (n,): the merged model that everybody without a mask gets.
 
-        Zero without members; `merge_scale` is lambda.
+        Zero without members; `merge_scale` is lambda, `noise` is added to S.
         """
         scale = merge_scale * self.terms.grid.step / max(1, self.members)
         merged = np.empty(self.terms.size, np.float32)
         for start in range(0, self.terms.size, SLICE):
-            merged[start : start + SLICE] = self.sums.level_sum[start : start + SLICE] * scale
+            level_sum = self.sums.level_sum[start : start + SLICE]
+            published = level_sum if noise is None else level_sum + noise(start, len(level_sum))
+            merged[start : start + SLICE] = published * scale
         return merged

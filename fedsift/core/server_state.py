@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 from fedsift.core.bit_packing import packed_size
 from fedsift.core.blend import UNVOTED, Blend
 from fedsift.core.contribution import UploadTerms
-from fedsift.core.errors import BadInput, Refused
+from fedsift.core.errors import Refused
 from fedsift.core.ledger import Ledger
-from fedsift.core.ledger_file import companions, damaged, told_as_damage
+from fedsift.core.ledger_file import damaged, told_as_damage
 from fedsift.core.linear_checksum import LinearChecksum
 from fedsift.core.localisation import Localisation
 from fedsift.core.member import Member, Training, commitment, why_different
 from fedsift.core.merged_sums import MergedSums
 from fedsift.core.partial_sums import PartialSums
+from fedsift.core.publication import EXACT, Publication, publication_noise, sensitivity
 from fedsift.core.receipt import Receipt, ReceiptBody, RunFacts, Verdict, canonical
 from fedsift.core.shared_head import HeadSums
 from fedsift.core.upload import Upload
@@ -36,12 +37,12 @@ class ServerState:
     """Merge, remove, serve; every change is all or nothing, in memory and on disk.
 
     Attributes:
-        merge_scale: lambda, a public factor on the merged model. No part of the state: only what is served changes.
+    publication: how the merged model is published.
     """
 
-    def __init__(self, ledger: Ledger, merge_scale: float = 1.0) -> None:
+    def __init__(self, ledger: Ledger, publication: Publication = EXACT) -> None:
         """Take up the state of a ledger: its sums, and on top of them its journal."""
-        self.ledger, self.merge_scale = ledger, merge_scale
+        self.ledger, self.publication = ledger, publication
         with ledger.snapshot():
             self.terms = ledger.terms
             self.sums = ledger.empty_sums()
@@ -59,21 +60,8 @@ class ServerState:
         model_digest: bytes = b"",
         key: Ed25519PrivateKey | None = None,
     ) -> "ServerState":
-        """An empty state in a new ledger; in memory for None. The arguments are those of `Ledger.create`.
-
-        The file gets its name when it is whole: after a kill there is a ledger or there is none.
-        """
-        if path is not None and path.exists():
-            raise BadInput(f"ledger {path} exists already")
-        partial = path.with_name(f"{path.name}.partial") if path else None
-        for leftover in [*partial.parent.glob(f"{partial.name}*"), *companions(path)] if path and partial else ():
-            leftover.unlink(missing_ok=True)
-        ledger = Ledger.create(partial, terms, capacity, config, model_digest, key)
-        if path is not None and partial is not None:
-            ledger.close()
-            partial.replace(path)
-            ledger = Ledger.open(path, key=key)
-        return cls(ledger)
+        """An empty state in a new ledger; the arguments are those of `Ledger.create`."""
+        return cls(Ledger.create(path, terms, capacity, config, model_digest, key))
 
     def _follow_ledger(self) -> None:
         """A transaction was rolled back: memory follows the file."""
@@ -276,9 +264,21 @@ class ServerState:
     def merged_magnitudes(self) -> NDArray[np.float32]:
         """Lambda * S * step / |T|, shape (n,): the merged model that everybody without a mask gets.
 
-        Zero without members; lambda is the `merge_scale`.
+        Zero without members; as the `publication` says, with noise on S.
         """
-        return self._merged.merged_magnitudes(self.merge_scale)
+        noise, secret = None, self.ledger.checksum_secret.to_bytes(16, "little")
+        if self.publication.noise:
+            deviation = self.publication.noise * sensitivity(self.terms.grid.levels, self.terms.size)
+            noise = publication_noise(secret, self.digest(), deviation)
+        return self._merged.merged_magnitudes(self.publication.scale, noise)
+
+    def publish(self) -> NDArray[np.float32]:
+        """The merged model, for others to see: with noise, the state counts as published from now on."""
+        digest, published = self.digest().hex(), self.ledger.publications
+        if self.publication.noise and digest not in published:
+            with self.ledger.transaction():
+                self.ledger.set("publications", json.dumps([*published, digest]))
+        return self.merged_magnitudes()
 
     def head_sums(self) -> HeadSums:
         """What the shared head is solved from, over all members; of a federation that has one."""

@@ -21,6 +21,7 @@ class Outcome:
     tuned_parameters: int  # n
     server_bytes: int  # of both sums
     environments: Sequence[dict[str, str]]  # distinct fingerprints of the workers
+    publications: int  # states whose merged model was published with noise
 
     @classmethod
     def of(
@@ -37,4 +38,5 @@ class Outcome:
             tuned_parameters=state.terms.size,
             server_bytes=state.sums.nbytes,
             environments=environments,
+            publications=len(state.ledger.publications),
         )

@@ -52,12 +52,12 @@ def open_state(
                 raise BadInput(
                     f"the weights of model {config.model} changed since {ledger} was made: put the old ones back"
                 )
-            state = ServerState(opened, config.merge_scale)
+            state = ServerState(opened, config.publication)
             failing.pop_all()
         return state
     layout = load_layout(config.model_settings)
     head = load_head_terms(config.model_settings)
     terms = UploadTerms(layout.digest, layout.size, config.sign_seed, config.grid, head)
     state = ServerState.create(ledger, terms, capacity, json.dumps(config.to_user_config()), model_digest, key)
-    state.merge_scale = config.merge_scale
+    state.publication = config.publication
     return state

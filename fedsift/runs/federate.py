@@ -62,7 +62,9 @@ def federate(
         with state.ledger:
             if config.partial_sums:
                 grid.partial_merge = PartialMerge(state.terms, state.ledger.checksum_secret)
-            localisations, facts = ("paper", config.localise), run_facts(config)
+            facts = run_facts(config)
+            # With noise nothing of the sums leaves the server but the merged model.
+            localisations = [*([] if config.publish_noise else ["paper"]), config.localise]
             if log is None:
                 strategy = SiftMasks(state, localisations, config.evaluate, facts, held_out=config.is_held_out)
             else:

@@ -69,6 +69,8 @@ def rebuild_without(
     with new.transaction():
         new.copy_receipts(old)
         new.set("mask_folder", number)
+        if publications := old.get("publications"):
+            new.set("publications", publications)
         states = digest_before, rebuilt.digest().hex()
         steps = sum(rebuilt.members[each].steps for each in remaining)
         matching = sum(rebuilt.members[each].digest == before[each].digest for each in remaining)

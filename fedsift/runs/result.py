@@ -11,6 +11,7 @@ from fedsift.core.quantisation import MAX_BITS, grid_for, highest_level
 from fedsift.core.receipt import ReceiptBody, Verdict
 from fedsift.federation.outcome import Outcome
 from fedsift.federation.round_log import removed_clients
+from fedsift.runs.privacy import PrivacySpent
 from fedsift.runs.scores import MemberScores, NewcomerScores, Score, ServedBelowLocal, scores_of_members
 
 
@@ -96,6 +97,7 @@ class RunResult:
     seconds: dict[str, float]  # by phase
     environment: list[dict[str, str]]  # distinct fingerprints of the workers
     seed: int  # root of all seeds; the intervals' too
+    privacy: PrivacySpent | None  # of what was published; None without noise on it
 
     @classmethod
     def of(
@@ -135,6 +137,7 @@ class RunResult:
             seconds={phase: round(value, 3) for phase, value in seconds.items()},
             environment=list(outcome.environments),
             seed=config.seed,
+            privacy=PrivacySpent.of(config.publish_noise, outcome.publications),
         )
 
     @property

@@ -19,6 +19,7 @@ from fedsift.learning.models import load_layout, load_model, metric_of
 from fedsift.protocol.client_rounds import last_line
 from fedsift.runs.federate import federate, merging, places, workers
 from fedsift.runs.ledger_folder import least_room
+from fedsift.runs.privacy import check_accounting
 from fedsift.runs.result import Oracle, RunResult
 from fedsift.runs.run_folder import RunFolder
 from fedsift.runtime.flower_engine import run_on_flower
@@ -27,7 +28,7 @@ from fedsift.runtime.ray_start import check_ray_folder
 from fedsift.runtime.worker_pool import WorkerPool
 
 # What changes what is served, or who takes part, but not the bits of a contribution.
-_SERVED_BY = ("clients", "newcomers", "leave", "localise", "evaluate", "merge-scale")
+_SERVED_BY = ("clients", "newcomers", "leave", "localise", "evaluate", "merge-scale", "publish-noise")
 
 
 def run(config: RunConfig, out: Path, bars: PhaseBars) -> RunResult:
@@ -97,6 +98,7 @@ def _check(config: RunConfig, bars: PhaseBars) -> tuple[Participants, RunConfig,
     """
     if not config.ray_address:
         check_ray_folder()
+    check_accounting(config.publish_noise)
     participants = Participants.of(config, load_dataset(config))
     bars.warn(look_alike_warning(look_alikes(participants.everybody)))
     leavers = choose_leavers(config, participants.members, participants.newcomers)

@@ -137,7 +137,7 @@ def served_model(path: Path, client_id: str | None) -> Served:
     folder, config = RunFolder.open(path)
     mask = None
     with Ledger.open(folder.ledger, read_only=True) as ledger:
-        state, model_digest = ServerState(ledger, config.merge_scale), ledger.get("model_digest", b"")
+        state, model_digest = ServerState(ledger, config.publication), ledger.get("model_digest", b"")
         if client_id is None:
             magnitudes = state.merged_magnitudes()
         elif client_id not in state.members:

@@ -27,6 +27,7 @@ from fedsift.configuration.clients_of_run import choose_clients
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.client_file import load_task_vector, save_task_vector, task_vector_file
 from fedsift.core.examples import Row, rows_digest
+from fedsift.core.head_statistics import Decisions
 from fedsift.core.quantisation import QuantisationGrid
 from fedsift.core.sign_vector import sign_vector
 from fedsift.core.task_vectors import Vector
@@ -206,6 +207,20 @@ class TrainingCache:
         """
         calls = ((each, (self.config, self._held([each]), each, dict(vectors))) for each, vectors in requests)
         return dict(self._map(training_calls.score, calls, EVALUATE, total))
+
+    def decisions(self, clients: Sequence[str]) -> dict[str, Decisions]:
+        """What clients have of the rows that they tune on, for a shared head.
+
+        Raises:
+            BadInput: the task has none.
+        """
+        calls = ((each, (self.config, self._held([each]), each)) for each in clients)
+        return dict(self._map(training_calls.decisions, calls, TRAIN, len(clients)))
+
+    def head_scores(self, clients: Sequence[str], known: Sequence[Decisions]) -> dict[str, float]:
+        """Client -> score of a head that is made of these decisions, on the rows that the client tunes on."""
+        calls = ((each, (self.config, self._held([each]), each, known)) for each in clients)
+        return dict(self._map(training_calls.head_score, calls, EVALUATE, len(clients)))
 
     def _trained(
         self, kept: str, function: Callable[..., Vector], calls: Mapping[str, _Training], phase: str = TRAIN

@@ -4,6 +4,7 @@ In all of these `config` is the cache's; `rows` are those of clients that its da
 others here than there, by id.
 """
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -13,15 +14,21 @@ import torch
 from numpy.typing import NDArray
 
 from fedsift.configuration.run_config import RunConfig
+from fedsift.core.blend import BLENDS
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import Row
+from fedsift.core.head_statistics import Decisions, HeadTerms
 from fedsift.core.quantisation import QuantisationGrid
 from fedsift.core.seeds import derive_seed
+from fedsift.core.shared_head import HeadSums, choose_ridge
 from fedsift.core.task_vectors import Vector
 from fedsift.federation import loaded
+from fedsift.learning.blended_predictor import BlendedPredictor, SaidOf
+from fedsift.learning.decisions import said_by_base
 from fedsift.learning.fine_tuning import FineTuner
 from fedsift.learning.flat_model import FlatModel
 from fedsift.learning.local_trainer import tune_sign_fixed
+from fedsift.learning.models import load_head_terms
 from fedsift.learning.tasks.causal_lm import CausalLanguageModelling
 from fedsift.learning.tasks.seq2seq import Seq2SeqLanguageModelling
 from fedsift.learning.tasks.task import encode_rows, to_device
@@ -113,6 +120,37 @@ def score(config: RunConfig, rows: Rows, client_id: str, vectors: Mapping[str, V
         )
     test = tuner.encode(client_id, held)
     return {name: tuner.score(vector, test) for name, vector in vectors.items()}
+
+
+def decisions(config: RunConfig, rows: Rows, client_id: str) -> Decisions:
+    """What a client has of its rows for a shared head.
+
+    Raises:
+        BadInput: the task has no shared head.
+    """
+    model, task = loaded.model_and_task(config.model_settings)
+    encoded = _encoded(config, rows, client_id)
+    return said_by_base(task, model, encoded, config.batch_size, _head_terms(config), answers=False).decisions
+
+
+def head_score(config: RunConfig, rows: Rows, client_id: str, known: Sequence[Decisions]) -> float:
+    """What a head of others' decisions scores on the rows that a client tunes on; the best of all ways to serve it."""
+    terms = _head_terms(config)
+    parts = [HeadSums.of(each.features, each.labels, terms.labels) for each in known]
+    sums = HeadSums(*(sum(each[1:], each[0]) for each in zip(*parts, strict=True)))
+    model, task = loaded.model_and_task(config.model_settings)
+    encoded = _encoded(config, rows, client_id)
+    made, logits = said_by_base(task, model, encoded, config.batch_size, terms, answers=True)
+    said, blends = SaidOf.of(task, encoded, made, logits), [blend for blend in BLENDS if not blend.own]
+    predictor = BlendedPredictor(task, sums, choose_ridge(sums), directions=task.label_directions(model.module))
+    return max(predictor.score(said, blend) for blend in blends)
+
+
+def _head_terms(config: RunConfig) -> HeadTerms:
+    terms = load_head_terms(dataclasses.replace(config.model_settings, shared_head=True))
+    if terms is None:
+        raise BadInput("the task has no labels, so it has no shared head")
+    return terms
 
 
 def _fine_tuner(config: RunConfig) -> FineTuner:

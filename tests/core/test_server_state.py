@@ -14,6 +14,7 @@ from fedsift.core.linear_checksum import LinearChecksum
 from fedsift.core.localisation import Localisation
 from fedsift.core.member import Training
 from fedsift.core.partial_sums import PartialSums
+from fedsift.core.publication import Publication, sensitivity
 from fedsift.core.server_state import ServerState
 from tests.core.uploads import contribution, head_statistics, level_lists, terms, upload
 
@@ -151,10 +152,29 @@ def test_serving_by_hand() -> None:
     np.testing.assert_allclose(merged.serve("client 0", mask, Localisation("paper")), [1 * step / 2, 3 * step / 2])
     np.testing.assert_allclose(merged.serve("client 0", mask, Localisation("coordinate")), [1 * step, 1.5 * step])
     np.testing.assert_allclose(merged.merged_magnitudes(), [step / 2, step, 1.5 * step, 0.0])
-    digest, merged.merge_scale = merged.digest(), 4.0
+    digest, merged.publication = merged.digest(), Publication(scale=4.0)
     np.testing.assert_allclose(merged.merged_magnitudes(), [2 * step, 4 * step, 6 * step, 0.0])
     np.testing.assert_allclose(merged.serve("client 0", mask, Localisation("paper")), [1 * step / 2, 3 * step / 2])
     assert merged.digest() == digest  # what is served is no part of the state
+
+
+def test_a_publication_with_noise_leaves_the_state_exact() -> None:
+    """In whole levels, the same for the same state, other noise for another state; each state counts once."""
+    levels = [[1, 0, 3, 0], [0, 2, 2, 0]]
+    plain, noisy = state(*levels), state(*levels)
+    noisy.publication = Publication(noise=2.0)
+    step, members = plain.terms.grid.step, len(levels)
+    added = (noisy.publish() - plain.publish()) * members / step
+    np.testing.assert_allclose(added, np.rint(added), atol=1e-4)
+    assert np.abs(added).max() > 0
+    assert np.array_equal(noisy.publish(), noisy.publish()) and noisy.digest() == plain.digest()
+    assert noisy.ledger.publications == [plain.digest().hex()] and not plain.ledger.publications
+    for merged in (plain, noisy):
+        merged.remove("client 1", upload(levels[1]))
+    other = noisy.publish() / step - plain.publish() / step
+    assert not np.allclose(other, added)
+    assert noisy.ledger.publications[1:] == [plain.digest().hex()]
+    assert sensitivity(plain.terms.grid.levels, 4) == 2 * plain.terms.grid.levels
 
 
 def test_slices_and_chunks_change_nothing() -> None:

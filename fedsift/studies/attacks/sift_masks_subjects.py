@@ -83,7 +83,7 @@ class SiftMasksUnderAttack:
     def _state(self, members: Collection[str]) -> ServerState:
         """Summed up from nothing."""
         state = ServerState.create(None, self._terms, len(members))
-        state.merge_scale = self._cache.config.merge_scale
+        state.publication = self._cache.config.publication
         for client_id in sorted(members):
             state.merge(client_id, self._quantised(client_id).contribution.to_bytes())
         return state

@@ -9,11 +9,23 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
+from fedsift.core.contribution import quantise
 from fedsift.core.errors import BadInput
 from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.running_sums import RunningSums
+from fedsift.data.loading import load_dataset
 from fedsift.runtime.progress import PhaseBars
-from fedsift.simulations.figures import bits, determinism, frontier, grid, heterogeneity, served, sign_vectors, sums
+from fedsift.simulations.figures import (
+    bits,
+    determinism,
+    frontier,
+    grid,
+    heterogeneity,
+    published,
+    served,
+    sign_vectors,
+    sums,
+)
 from fedsift.studies.reproduction import merges
 from fedsift.studies.reproduction.experiment import Result, series_of
 from fedsift.studies.reproduction.further_clients import further_clients
@@ -23,7 +35,7 @@ from fedsift.studies.training_cache import TrainingCache
 from tests.core.uploads import contribution, terms
 from tests.simulations.figures.drawn import check_json_drawn_and_told, measured
 
-NAMES = ("determinism", "frontier", "grid", "heterogeneity", "served", "sign-vectors", "sums", "bits")
+NAMES = ("determinism", "frontier", "grid", "heterogeneity", "served", "sign-vectors", "sums", "bits", "published")
 OURS, PUBLISHED = (0.8, 0.95), (0.9, 0.999)
 SETTINGS = (
     served.Setting(3, 0.0, 0.2 * 3, 0.0, PUBLISHED),
@@ -48,6 +60,8 @@ def results(tiny_cache: TrainingCache) -> Iterator[dict[str, Result]]:
         patch.setattr(served, "_SETTINGS", SETTINGS)
         patch.setattr(heterogeneity, "_OVERLAPS", (0.0, 1.0))
         patch.setattr(sign_vectors, "_SEEDS", 2)
+        patch.setattr(published, "_BATCHES", (1, 3))
+        patch.setattr(published, "_NOISES", (0.0, 1.0))
         yield measured(NAMES, tiny_cache)
 
 
@@ -313,3 +327,17 @@ def test_the_grid_follows_the_steps(results: dict[str, Result]) -> None:
         assert row["bytes a parameter"] > rows[steps, "2 levels"]["bytes a parameter"]
     assert rows[100, "16 levels"]["levels"] == 16
     assert rows[100, "2 levels"]["own"] < rows[100, "2 levels"]["local"] - 0.01
+
+
+def test_a_lone_leaver_gives_its_own_model_away(results: dict[str, Result], tiny_cache: TrainingCache) -> None:
+    """One of the four has, with its own quantised model, just the score that the difference has."""
+    magnitudes = tiny_cache.sign_fixed(tiny_cache.clients)
+    data, merge = load_dataset(tiny_cache.config), merges.SiftMerge(tiny_cache, tiny_cache.config, 1)
+    own = {each: merge.own(quantise(magnitudes(each), merge.terms)) for each in tiny_cache.clients}
+    losses = tiny_cache.example_losses((each, vector, data.train_examples(each)) for each, vector in own.items())
+    scores = [float(np.exp(-each).mean()) for each in losses.values()]
+    row = next(row for row in results["published"]["rows"] if (row["noise"], row["leave"]) == (0, 1))
+    assert min(abs(row["model of the difference"] - score) for score in scores) < 1e-6
+    noisy = next(row for row in results["published"]["rows"] if (row["noise"], row["leave"]) == (1, 1))
+    assert noisy["model of the difference"] < row["model of the difference"]
+    assert "head of the difference" not in noisy
