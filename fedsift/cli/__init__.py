@@ -11,7 +11,7 @@ from fedsift.cli.deployment_commands import leave, make_certificates, make_node_
 from fedsift.cli.evaluation_commands import compare, methods, optout, reproduce
 from fedsift.cli.plan_command import plan
 from fedsift.cli.run_commands import check_data, export, forget, join, run, verify
-from fedsift.cli.terminal import INTERRUPTED, say
+from fedsift.cli.terminal import INTERRUPTED, say, say_traceback
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 _SIMULATION = (run, check_data, forget, join, verify, export, optout, methods, compare, reproduce, bench, plan)
@@ -28,6 +28,7 @@ def fedsift() -> None:
 
 def main() -> None:
     """Entry point of the console script; a mistake in the options is told in one line, like any other."""
+    sys.excepthook = say_traceback
     try:
         sys.exit(app(standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as error:

@@ -4,9 +4,11 @@ import dataclasses
 import json
 import shlex
 import sqlite3
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -49,6 +51,13 @@ def tell(found: Any, as_json: bool, shown: Iterable[Table | Text | str], good: b
 def say(line: str, err: bool = False) -> None:
     """Print a line; whatever is no printable character in it is shown as Python writes it."""
     typer.echo(visible(line), err=err)
+
+
+def say_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print a traceback: what an exception says may come from anywhere."""
+    for lines in traceback.format_exception(kind, error, trace):
+        for line in lines.splitlines():
+            say(line, err=True)
 
 
 def say_json(found: Any, indent: int | None = 1) -> None:

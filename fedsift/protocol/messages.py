@@ -37,6 +37,7 @@ from fedsift.core.errors import Refused
 from fedsift.core.head_statistics import HeadTerms
 from fedsift.core.member import Training
 from fedsift.core.quantisation import QuantisationGrid
+from fedsift.core.strict_json import parse_json
 
 QUERY, JOINED, REMOVED, MASK, VOTE = "query", "query.joined", "query.removed", "query.mask", "query.vote"
 TRAIN, FORGET, FINE_TUNE, POOLED = "train", "train.forget", "train.fine_tune", "train.pooled"
@@ -157,7 +158,7 @@ def reply_training(record: ConfigRecord) -> Training:
 def _fingerprint(text: str) -> str:
     """A fingerprint in canonical form; refused where it is no flat JSON object of a few strings."""
     try:
-        read = json.loads(text) if len(text) <= _LARGEST_FINGERPRINT else None
+        read = parse_json(text, _LARGEST_FINGERPRINT)
     except ValueError:
         read = None
     if not isinstance(read, dict) or not all(isinstance(value, str) for value in read.values()):

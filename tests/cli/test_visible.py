@@ -187,6 +187,28 @@ def invoked(command: list[str]) -> tuple[int, str, str]:
     raise AssertionError
 
 
+@given(texts)
+def test_any_name_on_quick_commands(run: Path, text: str) -> None:
+    quick = {"forget", "verify", "verify-certificate", "leave", "rekey"}
+    for command in commands(run, text):
+        if command[0] in quick and len(command[1:]) > 1:
+            code, printed, told = invoked(command)
+            assert code in (2, 3), (command, code, told)
+            assert is_harmless(printed + told), (command, printed + told)
+            assert told.count("\n") == 1, told
+
+
+def test_a_traceback_is_harmless(capsys: pytest.CaptureFixture[str]) -> None:
+    for text in FORGED:
+        try:
+            raise ValueError(text)
+        except ValueError as error:
+            terminal.say_traceback(type(error), error, error.__traceback__)
+    told = capsys.readouterr().err
+    assert told.count("Traceback") == len(FORGED)
+    assert is_harmless(told)
+
+
 def test_a_certificate_of_a_hostile_name(run: Path, tmp_path: Path) -> None:
     """What it says is shown in lines of its own, and none of them is the name's."""
     key = load_or_make_key(default_key_path())
