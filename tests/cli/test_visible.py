@@ -189,7 +189,7 @@ def invoked(command: list[str]) -> tuple[int, str, str]:
 
 @given(texts)
 def test_any_name_on_quick_commands(run: Path, text: str) -> None:
-    quick = {"verify", "verify-certificate", "verify-log", "leave"}
+    quick = {"verify-certificate", "leave"}
     for command in commands(run, text):
         if command[0] in quick:
             code, printed, told = invoked(command)

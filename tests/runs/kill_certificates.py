@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 from fedsift.configuration.run_config import RunConfig
+from fedsift.core import ledger_file, sealed_tables
 from fedsift.core.certificate import certify
 from fedsift.core.ledger import Ledger
 from fedsift.core.receipt_log import ReceiptLog
@@ -27,7 +28,8 @@ from tests.core.uploads import terms, upload
 
 UPLOADS = {f"client {number}": upload([number % 4, 1, 0, 2]) for number in range(5)}
 REMOVALS = (("client 0", "client 1"), ("client 3",))
-_WATCHED = {module.__file__ for module in (certificates, ledger_folder, older_ledger, sys.modules[Ledger.__module__])}
+_MODULES = (certificates, ledger_folder, older_ledger, ledger_file, sealed_tables, sys.modules[Ledger.__module__])
+_WATCHED = {module.__file__ for module in _MODULES}
 
 
 def remove(folder: LedgerFolder, clients: tuple[str, ...]) -> None:
