@@ -12,8 +12,9 @@ import shutil
 import sqlite3
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from fedsift.core.plain_files import check_plain
 FORMAT_VERSION = 3
 _APPLICATION_ID = 0x66736C67  # "fslg": what `file` and we recognise the file by.
 _WAIT = 30_000  # milliseconds that a second process waits for a lock rather than failing at once
+_TRIES, _STILL = 50, 0.1  # Seconds without a change, after which a file that cannot be locked is taken to lie still.
 _SCHEMA = """
 CREATE TABLE settings (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
 CREATE TABLE chunks (
@@ -161,8 +163,8 @@ def connect_new(path: Path | None) -> sqlite3.Connection:
 def connect(path: Path, read_only: bool, leaving: ExitStack) -> sqlite3.Connection:
     """Open an existing ledger whose schema is ours.
 
-    A reader may tidy up after a process that was killed. Where the folder lets it do nothing, it reads a copy, which
-    `leaving` takes away.
+    A reader may tidy up after a process that was killed. Where it may write nothing, it reads beside the process at
+    work, or a copy, which `leaving` takes away.
 
     Raises:
         BadInput: there is none, it is of another format, or not as we made it.
@@ -173,19 +175,52 @@ def connect(path: Path, read_only: bool, leaving: ExitStack) -> sqlite3.Connecti
         raise BadInput(f"there is no ledger {path}")
     if os.path.lexists(journal := path.with_name(f"{path.name}-journal")):
         raise BadInput(f"{path}: beside it lies {journal.name}, which fedsift never makes: take it away")
-    if read_only and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
-        copy = Path(leaving.enter_context(tempfile.TemporaryDirectory(prefix="fedsift-")))
-        for each in (path, companions(path)[0]):
-            if each.exists():
-                shutil.copyfile(each, copy / each.name)
-        path = copy / path.name
     with told_as_damage():
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", isolation_level=None, uri=True)
-        leaving.callback(connection.close)
-        _prepared(connection)
+        if read_only and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+            connection = _as_guest(path, leaving)
+        else:
+            connection = _opened(path, "rw", leaving)
         _check_format(connection, path)
         connection.execute(f"PRAGMA {'query_only = ON' if read_only else 'journal_mode = WAL'}")
     return connection
+
+
+def _opened(path: Path, mode: str, leaving: ExitStack) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", isolation_level=None, uri=True)
+    leaving.callback(connection.close)
+    return _prepared(connection)
+
+
+def _as_guest(path: Path, leaving: ExitStack) -> sqlite3.Connection:
+    """Open a ledger where nothing may be written: beside the process at work on it, or a copy of what lies still."""
+    for _ in range(_TRIES):
+        with ExitStack() as failing:
+            try:
+                guest = _opened(path, "ro", failing)
+                guest.execute("BEGIN")  # To its end, one state: when the others close, it could not begin another.
+                guest.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+                    raise
+            else:
+                leaving.push(failing.pop_all())
+                return guest
+        files = [path, companions(path)[0]]
+        with suppress(FileNotFoundError), ExitStack() as failing:
+            before = _stamps(files)
+            copy = Path(failing.enter_context(tempfile.TemporaryDirectory(prefix="fedsift-")))
+            for each in before:
+                shutil.copyfile(each, copy / each.name)
+            lay_still = time.time_ns() - max(before.values()) > _STILL * 1e9
+            if lay_still and _stamps(files) == before:
+                leaving.push(failing.pop_all())
+                return _opened(copy / path.name, "rw", leaving)
+        time.sleep(_STILL)
+    raise BadInput(f"{path} is changed all the time, and this user may not write beside it: try again")
+
+
+def _stamps(files: Sequence[Path]) -> dict[Path, int]:
+    return {each: each.stat().st_mtime_ns for each in files if each.exists()}
 
 
 def companions(path: Path) -> tuple[Path, Path]:

@@ -42,6 +42,7 @@ class SealedTables:
 
     def __init__(self, connection: sqlite3.Connection, key: Ed25519PrivateKey | None, leaving: ExitStack) -> None:
         self._connection, self._key, self._leaving = connection, key, leaving
+        self.owes_scrub = False
         self._public = public_key_of(key) if key else ""
         self._content, self._signature = self._read_seal()
 
@@ -128,15 +129,15 @@ class SealedTables:
             patient: whether to wait a few seconds for those who read it.
 
         Returns:
-            Whether that was done. Else others still read the ledger as it was, or the disk is full; it is tried again
-            when the ledger is next opened or closed.
+            Whether that was done. Else others read the ledger as it was, or the disk is full; it `owes_scrub`, and
+            it is tried again when the ledger is opened or closed.
         """
-        with waiting(self._connection, self.patience if patient else 0):
-            try:
-                busy: int = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-            except sqlite3.OperationalError:
-                return False
-        return not busy
+        self.owes_scrub = True
+        milliseconds = self.patience if patient else 0
+        with told_as_damage(), suppress(sqlite3.OperationalError), waiting(self._connection, milliseconds):
+            busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            self.owes_scrub = bool(busy)
+        return not self.owes_scrub
 
     def become(self, other: Self) -> None:
         """Take over all of another ledger's content in one step, with its seal."""

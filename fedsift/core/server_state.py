@@ -85,9 +85,7 @@ class ServerState:
         self._digest_before = ""
 
     def merge(self, client_id: str, upload: bytes, training: Training | None = None, node_key: str = "") -> Member:
-        """Add a client's contribution (docs/upload.md) and make it a member.
-
-        With a `node_key`, that node alone may speak for it from now on (`Ledger.set_node_key`).
+        """Add a client's contribution (docs/upload.md) and make it a member; `node_key` as of `Ledger.set_node_key`.
 
         Raises:
             Refused: it is a member already, the capacity is reached, the upload is not valid, or it is that of a member
@@ -154,6 +152,8 @@ class ServerState:
     def fold(self) -> bytes:
         """Write the sums and empty the journal, in one transaction; returns the state's digest."""
         self._fold()
+        if self.ledger.owes_scrub:
+            self.ledger.scrub(patient=False)
         return self.digest()
 
     def _fold(self) -> None:

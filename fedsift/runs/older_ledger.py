@@ -91,9 +91,8 @@ def _lost(log: ReceiptLog, certificates: Certificates, key: str, newest: int) ->
     signed, _ = certificates.read(newest)
     whole = ReceiptLog(log.id, [*log.texts, *(body.text for body in lost)])  # Its root vouches for all before it.
     if problems := [*signed.problems(key), *signed.problems_beside(whole)]:
-        raise BadInput(
-            f"certificate {certificates.file(newest)}: {problems[0]}: put back the ledger that it is of, or take it away"
-        )
+        told = f"certificate {certificates.file(newest)}: {problems[0]}"
+        raise BadInput(f"{told}: put back the ledger that it is of, or take it away")
     return lost
 
 

@@ -1,5 +1,6 @@
 """Ledgers that somebody edited, broke, or made a trap of: each is told in a finding or one line, whatever it is."""
 
+import os
 import random
 import shutil
 import sqlite3
@@ -7,8 +8,8 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -290,6 +291,25 @@ def test_a_state_that_is_past_changes_nothing(whole: Path, tmp_path: Path) -> No
     assert problems(copy) == []
 
 
+def test_a_server_that_stays_scrubs_once_readers_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Ledger, "patience", 50)
+    path = tmp_path / "ledger.sqlite"
+    state = ServerState.create(path, terms(SIZE), 10, key=KEY)
+    state.merge("client 0", upload(levels_of(0)), TRAINING)
+    state.fold()
+    digest = state.members["client 0"].digest
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM members").fetchall()
+        state.remove("client 0", upload(levels_of(0)), TRAINING)
+        state.fold()
+        assert state.ledger.owes_scrub
+    state.fold()
+    assert not state.ledger.owes_scrub
+    assert digest not in b"".join(each.read_bytes() for each in tmp_path.iterdir())
+    state.ledger.close()
+
+
 @pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal"])
 @pytest.mark.parametrize("kind", ["link", "second name", "folder", "pipe"])
 def test_files_of_a_ledger_are_files_of_their_own(whole: Path, tmp_path: Path, suffix: str, kind: str) -> None:
@@ -325,28 +345,90 @@ def test_a_disk_or_a_lock_in_the_way_is_no_damage(whole: Path, tmp_path: Path) -
             second.execute("BEGIN IMMEDIATE")
 
 
-@pytest.mark.parametrize("audits", [20, pytest.param(1000, marks=pytest.mark.exhaustive)])
-def test_audits_beside_a_process_at_work(memory_disk: Path, audits: int) -> None:
-    """Members join and leave, sums are folded and the ledger is opened and closed: each audit sees one state of it."""
-    path = memory_disk / "ledger.sqlite"
+@contextmanager
+def at_work(path: Path) -> Iterator[None]:
+    """Beside the block, members join and leave, sums are folded, and the ledger is opened and closed."""
     ServerState.create(path, terms(SIZE), 10, key=KEY).ledger.close()
     command = [sys.executable, "-m", "tests.core.work_on_ledger", path]
     worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert worker.stdin is not None and worker.stdout is not None
     try:
-        assert worker.stdout is not None
         worker.stdout.readline()
-        alarms, states = [], set()
+        yield
+        assert worker.poll() is None
+    finally:
+        worker.stdin.close()
+        assert worker.wait(60) == 0
+        worker.stdout.close()
+
+
+@pytest.mark.parametrize("audits", [20, pytest.param(1000, marks=pytest.mark.exhaustive)])
+def test_audits_beside_a_process_at_work(memory_disk: Path, audits: int) -> None:
+    """Each sees one state of the ledger."""
+    path = memory_disk / "ledger.sqlite"
+    alarms, states = [], set()
+    with at_work(path):
         for _ in range(audits):
             if found := problems(path):
                 alarms.append(found)
             with Ledger.open(path, read_only=True) as ledger:
                 states.add((len(ledger.members()), len(ledger.receipts())))
-        assert worker.poll() is None
-    finally:
-        assert worker.stdin is not None
-        worker.stdin.close()
-        assert worker.wait(60) == 0
     print(f"{audits} audits beside a process at work, of {len(states)} states, {len(alarms)} false alarms")
     assert alarms == []
     assert len(states) > audits / 10
     assert list(memory_disk.iterdir()) == [path]
+
+
+def as_guest(check: Callable[[], bool]) -> bool:
+    """What a check says where it is made by somebody who may write nothing."""
+    if os.geteuid():
+        return check()
+    child = os.fork()
+    if not child:
+        try:
+            os.setgid(65534)
+            os.setuid(65534)
+            os._exit(0 if check() else 1)
+        finally:
+            os._exit(2)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """One that others than root may look into."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.mark.parametrize("audits", [20, pytest.param(1000, marks=pytest.mark.exhaustive)])
+def test_audits_by_who_may_write_nothing(open_folder: Path, audits: int) -> None:
+    if os.geteuid():
+        pytest.skip("two users are needed")
+    with at_work(open_folder / "ledger.sqlite"):
+        assert as_guest(lambda: not any(problems(open_folder / "ledger.sqlite") for _ in range(audits)))
+    print(f"{audits} audits by a guest beside a process at work, no false alarm")
+
+
+def test_what_a_killed_process_left_is_read_where_nothing_may_be_written(whole: Path, open_folder: Path) -> None:
+    path = Path(shutil.copy(whole, open_folder))
+    child = os.fork()
+    if not child:
+        state = ServerState(Ledger.open(path, key=KEY))
+        state.refuse("client 2", "why")
+        os._exit(0)  # As a kill does, it leaves the log as it is.
+    os.waitpid(child, 0)
+    before = {each: each.read_bytes() for each in open_folder.iterdir()}
+    assert len(before) == 3
+    for each in before:
+        each.chmod(0o444)
+    open_folder.chmod(0o555)
+
+    def found() -> bool:
+        with Ledger.open(path, read_only=True) as ledger:
+            return problems(path) == [] and len(ledger.receipts()) == 3
+
+    assert as_guest(found)
+    assert {each: each.read_bytes() for each in open_folder.iterdir()} == before
+    open_folder.chmod(0o755)
