@@ -16,7 +16,7 @@ from fedsift.configuration.server_settings import ServerSettings, split
 from fedsift.core.errors import BadInput, legible
 from fedsift.core.signing_key import public_key_of
 from fedsift.federation.outcome import Outcome
-from fedsift.federation.run_state import open_state, run_facts
+from fedsift.federation.run_state import open_state, run_facts, scoring_of
 from fedsift.learning.models import load_model, metric_of
 from fedsift.protocol.client_rounds import last_line
 from fedsift.protocol.messages import PUBLIC_KEY
@@ -67,17 +67,15 @@ def _rounds(grid: Grid, folder: RunFolder, config: RunConfig, settings: ServerSe
     gc.collect()  # The server needs M0 for nothing else.
     key = folder.signing_key()
     state = open_state(config, folder.ledger, settings.capacity, model_digest, key)
-    training: dict[str, bool | str] = {"score": config.evaluate}
     if deployed:
-        training[PUBLIC_KEY] = public_key_of(key)
         for client_id in sorted(owed_removals(state.ledger)):
             _LOG.warning("fedsift: %s left, and is a member again in an older ledger; it is asked", legible(client_id))
     nodes = NodeGrid(grid, settings)
     tied = settings.tie_nodes and deployed
     strategy = _SiftMasks(
         state,
-        ("paper", config.localise),
-        config.evaluate,
+        config.localisations,
+        scoring_of(config),
         run_facts(config),
         nodes if tied else None,
         config.is_held_out,
@@ -107,7 +105,7 @@ def _rounds(grid: Grid, folder: RunFolder, config: RunConfig, settings: ServerSe
             ArrayRecord(),
             num_rounds=settings.rounds or (2 if config.anybody_leaves else 1),
             timeout=math.inf,
-            train_config=ConfigRecord({**training}),
+            train_config=ConfigRecord({"score": config.evaluate, PUBLIC_KEY: public_key_of(key) if deployed else ""}),
         )
     finally:
         state.ledger.close()
