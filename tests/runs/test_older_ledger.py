@@ -317,7 +317,7 @@ while True:
 """
 
 
-@pytest.mark.parametrize("audits", [10, pytest.param(1000, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("audits", [10, pytest.param(200, marks=pytest.mark.exhaustive)])
 def test_no_audit_beside_a_server_is_a_false_alarm(folder: LedgerFolder, audits: int) -> None:
     command = [sys.executable, "-c", AT_WORK, str(folder.path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as server:
