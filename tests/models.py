@@ -10,6 +10,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 ALPHABET = [*sorted(pre_tokenizers.ByteLevel.alphabet()), "<eos>"]
 EOS = len(ALPHABET) - 1
 POSITIONS = 192
+CHAT_TEMPLATE = (
+    "{% for m in messages %}[{{ m.role }}]{{ m.content }}<eos>{% endfor %}"
+    "{% if add_generation_prompt %}[assistant]{% endif %}"
+)
 _IDS = {"vocab_size": len(ALPHABET), "bos_token_id": EOS, "eos_token_id": EOS, "pad_token_id": EOS}
 _PLACES = {**_IDS, "max_position_embeddings": POSITIONS}
 _WIDTHS = {**_PLACES, "hidden_size": 16, "intermediate_size": 24}

@@ -118,6 +118,8 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
         most = _WORKERS_PER_CORE * cores()
         if self.workers > most and not self.ray_address:
             raise BadInput(f"workers = {self.workers}: give 0 for one a core, or at most {most} on this machine")
+        if self.messages and not (self.chat or self.is_custom):
+            raise BadInput("messages are conversations, which the model's own chat template renders: give --chat")
         _ = self.grid
         if self.publish_noise and (self.shared_head or self.localise != OWN_LEVELS):
             raise BadInput(

@@ -23,6 +23,7 @@ from fedsift.learning.tasks.causal_lm import CausalLanguageModelling
 from fedsift.learning.tasks.choices import Choices
 from fedsift.learning.tasks.classification import Classification, TextClassifier
 from fedsift.learning.tasks.own_task import OwnTask
+from fedsift.learning.tasks.rendering import ChatTurns, PlainText, Rendering
 from fedsift.learning.tasks.seq2seq import NO_LABEL, Seq2SeqLanguageModelling
 from fedsift.learning.tasks.task import CustomTask, Task
 from fedsift.learning.tuned_layers import chosen_layers
@@ -185,9 +186,14 @@ def _task(settings: ModelSettings, tokenizer: Any, module: Any) -> Task:
         return task
     modelling: CausalLanguageModelling | Seq2SeqLanguageModelling
     if module.config.is_encoder_decoder:
+        if settings.chat:
+            raise BadInput(f"chat: model {settings.model!r} has an encoder and a decoder; chat is for causal models")
         modelling = Seq2SeqLanguageModelling(tokenizer, module, settings.max_length)
     else:
-        modelling = CausalLanguageModelling(tokenizer, module, settings.max_length, closed=bool(settings.choices))
+        rendering: Rendering = PlainText(tokenizer, closed=bool(settings.choices))
+        if settings.chat:
+            rendering = ChatTurns(tokenizer, settings.system, settings.model)
+        modelling = CausalLanguageModelling(tokenizer, module, settings.max_length, rendering)
     return Choices(modelling, settings.choices) if settings.choices else modelling
 
 

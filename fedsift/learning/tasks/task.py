@@ -27,6 +27,7 @@ class RowReport(NamedTuple):
     cut: int  # tokens that did not fit max-length
     prompt: str  # decoded from what is left; a task without texts shows the row here
     target: str  # likewise; empty without texts
+    learned: Sequence[str] = ()  # each token that the loss is about, decoded; empty without tokens of a target
 
 
 class Task(ABC):
@@ -102,6 +103,12 @@ class Task(ABC):
     def describe(self, row: Row) -> RowReport:
         """A row as the model sees it, for people."""
         return RowReport(0, 0, shown(row), "")
+
+
+def report(tokenizer: Any, whole: int, prompt: Sequence[int], target: Sequence[int]) -> RowReport:
+    """Of a row of so many tokens, from the ids that are left of its prompt and its target."""
+    kept, decode = len(prompt) + len(target), tokenizer.decode
+    return RowReport(kept, whole - kept, decode(prompt), decode(target), [decode([each]) for each in target])
 
 
 class CustomTask(Task):
