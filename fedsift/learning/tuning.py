@@ -38,6 +38,8 @@ def tune_magnitudes(
     lr: float,
     commitment: Commitment | None = None,
     betas: tuple[float, float] = (0.9, 0.999),
+    lr_factors: Sequence[float] = (),
+    weight_decay: float = 0.0,
 ) -> Tensor:
     """Tune magnitudes from 0.
 
@@ -54,6 +56,8 @@ def tune_magnitudes(
         lr: Adam's learning rate; its state is fresh.
         commitment: which steps run on the quantised model; none for None.
         betas: Adam's; by default PyTorch's, and the paper's.
+        lr_factors: of each step, what lr is multiplied by; 1 for all where there are none.
+        weight_decay: share of lr by which each step shrinks tau, and so draws the weights towards M0 (AdamW).
 
     Returns:
         u >= 0 in float32, shape (n,), on the model's device; not quantised.
@@ -65,8 +69,10 @@ def tune_magnitudes(
     task_vector = torch.zeros_like(model.weights, dtype=torch.float32)
     shares_gradient = model.gradient.dtype == torch.float32
     task_vector.grad = model.gradient if shares_gradient else torch.zeros_like(task_vector)
-    optimizer = torch.optim.Adam([task_vector], lr=lr, betas=betas, fused=True)
+    optimizer = torch.optim.AdamW([task_vector], lr=lr, betas=betas, weight_decay=weight_decay, fused=True)
     for step, micro_batches in enumerate(steps, start=1):
+        if lr_factors:
+            set_lr(optimizer, lr * lr_factors[step - 1])
         value = accumulate_gradient(model, micro_batches, loss)
         check_loss(value, step, lr)
         if not shares_gradient:
@@ -83,6 +89,12 @@ def tune_magnitudes(
     for entries, _ in model.slices():
         task_vector[entries].mul_(signs[entries])
     return task_vector  # now u
+
+
+def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """Set the learning rate of the steps to come."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr
 
 
 def check_loss(value: float, step: int, lr: float) -> None:
