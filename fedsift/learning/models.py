@@ -12,6 +12,7 @@ from fedsift.core.head_statistics import HeadTerms
 from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.seeds import derive_seed
 from fedsift.core.user_code import call_user_code
+from fedsift.learning.adapted_checkpoint import open_checkpoint
 from fedsift.learning.checkpoint import Checkpoint
 from fedsift.learning.checkpoint_check import check_positions, check_vocabulary, check_weights
 from fedsift.learning.compilation import compile_loss
@@ -128,7 +129,7 @@ def load_tokenizer(settings: ModelSettings) -> Any:
 
 
 def _checkpoint(settings: ModelSettings) -> Checkpoint:
-    return Checkpoint(settings.model, str(PEOPLE_MODEL) if settings.model == "people" else settings.model)
+    return open_checkpoint(settings.model, str(PEOPLE_MODEL) if settings.model == "people" else settings.model)
 
 
 def _layout(module: nn.Module, settings: ModelSettings) -> ParameterLayout:

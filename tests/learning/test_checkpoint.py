@@ -118,7 +118,7 @@ DAMAGED: list[tuple[str, list[Damage], list[str]]] = [
     ("t5", [config(decoder_start_token_id=None)], ["decoder_start_token_id has to be defined"]),
     ("gpt2", [config(quantization_config={"quant_method": "gptq"})], ["is quantised", "give the model that it was"]),
     ("gpt2", [config(model_type="own", auto_map={"AutoConfig": "own.Config"})], ["contains custom code"]),
-    ("gpt2", [lambda folder: (folder / "adapter_config.json").touch()], ["holds adapters", "merge_and_unload"]),
+    ("gpt2", [lambda folder: (folder / "adapter_config.json").touch()], ["does not say the adapters' base"]),
     ("gpt2", [removed("tokenizer.json", "tokenizer_config.json")], ["has no tokenizer: expected tokenizer.json"]),
     ("t5", [removed("tokenizer.json", "tokenizer_config.json")], ["has no tokenizer: expected tokenizer.json"]),
     ("llama", [removed("tokenizer.json")], ["cannot be loaded: tokenizer: "]),

@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import Row
 from fedsift.learning.hidden_states import joined_states
+from fedsift.learning.tasks.generation import greedy
 from fedsift.learning.tasks.rendering import Rendering
 from fedsift.learning.tasks.task import RowReport, Task, report
 from fedsift.learning.tasks.text import fit, mean_answer_probability, pad, pad_token
@@ -40,7 +41,7 @@ class CausalLanguageModelling(Task):
     """
 
     metric = "answer probability"
-    has_prior, base_answers = False, True
+    has_prior, base_answers, is_of_tokens = False, True, True
 
     def __init__(self, tokenizer: Any, model: nn.Module, max_length: int, rendering: Rendering) -> None:
         """Use a Hugging Face tokenizer and causal model, which is looked at once, to see how its head works.
@@ -130,6 +131,11 @@ class CausalLanguageModelling(Task):
         """Log-probability of each row's whole target, float64 of shape (rows,)."""
         negative = cross_entropy(self._logits(model, batch), batch.target, reduction="none").double()
         return -negative.new_zeros(len(batch.input_ids)).index_add_(0, batch.row, negative)
+
+    def generated(self, model: nn.Module, encoded: CausalRow) -> tuple[str, str]:
+        """After the prompt."""
+        prompt, target = encoded.ids[: -encoded.targets], encoded.ids[-encoded.targets :]
+        return greedy(model, self._tokenizer, prompt, target)
 
     def describe(self, row: Row) -> RowReport:
         """Decoded from the tokens that are left."""

@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from fedsift.core.examples import Row, as_example
 from fedsift.learning.hidden_states import joined_states
+from fedsift.learning.tasks.generation import greedy
 from fedsift.learning.tasks.rendering import PlainText
 from fedsift.learning.tasks.task import RowReport, Task, report
 from fedsift.learning.tasks.text import (
@@ -44,7 +45,7 @@ class Seq2SeqLanguageModelling(Task):
     """Mean cross entropy over the target's tokens, its end among them; scored by answer probability."""
 
     metric = "answer probability"
-    has_prior, base_answers = False, True
+    has_prior, base_answers, is_of_tokens = False, True, True
 
     def __init__(self, tokenizer: Any, model: nn.Module, max_length: int) -> None:
         """Use a Hugging Face tokenizer; a prompt that is too long loses its middle, a target its end."""
@@ -111,6 +112,10 @@ class Seq2SeqLanguageModelling(Task):
         """Log-probability of each row's whole target, float64 of shape (rows,)."""
         logits = self._logits(model, batch).transpose(1, 2)
         return -cross_entropy(logits, batch.labels, reduction="none", ignore_index=NO_LABEL).double().sum(1)
+
+    def generated(self, model: nn.Module, encoded: Seq2SeqRow) -> tuple[str, str]:
+        """By the decoder."""
+        return greedy(model, self._tokenizer, encoded.prompt, encoded.target)
 
     def describe(self, row: Row) -> RowReport:
         """Decoded from the tokens that are left."""

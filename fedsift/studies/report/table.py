@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from pandas import DataFrame
 
+from fedsift.runs.scores import decimals
+
 _LONGEST_TABULAR = 40  # rows; more of them go over several pages, as a longtable
 _NEGATIVE = re.compile(r"-\d[\d,.]*$")
 _DIGEST_SHOWN = 16  # of 64; the rest is in the CSV
@@ -22,7 +24,7 @@ class Interval(NamedTuple):
     high: float
 
     def __str__(self) -> str:
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+        return f"{decimals(self.value)} ({decimals(self.low)} to {decimals(self.high)})"
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ _SHOWN: dict[str, Callable[[Any], str]] = {
     "check": _plain,
     "quantity": _quantity,
     "recovery": _quantity,
-    "score": lambda value: f"{value:.3f}",
+    "score": decimals,
     "change": human_change,
     "times": lambda value: f"{value:,.1f}",
     "interval": str,
