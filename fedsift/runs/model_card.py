@@ -14,7 +14,7 @@ from fedsift.runs.served import Served
 
 _OPTIONS = (
     *("model", "task", "tune", "lora-rank", "dtype", "steps", "lr", "batch-size", "levels", "localise"),
-    *("merge-scale", "shared-head", "test-share", "seed"),
+    *("chat", "system", "merge-scale", "shared-head", "test-share", "seed"),
 )
 _PACKAGES = ("fedsift", "torch", "transformers", "peft", "safetensors", "numpy")
 
@@ -99,7 +99,7 @@ def _scores(folder: RunFolder, client_id: str | None) -> Iterator[str]:
 
 
 def _cell(value: object) -> str:
-    return str(value).replace("|", "\\|")
+    return " ".join(str(value).split()).replace("|", "\\|")
 
 
 def _versions() -> Iterator[str]:

@@ -2,10 +2,9 @@ import json
 from pathlib import Path
 
 import pytest
-from transformers import AutoTokenizer
 
 from tests.cli.commands import done, failed, invoke
-from tests.models import CHAT_TEMPLATE, save_model
+from tests.models import save_model
 
 LABELS = ("--client-column", "who", "--prompt", "{text}", "--target", "label")
 IN_NO_ORDER = """
@@ -41,10 +40,7 @@ def test_what_a_file_holds(tiny_model: Path, table_file: Path) -> None:
 
 
 def test_a_chat_as_it_is_rendered_and_what_of_it_is_learned(tmp_path: Path) -> None:
-    folder = save_model(tmp_path / "model", "gpt2")
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    tokenizer.chat_template = CHAT_TEMPLATE
-    tokenizer.save_pretrained(folder)
+    folder = save_model(tmp_path / "model", "gpt2", chat=True)
     turns = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yo"}]
     file = tmp_path / "rows.jsonl"
     rows = [{"who": who, "chat": [*turns, *turns]} for who in ("ann", "ann", "bob", "bob")]

@@ -12,7 +12,7 @@ from fedsift.core.examples import Example
 from fedsift.learning.model_settings import ModelSettings
 from fedsift.learning.models import load_model
 from fedsift.learning.tasks.rendering import ChatTurns
-from tests.models import ALPHABET, CHAT_TEMPLATE, EOS, save_model
+from tests.models import ALPHABET, EOS, save_model
 
 TURN = "{{ m.role }}: {{ m.content }}<eos>\n"
 OPENS = "{% if add_generation_prompt %}assistant: {% endif %}"
@@ -127,12 +127,10 @@ def test_rows_that_are_no_conversation(row: Any, told: str) -> None:
 
 def test_a_model_learns_its_own_turns(tmp_path: Path) -> None:
     """Language modelling and choices, each cut to fit; without a chat, a conversation is no row."""
-    folder = save_model(tmp_path, "gpt2")
-    tokenizer = AutoTokenizer.from_pretrained(folder)
     with pytest.raises(BadInput, match="has no chat template"):
-        load_model(ModelSettings(model=str(folder), chat=True))
-    tokenizer.chat_template = CHAT_TEMPLATE
-    tokenizer.save_pretrained(folder)
+        load_model(ModelSettings(model=str(save_model(tmp_path / "plain", "gpt2")), chat=True))
+    folder = save_model(tmp_path / "chat", "gpt2", chat=True)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
     settings = {"model": str(folder), "max_length": 32}
     _, modelling = load_model(ModelSettings(**settings, chat=True))
     row = modelling.encode(HELLO)
