@@ -45,6 +45,10 @@ _NOT_HERE = (
     "there is no folder or file of this name here, and on the hub only what can be reached: copy the model's folder "
     "here, or download it into the hub's cache (HF_HOME) where there is a network"
 )
+_OWN_CODE = (
+    "code that comes with the model (auto_map), and such code is never run: give a model of an architecture that "
+    "transformers has itself, or install the code as a module of yours and use it in a task, --task module:function"
+)
 _COPY = "it is damaged or incomplete: copy it again"
 _SENTENCE = re.compile(r"(?<=\w)[.!] (?=[A-Z])")
 
@@ -112,7 +116,7 @@ class Checkpoint:
         Raises:
             BadInput: the configuration describes no module, or another than the weights; or these are damaged.
         """
-        config, stored = self.config, self.stored() if Path(self.location).is_dir() else None
+        config, stored = self.config, self._stored() if Path(self.location).is_dir() else None
         if stored is not None:
             check_depth(self.name, config, stored)
         with self.reading("config.json", _GIVE), torch.device("meta"):
@@ -185,9 +189,11 @@ class Checkpoint:
         except BaseException as error:
             if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
                 raise
+            if "custom code" in str(error):
+                raise BadInput(f"model {self.name!r}: {what} asks for {_OWN_CODE}") from error
             raise BadInput(f"model {self.name!r} cannot be loaded: {what}: {_reason(error)} ({remedy})") from error
 
-    def stored(self) -> dict[str, Tensor]:
+    def _stored(self) -> dict[str, Tensor]:
         """Every tensor in a folder's weights, on the meta device: names, shapes and dtypes; no weight is read."""
         folder, index = Path(self.location), {}
         name = next(name for name in _WEIGHTS if any((folder / f"{name}{each}").is_file() for each in _ENDINGS))
@@ -197,6 +203,8 @@ class Checkpoint:
                 raise BadInput(f"model {self.name!r} has both {name} and {name}.index.json: keep the one that is meant")
             with self.reading(f"{name}.index.json", _COPY):
                 index = json.loads((folder / f"{name}.index.json").read_bytes())["weight_map"]
+                if outside := sorted(file for file in index.values() if Path(file).name != file):
+                    raise ValueError(f"it names {outside[0]!r}, which is not in the model's folder")
                 files = sorted({folder / file for file in index.values()})
         stored: dict[str, Tensor] = {}
         for file in files:

@@ -63,7 +63,7 @@ def tune_magnitudes(
         u >= 0 in float32, shape (n,), on the model's device; not quantised.
 
     Raises:
-        BadInput: the loss of a step is infinite or no number.
+        BadInput: the loss of a step, or a magnitude in the end, is infinite or no number.
     """
     model.load_base()
     task_vector = torch.zeros_like(model.weights, dtype=torch.float32)
@@ -87,7 +87,8 @@ def tune_magnitudes(
             torch.add(base, tau if quantised is None else quantised, out=model.weights[entries])
     task_vector.grad = None
     for entries, _ in model.slices():
-        task_vector[entries].mul_(signs[entries])
+        magnitudes = task_vector[entries].mul_(signs[entries])
+        check_finite(magnitudes, lr)
     return task_vector  # now u
 
 
@@ -107,6 +108,19 @@ def check_loss(value: float, step: int, lr: float) -> None:
         untuned = "nothing has been tuned yet, so look at the data and the loss"
         why = f"try a smaller lr than {lr}" if step > 1 else untuned
         raise BadInput(f"the loss is {value} at step {step} of the tuning: {why}")
+
+
+def check_finite(tuned: Tensor, lr: float) -> None:
+    """See that what a tuning has come to is made of numbers: of its last step no loss tells.
+
+    Raises:
+        BadInput: it is not.
+    """
+    if not tuned.isfinite().all():
+        raise BadInput(
+            "the weights have infinity or NaN after the last step of the tuning, since its gradient had: look at the "
+            f"loss, or try a smaller lr than {lr}"
+        )
 
 
 def accumulate_gradient(

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 
 from fedsift.configuration.run_config import RunConfig
@@ -14,6 +15,7 @@ from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
 from fedsift.federation.client import MEMBERSHIP, membership
 from fedsift.federation.outcome import Outcome
+from fedsift.federation.pilot import is_worth_it, step_seconds
 from fedsift.federation.round_log import LoggedRounds, RoundLog, removed_clients
 from fedsift.federation.run_state import open_state, run_facts, scoring_of
 from fedsift.protocol.partial_merge import PartialMerge
@@ -35,6 +37,7 @@ def federate(
     returning: bool = False,
     newcomers: Container[str] = (),
     log: RoundLog | None = None,
+    key: Ed25519PrivateKey | None = None,
 ) -> Outcome:
     """Play the rounds of a run: one to merge, a second one for those who leave.
 
@@ -49,13 +52,16 @@ def federate(
         returning: whether clients that left before join again; else they stay away.
         newcomers: clients that never join, and only score the merged model.
         log: of a run with a ledger: rounds in it are not played again, and those that are played are added to its file.
+        key: seals the ledger.
     """
     user_config = config.to_user_config()
     nodes = node_configs(clients, newcomers, mask_folder=masks)
     grid = RayGrid(pool, nodes, user_config, bars, remembered(clients, ledger, returning, log))
     with _shared_file(config, masks) as shared_file:
         environments = pool.prepare(user_config, shared_file) if clients else []
-        state = open_state(config, ledger, max(1, len(clients)), pool.model_digest)
+        if isinstance(bars, PhaseBars) and ledger:  # Not of an oracle, which takes as long.
+            bars.note(_estimate(pool, config, [each for each in clients if each not in newcomers]))
+        state = open_state(config, ledger, max(1, len(clients)), pool.model_digest, key)
         with state.ledger:
             if config.partial_sums:
                 grid.partial_merge = PartialMerge(state.terms, state.ledger.checksum_secret)
@@ -81,15 +87,27 @@ def merge(
     ledger: Path | None = None,
     masks: Path | None = None,
     returning: bool = False,
+    key: Ed25519PrivateKey | None = None,
 ) -> Outcome:
     """The round that merges these clients, on workers of their own; parameters as of `federate`."""
     with workers(len(clients), config, bars) as pool:
-        return federate(pool, merging(config), clients, bars, ledger, masks, returning=returning)
+        return federate(pool, merging(config), clients, bars, ledger, masks, returning=returning, key=key)
 
 
 def merging(config: RunConfig, leavers: Iterable[str] = ()) -> RunConfig:
     """A configuration in which nobody but these leaves, and nothing is scored."""
     return dataclasses.replace(config.leaving(*leavers), evaluate=False)
+
+
+def _estimate(pool: WorkerPool, config: RunConfig, members: Sequence[str]) -> str:
+    """How long the training is going to take; empty where that will soon be seen."""
+    if not is_worth_it(config, len(members), len(pool)):
+        return ""
+    [(_, seconds)] = pool.map(step_seconds, [("pilot", (config, members[len(members) // 2]))])
+    minutes = seconds * config.steps * len(members) / len(pool) / 60
+    if minutes < 1:
+        return ""
+    return f"estimate: about {minutes:.0f} min to train {len(members)} clients, {len(pool)} at a time"
 
 
 @contextmanager
@@ -120,7 +138,7 @@ def remembered(
     """
     if ledger is None or not ledger.exists():
         return {}
-    with Ledger.open(ledger) as opened:
+    with Ledger.open(ledger, read_only=True) as opened:
         members, removed = opened.members(), removed_clients(receipt.body for receipt in opened.receipts())
         waiting = set(members) - log.joined | {body.client for body in log.settled(opened)} if log else set()
     states = {}

@@ -26,8 +26,8 @@ from fedsift.files.output import write_whole
 from fedsift.learning.models import metric_of
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_session import ray_session
-from fedsift.runtime.ray_start import check_ray_folder
-from fedsift.studies.training_cache import Session, TrainingCache
+from fedsift.runtime.ray_start import check_ray
+from fedsift.studies.training_cache import TrainingCache
 
 _PILOTS = 8
 _STEPS = (5, 10, 20, 50, 100, 200)
@@ -74,20 +74,17 @@ class Chosen:
         write_whole(path, comments + tomli_w.dumps(self.config.to_mapping()))
 
 
-def tune(config: RunConfig, bars: PhaseBars, session: Session = ray_session) -> Chosen:
+def tune(config: RunConfig, bars: PhaseBars) -> Chosen:
     """Search for lr and steps.
 
     Raises:
-        BadInput: no client is left to choose on, or the first setting's loss is no number.
+        BadInput: no client is left to choose on, or the first setting's training fails.
     """
-    check_ray_folder()
-    with TemporaryDirectory() as folder, bars, TrainingCache(config, Path(folder), bars, session) as cache:
+    check_ray()
+    with TemporaryDirectory() as folder, bars, TrainingCache(config, Path(folder), bars, ray_session) as cache:
         search = _Search(cache, config, _pilots(config))
         lr, steps = config.lr, config.steps
         search.score(lr, steps)
-        first = search.trials[0]
-        if first.own is None:
-            raise BadInput(f"the loss is no number at lr = {lr:g}, where the search begins: give a smaller lr")
         lr = search.best_lr(lr, steps)
         steps = search.best_steps(lr, steps)
         lr = search.best_lr(lr, steps)
@@ -130,6 +127,8 @@ class _Search:
         try:
             magnitudes = cache.sign_fixed(self.pilots, config=config)
         except BadInput:
+            if not self.trials:
+                raise  # What is wrong with the very first one is the user's to know.
             return Trial(lr, steps, None, None)
 
         def models(client_id: str) -> dict[str, Vector]:

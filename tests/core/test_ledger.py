@@ -29,6 +29,7 @@ def memory_disk(tmp_path: Path) -> Iterator[Path]:
 def test_killed_anywhere_it_ends_as_if_undisturbed(memory_disk: Path, kills: int) -> None:
     command = [sys.executable, "-m", "tests.core.kill_ledgers", str(memory_disk), str(kills)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    print(done.stdout)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout.split()[0]) >= kills
 
@@ -88,6 +89,30 @@ def test_nothing_of_a_removed_client_is_left_in_any_byte(tmp_path: Path) -> None
     assert found() == []
 
 
+def test_free_pages_hold_nothing(tmp_path: Path) -> None:
+    """An audit reads what is stored, and free pages are not; what was there is overwritten as it is freed."""
+    path = tmp_path / "ledger.sqlite"
+    state = ServerState.create(path, terms(SIZE), CLIENTS)
+    for client, data in UPLOADS.items():
+        state.merge(client, data, training_of(client))
+    for client in UPLOADS:
+        state.remove(client, UPLOADS[client], training_of(client))
+    state.ledger.close()
+    data = path.read_bytes()
+    size = int.from_bytes(data[16:18], "big")
+    trunk, free = (int.from_bytes(data[place : place + 4], "big") for place in (32, 36))
+    found = 0
+    while trunk:
+        page = data[(trunk - 1) * size : trunk * size]
+        trunk, count = (int.from_bytes(page[place : place + 4], "big") for place in (0, 4))
+        leaves = [int.from_bytes(page[8 + 4 * place : 12 + 4 * place], "big") for place in range(count)]
+        left = [int.from_bytes(page[place : place + 4], "big") for place in range(8 + 4 * count, size - 3, 4)]
+        assert max(left) <= len(data) // size  # numbers of pages that were in the list
+        assert not any(any(data[(leaf - 1) * size : leaf * size]) for leaf in leaves)
+        found += 1 + count
+    assert found == free > 0
+
+
 def test_other_files_are_no_ledgers(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("not a database", encoding="utf-8")
     sqlite3.connect(tmp_path / "other.sqlite").execute("CREATE TABLE t (x)")
@@ -99,7 +124,7 @@ def test_other_files_are_no_ledgers(tmp_path: Path) -> None:
         ("missing", "there is no ledger"),
         ("text", "not a ledger"),
         ("other.sqlite", "not a ledger"),
-        ("another.sqlite", "format 99, this fedsift reads format 2: use the fedsift that wrote it"),
+        ("another.sqlite", "format 99, this fedsift reads format 3: use the fedsift that wrote it"),
     ):
         with pytest.raises(BadInput, match=message):
             Ledger.open(tmp_path / name)

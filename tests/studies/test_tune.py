@@ -10,7 +10,6 @@ from fedsift.configuration.run_config import RunConfig, read_toml
 from fedsift.core.errors import BadInput
 from fedsift.data.loading import load_dataset
 from fedsift.runtime.progress import PhaseBars
-from fedsift.studies.training_cache import Session
 from fedsift.studies.tune import _climbed, tune
 
 
@@ -27,10 +26,10 @@ def test_a_climb_ends_where_no_neighbour_is_better(start: int, expected: int) ->
     assert start != 9 or min(asked) == 7  # One way only: from 9 it sees 8 and 7.
 
 
-def test_newcomers_choose_and_members_do_not(session: Session, tiny_config: RunConfig, tmp_path: Path) -> None:
+def test_newcomers_choose_and_members_do_not(tiny_config: RunConfig, tmp_path: Path) -> None:
     """The choice is that of the best trial, and a config.toml that says why."""
     config = dataclasses.replace(tiny_config, clients=3, newcomers=2, steps=5, lr=0.03, workers=1)
-    chosen = tune(config, PhaseBars(), session)
+    chosen = tune(config, PhaseBars())
     participants = Participants.of(config, load_dataset(config))
     assert chosen.pilots and set(chosen.pilots) <= set(participants.newcomers)
     best = max(each.own for each in chosen.trials if each.own is not None)
@@ -42,6 +41,6 @@ def test_newcomers_choose_and_members_do_not(session: Session, tiny_config: RunC
     assert comments == [f"# {line}" for line in chosen.why] and f"lr = {chosen.config.lr:g}" in comments[0]
 
 
-def test_without_newcomers_there_is_nobody_to_choose_on(session: Session, tiny_config: RunConfig) -> None:
+def test_without_newcomers_there_is_nobody_to_choose_on(tiny_config: RunConfig) -> None:
     with pytest.raises(BadInput, match="nobody is left to choose on"):
-        tune(dataclasses.replace(tiny_config, newcomers=0), PhaseBars(), session)
+        tune(dataclasses.replace(tiny_config, newcomers=0), PhaseBars())

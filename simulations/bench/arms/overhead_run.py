@@ -10,14 +10,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-import ray
 from flwr.app import ArrayRecord, UserConfig
 
 from fedsift.core.server_state import ServerState
 from fedsift.protocol.partial_merge import PartialMerge
 from fedsift.protocol.scoring import NEVER
 from fedsift.runtime.ray_grid import RayGrid, node_configs
-from fedsift.runtime.ray_start import start_ray
+from fedsift.runtime.ray_start import local_ray
 from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.simulations.bench.overhead import TERMS
 from fedsift.strategies.sift_masks import SiftMasks
@@ -32,8 +31,7 @@ def measure(user_config: UserConfig, clients: int, workers: int, profile: str) -
     The clock starts when the workers are ready, before there are nodes, a ledger or messages.
     """
     logging.getLogger("flwr").setLevel(logging.ERROR)
-    start_ray(workers)
-    try:
+    with local_ray(workers):
         pool = WorkerPool(_APP, workers, profile)
         pool.prepare(user_config)
         with tempfile.TemporaryDirectory() as folder:
@@ -48,8 +46,6 @@ def measure(user_config: UserConfig, clients: int, workers: int, profile: str) -
             seconds = time.perf_counter() - started
             members = len(state.members)
             state.ledger.close()
-    finally:
-        ray.shutdown()
     if members != clients:
         raise ArmFailed(f"{members} of {clients} clients were merged: {strategy.rounds[0].failures}")
     return {"seconds": seconds}
