@@ -5,9 +5,10 @@ import os
 import pickle
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stderr
 from dataclasses import dataclass
 from functools import cached_property
+from io import StringIO
 from logging import ERROR, getLogger
 from pathlib import Path
 from textwrap import shorten
@@ -111,12 +112,12 @@ class Checkpoint:
     def outline(self, kind: Any, dtype: torch.dtype) -> Any:
         """The module that the configuration describes, on the meta device: names and shapes, no weights.
 
-        A folder's weights are looked at, but not read.
+        Weights that are here are looked at, but not read.
 
         Raises:
             BadInput: the configuration describes no module, or another than the weights; or these are damaged.
         """
-        config, stored = self.config, self._stored() if Path(self.location).is_dir() else None
+        config, stored = self.config, self._stored() if Path(self.location).exists() else None
         if stored is not None:
             check_depth(self.name, config, stored)
         with self.reading("config.json", _GIVE), torch.device("meta"):
@@ -134,7 +135,8 @@ class Checkpoint:
             BadInput: files are missing, damaged, or not of this configuration.
         """
         outline = self.outline(kind, dtype)
-        with self.reading("weights", _GIVE):
+        # A bar of its own tells of de-quantising, whatever has been said of bars.
+        with self.reading("weights", _GIVE), redirect_stderr(StringIO()) if self._is_file else nullcontext():
             module, info = kind.from_pretrained(
                 **self._source,
                 **(_DEQUANTISED if self._is_file else {}),
@@ -194,7 +196,13 @@ class Checkpoint:
             raise BadInput(f"model {self.name!r} cannot be loaded: {what}: {_reason(error)} ({remedy})") from error
 
     def _stored(self) -> dict[str, Tensor]:
-        """Every tensor in a folder's weights, on the meta device: names, shapes and dtypes; no weight is read."""
+        """Every tensor of the weights, on the meta device: names, shapes and dtypes; no weight is read."""
+        if self._is_file:
+            with self.reading(Path(self.location).name, _COPY):
+                from gguf import GGUFReader
+
+                shapes = {each.name: each.shape.tolist() for each in GGUFReader(self.location).tensors}
+                return {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
         folder, index = Path(self.location), {}
         name = next(name for name in _WEIGHTS if any((folder / f"{name}{each}").is_file() for each in _ENDINGS))
         files = [folder / name]

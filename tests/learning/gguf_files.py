@@ -34,14 +34,19 @@ def llama() -> nn.Module:
     return hf.LlamaForCausalLM(config)
 
 
-def write_gguf(path: Path, module: nn.Module, kind: gguf.GGMLQuantizationType) -> dict[str, Tensor]:
-    """The module with its matrices in a kind; returns its weights as the file has them, by their own names."""
+def write_gguf(
+    path: Path, module: nn.Module, kind: gguf.GGMLQuantizationType, layers: int = _LAYERS
+) -> dict[str, Tensor]:
+    """The module with its matrices in a kind; returns its weights as the file has them, by their own names.
+
+    `layers` is what the file says of their number.
+    """
     writer = gguf.GGUFWriter(path, "llama")
     config = module.config
     writer.add_context_length(POSITIONS)
     writer.add_embedding_length(config.hidden_size)
     writer.add_feed_forward_length(config.intermediate_size)
-    writer.add_block_count(_LAYERS)
+    writer.add_block_count(layers)
     writer.add_head_count(_HEADS)
     writer.add_head_count_kv(_KEY_VALUE_HEADS)
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)

@@ -19,6 +19,7 @@ from transformers import AutoModelForCausalLM
 from fedsift.core.errors import BadInput
 from fedsift.learning.model_settings import ModelSettings
 from fedsift.learning.models import load_layout, load_model, load_whole
+from tests.learning.damage import Evil
 from tests.learning.gguf_files import END, llama, write_gguf
 from tests.models import save_model
 
@@ -28,7 +29,9 @@ HELLO = ("hi", " yo")
 
 @pytest.mark.parametrize("kind", [F32, Q8, Q4], ids=str)
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_gguf_is_dequantised(tmp_path: Path, kind: gguf.GGMLQuantizationType, dtype: str) -> None:
+def test_gguf_is_dequantised(
+    tmp_path: Path, kind: gguf.GGMLQuantizationType, dtype: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "tiny.gguf"
     weights = write_gguf(file, llama(), kind)
     settings = ModelSettings(model=str(file), dtype=dtype, chat=True)
@@ -39,6 +42,7 @@ def test_gguf_is_dequantised(tmp_path: Path, kind: gguf.GGMLQuantizationType, dt
     for name, value in weights.items():
         assert torch.equal(found[name], value.to(getattr(torch, dtype))), name
     assert task.describe(HELLO).target == f"yo{END}"
+    assert "quantiz" not in capfd.readouterr().err
     load_whole(settings).save_pretrained(tmp_path / "plain")
     assert "quantization_config" not in json.loads((tmp_path / "plain" / "config.json").read_text())
 
@@ -75,6 +79,16 @@ def test_a_gguf_file_that_is_cut_off_or_not_there(tmp_path: Path) -> None:
         file.write_bytes(whole[:length])
         assert "cannot be loaded" in told(file)
     assert "tiny.gguf does not exist" in told(tmp_path / "no" / "tiny.gguf")
+
+
+def test_a_gguf_file_that_describes_more_than_it_holds(tmp_path: Path) -> None:
+    """Before memory is taken for it."""
+    module, file = llama(), tmp_path / "tiny.gguf"
+    write_gguf(file, module, Q8, layers=10**9)
+    assert "describes 1,000,000,000 layers (num_hidden_layers), but the weights have 12 tensors" in told(file)
+    module.config.intermediate_size = 2**31
+    write_gguf(file, module, Q8)
+    assert "but the weights hold 2" in told(file)
 
 
 @pytest.mark.parametrize(
@@ -135,6 +149,11 @@ def without_first(folder: Path) -> None:
     save_file(tensors, file)
 
 
+def pickled(folder: Path) -> None:
+    (folder / "adapter_model.safetensors").unlink()
+    torch.save({"a": Evil()}, folder / "adapter_model.bin")
+
+
 def in_config(**values: Any) -> Callable[[Path], object]:
     def change(folder: Path) -> None:
         file = folder / "adapter_config.json"
@@ -154,6 +173,7 @@ def in_config(**values: Any) -> Callable[[Path], object]:
         (in_config(base_model_name_or_path=None), {}, ["does not say the adapters' base"]),
         (in_config(base_model_name_or_path="."), {}, ["adapters and their base in one folder"]),
         (in_config(base_model_name_or_path="/no/folder"), {}, ["model folder /no/folder does not exist (the base of"]),
+        (pickled, {}, ["cannot be loaded: adapters"]),
         (in_config(r=3), {}, ["cannot be loaded: adapters"]),
         (in_config(peft_type="none"), {}, ["cannot be loaded: adapters"]),
         (in_config(megatron_config={"a": 1}, megatron_core="evil"), {}, None),  # No module that a file names is run.
@@ -172,6 +192,7 @@ def test_adapters_that_do_not_fit(
         return
     message = told(folder, **options)
     assert all(each in message for each in words), message
+    assert not Path("evil").exists()
 
 
 OFFLINE = """
