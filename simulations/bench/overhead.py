@@ -14,23 +14,25 @@ from fedsift.studies.bench.processes import ARMS, PEAK_MEMORY, run_arm
 
 _GRID = QuantisationGrid(levels=3, max_magnitude=1.0)
 TERMS = UploadTerms(hashlib.sha256(b"zero steps").digest(), size=200_000, sign_seed=0, grid=_GRID)
+LEDGER, PARTS = "ledger", ("opening it", "one removal", "an audit")
 _CLIENTS = (500, 2_000, 10_000)
 _MOST_STOCK_CLIENTS = 2_000
 _MOST_ROUNDS = 3
 
 
-def measure_overhead(config: RunConfig, rounds: int, clients: Sequence[int] = _CLIENTS) -> Part:
+def measure_overhead(config: RunConfig, rounds: int, clients: Sequence[int] = ()) -> Part:
     """Run fedsift and stock Flower with several numbers of clients, in turn, each run in a process of its own.
 
     Args:
         config: seeds, profile, workers, and whether these merge.
         rounds: how often, at most three times.
-        clients: with how many clients they run, stock Flower with no more than it bears; fedsift with the first of
-            these is what the others are compared with.
+        clients: with how many clients they run, by default as the configuration says, or several; stock Flower with no
+            more than it bears. fedsift with the first of these is what the others are compared with.
 
     Raises:
         ArmFailed: a run failed.
     """
+    clients = clients or ([config.clients] if config.clients else _CLIENTS)
     fedavg = {"parameters": TERMS.size, "zero_steps": True}
     arms: list[tuple[str, int, str, dict[str, Any]]] = [("fedsift", count, "overhead_run", {}) for count in clients]
     arms += [("stock Flower", count, "stock_flower", fedavg) for count in clients if count <= _MOST_STOCK_CLIENTS]
@@ -46,6 +48,12 @@ def measure_overhead(config: RunConfig, rounds: int, clients: Sequence[int] = _C
         measurements.append(Measurement(row, "after start-up, a client", "ms", times))
         peaks = tuple(run.told[PEAK_MEMORY] for run in runs)
         measurements.append(Measurement(row, "server's peak memory", "MiB", peaks))
+        if LEDGER in runs[0].told:
+            sizes = tuple(run.told[LEDGER] / 2**20 for run in runs)
+            measurements.append(Measurement(row, LEDGER, "MiB", sizes))
+            for name in PARTS:
+                took = tuple(run.told[name] * 1e3 for run in runs)
+                measurements.append(Measurement(row, name, "ms", took))
     notes = [
         f"fedsift: {TERMS.size:,} entries at 2 bits, 30% kept, up; queried, decoded, checked, added, a ledger on disk",
         f"stock Flower: {TERMS.size:,} float32 down and up; averaged",

@@ -7,18 +7,23 @@ import logging
 import math
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from flwr.app import ArrayRecord, UserConfig
 
+from fedsift.core.audit import audit
+from fedsift.core.ledger import Ledger
+from fedsift.core.member import Training
 from fedsift.core.server_state import ServerState
 from fedsift.protocol.partial_merge import PartialMerge
 from fedsift.protocol.scoring import NEVER
 from fedsift.runtime.ray_grid import RayGrid, node_configs
 from fedsift.runtime.ray_start import local_ray
 from fedsift.runtime.worker_pool import WorkerPool
-from fedsift.simulations.bench.overhead import TERMS
+from fedsift.simulations.bench.arms.ready_made import ready_made
+from fedsift.simulations.bench.overhead import LEDGER, PARTS, TERMS
 from fedsift.strategies.sift_masks import SiftMasks
 from fedsift.studies.bench.processes import ArmFailed, answer
 
@@ -46,9 +51,26 @@ def measure(user_config: UserConfig, clients: int, workers: int, profile: str) -
             seconds = time.perf_counter() - started
             members = len(state.members)
             state.ledger.close()
+            told = _of_ledger(Path(folder, "ledger.sqlite")) if members == clients else {}
     if members != clients:
         raise ArmFailed(f"{members} of {clients} clients were merged: {strategy.rounds[0].failures}")
-    return {"seconds": seconds}
+    return {"seconds": seconds, **told}
+
+
+def _of_ledger(path: Path) -> dict[str, float]:
+    """Its size, and the seconds that it takes to open it, to remove the first client, and to audit it."""
+    size, marks = path.stat().st_size, [time.perf_counter()]
+    state = ServerState(Ledger.open(path))
+    with state.ledger:
+        marks.append(time.perf_counter())
+        client_id = "client-0"
+        training = Training(data_digest=state.members[client_id].data_digest)
+        state.remove(client_id, ready_made(0).to_bytes(), training)
+        marks.append(time.perf_counter())
+        if problems := [problem for finding in audit(state.ledger) for problem in finding.problems]:
+            raise ArmFailed(f"the audit finds {problems[0]}")
+        marks.append(time.perf_counter())
+    return {LEDGER: size, **dict(zip(PARTS, (after - before for before, after in pairwise(marks)), strict=True))}
 
 
 if __name__ == "__main__":
