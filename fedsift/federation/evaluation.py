@@ -68,17 +68,19 @@ def scores_of_served(client: Client, trainer: "LocalTrainer", message: Message) 
     if trainer.task.labels and trainer.task.has_prior and client.train_examples:
         scores["majority"] = _majority(client, trainer, test)
     own = client.config.localise
-    localised: dict[str, NDArray[np.float32]] = {}
+    own_magnitudes = None
     if served is not None and kept is not None:
         for name, array in served.items():
             magnitudes = Localisation(name).localised(messages.read_float_array(array), kept, terms)
             scores[name] = trainer.score_magnitudes(magnitudes, test)
-            localised[name] = magnitudes
+            if name == own:
+                own_magnitudes = magnitudes
+            del magnitudes  # Before the next ones are made.
         scores["served"] = scores[own]
     else:
         scores["served"] = scores["merged"]
     if head is not None and said is not None:
-        scores |= _scores_of_head(client, trainer, head, test, said, kept, localised.get(own))
+        scores |= _scores_of_head(client, trainer, head, test, said, kept, own_magnitudes)
     return scores
 
 

@@ -11,9 +11,10 @@ from fedsift.core.errors import BadInput
 from fedsift.core.examples import Row
 from fedsift.core.seeds import derive_seed
 from fedsift.learning.flat_model import FlatModel
+from fedsift.learning.gradient import Gradient
 from fedsift.learning.linear_inputs import input_grams
 from fedsift.learning.tasks.task import Task, encode_rows, mean_score, to_device, training_steps
-from fedsift.learning.tuning import accumulate_gradient, check_loss
+from fedsift.learning.tuning import check_loss
 from fedsift.learning.tuning_settings import TuningSettings
 
 
@@ -63,8 +64,8 @@ class FineTuner:
             model.load_base()
         else:
             model.load_task_vector(start)
-        weights = model.weights.detach()
-        weights.grad = model.gradient
+        weights, gradient = model.weights.detach(), Gradient(model)
+        weights.grad = slopes = torch.empty_like(weights)
         optimizer = torch.optim.Adam([weights], lr=lr or settings.lr, betas=settings.betas, fused=True)
         seed = derive_seed(self._root_seed, "batches", name)
         batches = training_steps(
@@ -72,7 +73,7 @@ class FineTuner:
         )
         for number, step in enumerate(batches, start=1):
             on_device = [(to_device(batch, weights.device), share) for batch, share in step]
-            value = accumulate_gradient(model, on_device, self._task.loss)
+            value = gradient.of_step(on_device, self._task.loss, lambda entries, part: slopes[entries].copy_(part))
             check_loss(value, number, lr or settings.lr)
             optimizer.step()
         return model.task_vector().numpy()

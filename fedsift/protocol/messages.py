@@ -194,8 +194,3 @@ def read_float_array(array: Array) -> NDArray[np.float32]:
         found = f"array of {len(array.data)} bytes, dtype {array.dtype!r}, stype {array.stype!r}"
         raise Refused(f"{found} is no raw float32")
     return np.frombuffer(array.data, "<f4").astype(np.float32, copy=False).reshape(array.shape)
-
-
-def merged_record(magnitudes: NDArray[np.float32]) -> ArrayRecord:
-    """The merged model's magnitudes, shape (n,)."""
-    return ArrayRecord({"magnitudes": float_array(magnitudes)})

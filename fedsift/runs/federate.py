@@ -17,6 +17,7 @@ from fedsift.federation.outcome import Outcome
 from fedsift.federation.round_log import LoggedRounds, RoundLog, removed_clients
 from fedsift.federation.run_state import open_state, run_facts
 from fedsift.protocol.partial_merge import PartialMerge
+from fedsift.protocol.vector_file import can_share_files
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_grid import Progress, RayGrid, node_configs
 from fedsift.runtime.ray_session import ray_session
@@ -66,6 +67,8 @@ def federate(
                 strategy = SiftMasks(state, localisations, config.evaluate, facts, held_out=config.is_held_out)
             else:
                 strategy = LoggedRounds(state, localisations, config.evaluate, facts, log, config.is_held_out)
+            if masks is not None and not config.ray_address and can_share_files():
+                strategy.folder = masks
             strategy.start(
                 grid,
                 ArrayRecord(),
