@@ -14,6 +14,7 @@ from fedsift.studies.bench.processes import ARMS, PEAK_MEMORY, run_arm
 
 _GRID = QuantisationGrid(levels=3, max_magnitude=1.0)
 TERMS = UploadTerms(hashlib.sha256(b"zero steps").digest(), size=200_000, sign_seed=0, grid=_GRID)
+DENSITY = 0.3  # share of the entries that a mask keeps; what clients of the default run keep
 _CLIENTS = (500, 2_000, 10_000)
 _MOST_STOCK_CLIENTS = 2_000
 _MOST_ROUNDS = 3

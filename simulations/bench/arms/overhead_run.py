@@ -3,6 +3,7 @@
 As with stock Flower beside it, the server's process has no model and does not import torch.
 """
 
+import dataclasses
 import logging
 import math
 import tempfile
@@ -20,13 +21,17 @@ from fedsift.runtime.ray_start import start_ray
 from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.simulations.bench.overhead import TERMS
 from fedsift.strategies.sift_masks import SiftMasks
-from fedsift.studies.bench.processes import ArmFailed, answer
+from fedsift.studies.bench.processes import ArmFailed, answer, memory
 
+# What it tells: memory before there is a state, and of Ray's object store, MiB; sizes in bytes.
+LIBRARIES, SHARED, LEDGER, UPLOAD = "libraries", "shared memory", "ledger bytes", "upload bytes"
 _APP = "fedsift.simulations.bench.arms.overhead_app:app"
 
 
-def measure(user_config: UserConfig, clients: int, workers: int, profile: str) -> dict[str, Any]:
-    """Query all clients, and merge a ready-made upload of each into a ledger on disk.
+def measure(
+    user_config: UserConfig, clients: int, workers: int, profile: str, size: int = TERMS.size
+) -> dict[str, Any]:
+    """Query all clients, and merge a ready-made upload of each, of `size` entries, into a ledger on disk.
 
     The clock starts when the workers are ready, before there are nodes, a ledger or messages.
     """
@@ -36,22 +41,30 @@ def measure(user_config: UserConfig, clients: int, workers: int, profile: str) -
         pool = WorkerPool(_APP, workers, profile)
         pool.prepare(user_config)
         with tempfile.TemporaryDirectory() as folder:
-            started = time.perf_counter()
+            path, terms = Path(folder, "ledger.sqlite"), dataclasses.replace(TERMS, size=size)
+            libraries, started = memory("VmRSS"), time.perf_counter()
             nodes = node_configs({f"client-{number}": number for number in range(clients)})
-            state = ServerState.create(Path(folder, "ledger.sqlite"), TERMS, capacity=clients)
+            state = ServerState.create(path, terms, capacity=clients)
             grid = RayGrid(pool, nodes, user_config)
             if user_config["partial-sums"]:
                 grid.partial_merge = PartialMerge(state.terms, state.ledger.checksum_secret)
             strategy = SiftMasks(state, localisations=[], evaluate=False)
             strategy.start(grid, ArrayRecord(), num_rounds=1, timeout=math.inf)
             seconds = time.perf_counter() - started
-            members = len(state.members)
+            members = state.members
             state.ledger.close()
+            ledger_bytes = path.stat().st_size
     finally:
         ray.shutdown()
-    if members != clients:
-        raise ArmFailed(f"{members} of {clients} clients were merged: {strategy.rounds[0].failures}")
-    return {"seconds": seconds}
+    if len(members) != clients:
+        raise ArmFailed(f"{len(members)} of {clients} clients were merged: {strategy.rounds[0].failures}")
+    return {
+        "seconds": seconds,
+        LIBRARIES: libraries,
+        SHARED: memory("RssShmem"),
+        LEDGER: ledger_bytes,
+        UPLOAD: max(member.upload_bytes for member in members.values()),
+    }
 
 
 if __name__ == "__main__":
