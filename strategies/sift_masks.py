@@ -39,6 +39,7 @@ from fedsift.protocol.head_service import SentHead, read_votes, summed
 from fedsift.protocol.messages import EVALUATE, FORGET, MASK, REMOVED, TRAIN, VOTE, Stream, Wish, message_to
 from fedsift.protocol.method import MODEL, MODEL_AND_MASKS, ONE, Method
 from fedsift.protocol.partial_merge import clients_behind, read_partial_sums
+from fedsift.protocol.scoring import ALL, Scoring
 from fedsift.protocol.vector_file import VectorFile
 
 _LARGE = 1 << 22  # Tuned parameters from which on magnitudes are worth a file.
@@ -93,7 +94,7 @@ class SiftMasks(ClientRounds[SiftRecord]):
         self,
         state: ServerState,
         localisations: Iterable[str],
-        evaluate: bool = True,
+        scoring: Scoring = ALL,
         facts: RunFacts | None = None,
         node_keys: NodeKeys | None = None,
         held_out: bool = False,
@@ -103,7 +104,7 @@ class SiftMasks(ClientRounds[SiftRecord]):
         Args:
             state: the sums and members; the strategy alone changes it.
             localisations: which served models each member is to score, by name.
-            evaluate: whether rounds end with an evaluation.
+            scoring: which rounds end with an evaluation, and who is scored then.
             facts: what receipts are to say of the run.
             node_keys: ties every member to the node that it joined from; None where nodes are simulated.
             held_out: whether clients are scored on rows that they did not tune on: then members vote on the blend.
@@ -112,7 +113,7 @@ class SiftMasks(ClientRounds[SiftRecord]):
         self.state = state
         self.folder: Path | None = None
         self._localisations = tuple(Localisation(name) for name in dict.fromkeys(localisations))
-        self._evaluate = evaluate
+        self._scoring = scoring
         self._facts = facts
         self._node_keys = node_keys
         self._held_out = held_out
@@ -142,7 +143,7 @@ class SiftMasks(ClientRounds[SiftRecord]):
             elif wish == Wish.LEAVE:
                 self._gone.add(self.clients[node_id])
         self._joining = len(asked[TRAIN])
-        terms = self._terms_record()
+        terms, scored = self._terms_record(), self._scored()
 
         def training_messages() -> Iterator[Message]:
             for message_type, node_ids in asked.items():
@@ -151,6 +152,8 @@ class SiftMasks(ClientRounds[SiftRecord]):
                     if message_type == FORGET:
                         client["environment"] = self._environment(self.clients[node_id])
                     content = RecordDict({"terms": terms, "config": config, "client": client})
+                    if self.clients[node_id] not in scored:
+                        content["config"] = ConfigRecord({**config, "score": False})
                     yield message_to(node_id, message_type, server_round, content)
 
         return Stream(training_messages(), sum(map(len, asked.values())))
@@ -265,7 +268,9 @@ class SiftMasks(ClientRounds[SiftRecord]):
         if head and self._held_out:
             self._vote(server_round, head, grid)
         merged = self._vectors({"magnitudes": self.state.publish_slices()})
-        return Stream(self._serve(server_round, merged, head, grid), len(self.clients))
+        scored = self._scored()
+        serving = {node_id: client_id for node_id, client_id in self.clients.items() if client_id in scored}
+        return Stream(self._serve(server_round, merged, head, grid, serving), len(serving))
 
     def _vectors(self, given: Mapping[str, Iterable[NDArray[np.float32]]]) -> ArrayRecord:
         """Magnitudes, given by slices, as they are sent."""
@@ -279,7 +284,13 @@ class SiftMasks(ClientRounds[SiftRecord]):
 
     def evaluates(self, server_round: int) -> bool:
         """Whether a round ends with an evaluation."""
-        return self._evaluate
+        return self._scoring.is_due(server_round)
+
+    def _scored(self) -> set[str]:
+        """Who is scored of those who answered: of newcomers, and of all others."""
+        newcomers, seed = set(self.rounds[-1].newcomers), self.state.terms.sign_seed
+        others = set(self.clients.values()) - newcomers
+        return self._scoring.chosen(seed, others) | self._scoring.chosen(seed, newcomers)
 
     def _vote(self, server_round: int, head: SentHead, grid: Grid) -> None:
         """Let members choose the blend; their losses are summed and dropped."""
@@ -307,14 +318,16 @@ class SiftMasks(ClientRounds[SiftRecord]):
             self.state.blend = choose(of_head, of_own if of_voters else None)
             self.rounds[-1].blend = self.state.blend._asdict()
 
-    def _serve(self, server_round: int, merged: ArrayRecord, head: SentHead | None, grid: Grid) -> Iterator[Message]:
+    def _serve(
+        self, server_round: int, merged: ArrayRecord, head: SentHead | None, grid: Grid, clients: Mapping[int, str]
+    ) -> Iterator[Message]:
         terms, blend = self._terms_record(), self.state.blend
 
         def serving(content: RecordDict) -> RecordDict:
             return head.add_to(content, blend) if head else content
 
         asking = RecordDict({"terms": terms})
-        members = [node_id for node_id, client_id in self.clients.items() if client_id in self.state.members]
+        members = [node_id for node_id, client_id in clients.items() if client_id in self.state.members]
         for reply in grid.send_and_receive([message_to(each, MASK, server_round, asking) for each in members]):
             node_id = reply.metadata.src_node_id
             client_id = self.clients[node_id]
@@ -327,6 +340,6 @@ class SiftMasks(ClientRounds[SiftRecord]):
             content = RecordDict({"terms": terms, "merged": merged, "served": self._vectors(served)})
             yield message_to(node_id, EVALUATE, server_round, serving(content))
         without_mask = serving(RecordDict({"terms": terms, "merged": merged}))
-        for node_id, client_id in self.clients.items():
+        for node_id, client_id in clients.items():
             if client_id not in self.state.members:
                 yield message_to(node_id, EVALUATE, server_round, without_mask)

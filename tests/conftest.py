@@ -31,7 +31,7 @@ settings.load_profile("fast")  # unless pytest is given --hypothesis-profile
 
 make_deterministic()  # as workers are
 
-_STARTS_WORKERS = ("runs.federate", "studies.comparison.compare", "studies.optout.play_scenario")
+_STARTS_WORKERS = ("runs.federate", "studies.comparison.compare", "studies.optout.play_scenario", "studies.tune")
 
 
 @pytest.fixture(scope="session")

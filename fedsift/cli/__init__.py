@@ -7,13 +7,13 @@ import typer
 
 from fedsift.cli.bench_command import bench
 from fedsift.cli.deployment_commands import leave, make_certificates, make_node_key, rekey
-from fedsift.cli.evaluation_commands import compare, methods, optout, reproduce
+from fedsift.cli.evaluation_commands import compare, methods, optout, reproduce, tune
 from fedsift.cli.plan_command import plan
 from fedsift.cli.run_commands import check_data, export, forget, join, run, verify
 from fedsift.cli.terminal import INTERRUPTED
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-_SIMULATION = (run, check_data, forget, join, verify, export, optout, methods, compare, reproduce, bench, plan)
+_SIMULATION = (run, check_data, forget, join, verify, export, optout, tune, methods, compare, reproduce, bench, plan)
 _DEPLOYMENT = (make_certificates, make_node_key, leave, rekey)
 for _command in (*_SIMULATION, *_DEPLOYMENT):
     app.command()(_command)

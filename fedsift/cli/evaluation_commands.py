@@ -22,6 +22,26 @@ def methods(json_: Annotated[bool, JSON] = False) -> None:
     tell([method.facts() for method in METHODS.values()], json_, [methods_table()])
 
 
+@takes(*TRAINING, Group.GRID)
+def tune(
+    overrides: dict[str, Any],
+    config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,
+    out: Annotated[Path, typer.Option(help="The config.toml to write, with the choice in it.")] = Path("tuned.toml"),
+    json_: Annotated[bool, JSON] = False,
+) -> None:
+    """Choose learning rate and steps on clients that never join; never on members."""
+    with errors_in_one_line(NOTHING_WRITTEN):
+        settings = settings_of(overrides, config)
+        if out.exists() and (config is None or not out.samefile(config)):
+            raise BadInput(f"{out} exists already: give another --out")
+        from fedsift.studies.tune import tune as search
+
+        chosen = search(settings, progress_bars())
+        chosen.write(out)
+        told = {"lr": chosen.config.lr, "steps": chosen.config.steps, "pilots": chosen.pilots, "trials": chosen.trials}
+        tell(told, json_, [*chosen.why, f"written  {out}; go on with: fedsift run {out}"])
+
+
 @takes(*TRAINING, Group.GRID, Group.LEAVERS, "partial_sums")
 def compare(
     overrides: dict[str, Any],

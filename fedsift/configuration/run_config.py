@@ -89,6 +89,10 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
     )
     oracle: bool = option(False, "Also run the simulation in which the leavers never were, and compare.", _RUN, _FREE)
     evaluate: bool = option(True, "Score the base model, each client's own, and what members are served.", _RUN, _FREE)
+    evaluate_every: int = option(1, "Score in each round whose number is a multiple of it.", _RUN, _FREE, ge=1)
+    evaluate_clients: int = option(
+        0, "Score so many members, and as many newcomers, the first by a hash; 0 for all.", _RUN, _FREE, ge=0
+    )
     engine: str = option(
         ENGINES[0], "What runs the clients; flower is Flower's own (docs/deployment.md).", _RUN, _FREE, choices=ENGINES
     )
@@ -139,10 +143,15 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
     def grid(self) -> QuantisationGrid:
         """The quantisation grid."""
         if not self.levels:
-            follows = grid_for(self.lr, self.steps, self.threshold)
+            follows = grid_for(self.lr, self.tuning.reach, self.threshold)
             return dataclasses.replace(follows, max_magnitude=self.max_magnitude or follows.max_magnitude)
         share = min(1.0, _STEP_SHARE * self.levels)
-        return QuantisationGrid(self.levels, self.max_magnitude or share * self.lr * self.steps, self.threshold)
+        return QuantisationGrid(self.levels, self.max_magnitude or share * self.lr * self.tuning.reach, self.threshold)
+
+    @property
+    def localisations(self) -> tuple[str, ...]:
+        """Under which members are served, to be scored; with noise nothing of the sums is published but the merge."""
+        return (self.localise,) if self.publish_noise else ("paper", self.localise)
 
     @property
     def publication(self) -> Publication:

@@ -20,7 +20,7 @@ def highest_level(bits: int) -> int:
     return (1 << bits) - 1
 
 
-def grid_for(lr: float, steps: int, threshold: float = 0.0) -> "QuantisationGrid":
+def grid_for(lr: float, steps: float, threshold: float = 0.0) -> "QuantisationGrid":
     """The grid that follows a tuning: a level is worth at most lr, and the highest one 1.25 * lr * steps.
 
     Adam moves an entry by about lr a step, and shakes it by as much however far it has come: what is finer tells
@@ -29,7 +29,7 @@ def grid_for(lr: float, steps: int, threshold: float = 0.0) -> "QuantisationGrid
 
     Args:
         lr: Adam's learning rate.
-        steps: of the tuning, at least 1.
+        steps: of the tuning, each counted by its share of lr.
         threshold: as of `QuantisationGrid`.
 
     Returns:

@@ -160,7 +160,7 @@ class Client:
         config: dict[str, str | bytes | int] = {
             "upload": tuned.upload.to_bytes(),
             "saturated": tuned.quantised.saturated,
-            "steps": self.config.steps,
+            "steps": tuned.steps,
             "data-digest": tuned.data_digest,
             "environment": json.dumps(environment_fingerprint(self.config.compile), sort_keys=True),
         }

@@ -44,19 +44,23 @@ def joined(message: Message, context: Context) -> Message:
 def fine_tune(message: Message, context: Context) -> Message:
     """Upload the task vector of a plain fine-tuning."""
     client = Client(context)
-    steps, own = client.config.steps, _fine_tuned(client)
+    steps, own = _steps(client), _fine_tuned(client)
     return messages.client_reply(message, client.id, {"steps": steps}, task_vectors=[own])
 
 
 def regress(message: Message, context: Context) -> Message:
     """Upload the Grams of the linear layers on the own rows after a plain fine-tuning, and the products with these."""
     client = Client(context)
-    own, tuner, steps = _fine_tuned(client), client.fine_tuner, client.config.steps
+    own, tuner, steps = _fine_tuned(client), client.fine_tuner, _steps(client)
     grams = tuner.input_grams(own, tuner.encode(client.id, client.train_examples))
     sent = regression(own, grams, tuner.layout, steps)
     reply = messages.client_reply(message, client.id, {"steps": steps}, task_vectors=[sent.products])
     reply.content["grams"] = ArrayRecord({name: messages.float_array(gram) for name, gram in sent.grams.items()})
     return reply
+
+
+def _steps(client: Client) -> int:
+    return client.config.tuning.steps_for(len(client.train_examples))
 
 
 def _fine_tuned(client: Client) -> Vector:

@@ -17,6 +17,7 @@ from fedsift.core.ledger import Ledger
 from fedsift.core.receipt import ReceiptBody, RunFacts
 from fedsift.core.server_state import ServerState
 from fedsift.files.json_file import read_json, write_json
+from fedsift.protocol.scoring import Scoring
 from fedsift.strategies.sift_masks import SiftMasks, SiftRecord
 
 
@@ -78,13 +79,13 @@ class LoggedRounds(SiftMasks):
         self,
         state: ServerState,
         localisations: Iterable[str],
-        evaluate: bool,
+        scoring: Scoring,
         facts: RunFacts,
         log: RoundLog,
         held_out: bool = False,
     ) -> None:
         """As for `SiftMasks`, and the log, which grows by a record for each round."""
-        super().__init__(state, localisations, evaluate, facts, held_out=held_out)
+        super().__init__(state, localisations, scoring, facts, held_out=held_out)
         self.rounds = list(log.rounds)
         self._log = log
         self._settled: list[ReceiptBody] = []

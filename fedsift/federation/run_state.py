@@ -11,6 +11,7 @@ from fedsift.core.ledger import Ledger
 from fedsift.core.receipt import RunFacts
 from fedsift.core.server_state import ServerState
 from fedsift.learning.models import load_head_terms, load_layout
+from fedsift.protocol.scoring import Scoring
 
 _SOFTWARE = f"fedsift {version('fedsift')}"
 
@@ -18,6 +19,11 @@ _SOFTWARE = f"fedsift {version('fedsift')}"
 def run_facts(config: RunConfig) -> RunFacts:
     """What every receipt says of the run."""
     return RunFacts(profile=config.profile, root_seed=config.seed, software=_SOFTWARE)
+
+
+def scoring_of(config: RunConfig) -> Scoring:
+    """Which rounds of a run end with scores, and who is scored then."""
+    return Scoring(config.evaluate_every if config.evaluate else 0, config.evaluate_clients)
 
 
 def open_state(config: RunConfig, ledger: Path | None, capacity: int, model_digest: bytes = b"") -> ServerState:

@@ -14,7 +14,7 @@ from fedsift.learning.flat_model import FlatModel
 from fedsift.learning.gradient import Gradient
 from fedsift.learning.linear_inputs import input_grams
 from fedsift.learning.tasks.task import Task, encode_rows, mean_score, to_device, training_steps
-from fedsift.learning.tuning import check_loss
+from fedsift.learning.tuning import check_loss, set_lr
 from fedsift.learning.tuning_settings import TuningSettings
 
 
@@ -66,15 +66,16 @@ class FineTuner:
             model.load_task_vector(start)
         weights, gradient = model.weights.detach(), Gradient(model)
         weights.grad = slopes = torch.empty_like(weights)
-        optimizer = torch.optim.Adam([weights], lr=lr or settings.lr, betas=settings.betas, fused=True)
+        steps, lr = steps or settings.steps_for(len(encoded)), lr or settings.lr
+        decay, factors = settings.weight_decay, settings.lr_factors(steps)
+        optimizer = torch.optim.AdamW([weights], lr=lr, betas=settings.betas, weight_decay=decay, fused=True)
         seed = derive_seed(self._root_seed, "batches", name)
-        batches = training_steps(
-            self._task, encoded, steps or settings.steps, settings.batch_size, settings.micro_batch, seed
-        )
+        batches = training_steps(self._task, encoded, steps, settings.batch_size, settings.micro_batch, seed)
         for number, step in enumerate(batches, start=1):
             on_device = [(to_device(batch, weights.device), share) for batch, share in step]
             value = gradient.of_step(on_device, self._task.loss, lambda entries, part: slopes[entries].copy_(part))
-            check_loss(value, number, lr or settings.lr)
+            check_loss(value, number, lr)
+            set_lr(optimizer, lr * factors[number - 1])
             optimizer.step()
         return model.task_vector().numpy()
 

@@ -31,6 +31,7 @@ class Tuned:
     magnitudes: NDArray[np.float32]  # u >= 0 as tuned, before quantisation; shape (n,)
     quantised: Quantised  # what is uploaded of it
     data_digest: bytes  # SHA-256 of the rows it was tuned on
+    steps: int  # how many it took
     said_by_base: SaidByBase | None = None  # of the rows it was tuned on, where the terms have a shared head
 
     @property
@@ -64,11 +65,14 @@ def tune_sign_fixed(
         seed: of the order of the rows.
     """
     device = model.weights.device
-    steps = training_steps(task, encoded, settings.steps, settings.batch_size, settings.micro_batch, seed)
+    number = settings.steps_for(len(encoded))
+    steps = training_steps(task, encoded, number, settings.batch_size, settings.micro_batch, seed)
     on_device = ([(to_device(batch, device), share) for batch, share in step] for step in steps)
-    first_committed = settings.steps - settings.commit_steps + 1
-    commitment = Commitment(grid, first_committed) if settings.commit_steps else None
-    magnitudes = tune_magnitudes(model, signs, on_device, task.loss, settings.lr, commitment, settings.betas)
+    committed, factors = round(settings.commit_share * number), settings.lr_factors(number)
+    commitment = Commitment(grid, number - committed + 1) if committed else None
+    magnitudes = tune_magnitudes(
+        model, signs, on_device, task.loss, settings.lr, commitment, settings.betas, factors, settings.weight_decay
+    )
     return magnitudes.cpu().numpy()
 
 
@@ -120,7 +124,8 @@ class LocalTrainer:
         magnitudes = tune_sign_fixed(
             self._model, self.task, self._signs, encoded, self._settings, self.terms.grid, seed
         )
-        return Tuned(magnitudes, quantise(magnitudes, self.terms), rows_digest(rows), said)
+        steps = self._settings.steps_for(len(encoded))
+        return Tuned(magnitudes, quantise(magnitudes, self.terms), rows_digest(rows), steps, said)
 
     def said_by_base(self, encoded: Sequence[Any], answers: bool = True) -> SaidByBase:
         """What M0 makes of encoded rows, its answers only where asked to; in a federation with a shared head."""

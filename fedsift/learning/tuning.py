@@ -40,6 +40,8 @@ def tune_magnitudes(
     lr: float,
     commitment: Commitment | None = None,
     betas: tuple[float, float] = (0.9, 0.999),
+    lr_factors: Sequence[float] = (),
+    weight_decay: float = 0.0,
 ) -> Tensor:
     """Tune magnitudes from 0.
 
@@ -56,6 +58,8 @@ def tune_magnitudes(
         lr: Adam's learning rate; its state is fresh.
         commitment: which steps run on the quantised model; none for None.
         betas: Adam's; by default PyTorch's, and the paper's.
+        lr_factors: of each step, what lr is multiplied by; 1 for all where there are none.
+        weight_decay: share of lr by which each step shrinks tau, and so draws the weights towards M0 (AdamW).
 
     Returns:
         u >= 0 in float32, shape (n,), on the model's device; not quantised.
@@ -67,9 +71,9 @@ def tune_magnitudes(
     task_vector = torch.empty_like(model.weights, dtype=torch.float32)
     for entries, _ in model.slices():
         torch.mul(signs[entries].float(), 0.0, out=task_vector[entries])
-    optimizer, gradient = _ProjectedAdam(task_vector, lr, betas), Gradient(model)
+    optimizer, gradient = _ProjectedAdam(task_vector, betas, weight_decay), Gradient(model)
     for step, micro_batches in enumerate(steps, start=1):
-        optimizer.step = step
+        optimizer.step, optimizer.lr = step, lr * (lr_factors[step - 1] if lr_factors else 1.0)
         check_loss(gradient.of_step(micro_batches, loss, optimizer.move), step, lr)
         grid = commitment.grid if commitment and step + 1 >= commitment.first_step else None  # of the next step
         for entries, base in model.slices():
@@ -84,11 +88,12 @@ class _ProjectedAdam:
 
     Attributes:
         step: the number of the step under way, from 1.
+        lr: its learning rate.
     """
 
-    def __init__(self, task_vector: Tensor, lr: float, betas: tuple[float, float]) -> None:
-        self.step = 0
-        self._task_vector, self._lr, self._betas = task_vector, lr, betas
+    def __init__(self, task_vector: Tensor, betas: tuple[float, float], weight_decay: float) -> None:
+        self.step, self.lr = 0, 0.0
+        self._task_vector, self._betas, self._weight_decay = task_vector, betas, weight_decay
         self._moments = torch.zeros_like(task_vector), torch.zeros_like(task_vector)
 
     def move(self, entries: slice, gradient: Tensor) -> None:
@@ -105,15 +110,22 @@ class _ProjectedAdam:
                 max_exp_avg_sqs=[],
                 state_steps=[torch.tensor(self.step - 1.0, device=tau.device)],
                 fused=True,
+                decoupled_weight_decay=True,
                 amsgrad=False,
                 beta1=self._betas[0],
                 beta2=self._betas[1],
-                lr=self._lr,
-                weight_decay=0.0,
+                lr=self.lr,
+                weight_decay=self._weight_decay,
                 eps=1e-8,
                 maximize=False,
             )
             tau.mul_(sign).clamp_(min=0).copysign_(sign)
+
+
+def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """Set the learning rate of the steps to come."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr
 
 
 def check_loss(value: float, step: int, lr: float) -> None:

@@ -1,5 +1,6 @@
 """How a client tunes; without torch, for whoever only reads settings."""
 
+import math
 from dataclasses import dataclass
 from functools import partial
 
@@ -7,6 +8,8 @@ from fedsift.core.options import Group, Options, option
 from fedsift.core.quantisation import FLOAT32_LEAST, FLOAT32_MOST
 
 _option = partial(option, group=Group.TUNING)
+SCHEDULES = ("constant", "linear", "cosine")
+_PLACES = 6  # of a schedule's factor: cosines differ in their last place between machines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +18,16 @@ class TuningSettings(Options):
 
     steps: int = _option(20, "Optimiser steps a client (the paper: 20; 10 is enough, Fig. 7).", ge=1)
     lr: float = _option(1e-2, "Adam's learning rate, in float32.", ge=FLOAT32_LEAST, le=FLOAT32_MOST)
+    lr_schedule: str = _option(
+        "constant", "How lr falls over the steps: to a last step just above 0, or not.", choices=SCHEDULES
+    )
+    warmup_share: float = _option(0.0, "Share of the steps, the first ones, over which lr rises.", ge=0, le=1)
+    weight_decay: float = _option(
+        0.0, "Share of lr by which each step shrinks what is tuned, as AdamW does it: the task vector.", ge=0, lt=1
+    )
+    epochs: float = _option(
+        0.0, "Passes over a client's rows, of which a step is a part; at most steps steps. 0 for steps steps.", ge=0
+    )
     beta1: float = _option(0.8, "Share that Adam keeps of its first moment (the paper: 0.9).", ge=0, lt=1)
     beta2: float = _option(0.95, "Share that it keeps of the second (the paper: 0.999).", ge=0, lt=1)
     batch_size: int = _option(128, "Rows a step. A client with fewer uses all of them at each step.", ge=1)
@@ -28,8 +41,35 @@ class TuningSettings(Options):
 
     @property
     def commit_steps(self) -> int:
-        """How many of the last steps run on the quantised model."""
+        """How many of the last of `steps` steps run on the quantised model."""
         return round(self.commit_share * self.steps)
+
+    def steps_for(self, rows: int) -> int:
+        """How many steps a client with so many rows tunes."""
+        if not self.epochs:
+            return self.steps
+        return min(self.steps, max(1, math.ceil(self.epochs * max(1, rows // self.batch_size))))
+
+    def lr_factors(self, steps: int) -> list[float]:
+        """What lr is multiplied by in each of so many steps.
+
+        It rises in equal parts to 1 at the end of the warm-up, and then falls over the r steps that are left: in the
+        one with place p, from 0 on, it is 1 - p / r (linear) or (1 + cos(pi p / r)) / 2 (cosine).
+        """
+        warm = round(self.warmup_share * steps)
+        rising = [(step + 1) / warm for step in range(warm)]
+        passed = [place / (steps - warm) for place in range(steps - warm)]
+        falling = {
+            "constant": [1.0 for _ in passed],
+            "linear": [1 - share for share in passed],
+            "cosine": [(1 + math.cos(math.pi * share)) / 2 for share in passed],
+        }[self.lr_schedule]
+        return [round(factor, _PLACES) for factor in (*rising, *falling)]
+
+    @property
+    def reach(self) -> float:
+        """How far Adam goes at most, about, in units of lr: the sum of the factors."""
+        return sum(self.lr_factors(self.steps))
 
     @property
     def betas(self) -> tuple[float, float]:

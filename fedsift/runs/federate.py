@@ -15,7 +15,7 @@ from fedsift.core.ledger import Ledger
 from fedsift.federation.client import MEMBERSHIP, membership
 from fedsift.federation.outcome import Outcome
 from fedsift.federation.round_log import LoggedRounds, RoundLog, removed_clients
-from fedsift.federation.run_state import open_state, run_facts
+from fedsift.federation.run_state import open_state, run_facts, scoring_of
 from fedsift.protocol.partial_merge import PartialMerge
 from fedsift.protocol.vector_file import can_share_files
 from fedsift.runtime.progress import PhaseBars
@@ -60,13 +60,11 @@ def federate(
         with state.ledger:
             if config.partial_sums:
                 grid.partial_merge = PartialMerge(state.terms, state.ledger.checksum_secret)
-            facts = run_facts(config)
-            # With noise nothing of the sums leaves the server but the merged model.
-            localisations = [*([] if config.publish_noise else ["paper"]), config.localise]
+            facts, localisations, scoring = run_facts(config), config.localisations, scoring_of(config)
             if log is None:
-                strategy = SiftMasks(state, localisations, config.evaluate, facts, held_out=config.is_held_out)
+                strategy = SiftMasks(state, localisations, scoring, facts, held_out=config.is_held_out)
             else:
-                strategy = LoggedRounds(state, localisations, config.evaluate, facts, log, config.is_held_out)
+                strategy = LoggedRounds(state, localisations, scoring, facts, log, config.is_held_out)
             if masks is not None and not config.ray_address and can_share_files():
                 strategy.folder = masks
             strategy.start(

@@ -28,7 +28,16 @@ from fedsift.runtime.ray_start import check_ray_folder
 from fedsift.runtime.worker_pool import WorkerPool
 
 # What changes what is served, or who takes part, but not the bits of a contribution.
-_SERVED_BY = ("clients", "newcomers", "leave", "localise", "evaluate", "merge-scale", "publish-noise")
+_SERVED_BY = (
+    "clients",
+    "newcomers",
+    "leave",
+    "localise",
+    "evaluate",
+    "evaluate-clients",
+    "merge-scale",
+    "publish-noise",
+)
 
 
 def run(config: RunConfig, out: Path, bars: PhaseBars) -> RunResult:

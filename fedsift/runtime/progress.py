@@ -1,5 +1,9 @@
-"""One progress bar per phase, with clients/s and time left, and the seconds that each phase took."""
+"""One progress bar per phase, with clients/s and time left, and the seconds that each phase took.
 
+Where nobody watches, as in a pipe or a log file, a line at the end of each phase, and one every 30 seconds before.
+"""
+
+import threading
 import time
 import warnings
 from typing import Self
@@ -26,10 +30,17 @@ _TITLES = {
 }
 
 
+_LINE_SECONDS = 30.0  # between two lines of a phase
+
+
+def _speed(task: progress.Task) -> str:
+    speed = task.finished_speed or task.speed
+    return f"{speed:.1f} clients/s" if speed else "- clients/s"
+
+
 class _ClientsPerSecond(progress.ProgressColumn):
     def render(self, task: progress.Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:.1f} clients/s" if speed else "- clients/s", style="progress.data.speed")
+        return Text(_speed(task), style="progress.data.speed")
 
 
 class PhaseBars:
@@ -47,6 +58,8 @@ class PhaseBars:
         self._phase = ""
         self._clock = time.perf_counter()
         self.console = console
+        self._lines = not (console.quiet or console.is_terminal or console.is_jupyter)
+        self._over = threading.Event()
 
     def warn(self, warning: str) -> None:
         """Print a warning in a line of its own, if there is one; without a console it is one of Python's."""
@@ -58,11 +71,16 @@ class PhaseBars:
     def __enter__(self) -> Self:
         """From here on something is shown: enter when the input is known to be good."""
         self._phase, self._clock = "start", time.perf_counter()
-        self._status.start()
+        if self._lines:
+            self._over.clear()
+            threading.Thread(target=self._tell, daemon=True).start()
+        else:
+            self._status.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._close()
+        self._over.set()
         self._status.stop()
         if self._bars.live.is_started:  # Else it would print an empty line.
             self._bars.stop()
@@ -74,7 +92,8 @@ class PhaseBars:
             return
         self._close()
         self._status.stop()
-        self._bars.start()
+        if not self._lines:
+            self._bars.start()
         self._task = self._bars.add_task(self.prefix + title, total=total)
         self._phase = self.prefix + title
 
@@ -91,5 +110,23 @@ class PhaseBars:
     def _close(self) -> None:
         """End the phase and add its seconds up."""
         now = time.perf_counter()
+        if self._lines and self._phase:
+            self.console.print(self._line(now), soft_wrap=True, highlight=False)
         self.seconds[self._phase] = self.seconds.get(self._phase, 0.0) + now - self._clock
         self._clock = now
+
+    def _tell(self) -> None:
+        """Say every so often how far the phase is."""
+        while not self._over.wait(_LINE_SECONDS):
+            self.console.print(self._line(time.perf_counter()), soft_wrap=True, highlight=False)
+
+    def _line(self, now: float) -> Text:
+        """How far the phase is now."""
+        parts = [f"{self._phase:<16} {now - self._clock:.0f} s"]
+        task = next((each for each in self._bars.tasks if each.id == self._task), None)
+        if task is not None and task.description == self._phase:
+            parts += [f"{task.completed:.0f}/{task.total:.0f}", _speed(task)]
+            if not task.finished:
+                left = task.time_remaining
+                parts.append("time left unknown" if left is None else f"{left:.0f} s left")
+        return Text(", ".join(parts))

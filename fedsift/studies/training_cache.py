@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from fedsift.configuration.clients_of_run import choose_clients
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.client_file import load_task_vector, save_task_vector, task_vector_file
+from fedsift.core.errors import BadInput
 from fedsift.core.examples import Row, rows_digest
 from fedsift.core.head_statistics import Decisions
 from fedsift.core.quantisation import QuantisationGrid
@@ -75,8 +76,10 @@ class TrainingCache:
             session: whose workers it uses.
 
         Raises:
-            BadInput: the data or the model cannot be had.
+            BadInput: the data or the model cannot be had, or clients are to differ in steps.
         """
+        if config.epochs:
+            raise BadInput(f"epochs = {config.epochs:g}: trainings are compared at equal steps here; leave epochs out")
         self.config, self._folder, self._bars, self._session = config, folder, bars, session
         self._dataset = load_dataset(config)
         self.clients = choose_clients(config, self._dataset)

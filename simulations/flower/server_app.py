@@ -15,7 +15,7 @@ from fedsift.configuration.run_config import RunConfig
 from fedsift.configuration.server_settings import ServerSettings, split
 from fedsift.core.errors import BadInput, legible
 from fedsift.federation.outcome import Outcome
-from fedsift.federation.run_state import open_state, run_facts
+from fedsift.federation.run_state import open_state, run_facts, scoring_of
 from fedsift.learning.models import load_model, metric_of
 from fedsift.protocol.client_rounds import last_line
 from fedsift.runs.result import RunResult
@@ -68,8 +68,8 @@ def _rounds(grid: Grid, folder: RunFolder, config: RunConfig, settings: ServerSe
     tied = settings.tie_nodes and not isinstance(grid, InMemoryGrid)
     strategy = _SiftMasks(
         state,
-        ("paper", config.localise),
-        config.evaluate,
+        config.localisations,
+        scoring_of(config),
         run_facts(config),
         nodes if tied else None,
         config.is_held_out,

@@ -90,6 +90,58 @@ def test_equals_adam_on_tau_with_projection(size: int) -> None:
     assert torch.equal(signs * magnitudes, tau.detach())
 
 
+def test_schedule_and_decay_are_those_of_torch() -> None:
+    """AdamW on tau under a LambdaLR; the decay draws the weights towards M0, since tau is what shrinks."""
+    torch.manual_seed(2)
+    settings = TuningSettings(steps=6, lr_schedule="cosine", warmup_share=0.3)
+    factors = settings.lr_factors(6)
+    base, targets = torch.randn(50), [torch.randn(50) for _ in factors]
+    signs, lr, decay = torch.from_numpy(sign_vector(5, 50)), 0.05, 0.9
+
+    def loss(module: nn.Module, target: Tensor) -> Tensor:
+        return ((module.w.sin() - target) ** 2).sum()
+
+    found = tune_magnitudes(
+        flat(base.tolist()), signs, whole(targets), loss, lr, lr_factors=factors, weight_decay=decay
+    )
+
+    tau = torch.zeros(50, requires_grad=True)
+    optimizer = torch.optim.AdamW([tau], lr=lr, weight_decay=decay, fused=True)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factors[min(step, 5)])
+    for target in targets:
+        optimizer.zero_grad()
+        (((base + tau).sin() - target) ** 2).sum().backward()
+        optimizer.step()
+        schedule.step()
+        with torch.no_grad():
+            tau[tau * signs < 0] = 0.0
+    assert torch.equal(signs * found, tau.detach())
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, [1, 1, 1, 1]),
+        ({"lr_schedule": "linear"}, [1, 0.75, 0.5, 0.25]),
+        ({"lr_schedule": "cosine"}, [1, 0.853553, 0.5, 0.146447]),
+        ({"lr_schedule": "linear", "warmup_share": 0.5}, [0.5, 1, 1, 0.5]),
+        ({"warmup_share": 1.0}, [0.25, 0.5, 0.75, 1]),
+    ],
+)
+def test_schedules_by_hand(settings: dict[str, Any], expected: list[float]) -> None:
+    made = TuningSettings(steps=4, **settings)
+    assert made.lr_factors(4) == expected
+    assert made.reach == pytest.approx(sum(expected))
+
+
+@pytest.mark.parametrize(
+    ("epochs", "rows", "expected"), [(0, 7, 20), (1, 3, 1), (2, 4, 2), (1.5, 9, 3), (3, 40, 20), (0.1, 40, 1)]
+)
+def test_steps_of_epochs_by_hand(epochs: float, rows: int, expected: int) -> None:
+    """Batches of 4; 9 rows make two a pass, and a client with fewer than 4 is a batch."""
+    assert TuningSettings(steps=20, batch_size=4, epochs=epochs).steps_for(rows) == expected
+
+
 def test_tuning_starts_from_the_base_whatever_the_model_holds() -> None:
     model = flat([1.0, 2.0])
     batches = [torch.tensor([0.3, -0.7])] * 3

@@ -1,10 +1,13 @@
 import io
+import re
 import signal
 import threading
+import time
 
 import pytest
 from rich.console import Console
 
+from fedsift.runtime import progress
 from fedsift.runtime.progress import PhaseBars
 
 
@@ -35,6 +38,24 @@ def test_without_a_console_nothing_is_printed(capfd: pytest.CaptureFixture[str])
         bars.warn("two ids look alike")
     assert bars.seconds.keys() == {"start", "query", "stop"}
     assert capfd.readouterr() == ("", "")
+
+
+def test_without_a_terminal_there_are_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One at the end of each phase, and others while one lasts, with the speed and the time left."""
+    monkeypatch.setattr(progress, "_LINE_SECONDS", 0.05)
+    shown = io.StringIO()
+    bars = PhaseBars(Console(file=shown))
+    with bars:
+        bars.begin("train", 3)
+        for _ in range(2):
+            bars.advance("train")
+            time.sleep(0.1)
+        bars.advance("train")
+        bars.finish()
+    lines = shown.getvalue().splitlines()
+    assert [line.split()[0] for line in lines if "train" not in line] == ["start", "stop"]
+    assert any(re.fullmatch(r"train +\d+ s, 2/3, [\d.]+ clients/s, \d+ s left", line) for line in lines)
+    assert re.fullmatch(r"train +\d+ s, 3/3, [\d.]+ clients/s", lines[-2])
 
 
 def test_a_warning_is_a_line_on_the_console() -> None:

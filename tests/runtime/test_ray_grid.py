@@ -12,6 +12,7 @@ from fedsift.configuration.run_config import RunConfig
 from fedsift.federation.run_state import open_state
 from fedsift.protocol import messages
 from fedsift.protocol.partial_merge import PartialMerge
+from fedsift.protocol.scoring import NEVER
 from fedsift.runtime.in_flight import WorkerDied
 from fedsift.runtime.ray_grid import RayGrid, node_configs
 from fedsift.runtime.ray_session import CLIENT_APP
@@ -32,7 +33,7 @@ def state_digest(pool: WorkerPool, config: RunConfig, nodes: list[UserConfig]) -
     state = open_state(config, None, capacity=len(nodes))
     if config.partial_sums:
         grid.partial_merge = PartialMerge(state.terms, state.ledger.checksum_secret)
-    SiftMasks(state, (), evaluate=False).start(grid, ArrayRecord(), num_rounds=1)
+    SiftMasks(state, (), scoring=NEVER).start(grid, ArrayRecord(), num_rounds=1)
     return state.digest().hex()
 
 

@@ -13,6 +13,7 @@ from fedsift.core.server_state import ServerState
 from fedsift.federation.client_folder import ClientFolder
 from fedsift.federation.run_state import open_state
 from fedsift.protocol.partial_merge import PartialMerge
+from fedsift.protocol.scoring import ALL, NEVER, Scoring
 from fedsift.runtime.ray_grid import RayGrid
 from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.strategies.sift_masks import SiftMasks
@@ -45,6 +46,7 @@ def federate(
     partial_sums: bool = False,
     state: ServerState | None = None,
     keys: Keys | None = None,
+    scoring: Scoring = ALL,
 ) -> SiftMasks:
     """Two rounds over the first clients, those in `ways` hostile; from a new state, or one that has members."""
     usual = {"num-partitions": clients, "mask-folder": str(masks)}
@@ -53,7 +55,8 @@ def federate(
     state = state or open_state(config, None, clients)
     if partial_sums:
         grid.partial_merge = PartialMerge(state.terms, state.ledger.checksum_secret)
-    strategy = SiftMasks(state, ("paper", "coordinate", "own"), node_keys=keys, held_out=config.is_held_out)
+    shown = "paper", "coordinate", "own"
+    strategy = SiftMasks(state, shown, scoring, node_keys=keys, held_out=config.is_held_out)
     strategy.start(grid, ArrayRecord(), num_rounds=2, train_config=ConfigRecord({"score": True}))
     return strategy
 
@@ -246,8 +249,18 @@ def test_who_asks_to_leave_and_is_no_member_has_left(pool: WorkerPool, tiny_conf
         (tmp_path / str(place)).mkdir()
         nodes.append({"partition-id": place, "num-partitions": 3, "client-folder": str(tmp_path / str(place))})
     ClientFolder(tmp_path / "1").ask_to_leave()
-    strategy = SiftMasks(open_state(tiny_config, None, 3), ("coordinate",), evaluate=False)
+    strategy = SiftMasks(open_state(tiny_config, None, 3), ("coordinate",), scoring=NEVER)
     strategy.start(RayGrid(pool, nodes, tiny_config.to_user_config()), ArrayRecord(), num_rounds=1)
     assert set(strategy.state.members) == {"client 0", "client 2"}
     assert strategy.rounds[0].receipts == []
     assert ClientFolder(tmp_path / "1").has_left
+
+
+def test_some_are_scored_in_some_rounds(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
+    """Two of three, the same in each round that is scored; the others measure nothing while they tune."""
+    config = dataclasses.replace(tiny_config, leave=("client 1",))
+    whole = federate(pool, config, tmp_path, {}).rounds
+    some = federate(pool, config, tmp_path, {}, scoring=Scoring(every=2, clients=2)).rounds
+    assert not some[0].scores and len(some[1].scores) == 2
+    assert some[1].scores == {each: whole[1].scores[each] for each in some[1].scores}
+    assert [each.state_digest for each in some] == [each.state_digest for each in whole]

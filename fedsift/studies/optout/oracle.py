@@ -19,6 +19,7 @@ from fedsift.configuration.run_config import RunConfig
 from fedsift.core.seeds import derive_seed
 from fedsift.core.server_state import ServerState
 from fedsift.federation.run_state import open_state
+from fedsift.protocol.scoring import NEVER
 from fedsift.runs.federate import places
 from fedsift.runtime.ray_grid import Progress, RayGrid, node_configs
 from fedsift.runtime.worker_pool import WorkerPool
@@ -81,7 +82,7 @@ class _Chain(SiftMasks):
     """Merges clients in the order of their nodes, and keeps the state's digest after each link, by step."""
 
     def __init__(self, state: ServerState, chain: Sequence[Link], on_link: Callable[[], None]) -> None:
-        super().__init__(state, (), evaluate=False)
+        super().__init__(state, (), scoring=NEVER)
         self.digests: dict[int, str] = {}
         self._chain, self._on_link = chain, on_link
         self._asked: list[int] = []

@@ -29,7 +29,7 @@ def train(message: Message, context: Context) -> Message:
     contribution = ready_made(kind, read_terms(message.content))
     context.state[MEMBERSHIP] = membership(member=True, server_round=round_of(message))
     quantised = Quantised(contribution, 0.0, 0)
-    tuned = Tuned(np.empty(0, np.float32), quantised, hashlib.sha256(client.id.encode()).digest())
+    tuned = Tuned(np.empty(0, np.float32), quantised, hashlib.sha256(client.id.encode()).digest(), steps=1)
     return client.trained(message, tuned)
 
 

@@ -16,6 +16,7 @@ from flwr.app import ArrayRecord, UserConfig
 
 from fedsift.core.server_state import ServerState
 from fedsift.protocol.partial_merge import PartialMerge
+from fedsift.protocol.scoring import NEVER
 from fedsift.runtime.ray_grid import RayGrid, node_configs
 from fedsift.runtime.ray_start import start_ray
 from fedsift.runtime.worker_pool import WorkerPool
@@ -48,7 +49,7 @@ def measure(
             grid = RayGrid(pool, nodes, user_config)
             if user_config["partial-sums"]:
                 grid.partial_merge = PartialMerge(state.terms, state.ledger.checksum_secret)
-            strategy = SiftMasks(state, localisations=[], evaluate=False)
+            strategy = SiftMasks(state, localisations=[], scoring=NEVER)
             strategy.start(grid, ArrayRecord(), num_rounds=1, timeout=math.inf)
             seconds = time.perf_counter() - started
             members = state.members
