@@ -57,7 +57,7 @@ def test_the_worked_example() -> None:
 
 
 def test_a_share_that_is_tuned() -> None:
-    """A hundredth of a million: 4 P + 2 n = 4,020,000 a token; 16 bytes for each that is tuned, 4 for each weight of M0."""
+    """A hundredth of a million: 4 P + 2 n = 4,020,000 a token; 16 bytes a tuned weight, 4 a weight of M0."""
     few = Footprint(assumed(model_parameters=1e6, tuned=0.01, dtype="float32", steps=1, batch_size=1, tokens=1))
     assert few.training_flops == 4_020_000
     assert few.client_bytes == 160_000 + 4_000_000
