@@ -15,6 +15,7 @@ Replies are decoded one at a time. Of an upload nothing is kept but the sums and
 """
 
 import json
+import shlex
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -233,13 +234,21 @@ class SiftMasks(ClientRounds[SiftRecord]):
     def check_identity(self, node_id: int, client_id: str) -> None:
         """Refuse a client that is another node's: by its registered name, and once the client is a member by its key.
 
+        A node without a name speaks for nobody: whose names the nodes have that are away, no server is told.
+
         Raises:
             Refused: it is.
         """
         if self._node_keys is None:
             return
         name, pinned = self._node_keys.name(node_id), self.state.ledger.node_key(client_id)
-        if name and name != client_id:
+        if not name:
+            raise Refused(
+                f"the node that claims to be client {client_id!r} was registered without a name: register its key with "
+                f"`flwr supernode register KEY --name {shlex.quote(client_id)}`; tie-nodes = false is for a SuperLink "
+                "without authentication"
+            )
+        if name != client_id:
             raise Refused(f"the node registered as {name!r} claims to be client {client_id!r}")
         if pinned and pinned != self._node_keys.key(node_id):
             raise Refused(

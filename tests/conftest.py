@@ -11,14 +11,14 @@ os.environ.update(PROFILES[DEFAULT_PROFILE])
 import dataclasses
 import json
 from collections.abc import Iterator
-from contextlib import chdir, nullcontext
+from contextlib import ExitStack, chdir, nullcontext
 from pathlib import Path
 
 import pytest
-import ray
 from hypothesis import settings
 
 from fedsift.configuration.run_config import RunConfig
+from fedsift.runtime.ray_start import local_ray
 from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.studies.training_cache import Session
 from tests.cli.commands import SHELL
@@ -89,13 +89,11 @@ def own_code(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def pool(own_code: Path) -> Iterator[WorkerPool]:
     """Two Ray workers that run `tests.client_app`, in a Ray with room for more."""
-    with chdir(own_code), pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))  # for `tests`
-        for name, value in SHELL.items():
-            patch.setenv(name, value)
-        ray.init(num_cpus=16, include_dashboard=False, log_to_driver=False)
-    yield WorkerPool("tests.client_app:app", 2)
-    ray.shutdown()
+    with ExitStack() as stack:
+        with chdir(own_code):
+            variables = {"PYTHONPATH": str(Path(__file__).parents[1])}  # for `tests`
+            stack.enter_context(local_ray(16, variables | SHELL))
+        yield WorkerPool("tests.client_app:app", 2)
 
 
 @pytest.fixture(scope="session")

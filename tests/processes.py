@@ -1,9 +1,15 @@
-"""Processes that do the same thing at the same moment."""
+"""Processes that do the same thing at the same moment, and on what processes listen."""
 
 import subprocess
 import sys
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import psutil
+
+LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 
 
 def together(imports: str, work: str, processes: int, *arguments: object, folder: Path | None = None) -> list[str]:
@@ -20,3 +26,12 @@ def together(imports: str, work: str, processes: int, *arguments: object, folder
         each.stdin.write("\n")
         each.stdin.flush()
     return [each.communicate(timeout=60)[0] for each in started]
+
+
+def listening(processes: Iterable[psutil.Process]) -> set[tuple[str, int]]:
+    """Addresses and ports on which processes take connections or datagrams."""
+    found = set()
+    for process in processes:
+        with suppress(psutil.Error):
+            found |= {each.laddr for each in process.net_connections("inet") if not each.raddr and each.laddr}
+    return {(each.ip, each.port) for each in found}

@@ -47,22 +47,23 @@ class Node:
 
 
 class Cluster:
-    """A head of two CPUs; `add` adds a node of two more."""
+    """A head of two CPUs; `add` adds a node of two more; with variables for the processes of all."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.address = f"127.0.0.1:{port}"
-        self._folder = folder
+        self._folder, self._environment = folder, environment
         options = ["--head", f"--port={port}", "--node-ip-address=127.0.0.1", "--include-dashboard=false"]
         self._nodes: list[Node] = []
-        self._add(Node(*options, f"--temp-dir={folder}", log=folder / "head.log"))
+        self._add(Node(*options, f"--temp-dir={folder}", log=folder / "head.log", environment=environment))
 
     def add(self, environment: Mapping[str, str] | None = None) -> Node:
         """A further node, once it is a member of the cluster."""
         log = self._folder / f"node-{len(self._nodes)}.log"
-        node = Node(f"--address={self.address}", "--node-ip-address=127.0.0.1", log=log, environment=environment)
+        variables = {**self._environment, **(environment or {})}
+        node = Node(f"--address={self.address}", "--node-ip-address=127.0.0.1", log=log, environment=variables)
         self._add(node)
         return node
 
@@ -77,10 +78,10 @@ class Cluster:
 
 
 @contextmanager
-def ray_cluster() -> Iterator[Cluster]:
+def ray_cluster(environment: Mapping[str, str] | None = None) -> Iterator[Cluster]:
     """A cluster with its head alone, gone at the end."""
     with TemporaryDirectory(prefix="fs-", ignore_cleanup_errors=True) as folder:  # Sockets' paths must be short.
-        cluster = Cluster(Path(folder))
+        cluster = Cluster(Path(folder), environment or {})
         try:
             yield cluster
         finally:

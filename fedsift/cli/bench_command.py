@@ -28,10 +28,10 @@ def bench(
         settings = settings_of(overrides, config)
         if out is not None:
             check_file(out)  # Before minutes are spent.
-        from fedsift.runtime.ray_start import check_ray_folder
+        from fedsift.runtime.ray_start import check_ray
 
         if any(each.on_ray for each in asked):
-            check_ray_folder()
+            check_ray()
         parts = {}
         for each in asked:
             parts[each.name] = each.measure(settings, rounds)

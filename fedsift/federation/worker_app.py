@@ -8,6 +8,7 @@ from fedsift.data.loading import data_files_digest
 from fedsift.federation.client_app import app as app
 from fedsift.federation.loaded import dataset_of, model_and_task, model_digest
 from fedsift.federation.method_client import add_handlers
+from fedsift.learning.repeatability import check_repeatable
 from fedsift.learning.tasks.task import encode_rows
 from fedsift.protocol.loaded import Loaded
 
@@ -23,8 +24,10 @@ def prepare(run_config: UserConfig) -> Loaded:
     config = RunConfig.from_user_config(run_config)
     dataset_of.cache_clear()  # The files may have changed since this worker read them for another command.
     dataset = dataset_of(config)
-    _, task = model_and_task(config.model_settings)
+    model, task = model_and_task(config.model_settings)
     digest = model_digest(config.model_settings)  # Now: later it might be that of buffers which a training changed.
     first = choose_clients(config, dataset)[0]
-    task.batch(encode_rows(task, dataset.train_examples(first)[: config.batch_size], first))
+    encoded = encode_rows(task, dataset.train_examples(first)[: config.batch_size], first)
+    task.batch(encoded)
+    check_repeatable(task, model, encoded[:1])
     return Loaded(digest, data_files_digest(config) if config.ray_address else "")

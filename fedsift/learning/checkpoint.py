@@ -30,6 +30,10 @@ _GIVE = (
     "give a folder with config.json, weights and a tokenizer, or a hub name, of a causal or seq2seq language model; "
     "encoders are for --task classification"
 )
+_OWN_CODE = (
+    "code that comes with the model (auto_map), and such code is never run: give a model of an architecture that "
+    "transformers has itself, or install the code as a module of yours and use it in a task, --task module:function"
+)
 _COPY = "it is damaged or incomplete: copy it again"
 _SENTENCE = re.compile(r"(?<=\w)[.!] (?=[A-Z])")
 
@@ -148,6 +152,8 @@ class Checkpoint:
         except BaseException as error:
             if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
                 raise
+            if "custom code" in str(error):
+                raise BadInput(f"model {self.name!r}: {what} asks for {_OWN_CODE}") from error
             raise BadInput(f"model {self.name!r} cannot be loaded: {what}: {_reason(error)} ({remedy})") from error
 
     def _stored(self) -> dict[str, Tensor]:
@@ -160,6 +166,8 @@ class Checkpoint:
                 raise BadInput(f"model {self.name!r} has both {name} and {name}.index.json: keep the one that is meant")
             with self.reading(f"{name}.index.json", _COPY):
                 index = json.loads((folder / f"{name}.index.json").read_bytes())["weight_map"]
+                if outside := sorted(file for file in index.values() if Path(file).name != file):
+                    raise ValueError(f"it names {outside[0]!r}, which is not in the model's folder")
                 files = sorted({folder / file for file in index.values()})
         stored: dict[str, Tensor] = {}
         for file in files:

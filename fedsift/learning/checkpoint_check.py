@@ -1,5 +1,6 @@
 """Whether a model's weights are all there, and whether tokenizer and rows fit it: said before anything is trained."""
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
@@ -12,6 +13,9 @@ _SHOWN = 3  # names in a message
 # How many times as many entries a configuration may describe as there are: what is dropped anyway (a decoder, a pooler)
 # may be missing. Beyond, no memory is taken for it.
 _MOST_ENTRIES = 4
+_DEPTH = re.compile(
+    r"^(num_|n_)?((hidden|encoder|decoder|local|routed)_)*(layers?|experts)$"
+)  # What is made one by one, by its name in a configuration.
 
 
 class LoadingInfo(NamedTuple):
@@ -29,12 +33,13 @@ def check_depth(name: str, config: Any, stored: Mapping[str, Tensor]) -> None:
     Raises:
         BadInput: it has.
     """
-    layers = getattr(config.get_text_config(), "num_hidden_layers", None)
-    if isinstance(layers, int) and layers > len(stored):
-        raise BadInput(
-            f"model {name!r}: config.json describes {layers:,} layers, but the weights have {len(stored):,} tensors: "
-            "give the config.json that belongs to them"
-        )
+    for part in (config, config.get_text_config()):
+        for key, value in part.to_dict().items():
+            if _DEPTH.search(key) and isinstance(value, int) and value > len(stored):
+                raise BadInput(
+                    f"model {name!r}: config.json describes {value:,} layers ({key}), but the weights have "
+                    f"{len(stored):,} tensors: give the config.json that belongs to them"
+                )
 
 
 def check_stored(name: str, outline: Any, stored: Mapping[str, Tensor]) -> None:
@@ -142,8 +147,11 @@ def check_vocabulary(name: str, tokenizer: Any, body: Any) -> None:
         return
     ids = [(index, repr(token)) for token, index in tokenizer.get_vocab().items()]
     if body.config.is_encoder_decoder:
-        own = ("pad_token_id", "decoder_start_token_id")
-        ids += [(getattr(body.config, key, None) or 0, f"{key} in config.json") for key in own]
+        for key in ("pad_token_id", "decoder_start_token_id"):
+            value = getattr(body.config, key, None) or 0
+            if not isinstance(value, int):
+                raise BadInput(f"model {name!r}: {key} in config.json is {value!r}: expected a whole number")
+            ids.append((value, f"{key} in config.json"))
     beyond = sorted(each for each in ids if each[0] >= rows)
     if beyond:
         raise BadInput(

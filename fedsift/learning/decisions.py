@@ -31,7 +31,7 @@ def said_by_base(
     Labels of decisions above the head's number of them share one, by the remainder.
 
     Raises:
-        BadInput: the model has other features than the terms say.
+        BadInput: the model has other features than the terms say, or some that are no numbers.
     """
     model.load_base()
     device, parts, said = model.weights.device, [], []
@@ -44,7 +44,7 @@ def said_by_base(
         else:
             made = task.features(model.module, batch)
         parts.append(made.float().cpu().numpy())
-    features = np.concatenate(parts)
+    features = _finite(np.concatenate(parts), "features")
     if features.shape[1] + 1 != terms.features:
         raise BadInput(
             f"the model has {features.shape[1]} features, and the shared head {terms.features - 1}: leave it out "
@@ -57,7 +57,7 @@ def said_by_base(
             "batch) is to have a row for each"
         )
     decisions = Decisions(quantised(features), (targets % terms.labels).astype(np.int32), rows)
-    return SaidByBase(decisions, np.concatenate(said) if said else None)
+    return SaidByBase(decisions, _finite(np.concatenate(said), "logits") if said else None)
 
 
 def targets_and_rows(task: Task, encoded: Sequence[Any]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -69,9 +69,19 @@ def targets_and_rows(task: Task, encoded: Sequence[Any]) -> tuple[NDArray[np.int
 
 @torch.no_grad()
 def logits_of(task: Task, model: FlatModel, encoded: Sequence[Any], batch_size: int) -> NDArray[np.float32]:
-    """The logits of each decision with the weights that are loaded, float32 of shape (decisions, labels)."""
+    """The logits of each decision with the weights that are loaded, float32 of shape (decisions, labels).
+
+    Raises:
+        BadInput: some are no numbers.
+    """
     parts = []
     for start in range(0, len(encoded), batch_size):
         batch = to_device(task.score_batch(encoded[start : start + batch_size]), model.weights.device)
         parts.append(task.logits(model.module, batch).float().cpu().numpy())
-    return np.concatenate(parts)
+    return _finite(np.concatenate(parts), "logits")
+
+
+def _finite(values: NDArray[np.float32], what: str) -> NDArray[np.float32]:
+    if not np.isfinite(values).all():
+        raise BadInput(f"the model's {what} have infinity or NaN: its weights are out of range, or its rows")
+    return values

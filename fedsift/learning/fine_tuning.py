@@ -14,7 +14,7 @@ from fedsift.learning.flat_model import FlatModel
 from fedsift.learning.gradient import Gradient
 from fedsift.learning.linear_inputs import input_grams
 from fedsift.learning.tasks.task import Task, encode_rows, mean_score, to_device, training_steps
-from fedsift.learning.tuning import check_loss, set_lr
+from fedsift.learning.tuning import check_finite, check_loss, set_lr
 from fedsift.learning.tuning_settings import TuningSettings
 
 
@@ -57,7 +57,7 @@ class FineTuner:
             The task vector M - M0 in float32, shape (n,).
 
         Raises:
-            BadInput: the loss is infinite or no number.
+            BadInput: the loss, or an entry in the end, is infinite or no number.
         """
         model, settings = self._model, self._settings
         if start is None:
@@ -77,7 +77,9 @@ class FineTuner:
             check_loss(value, number, lr)
             set_lr(optimizer, lr * factors[number - 1])
             optimizer.step()
-        return model.task_vector().numpy()
+        task_vector = model.task_vector()
+        check_finite(task_vector, lr)
+        return task_vector.numpy()
 
     def embed(self, encoded: Sequence[Any]) -> NDArray[np.float32]:
         """What the last tuned layer puts out under M0, in the mean over rows and positions; shape (d,).

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from fedsift.core.errors import BadInput
 from fedsift.core.parameter_layout import ParameterLayout
+from fedsift.learning.module_state import ModuleState
 
 # Arrays that came in a message are read-only, and are not written to here.
 warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
@@ -77,10 +78,12 @@ class FlatModel:
             parameter.data = self.weights[offset : offset + size].view(parameter.shape)
             parameter.requires_grad_(True)
         self.runs = _runs([parameters[name] for name in layout.names])
+        self._state = ModuleState(module)
         self.load_base()
 
     def load_base(self) -> None:
-        """Set the weights to M0."""
+        """Set the weights to M0; here as in all loading, what the module keeps besides them is as it was at first."""
+        self._state.restore()
         torch.cat(self.base, out=self.weights)
 
     def base_digest(self) -> bytes:
@@ -95,6 +98,7 @@ class FlatModel:
 
     def load_task_vector(self, task_vector: NDArray[np.float32] | Tensor) -> None:
         """Set the weights to M0 + tau, tau in float32 of shape (n,)."""
+        self._state.restore()
         task_vector = torch.as_tensor(task_vector)
         for entries, base in self.slices():
             torch.add(base, task_vector[entries].to(base.device), out=self.weights[entries])
@@ -113,6 +117,7 @@ class FlatModel:
 
     def load_magnitudes(self, signs: Signs, magnitudes: NDArray[np.float32] | Tensor) -> None:
         """Set the weights to M0 + v * u in float32: int8 signs v on the module's device, float32 u, of shape (n,)."""
+        self._state.restore()
         magnitudes = torch.as_tensor(magnitudes)
         for entries, base in self.slices():
             moved = magnitudes[entries].to(base.device)

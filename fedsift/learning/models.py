@@ -94,11 +94,13 @@ def load_head_terms(settings: ModelSettings) -> HeadTerms | None:
         task = _own_task(settings)
         seed = derive_seed(settings.seed, "model")
         return HeadTerms(task.feature_size(seed) + 1, task.labels) if task.labels else None
-    config = _checkpoint(settings).config
-    if settings.task == CLASSIFICATION:
-        return HeadTerms(_text_width(config) + 1, len(settings.choices))
-    vocabulary = config.get_text_config().vocab_size
-    return HeadTerms(joined_width(config) + 1, len(settings.choices) or min(vocabulary, _MOST_LABELS))
+    checkpoint = _checkpoint(settings)
+    config = checkpoint.config
+    with checkpoint.reading("config.json", "it describes no model that could have a shared head"):
+        if settings.task == CLASSIFICATION:
+            return HeadTerms(_text_width(config) + 1, len(settings.choices))
+        vocabulary = config.get_text_config().vocab_size
+        return HeadTerms(joined_width(config) + 1, len(settings.choices) or min(vocabulary, _MOST_LABELS))
 
 
 def _text_width(config: Any) -> int:

@@ -16,10 +16,15 @@ DEFAULT_PROFILE = "vendor"
 
 # Libraries whose version can change the bits of a rerun.
 _RECORDED_PACKAGES = ("torch", "transformers", "tokenizers", "numpy")
-# Environment variables that can: these are recorded even if they are not set, and whatever else the libraries that
-# compute may read where it is set (MKL_ENABLE_INSTRUCTIONS gives other bits under every profile).
+# Environment variables that can: these are recorded even if they are not set, and whatever else may change what the
+# libraries that compute choose where it is set (MKL_ENABLE_INSTRUCTIONS gives other bits under every profile). The C
+# library chooses its exponential by GLIBC_TUNABLES, and what is preloaded may stand in for anything.
 _RECORDED_VARIABLES = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA")
-_RECORDED_PREFIXES = ("ATEN_", "DNNL_", "MKL_", "NVIDIA_TF32_", "ONEDNN_", "TORCH_ALLOW_TF32_")
+_RECORDED_PREFIXES = (
+    *("ATEN_", "BLIS_", "DNNL_", "GOTO_", "KMP_", "MKL_", "NPY_", "ONEDNN_", "OPENBLAS_", "VECLIB_"),
+    *("CUBLASLT_", "CUDNN_", "NVIDIA_TF32_", "TORCHINDUCTOR_", "TORCH_"),
+    *("GLIBC_TUNABLES", "LD_PRELOAD"),
+)
 
 
 def worker_environment(profile: str, gpus: float) -> dict[str, str]:

@@ -65,7 +65,7 @@ def tune_magnitudes(
         u >= 0 in float32, shape (n,), on the model's device; not quantised.
 
     Raises:
-        BadInput: the loss of a step is infinite or no number.
+        BadInput: the loss of a step, or a magnitude in the end, is infinite or no number.
     """
     model.load_base()
     task_vector = torch.empty_like(model.weights, dtype=torch.float32)
@@ -80,7 +80,9 @@ def tune_magnitudes(
             tau = task_vector[entries]
             moved = quantised_magnitudes(tau.abs(), grid).copysign_(tau) if grid else tau
             torch.add(base, moved, out=model.weights[entries])
-    return task_vector.abs_()  # now u
+    for entries, _ in model.slices():
+        check_finite(task_vector[entries].abs_(), lr)
+    return task_vector  # now u
 
 
 class _ProjectedAdam:
@@ -138,3 +140,16 @@ def check_loss(value: float, step: int, lr: float) -> None:
         untuned = "nothing has been tuned yet, so look at the data and the loss"
         why = f"try a smaller lr than {lr}" if step > 1 else untuned
         raise BadInput(f"the loss is {value} at step {step} of the tuning: {why}")
+
+
+def check_finite(tuned: Tensor, lr: float) -> None:
+    """See that what a tuning has come to is made of numbers: of its last step no loss tells.
+
+    Raises:
+        BadInput: it is not.
+    """
+    if not tuned.isfinite().all():
+        raise BadInput(
+            "the weights have infinity or NaN after the last step of the tuning, since its gradient had: look at the "
+            f"loss, or try a smaller lr than {lr}"
+        )

@@ -14,6 +14,7 @@ from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
 from fedsift.federation.client import MEMBERSHIP, membership
 from fedsift.federation.outcome import Outcome
+from fedsift.federation.pilot import is_worth_it, step_seconds
 from fedsift.federation.round_log import LoggedRounds, RoundLog, removed_clients
 from fedsift.federation.run_state import open_state, run_facts, scoring_of
 from fedsift.protocol.partial_merge import PartialMerge
@@ -56,6 +57,8 @@ def federate(
     grid = RayGrid(pool, nodes, user_config, bars, remembered(clients, ledger, returning, log))
     with _shared_file(config, masks) as shared_file:
         environments = pool.prepare(user_config, shared_file) if clients else []
+        if isinstance(bars, PhaseBars) and ledger:  # Not of an oracle, which takes as long.
+            bars.note(_estimate(pool, config, [each for each in clients if each not in newcomers]))
         state = open_state(config, ledger, max(1, len(clients)), pool.model_digest)
         with state.ledger:
             if config.partial_sums:
@@ -93,6 +96,17 @@ def merge(
 def merging(config: RunConfig, leavers: Iterable[str] = ()) -> RunConfig:
     """A configuration in which nobody but these leaves, and nothing is scored."""
     return dataclasses.replace(config.leaving(*leavers), evaluate=False)
+
+
+def _estimate(pool: WorkerPool, config: RunConfig, members: Sequence[str]) -> str:
+    """How long the training is going to take; empty where that will soon be seen."""
+    if not is_worth_it(config, len(members), len(pool)):
+        return ""
+    [(_, seconds)] = pool.map(step_seconds, [("pilot", (config, members[len(members) // 2]))])
+    minutes = seconds * config.steps * len(members) / len(pool) / 60
+    if minutes < 1:
+        return ""
+    return f"estimate: about {minutes:.0f} min to train {len(members)} clients, {len(pool)} at a time"
 
 
 @contextmanager

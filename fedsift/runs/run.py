@@ -24,7 +24,7 @@ from fedsift.runs.result import Oracle, RunResult
 from fedsift.runs.run_folder import RunFolder
 from fedsift.runtime.flower_engine import run_on_flower
 from fedsift.runtime.progress import PhaseBars
-from fedsift.runtime.ray_start import check_ray_folder
+from fedsift.runtime.ray_start import check_ray
 from fedsift.runtime.worker_pool import WorkerPool
 
 # What changes what is served, or who takes part, but not the bits of a contribution.
@@ -108,7 +108,7 @@ def _check(config: RunConfig, bars: PhaseBars) -> tuple[Participants, RunConfig,
     What can be said of machine, data and model before workers load them, is said here.
     """
     if not config.ray_address:
-        check_ray_folder()
+        check_ray()
     check_accounting(config.publish_noise)
     participants = Participants.of(config, load_dataset(config))
     bars.warn(look_alike_warning(look_alikes(participants.everybody)))

@@ -2,6 +2,7 @@
 
 `flwr run` leaves a SuperLink behind, keeps its files in the user's home, and exits with 0 where a run failed. Here it
 gets a SuperLink of its own on a free port, with its files in the run's folder, and the SuperLink ends with the run.
+It answers this user alone (`fedsift.runtime.own_superlink`), and so does the Ray that Flower starts.
 """
 
 import json
@@ -23,6 +24,8 @@ from fedsift.configuration.run_config import RunConfig
 from fedsift.configuration.server_settings import ServerSettings, app_config
 from fedsift.core.errors import FedsiftError
 from fedsift.runtime.progress import PhaseBars
+from fedsift.runtime.ray_door import TOKEN, private_folder, private_variables
+from fedsift.runtime.ray_start import check_ray
 
 _PATIENCE = 60.0  # Seconds for a SuperLink to start, and to end.
 _POLL = 0.1  # Seconds between two looks at whether it has started.
@@ -45,13 +48,14 @@ def run_on_flower(config: RunConfig, clients: int, result: Path, bars: PhaseBars
     """
     home = result.parent / "flower"
     app = home / "app"
-    app.mkdir(parents=True)
+    home.mkdir(mode=0o700, parents=True)
+    app.mkdir()
     settings = ServerSettings(out=str(result.parent.resolve()), min_nodes=clients)
     (app / "pyproject.toml").write_text(tomli_w.dumps(_app(config, settings)), encoding="utf-8")
     (app / "README.md").write_text("The code is that of the fedsift which is installed.\n", encoding="utf-8")
     workers = min(config.worker_count, clients)
     federation = f"num-supernodes={clients} client-resources-num-cpus=1 init-args-num-cpus={workers}"
-    with bars, _superlink(home) as environment:
+    with bars, private_folder(check_ray()) as ray_folder, _superlink(home, ray_folder) as environment:
         _flwr(environment, home / "run.log", "run", str(app), "--federation-config", federation, "--stream")
         told = _flwr(environment, home / "list.log", "list", "--format", "json")
     (run,) = json.loads(told[told.index("{") :])["runs"]
@@ -73,8 +77,11 @@ def _app(config: RunConfig, settings: ServerSettings) -> dict[str, Any]:
 
 
 @contextmanager
-def _superlink(home: Path) -> Iterator[dict[str, str]]:
-    """A SuperLink for simulations on a free port; yields the environment for `flwr`. It ends with all it started."""
+def _superlink(home: Path, ray_folder: Path) -> Iterator[dict[str, str]]:
+    """A SuperLink for simulations on a free port; yields the environment for `flwr`. It ends with all it started.
+
+    Ray, which Flower starts for a simulation, is a private one with its files in `ray_folder`.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -83,9 +90,12 @@ def _superlink(home: Path) -> Iterator[dict[str, str]]:
     (home / "config.toml").write_text(tomli_w.dumps(config), encoding="utf-8")
     bin_folder = str(Path(sys.executable).parent)  # Flower starts its own programs by name.
     path = os.pathsep.join([bin_folder, os.environ.get("PATH", "")])
-    environment = {**os.environ, "FLWR_HOME": str(home.resolve()), "PATH": path}
+    environment = {name: value for name, value in os.environ.items() if name != TOKEN}
+    environment |= {"FLWR_HOME": str(home.resolve()), "PATH": path}
+    environment |= private_variables(ray_folder) | {"RAY_TMPDIR": str(ray_folder), "RAY_ADDRESS": "local"}
     options = ["--insecure", "--simulation", "--host", "127.0.0.1", "--port", str(port)]
-    command = [str(Path(bin_folder) / "flower-superlink"), *options, "--disable-runtime-dependency-installation"]
+    command = [sys.executable, "-m", "fedsift.runtime.own_superlink", *options]
+    command += ["--disable-runtime-dependency-installation"]
     with (home / "superlink.log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:

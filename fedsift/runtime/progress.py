@@ -68,6 +68,11 @@ class PhaseBars:
         elif warning:
             self.console.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
 
+    def note(self, text: str) -> None:
+        """Print a line of its own, if there is one."""
+        if text:
+            self.console.print(Text(text), soft_wrap=True)
+
     def __enter__(self) -> Self:
         """From here on something is shown: enter when the input is known to be good."""
         self._phase, self._clock = "start", time.perf_counter()

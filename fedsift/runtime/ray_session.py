@@ -4,18 +4,17 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import ray
 import torch
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.learning.models import torch_device
 from fedsift.learning.reproducibility import worker_environment
-from fedsift.runtime.cluster import connect, workers_and_gpus
-from fedsift.runtime.ray_start import start_ray
+from fedsift.runtime.cluster import connected, workers_and_gpus
+from fedsift.runtime.ray_start import local_ray
 from fedsift.runtime.worker_pool import WorkerPool
 
 CLIENT_APP = "fedsift.federation.worker_app:app"  # of production
@@ -39,37 +38,26 @@ def ray_session(clients: int, config: RunConfig, client_app: str = CLIENT_APP, s
     os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # A mistake that each worker finds is told once.
     try:
         start = _on_cluster if config.ray_address else _on_this_machine
-        yield start(clients, config, client_app, spare)
+        with start(clients, config, client_app, spare) as pool:
+            yield pool
     finally:
-        ray.shutdown()
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, terminated)
 
 
-def _on_this_machine(clients: int, config: RunConfig, client_app: str, spare: int) -> WorkerPool:
+@contextmanager
+def _on_this_machine(clients: int, config: RunConfig, client_app: str, spare: int) -> Iterator[WorkerPool]:
     """Ray for these workers alone, started under their profile."""
     workers = min(config.worker_count, clients)
     gpus = torch.cuda.device_count() if torch_device(config.device).type == "cuda" else 0
-    with _environment(worker_environment(config.profile, gpus)):
-        start_ray(workers + spare)
-    return WorkerPool(client_app, workers, config.profile, gpus / workers, inherits=True)
-
-
-def _on_cluster(clients: int, config: RunConfig, client_app: str, spare: int) -> WorkerPool:
-    """Workers spread over a running cluster."""
-    connect(config.ray_address)
-    workers, gpus = workers_and_gpus(config, clients, spare)
-    return WorkerPool(client_app, workers, config.profile, min(1.0, gpus / workers), cluster_folder=str(Path.cwd()))
+    with local_ray(workers + spare, worker_environment(config.profile, gpus)):
+        yield WorkerPool(client_app, workers, config.profile, gpus / workers, inherits=True)
 
 
 @contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Variables for processes that are started meanwhile."""
-    before = {name: os.environ[name] for name in variables if name in os.environ}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name in variables:
-            os.environ.pop(name, None)
-        os.environ.update(before)
+def _on_cluster(clients: int, config: RunConfig, client_app: str, spare: int) -> Iterator[WorkerPool]:
+    """Workers spread over a running cluster."""
+    with connected(config.ray_address):
+        workers, gpus = workers_and_gpus(config, clients, spare)
+        folder = str(Path.cwd())
+        yield WorkerPool(client_app, workers, config.profile, min(1.0, gpus / workers), cluster_folder=folder)

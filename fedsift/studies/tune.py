@@ -26,7 +26,7 @@ from fedsift.files.output import write_whole
 from fedsift.learning.models import metric_of
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_session import ray_session
-from fedsift.runtime.ray_start import check_ray_folder
+from fedsift.runtime.ray_start import check_ray
 from fedsift.studies.training_cache import TrainingCache
 
 _PILOTS = 8
@@ -80,7 +80,7 @@ def tune(config: RunConfig, bars: PhaseBars) -> Chosen:
     Raises:
         BadInput: no client is left to choose on, or the first setting's training fails.
     """
-    check_ray_folder()
+    check_ray()
     with TemporaryDirectory() as folder, bars, TrainingCache(config, Path(folder), bars, ray_session) as cache:
         search = _Search(cache, config, _pilots(config))
         lr, steps = config.lr, config.steps

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from transformers import AutoTokenizer
 
 from fedsift.core.errors import BadInput
 from fedsift.learning.model_settings import ModelSettings
-from fedsift.learning.models import load_layout, load_model
+from fedsift.learning.models import load_head_terms, load_layout, load_model
 
 Damage = Callable[[Path], object]
 WEIGHTS, BIN, INDEX = "model.safetensors", "pytorch_model.bin", "model.safetensors.index.json"
@@ -37,6 +38,8 @@ def told(folder: Path, **options: Any) -> str:
         load_layout(settings)
     except BadInput as error:
         assert str(error) == message
+    with suppress(BadInput):
+        load_head_terms(settings)
     return message
 
 

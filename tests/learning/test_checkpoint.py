@@ -47,6 +47,7 @@ def families(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 half = lambda file: file[: len(file) // 2]  # noqa: E731
 but_one = lambda file: file[:-1]  # noqa: E731
+deeper = lambda file: file.replace(b"[[", b"[" * 10**5).replace(b"]]", b"]" * 10**5)  # noqa: E731
 
 NOT_ALL_THERE: list[tuple[str, list[Damage], dict[str, Any], list[str]]] = [
     ("gpt2", [without(NORM)], {}, ["the weights lack transformer.h.0.ln_1.weight: give complete"]),
@@ -109,7 +110,7 @@ DAMAGED: list[tuple[str, list[Damage], list[str]]] = [
     ("gpt2", [config(n_embd=-16)], ["negative dimension -16"]),
     ("gpt2", [config(n_embd="16")], ["'n_embd' expected int, got str"]),
     ("gpt2", [config(n_layer=0)], ["the weights have transformer.h.0.attn.c_attn.weight, ", "besides"]),
-    ("gpt2", [config(n_layer=10**9)], ["config.json describes 1,000,000,000 layers, but the weights have 16 tensors"]),
+    ("gpt2", [config(n_layer=10**9)], ["config.json describes 1,000,000,000 layers (n_layer), but the weights have"]),
     ("gpt2", [config(n_positions=10**12)], ["its largest parameter being transformer.wpe.weight of 100000000000"]),
     ("gpt2", [config(n_embd=2**20)], ["config.json describes 13,194,626,072,576 numbers", "but the weights hold 1"]),
     ("gpt2", [config(vocab_size=10**30)], ["config.json: "]),
@@ -117,7 +118,20 @@ DAMAGED: list[tuple[str, list[Damage], list[str]]] = [
     ("llama", [config(rope_parameters={"rope_type": "none"})], ["config.json: KeyError: 'none'"]),
     ("t5", [config(decoder_start_token_id=None)], ["decoder_start_token_id has to be defined"]),
     ("gpt2", [config(quantization_config={"quant_method": "gptq"})], ["is quantised", "give the model that it was"]),
-    ("gpt2", [config(model_type="own", auto_map={"AutoConfig": "own.Config"})], ["contains custom code"]),
+    (
+        "gpt2",
+        [config(model_type="own", auto_map={"AutoConfig": "own.Config"})],
+        ["asks for code that comes with the mod"],
+    ),
+    ("t5", [config(num_decoder_layers=2**40)], ["layers (num_decoder_layers), but the weights have"]),
+    ("t5", [config(decoder_start_token_id="x")], ["decoder_start_token_id in config.json is 'x': expected a whole nu"]),
+    ("gpt2", [config(n_embd=0)], ["config.json: ZeroDivisionError"]),
+    ("gpt2", [config(deep=[[[1]]]), content("config.json", deeper)], ["config.json: RecursionError"]),
+    (
+        "llama",
+        [sharded, index_entry("model.norm.weight", "../stolen.bin")],
+        ["'../stolen.bin', which is not in"],
+    ),
     ("gpt2", [lambda folder: (folder / "adapter_config.json").touch()], ["holds adapters", "merge_and_unload"]),
     ("gpt2", [removed("tokenizer.json", "tokenizer_config.json")], ["has no tokenizer: expected tokenizer.json"]),
     ("t5", [removed("tokenizer.json", "tokenizer_config.json")], ["has no tokenizer: expected tokenizer.json"]),

@@ -58,9 +58,13 @@ def test_these_tests_run_under_the_profile(trained: dict[str, Any]) -> None:
     assert (here["upload"], here["environment"]) == (trained["upload"], trained["environment"])
 
 
-@pytest.mark.parametrize(
-    "name", ["MKL_ENABLE_INSTRUCTIONS", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE", "NVIDIA_TF32_OVERRIDE"]
-)
+VARIABLES = [
+    *("MKL_ENABLE_INSTRUCTIONS", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE", "NVIDIA_TF32_OVERRIDE"),
+    *("OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES", "GLIBC_TUNABLES", "LD_PRELOAD", "TORCH_BLAS_PREFER_CUBLASLT"),
+]
+
+
+@pytest.mark.parametrize("name", VARIABLES)
 def test_variables_of_libraries_that_compute_are_in_the_fingerprint(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.delenv(name, raising=False)
     before = environment_fingerprint()

@@ -63,6 +63,19 @@ def test_every_file_of_the_package_is_installed(installed: Path) -> None:
     assert of_data | {"simulations/scenarios/one-client.toml", "strategies/sift_masks.py"} <= found.keys()
 
 
+def test_only_kinds_of_files_that_belong_are_installed(installed: Path) -> None:
+    """No ledger, key, log or the like that lay about in the folder."""
+    (metadata,) = installed.glob("*.dist-info")
+    assert {each.name for each in metadata.rglob("*") if each.is_file()} == {
+        *("METADATA", "WHEEL", "RECORD", "top_level.txt", "entry_points.txt", "LICENSE")
+    }
+    files = [each for each in (installed / "fedsift").rglob("*") if each.is_file()]
+    assert {each.suffix for each in files if each.name != "py.typed"} == {
+        *(".py", ".pyi", ".toml", ".j2", ".css", ".json", ".safetensors")
+    }
+    assert sum(each.stat().st_size for each in files) < 4 << 20
+
+
 def test_the_folders_of_the_repository_are_no_packages_of_their_own(installed: Path, tmp_path: Path) -> None:
     script = """
 import importlib.util, fedsift, fedsift.strategies, fedsift.simulations

@@ -37,6 +37,12 @@ class Vector(Line):
 class NoNumber(Line):
     def loss(self, model, batch): return super().loss(model, batch) * float("nan")
 
+class Remembers(Line):
+    seen = []
+    def loss(self, model, batch):
+        self.seen.append(1)
+        return super().loss(model, batch) + len(self.seen)
+
 class NoModel(Line):
     def model(self): return "a model"
 
@@ -97,6 +103,7 @@ def test_the_first_client_is_tried_by_the_workers(mine: None, tmp_path: Path) ->
         ("BatchRaises", "task all_mine:BatchRaises: batch: KeyError: 'no column' (all_mine.py, line 24)"),
         ("Late", "task all_mine:Late: scores returned a tensor of shape (); expected a tensor of shape (rows,), one a"),
         ("Vector", "task all_mine:Vector: loss returned a tensor of shape (3,); expected a tensor with one number"),
+        ("Remembers", "the loss of the same row under the same weights is"),
         ("NoNumber", "the loss is nan at step 1 of the tuning: nothing has been tuned yet, so look at the data and"),
     ],
 )
@@ -118,7 +125,7 @@ def test_bad_clients_are_listed_and_the_others_go_on(mine: None, tmp_path: Path)
     }
     assert failures == {
         "no rows": "client 'no rows' has no rows; a client needs at least one",
-        "raising": "client 'raising': ZeroDivisionError: division by zero (all_mine.py, line 41)",
+        "raising": "client 'raising': ZeroDivisionError: division by zero (all_mine.py, line 47)",
         "number": "client 'number', row 2: ('p', 3) is no pair (prompt, target) of texts that are not empty",
         "surrogate": "client 'surrogate', row 1: ('p\\ud800', ' t') is no valid Unicode at character 2; "
         "decode the source as UTF-8",

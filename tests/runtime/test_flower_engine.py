@@ -2,6 +2,9 @@
 
 import dataclasses
 import json
+import os
+import subprocess
+import time
 import tomllib
 from contextlib import suppress
 from pathlib import Path
@@ -15,9 +18,10 @@ from fedsift.core.audit import audit
 from fedsift.core.ledger import Ledger
 from fedsift.core.server_state import ServerState
 from fedsift.runs.federate import federate, places
-from fedsift.runtime.flower_engine import _app
+from fedsift.runtime.flower_engine import _app, _started_under
 from fedsift.runtime.worker_pool import WorkerPool
-from tests.cli.commands import failed, fedsift
+from tests.cli.commands import COMMAND, SHELL, failed
+from tests.processes import LOOPBACK, listening
 
 
 def processes_with(text: str) -> list[str]:
@@ -35,9 +39,17 @@ def test_the_same_run_on_flowers_own_engine(pool: WorkerPool, tiny_config: RunCo
     config = dataclasses.replace(tiny_config, clients=4, leave_count=1, engine="flower", workers=1)
     write_toml(config, tmp_path / "config.toml")
     out = tmp_path / "run"
-    done = fedsift("run", tmp_path / "config.toml", "--out", out, "--json")
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    command = [*COMMAND, "run", str(tmp_path / "config.toml"), "--out", str(out), "--json"]
+    run = subprocess.Popen(command, env=os.environ | SHELL, stdout=subprocess.PIPE, text=True)
+    found = set()
+    while run.poll() is None:
+        time.sleep(0.5)
+        found |= listening(_started_under(str(out / "flower")))
+    assert run.returncode == 0
+    assert len(found) >= 7  # SuperLink, and Ray with a worker
+    assert {address for address, _ in found} <= LOOPBACK
+    assert (out / "flower").stat().st_mode & 0o777 == 0o700
+    told = json.loads(run.communicate()[0])
     (removal,) = told["removals"]
     assert removal["verdict"] == "BIT_EXACT"
     assert told["failures"] == {}

@@ -15,7 +15,7 @@ from fedsift.core.errors import BadInput
 from fedsift.federation.run_state import open_state
 from fedsift.learning.models import load_model
 from fedsift.runs.federate import federate, places
-from fedsift.runtime.cluster import connect
+from fedsift.runtime.cluster import connected
 from fedsift.runtime.ray_session import CLIENT_APP
 from fedsift.runtime.worker_pool import NoWorkers, WorkerPool
 from tests.cli.commands import COMMAND, fedsift, result_of, run_until
@@ -49,14 +49,24 @@ class Line(CustomTask):
 
 
 @pytest.mark.parametrize(("clients", "workers"), [(12, 2), pytest.param(100, 4, marks=pytest.mark.slow)])
-def test_a_lost_node_leaves_no_trace(pool: WorkerPool, tmp_path: Path, clients: int, workers: int) -> None:
+def test_a_lost_node_leaves_no_trace(
+    pool: WorkerPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clients: int, workers: int
+) -> None:
     config = RunConfig(clients=clients, steps=40, evaluate=False)
     ids = [f"person-{place:04}" for place in range(clients)]
     undisturbed = federate(pool, config, places(ids, ids))
     file, out = tmp_path / "config.toml", tmp_path / "out"
-    with ray_cluster() as cluster:
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(tmp_path / "token")}
+    (tmp_path / "token").write_text("0123456789abcdef" * 4, encoding="ascii")
+    with ray_cluster(token) as cluster:
         node = cluster.add(OTHER)
         write_toml(dataclasses.replace(config, ray_address=cluster.address, workers=workers), file)
+        stranger = fedsift("run", file, "--out", out)
+        assert "the cluster wants a token, and this command has none: give it the same RAY_AUTH_MODE" in stranger.stderr
+        assert stranger.returncode == 2
+        assert not out.exists()
+        for name, value in token.items():
+            monkeypatch.setenv(name, value)
         command = [*COMMAND, "run", str(file), "--out", str(out)]
         process = run_until(lambda: len(list((out / "masks").glob("*.mask"))) >= clients // 4, command, seconds=300)
         node.kill()
@@ -72,10 +82,12 @@ def test_a_rerun_goes_where_its_member_was_merged(tiny_model: Path, tmp_path: Pa
     """Six of twelve leave in the cluster, and are removed; of the rest, on the head's kind of node alone, only some."""
     (tmp_path / "on_nodes.py").write_text(CODE, encoding="utf-8")
     options = ["--dataset", "on_nodes:rows", "--model", tiny_model, "--steps", "3", "--leave-count=6", "--out=out"]
+    options += ["--newcomers", "0", "--no-evaluate"]
     with ray_cluster() as cluster:
         cluster.add(OTHER)
         done = fedsift("run", *options, "--ray-address", cluster.address, folder=tmp_path)
         assert done.returncode == 0, done.stderr
+        assert f"the Ray cluster at {cluster.address} has no token: whoever reaches it can" in done.stderr
         removals = result_of(tmp_path / "out")["removals"]
         assert [removal["verdict"] for removal in removals] == ["BIT_EXACT"] * 6
     config = tmp_path / "out" / "config.toml"
@@ -97,7 +109,7 @@ def nobodys_address() -> Iterator[str]:
 def test_no_cluster_at_the_address(nobodys_address: str) -> None:
     started = time.monotonic()
     with pytest.raises(BadInput, match=f"ray-address = {nobodys_address}: no Ray cluster answers there; start one "):
-        connect(nobodys_address)
+        connected(nobodys_address).__enter__()
     assert time.monotonic() - started < 30
 
 

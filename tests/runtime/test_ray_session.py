@@ -8,7 +8,7 @@ import pytest
 from fedsift.core.server_state import ServerState
 from fedsift.federation.client import MEMBERSHIP
 from fedsift.runs.federate import remembered
-from fedsift.runtime.ray_session import _environment
+from fedsift.runtime.ray_door import environment
 from tests.core.uploads import terms, upload
 
 
@@ -16,7 +16,7 @@ def test_only_its_own_variables_are_taken_back(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("FEDSIFT_TEST_STOOD", "before")
     monkeypatch.delenv("FEDSIFT_TEST_ABSENT", raising=False)
     monkeypatch.setenv("FEDSIFT_TEST_OTHER", "before")
-    with _environment({"FEDSIFT_TEST_STOOD": "meanwhile", "FEDSIFT_TEST_ABSENT": "meanwhile"}):
+    with environment({"FEDSIFT_TEST_STOOD": "meanwhile", "FEDSIFT_TEST_ABSENT": "meanwhile"}):
         assert os.environ["FEDSIFT_TEST_STOOD"] == os.environ["FEDSIFT_TEST_ABSENT"] == "meanwhile"
         os.environ["FEDSIFT_TEST_OTHER"] = "somebody else's"
     assert os.environ["FEDSIFT_TEST_STOOD"] == "before"

@@ -1,6 +1,8 @@
 """Where Ray keeps its sockets is looked at before Ray starts; Ray's own rules are the measure."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +13,7 @@ from ray._common.utils import get_default_system_temp_dir
 from ray._private.utils import validate_socket_filepath
 
 from fedsift.core.errors import BadInput
-from fedsift.runtime.ray_start import check_ray_folder, start_ray
+from fedsift.runtime.ray_start import check_ray, local_ray
 
 
 @pytest.fixture
@@ -31,7 +33,14 @@ def nested(parent: Path, length: int) -> Path:
 
 def ray_takes(folder: Path) -> bool:
     """Whether Ray, asked itself, has room for the socket with the longest path there."""
-    socket = folder / "ray" / f"session_2026-11-26_15-19-09_123456_{os.getpid()}" / "sockets" / "plasma_store"
+    socket = (
+        folder
+        / "fs-abcdefgh"
+        / "ray"
+        / f"session_2026-11-26_15-19-09_123456_{os.getpid()}"
+        / "sockets"
+        / "plasma_store"
+    )
     try:
         validate_socket_filepath(str(socket))
     except OSError:
@@ -41,11 +50,11 @@ def ray_takes(folder: Path) -> bool:
 
 def test_the_limit_is_rays(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     taken = []
-    for length in range(30, 50):
+    for length in range(20, 50):
         folder = nested(short, length)
         monkeypatch.setenv("RAY_TMPDIR", str(folder))
         try:
-            check_ray_folder()
+            check_ray()
             taken.append(True)
         except BadInput as error:
             assert "bytes too long for Ray's sockets; set RAY_TMPDIR" in str(error)
@@ -65,7 +74,7 @@ def test_the_folder_is_rays(variables: dict[str, str], monkeypatch: pytest.Monke
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     try:
-        check_ray_folder()
+        check_ray()
     except BadInput as error:
         told = str(error)
         assert f" = {Path(get_default_system_temp_dir())}: " in told
@@ -88,16 +97,22 @@ def test_the_folder_is_rays(variables: dict[str, str], monkeypatch: pytest.Monke
 def test_a_folder_that_ray_cannot_use(folder: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_TMPDIR", raising=False)
     monkeypatch.setenv("TMPDIR", folder)
-    with pytest.raises(BadInput) as error:
-        start_ray(1)
+    with pytest.raises(BadInput) as error, local_ray(1):
+        pass
     assert told in str(error.value)
     assert "set RAY_TMPDIR to" in str(error.value)
 
 
+def test_too_few_addresses() -> None:
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30)); from fedsift.runtime."
+    code = f"{limited}ray_start import check_ray; check_ray()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert "BadInput: a process may have 2.0 GiB of addresses here (ulimit -v), and Ray needs" in done.stderr
+
+
 @pytest.mark.slow
 def test_ray_starts_at_the_limit(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    longest = max(length for length in range(30, 60) if ray_takes(Path("/" + "x" * (length - 1))))
+    longest = max(length for length in range(20, 60) if ray_takes(Path("/" + "x" * (length - 1))))
     monkeypatch.setenv("RAY_TMPDIR", str(nested(short, longest)))
-    start_ray(1)
-    assert ray.is_initialized()
-    ray.shutdown()
+    with local_ray(1):
+        assert ray.is_initialized()

@@ -25,7 +25,7 @@ SCORES = TUNED | {"served", "own_head", "shared_head", "held_in local", "held_in
 
 
 class Keys:
-    """Of nodes 2, 3, ... (clients 0, 1, ...): who has another key than at first, and who was registered as what."""
+    """Of nodes 2, 3, ... (clients 0, 1, ...): who has another key than at first, and who another name."""
 
     def __init__(self, changed: tuple[int, ...] = (), names: dict[int, str] | None = None) -> None:
         self._changed, self._names = changed, names or {}
@@ -34,7 +34,7 @@ class Keys:
         return f"{'new' if node_id in self._changed else 'first'} key of node {node_id}"
 
     def name(self, node_id: int) -> str:
-        return self._names.get(node_id, "")
+        return self._names.get(node_id, f"client {node_id - 2}")
 
 
 def federate(
@@ -226,10 +226,13 @@ def test_a_member_is_its_nodes_alone(pool: WorkerPool, tiny_config: RunConfig, t
 
 
 def test_a_node_speaks_for_its_registered_client(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
-    keys = Keys(names={2: "client 0", 3: "client 2"})
+    """One without a name, for nobody."""
+    keys = Keys(names={3: "client 2", 4: ""})
     strategy = federate(pool, tiny_config, tmp_path, {}, keys=keys)
-    assert set(strategy.state.members) == {"client 0", "client 2", "client 3"}
-    assert "registered as 'client 2' claims to be client 'client 1'" in next(iter(strategy.rounds[0].failures.values()))
+    assert set(strategy.state.members) == {"client 0", "client 3"}
+    other, unnamed = strategy.rounds[0].failures["3"], strategy.rounds[0].failures["4"]
+    assert "registered as 'client 2' claims to be client 'client 1'" in other
+    assert "claims to be client 'client 2' was registered without a name: register its key with `flwr super" in unnamed
 
 
 def test_who_is_a_member_says_the_state(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from fedsift.files.output import make_writable, write_whole
 from fedsift.learning.models import metric_of
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_session import ray_session
-from fedsift.runtime.ray_start import check_ray_folder
+from fedsift.runtime.ray_start import check_ray
 from fedsift.studies.report.drawing import check_matplotlib
 from fedsift.studies.reproduction.experiment import Experiment, Result
 from fedsift.studies.reproduction.figure_style import render
@@ -71,7 +71,7 @@ def reproduce(name: str, config: RunConfig, out: Path, bars: PhaseBars, session:
     check_matplotlib()
     started = time.perf_counter()
     trainings = TrainingCache(config, out / "trainings", bars, session)
-    check_ray_folder()
+    check_ray()
     make_writable(out)
     with bars, trainings as cache:
         measured = experiment.measure(cache)

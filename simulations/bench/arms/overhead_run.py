@@ -11,14 +11,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-import ray
 from flwr.app import ArrayRecord, UserConfig
 
 from fedsift.core.server_state import ServerState
 from fedsift.protocol.partial_merge import PartialMerge
 from fedsift.protocol.scoring import NEVER
 from fedsift.runtime.ray_grid import RayGrid, node_configs
-from fedsift.runtime.ray_start import start_ray
+from fedsift.runtime.ray_start import local_ray
 from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.simulations.bench.overhead import TERMS
 from fedsift.strategies.sift_masks import SiftMasks
@@ -37,8 +36,7 @@ def measure(
     The clock starts when the workers are ready, before there are nodes, a ledger or messages.
     """
     logging.getLogger("flwr").setLevel(logging.ERROR)
-    start_ray(workers)
-    try:
+    with local_ray(workers):
         pool = WorkerPool(_APP, workers, profile)
         pool.prepare(user_config)
         with tempfile.TemporaryDirectory() as folder:
@@ -55,8 +53,6 @@ def measure(
             members = state.members
             state.ledger.close()
             ledger_bytes = path.stat().st_size
-    finally:
-        ray.shutdown()
     if len(members) != clients:
         raise ArmFailed(f"{len(members)} of {clients} clients were merged: {strategy.rounds[0].failures}")
     return {

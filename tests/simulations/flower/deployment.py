@@ -104,10 +104,11 @@ class Deployment:
         assert process.wait() == 0, process.told
         return process
 
-    def register(self, name: str) -> None:
-        """Make a key for a client's node and register it under the client's name."""
+    def register(self, name: str, named: bool = True) -> None:
+        """Make a key for a client's node and register it, under the client's name or without one."""
         make_node_key(self.folder / name / "key")
-        self.flwr("supernode", "register", self.folder / name / "key.pub", "--name", name)
+        own = ("--name", name) if named else ()
+        self.flwr("supernode", "register", self.folder / name / "key.pub", *own)
 
     def start_node(self, name: str, config: dict[str, str], key: str = "", authority: Path | None = None) -> Process:
         """A SuperNode whose client has a folder of its own; with the key of `key`, which trusts `authority`."""

@@ -15,7 +15,7 @@ from fedsift.core.server_state import ServerState
 from fedsift.data.kinds.own import EACH_ITS_OWN
 from fedsift.federation.client_folder import ClientFolder
 from fedsift.runs.federate import federate
-from fedsift.runtime.credentials import make_certificates, make_node_key
+from fedsift.runtime.credentials import digest_of_key_file, make_certificates, make_node_key
 from fedsift.runtime.worker_pool import WorkerPool
 from tests.cli.commands import result_of
 from tests.simulations.flower.deployment import Deployment, Process, wait_for
@@ -115,6 +115,30 @@ def test_a_certificate_of_somebody_else_is_refused(deployment: Deployment, tmp_p
     wait_for("a refusal", lambda: "CERTIFICATE_VERIFY_FAILED" in node.told or node.ended)
     assert "SuperNode ID" not in node.told
     node.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stolen", ["client 1", "client 5"])
+def test_a_node_without_a_name_is_nobody(
+    deployment: Deployment, config: RunConfig, tiny_model: Path, tmp_path: Path, stolen: str
+) -> None:
+    """Whether the client whose name it takes is away, as here, or there is none."""
+    thief = f"thief of {stolen}"
+    deployment.register(thief, named=False)
+    data = deployment.folder / "client 1" / "rows.jsonl"
+    node = deployment.start_node(thief, {"client-id": stolen, "data": str(data), "model": str(tiny_model)})
+    wait_for("the node", lambda: "SuperNode ID" in node.told)
+    quick = dataclasses.replace(config, evaluate=False)
+    run = deployment.run(quick, settings(deployment, out=str(tmp_path / "out"), min_nodes=1))
+    assert run.wait() == 0
+    node.kill()
+    told = f"the node that claims to be client '{stolen}' was registered without a name"
+    assert told in run.told
+    ledger = Ledger.open(tmp_path / "out" / "ledger.sqlite", read_only=True)
+    assert stolen not in ledger.members() or ledger.node_key(stolen) != digest_of_key_file(
+        deployment.folder / thief / "key.pub"
+    )
+    ledger.close()
 
 
 @pytest.mark.slow
