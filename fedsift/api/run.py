@@ -159,19 +159,26 @@ class Run:
         return join(self.path, _several(clients), bars(progress))
 
     def verify(
-        self, *, oracle: bool = False, certificate: str | Path | None = None, progress: bool = False
+        self,
+        *,
+        oracle: bool = False,
+        certificate: str | Path | None = None,
+        public_key: str | None = None,
+        progress: bool = False,
     ) -> Verified:
         """Audit the ledger; nothing is changed.
 
         Args:
             oracle: also retrain every member, and compare.
             certificate: also check this file against the ledger.
+            public_key: whose seal the ledger has to have, in hexadecimal; by default that of your own signing key.
             progress: whether to show bars.
 
         Raises:
             BadInput: there is no such certificate, or the ledger is too damaged for an oracle.
         """
-        return verify(self.path, oracle, None if certificate is None else Path(certificate), bars(progress))
+        file = None if certificate is None else Path(certificate)
+        return verify(self.path, oracle, file, bars(progress), public_key)
 
     def resume(self, *, progress: bool = False) -> Self:
         """Go on with a run that was stopped at any moment; nothing is done for one that is over.

@@ -86,6 +86,7 @@ def verify(
     run: Annotated[Path, typer.Argument(help="The run's folder.")],
     oracle: Annotated[bool, typer.Option("--oracle", help="Also retrain every remaining member and compare.")] = False,
     certificate: Annotated[Path | None, typer.Option(help="A certificate to check against the ledger.")] = None,
+    public_key: Annotated[str | None, typer.Option(help="Whose seal it has to have; default: your own key's.")] = None,
     json_: Annotated[bool, JSON] = False,
 ) -> None:
     """Audit a run's ledger."""
@@ -93,8 +94,8 @@ def verify(
         from fedsift.cli.run_summary import audit_summary
         from fedsift.runs.verify import verify as check
 
-        verified = check(run, oracle, certificate, progress_bars())
-        found = {"profile": verified.profile, "checks": verified.checks}
+        verified = check(run, oracle, certificate, progress_bars(), public_key)
+        found = {"profile": verified.profile, "sealed_by": verified.sealed_by, "checks": verified.checks}
         tell(found, json_, audit_summary(verified), good=verified.holds)
 
 

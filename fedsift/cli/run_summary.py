@@ -53,6 +53,7 @@ def removal_summary(result: Forgotten, run: Path) -> list[Text]:
     return [
         *_removal_lines(result.removals),
         Text(f"state    {result.state_digest}, {result.members} members"),
+        *(Text(f"late     {each}; the next command on this run does it", "yellow") for each in result.late),
         _seconds(result.seconds),
         Text(f"written  {run / 'certificates'}"),
     ]
@@ -117,7 +118,9 @@ def data_summary(report: DataReport) -> list[Text]:
 
 def audit_summary(verified: Verified) -> list[Text]:
     """What `fedsift verify` found."""
-    shown = [Text(f"{'profile':<12} {verified.profile}")]
+    known = "" if verified.known_key else "; no key is known here to hold it against (--public-key)"
+    by = f"key {verified.sealed_by}" if verified.sealed_by else "no key: who can write the file can make its seal"
+    shown = [Text(f"{'profile':<12} {verified.profile}"), Text(f"{'sealed by':<12} {by}{known}")]
     for finding in verified.findings:
         verdict, style = ("WRONG", "red") if finding.problems else ("ok", "green")
         shown.append(Text(f"{finding.check:<12} {verdict}", style))

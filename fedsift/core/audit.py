@@ -1,14 +1,13 @@
-"""An audit of a ledger without any retraining: every stored bit is held against something else that is stored."""
+"""An audit of a ledger without any retraining: every stored value is held against something else that is stored."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 
 from fedsift.core.errors import FedsiftError
 from fedsift.core.ledger import Ledger
 from fedsift.core.member import summed_checksums
 from fedsift.core.receipt import receipt_digest
-from fedsift.core.server_state import ServerState, seal
+from fedsift.core.server_state import ServerState
 from fedsift.core.upload import Upload
 
 
@@ -20,22 +19,45 @@ class Finding:
     problems: list[str]
 
 
-def audit(ledger: Ledger) -> list[Finding]:
-    """Run all checks that apply; a damaged ledger stops at the check that it fails.
+def audit(ledger: Ledger, public_key: str | None = None) -> list[Finding]:
+    """Run all checks that apply, on one state of the ledger, whoever changes it meanwhile.
+
+    A damaged ledger stops at the check that it fails.
 
     1. structure   SQLite's own integrity check.
     2. receipts    each hashes to its digest and holds the digest of the one before; the last is the recorded head.
     3. journal     each upload is valid and has the digest of its member.
     4. checksums   that of each sum is the sum of the members' checksums, mod 2^64.
-    5. seal        state digest and members' rows are those recorded when the sums were last written.
+    5. seal        every value that is stored is what was sealed, with the run's key.
+
+    Args:
+        ledger: the ledger.
+        public_key: whose seal it has to be, in hexadecimal; None where that is not known.
     """
-    findings = [Finding("structure", ledger.structure_errors()), Finding("receipts", _receipts(ledger))]
-    try:
-        findings.append(Finding("journal", _journal(ledger)))
-        checksums = Finding("checksums", _checksums(ServerState(ledger)))
-    except FedsiftError as error:
-        return [*findings, Finding("sums", [str(error)])]
-    return [*findings, checksums, Finding("seal", _seal(ledger))]
+    findings: list[Finding] = []
+    with ledger.snapshot():
+        for check in (_structure, _receipts, _journal, _checksums):
+            try:
+                findings.append(Finding(check.__name__[1:], check(ledger)))
+            except FedsiftError as error:
+                findings.append(Finding(check.__name__[1:], [str(error)]))
+                break
+        try:
+            seal = ledger.content_errors() + _signer(ledger, public_key)
+        except FedsiftError as error:
+            seal = [str(error)]
+        return [*findings, Finding("seal", seal)]
+
+
+def _structure(ledger: Ledger) -> list[str]:
+    return ledger.structure_errors()
+
+
+def _signer(ledger: Ledger, public_key: str | None) -> list[str]:
+    if public_key is None or public_key == ledger.public_key:
+        return []
+    found = f"sealed with key {ledger.public_key[:16]}..." if ledger.public_key else "not signed"
+    return [f"it is {found}, not with key {public_key[:16]}..."]
 
 
 def _receipts(ledger: Ledger) -> list[str]:
@@ -65,22 +87,9 @@ def _journal(ledger: Ledger) -> list[str]:
     return problems
 
 
-def _checksums(state: ServerState) -> list[str]:
+def _checksums(ledger: Ledger) -> list[str]:
+    state = ServerState(ledger)
     found = state.checksums()
     expected = summed_checksums(state.members.values(), len(found))
     wrong = [name for (name, total), wanted in zip(found.items(), expected, strict=True) if total != wanted]
     return [f"the {name} is not the sum of its {len(state.members)} members" for name in wrong]
-
-
-def _seal(ledger: Ledger) -> list[str]:
-    """The seal was made of the folded state: without what lies in the journal since."""
-    recorded = json.loads(ledger.get("seal", "null"))
-    if recorded is None:
-        return ["it is missing"]
-    state = ServerState(ledger)
-    for client_id, upload in ledger.journal():
-        state.sums.subtract(Upload.from_bytes(upload, state.terms))
-        state.members.pop(client_id, None)
-    found = seal(state.digest(), state.members)
-    wrong = [name for name in recorded if found[name] != recorded[name]]
-    return [f"{name.replace('_', ' ')} is {found[name]}, recorded was {recorded[name]}" for name in wrong]

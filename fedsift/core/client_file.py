@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from fedsift.core.errors import BadInput
+from fedsift.core.plain_files import written_whole
 
 _ABOUT = "about"  # the one key of the header's metadata: safetensors writes several in an order of its own
 
@@ -31,11 +32,10 @@ def save_arrays(
     path: Path, client_id: str, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any] | None = None
 ) -> None:
     """Write a client's arrays, and metadata as JSON takes it."""
-    partial = path.with_suffix(".partial")
     about = {"client": client_id, "metadata": dict(metadata or {})}
     about["digest"] = _digest(about, arrays)
-    save_file(dict(arrays), partial, {_ABOUT: json.dumps(about, sort_keys=True)})
-    partial.replace(path)
+    with written_whole(path) as partial:
+        save_file(dict(arrays), partial, {_ABOUT: json.dumps(about, sort_keys=True)})
 
 
 class StoredArrays:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedsift.core.bit_packing import entries_kept, pack, pack_mask, packed_size, padding_is_zero, unpack, unpack_mask
-from fedsift.core.errors import Refused
+from fedsift.core.errors import BadInput, Refused
 from fedsift.core.head_statistics import HeadTerms
 from fedsift.core.quantisation import QuantisationGrid
 
@@ -35,10 +35,19 @@ class UploadTerms:
 
     @classmethod
     def from_json(cls, described: dict[str, Any]) -> "UploadTerms":
-        """The inverse of `as_json`."""
+        """The inverse of `as_json`.
+
+        Raises:
+            BadInput: it is not what `as_json` gives.
+        """
+        head = described.get("head")
+        whole = [described.get("size"), described.get("sign_seed"), *(head.values() if head else ())]
+        whole.append(described.get("grid", {}).get("levels"))
+        if not all(type(each) is int and 0 <= each < 1 << 64 for each in whole) or not described["size"]:
+            raise BadInput(f"terms are whole numbers from 0 to 2^64 - 1: {described}")
         layout_digest, grid = bytes.fromhex(described["layout_digest"]), QuantisationGrid(**described["grid"])
-        head = described["head"] and HeadTerms(**described["head"])
-        return cls(**{**described, "layout_digest": layout_digest, "grid": grid, "head": head})
+        terms = HeadTerms(**head) if head else None
+        return cls(**{**described, "layout_digest": layout_digest, "grid": grid, "head": terms})
 
     def as_json(self) -> dict[str, Any]:
         """The terms as JSON gives them back."""

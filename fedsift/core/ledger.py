@@ -13,146 +13,94 @@ the journal; a removal does that and deletes the member. Each is one transaction
 is that of before or of after. `secure_delete` overwrites what is deleted, `scrub` leaves no copy in the log of SQLite.
 """
 
+import hashlib
 import json
 import secrets
-import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
 from fedsift.core.contribution import UploadTerms
 from fedsift.core.errors import BadInput
+from fedsift.core.ledger_file import COLUMNS, checked, companions, damaged, told_as_damage
 from fedsift.core.member import Member
+from fedsift.core.plain_files import PARTIAL
 from fedsift.core.receipt import Receipt, ReceiptBody
-from fedsift.core.running_sums import RunningSums
+from fedsift.core.running_sums import RunningSums, sums_bytes
+from fedsift.core.sealed_tables import SealedTables
 
-FORMAT_VERSION = 2
 _CHUNK = 1 << 20  # Entries of a sum that lie in one row, and bytes of an upload that are written at a time.
-_APPLICATION_ID = 0x66736C67  # "fslg": what `file` and we recognise the file by.
-_SCHEMA = """
-CREATE TABLE settings (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
-CREATE TABLE chunks (sum TEXT, number INTEGER, data BLOB NOT NULL, PRIMARY KEY (sum, number));
-CREATE TABLE environments (digest BLOB PRIMARY KEY, fingerprint TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE members (
-    client_id TEXT PRIMARY KEY, digest BLOB NOT NULL, mask_digest BLOB NOT NULL,
-    checksums BLOB NOT NULL, data_digest BLOB NOT NULL,
-    environment BLOB NOT NULL REFERENCES environments, steps INTEGER NOT NULL, upload_bytes INTEGER NOT NULL,
-    saturated INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE node_keys (client_id TEXT PRIMARY KEY, key TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE journal (client_id TEXT PRIMARY KEY REFERENCES members, upload BLOB NOT NULL);
-CREATE TABLE receipts (number INTEGER PRIMARY KEY, body TEXT NOT NULL, previous BLOB NOT NULL, digest BLOB NOT NULL);
-"""
 
 
-class Ledger:
-    """One open ledger file, or one in memory."""
-
-    def __init__(self, connection: sqlite3.Connection, read_only: bool = False) -> None:
-        self._connection = connection
-        self._read_only = read_only
-        connection.execute("PRAGMA secure_delete = ON")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        if not read_only:
-            connection.execute("PRAGMA journal_mode = WAL")
+class Ledger(SealedTables):
+    """One open ledger file, or one in memory, which does without sums and uploads: they would be there twice."""
 
     @classmethod
     def create(
-        cls, path: Path | None, terms: UploadTerms, capacity: int, config: str = "", model_digest: bytes = b""
+        cls,
+        path: Path | None,
+        terms: UploadTerms,
+        capacity: int,
+        config: str = "",
+        model_digest: bytes = b"",
+        key: Ed25519PrivateKey | None = None,
     ) -> "Ledger":
         """A new, empty ledger in a file that does not exist, with room for `capacity` members; in memory for None.
 
-        The text of the configuration is kept as it is, and so is the digest of the M0 that the members share
-        (`FlatModel.base_digest`), which is empty where it is not known.
-        """
-        ledger = cls(_connect(str(path) if path else ":memory:"))
-        with ledger.transaction():
-            for statement in _SCHEMA.split(";"):
-                ledger._connection.execute(statement)
-            ledger._connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
-            ledger._connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-            ledger.set("terms", json.dumps(terms.as_json()))
-            ledger.set("capacity", capacity)
-            ledger.set("config", config)
-            ledger.set("model_digest", model_digest)
-            ledger.set("checksum_secret", secrets.token_bytes(16))
-            ledger.write_sums(RunningSums(terms, capacity))
-        return ledger
+        The file gets its name when it is whole: after a kill there is a ledger or there is none.
 
-    @classmethod
-    def open(cls, path: Path, read_only: bool = False) -> "Ledger":
-        """An existing ledger.
+        The text of the configuration is kept as it is, and so is the digest of the M0 that the members share
+        (`FlatModel.base_digest`), which is empty where it is not known. The key seals it.
 
         Raises:
-            BadInput: there is none, or it is of another format.
+            BadInput: there is a file of this name.
         """
-        if not path.is_file():
-            raise BadInput(f"there is no ledger {path}")
-        try:
-            connection = _connect(f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rw'}")
-            application = connection.execute("PRAGMA application_id").fetchone()[0]
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-        except sqlite3.DatabaseError as error:
-            raise BadInput(f"{path} is not a ledger: {error}") from error
-        if application != _APPLICATION_ID:
-            raise BadInput(f"{path} is an SQLite file, but not a ledger")
-        if version != FORMAT_VERSION:
-            raise BadInput(
-                f"ledger {path} has format {version}, this fedsift reads format {FORMAT_VERSION}: use the fedsift that "
-                "wrote it; the ledger is as it was"
-            )
-        ledger = cls(connection, read_only)
-        if not read_only:
-            ledger.scrub()  # A process that was killed after a removal may have left old pages in the log.
-        return ledger
+        if path is None:
+            ledger = cls._new(None, key)
+            ledger._fill(terms, capacity, config, model_digest)
+            return ledger
+        if path.exists():
+            raise BadInput(f"ledger {path} exists already")
+        partial = path.with_name(f"{path.name}{PARTIAL}")
+        for leftover in [*partial.parent.glob(f"{partial.name}*"), *companions(path)]:
+            leftover.unlink(missing_ok=True)
+        with cls._new(partial, key) as ledger:
+            ledger._fill(terms, capacity, config, model_digest)
+        partial.replace(path)
+        return cls.open(path, key=key)
 
-    def __enter__(self) -> Self:
-        return self
+    def _fill(self, terms: UploadTerms, capacity: int, config: str, model_digest: bytes) -> None:
+        with self.transaction():
+            self.set("terms", json.dumps(terms.as_json()))
+            self.set("capacity", capacity)
+            self.set("config", config)
+            self.set("model_digest", model_digest)
+            self.set("checksum_secret", secrets.token_bytes(16))
+            if self._public:
+                self.set("public_key", self._public)
+            self.write_sums(RunningSums(terms, capacity))
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file; at rest it is one file, without SQLite's companions, unless somebody else has it open."""
-        if not self._read_only:
-            self._connection.execute("PRAGMA busy_timeout = 0")
-            with suppress(sqlite3.OperationalError):  # Locked: whoever has it open keeps the companions.
-                self._connection.execute("PRAGMA journal_mode = DELETE")
-        self._connection.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All that is written in the block, or none of it."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
-
-    def scrub(self) -> None:
-        """Move everything into the main file and cut the write-ahead log to nothing: no old page is left in it."""
-        busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        if busy:
-            raise BadInput("the ledger is being read by another process, so its log keeps old pages: try again later")
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """A setting."""
-        row = self._connection.execute("SELECT value FROM settings WHERE key = ?", (key,)).fetchone()
-        return default if row is None else row[0]
-
-    def set(self, key: str, value: str | int | bytes) -> None:
-        """Write a setting."""
-        self._connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (key, value))
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration that the ledger was made with."""
+        with told_as_damage():
+            return dict(json.loads(self.get("config")))
 
     @property
     def terms(self) -> UploadTerms:
         """What the members' uploads agree on."""
-        return UploadTerms.from_json(json.loads(self.get("terms")))
+        with told_as_damage():
+            return UploadTerms.from_json(json.loads(self.get("terms")))
+
+    @property
+    def publications(self) -> list[str]:
+        """The digests of the states that were published with noise, each once."""
+        with told_as_damage():
+            return [str(each) for each in json.loads(self.get("publications", "[]"))]
 
     @property
     def checksum_secret(self) -> int:
@@ -161,10 +109,28 @@ class Ledger:
 
     def write_sums(self, sums: RunningSums) -> None:
         """Replace the stored sums."""
+        if self.in_memory:
+            return
         for name, vector in sums.vectors():
             for number, start in enumerate(range(0, len(vector), _CHUNK)):
                 data = vector[start : start + _CHUNK].astype(vector.dtype.newbyteorder("<")).tobytes()
-                self._connection.execute("INSERT OR REPLACE INTO chunks VALUES (?, ?, ?)", (name, number, data))
+                self._delete("chunks", "WHERE sum = ? AND number = ?", name, number)
+                self._insert("chunks", (name, number, _sha256(data)), data)
+
+    def empty_sums(self) -> RunningSums:
+        """Sums of the right sizes to fill, all zero.
+
+        Raises:
+            BadInput: sums of the ledger's terms and capacity are not as large as those that are stored: memory is not
+                taken for what a ledger says alone.
+        """
+        terms, capacity = self.terms, self.get("capacity")
+        expected = sums_bytes(terms, capacity)
+        with told_as_damage():
+            stored = self._connection.execute("SELECT coalesce(sum(length(data)), 0) FROM chunks").fetchone()[0]
+        if stored != expected and not self.in_memory:
+            raise damaged(f"its sums are {stored:,} bytes; its terms and capacity make it {expected:,}")
+        return RunningSums(terms, capacity)
 
     def read_sums(self, sums: RunningSums) -> None:
         """Fill `sums` with what is stored.
@@ -172,68 +138,84 @@ class Ledger:
         Raises:
             BadInput: chunks are missing or have the wrong size.
         """
+        if self.in_memory and not self.members():
+            return
         for name, vector in sums.vectors():
             for number, start in enumerate(range(0, len(vector), _CHUNK)):
                 piece: NDArray[Any] = vector[start : start + _CHUNK]
-                chunk = "SELECT data FROM chunks WHERE sum = ? AND number = ?"
-                row = self._connection.execute(chunk, (name, number)).fetchone()
-                if row is None or len(row[0]) != piece.nbytes:
-                    wrong = f"chunk {number} of the {name} is missing or has the wrong size"
-                    raise BadInput(f"the ledger is damaged: {wrong}")
-                piece[:] = np.frombuffer(row[0], vector.dtype.newbyteorder("<"))
+                data = next((data for *_, data in self._chunks("WHERE sum = ? AND number = ?", name, number)), None)
+                if data is None or len(data) != piece.nbytes:
+                    raise damaged(f"chunk {number} of the {name} is missing or has the wrong size")
+                piece[:] = np.frombuffer(data, vector.dtype.newbyteorder("<"))
+
+    def _chunks(self, where: str = "", *values: str | int) -> Iterator[tuple[str, int, bytes, bytes]]:
+        columns = COLUMNS["chunks"] | {"data": bytes}
+        with told_as_damage():
+            for row in self._connection.execute(f"SELECT {', '.join(columns)} FROM chunks {where}", values):
+                checked("chunks", columns, row)
+                yield row
 
     def members(self) -> dict[str, Member]:
         """All members by client id."""
-        rows = self._connection.execute("SELECT * FROM members ORDER BY client_id")
-        return {client_id: Member(*fields) for client_id, *fields in rows}
+        return {client_id: Member(*fields) for client_id, *fields in self._rows("members", "ORDER BY client_id")}
 
     def insert_member(self, client_id: str, member: Member, fingerprint: str) -> None:
         """Append a member."""
-        execute = self._connection.execute
-        execute("INSERT OR IGNORE INTO environments VALUES (?, ?)", (member.environment, fingerprint))
-        execute("INSERT INTO members VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (client_id, *vars(member).values()))
+        if not any(self._rows("environments", "WHERE digest = ?", member.environment)):
+            self._insert("environments", (member.environment, fingerprint))
+        self._insert("members", (client_id, *vars(member).values()))
 
     def node_key(self, client_id: str) -> str:
         """The key of the node that a member is tied to; empty where it is tied to none."""
-        row = self._connection.execute("SELECT key FROM node_keys WHERE client_id = ?", (client_id,)).fetchone()
-        return str(row[0]) if row else ""
+        return next((str(key) for _, key in self._rows("node_keys", "WHERE client_id = ?", client_id)), "")
 
     def set_node_key(self, client_id: str, key: str) -> None:
         """Tie a member to a node, by the SHA-256 of its public key in hexadecimal."""
-        self._connection.execute("INSERT OR REPLACE INTO node_keys VALUES (?, ?)", (client_id, key))
+        self._delete("node_keys", "WHERE client_id = ?", client_id)
+        self._insert("node_keys", (client_id, key))
 
-    def append_journal(self, client_id: str, upload: bytes) -> None:
-        """Append a member's upload to the journal."""
-        execute = self._connection.execute
+    def append_journal(self, client_id: str, upload: bytes, digest: bytes) -> None:
+        """Append a member's upload, and its SHA-256, to the journal."""
+        if self.in_memory:
+            return
         # Written in pieces: SQLite makes two copies of what it is given at once.
-        execute("INSERT INTO journal VALUES (?, zeroblob(?))", (client_id, len(upload)))
-        row = execute("SELECT last_insert_rowid()").fetchone()[0]
+        execute = self._connection.execute
+        row = execute("INSERT INTO journal VALUES (?, ?, zeroblob(?))", (client_id, digest, len(upload))).lastrowid
+        self._content.add("journal", (client_id, digest))
+        assert row is not None
         with self._connection.blobopen("journal", "upload", row) as blob:
             for start in range(0, len(upload), _CHUNK):
                 blob.write(upload[start : start + _CHUNK])
 
     def delete_member(self, client_id: str) -> None:
         """Delete a member's row and key, and its environment unless others share it."""
-        self._connection.execute("DELETE FROM members WHERE client_id = ?", (client_id,))
-        self._connection.execute("DELETE FROM node_keys WHERE client_id = ?", (client_id,))
-        self._connection.execute("DELETE FROM environments WHERE digest NOT IN (SELECT environment FROM members)")
+        self._delete("members", "WHERE client_id = ?", client_id)
+        self._delete("node_keys", "WHERE client_id = ?", client_id)
+        self._delete("environments", "WHERE digest NOT IN (SELECT environment FROM members)")
 
     def fingerprint(self, environment: bytes) -> dict[str, str]:
         """The fingerprint behind a member's `environment`."""
-        known = "SELECT fingerprint FROM environments WHERE digest = ?"
-        row = self._connection.execute(known, (environment,)).fetchone()
-        found: dict[str, str] = json.loads(row[0]) if row else {}
-        return found
+        rows = self._rows("environments", "WHERE digest = ?", environment)
+        return next((_fingerprint(text) for _, text in rows), {})
 
     def fingerprints(self) -> list[dict[str, str]]:
         """The environments of all members, each once."""
-        rows = self._connection.execute("SELECT fingerprint FROM environments ORDER BY fingerprint")
-        return [json.loads(row[0]) for row in rows]
+        return [_fingerprint(text) for _, text in self._rows("environments", "ORDER BY fingerprint")]
 
     def journal(self) -> Iterator[tuple[str, bytes]]:
-        """Client id and upload of every merge since the last fold, one in memory at a time."""
-        for client_id, row in self._connection.execute("SELECT client_id, rowid FROM journal"):
-            yield client_id, self._journal_upload(row)
+        """Client id and upload of every merge since the last fold, one in memory at a time.
+
+        Raises:
+            BadInput: an upload is not the one that was merged.
+        """
+        with told_as_damage():
+            for row, client_id, digest in self._connection.execute("SELECT rowid, client_id, digest FROM journal"):
+                checked("journal", COLUMNS["journal"], (client_id, digest))
+                upload = self._journal_upload(row)
+                if _sha256(upload) != digest:
+                    raise damaged(f"the journal's upload of client {client_id!r} is not the one merged")
+                yield client_id, upload
+                del upload  # Before the next one is read.
 
     def _journal_upload(self, row: int) -> bytes:
         with self._connection.blobopen("journal", "upload", row, readonly=True) as blob:
@@ -241,33 +223,52 @@ class Ledger:
 
     def clear_journal(self) -> None:
         """Empty the journal."""
-        self._connection.execute("DELETE FROM journal")
+        self._delete("journal")
 
     def append_receipt(self, body: ReceiptBody) -> Receipt:
         """Write the next receipt; its number and the hash of the one before are added to it."""
-        last = self._connection.execute("SELECT number, digest FROM receipts ORDER BY number DESC LIMIT 1").fetchone()
-        number, previous = last or (0, bytes(32))
-        receipt = Receipt.after(number + 1, previous, body)
-        self._connection.execute("INSERT INTO receipts VALUES (?, ?, ?, ?)", tuple(vars(receipt).values()))
-        self.set("receipts_head", receipt.digest)
+        last = next(self._rows("receipts", "ORDER BY number DESC LIMIT 1"), (0, "", b"", bytes(32)))
+        receipt = Receipt.after(last[0] + 1, last[3], body)
+        self._append(receipt)
         return receipt
 
     def receipts(self) -> list[Receipt]:
         """The log."""
-        return [Receipt(*row) for row in self._connection.execute("SELECT * FROM receipts ORDER BY number")]
+        return [Receipt(*row) for row in self._rows("receipts", "ORDER BY number")]
 
     def copy_receipts(self, other: "Ledger") -> None:
         """Take over another ledger's log."""
         for receipt in other.receipts():
-            self._connection.execute("INSERT INTO receipts VALUES (?, ?, ?, ?)", tuple(vars(receipt).values()))
-            self.set("receipts_head", receipt.digest)
+            self._append(receipt)
+
+    def _append(self, receipt: Receipt) -> None:
+        self._insert("receipts", tuple(vars(receipt).values()))
+        self.set("receipts_head", receipt.digest)
+
+    def content_errors(self) -> list[str]:
+        """What the seal says of all that is stored; empty where it is what was sealed, by the ledger's own key."""
+        changed = [
+            f"chunk {number} of the {name} was changed"
+            for name, number, digest, data in self._chunks()
+            if _sha256(data) != digest
+        ]
+        return changed + super().content_errors()
 
     def structure_errors(self) -> list[str]:
         """What SQLite itself finds wrong with the file."""
-        found = [row[0] for row in self._connection.execute("PRAGMA integrity_check")]
-        return [] if found == ["ok"] else found
+        with told_as_damage():
+            found = [row[0] for row in self._connection.execute("PRAGMA integrity_check")]
+            strays = [f"a row of {row[0]} belongs to none of {row[2]}" for row in self._connection.execute(_STRAYS)]
+        return ([] if found == ["ok"] else [str(each) for each in found]) + strays
 
 
-def _connect(location: str) -> sqlite3.Connection:
-    """Transactions are begun and ended by hand; a second process waits for a lock rather than failing at once."""
-    return sqlite3.connect(location, timeout=30, isolation_level=None, uri=location.startswith("file:"))
+_STRAYS = "PRAGMA foreign_key_check"
+
+
+def _sha256(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def _fingerprint(text: str) -> dict[str, str]:
+    with told_as_damage():
+        return {str(name): str(value) for name, value in dict(json.loads(text)).items()}

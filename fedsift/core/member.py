@@ -1,6 +1,7 @@
-"""What is kept of a member besides the sums, and what is made of an upload for it."""
+"""What is kept of a member besides the sums, what is made of an upload for it, and how a rerun is told from it."""
 
 import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -67,3 +68,33 @@ def summed_checksums(members: Iterable[Member], vectors: int) -> list[int]:
         for place in range(vectors):
             totals[place] += int.from_bytes(member.checksums[place * _WORD : (place + 1) * _WORD], "little")
     return [total % 2**64 for total in totals]
+
+
+def why_different(
+    client_id: str, member: Member, digest: bytes, training: Training, environment: dict[str, str]
+) -> str:
+    """In what a rerun differs from what was merged: the data, else the environment, else only the upload.
+
+    Args:
+        client_id: who it is.
+        member: what is kept of it.
+        digest: of the rerun's upload.
+        training: the rerun's.
+        environment: the fingerprint of where the member trained.
+    """
+    differs = f"the rerun of client {client_id!r} differs from what was merged: "
+    if training.data_digest != member.data_digest:
+        now, then = commitment(training.data_digest), commitment(member.data_digest)
+        return f"{differs}other data (commitment {now}, then {then})"
+    if training.environment != member.environment:
+        here, there = json.loads(training.fingerprint), environment
+        names = [name for name in sorted(here.keys() | there.keys()) if here.get(name) != there.get(name)]
+        changed = [f"{name} is {here.get(name, '')!r}, then {there.get(name, '')!r}" for name in names]
+        return f"{differs}same data, another environment ({'; '.join(changed)})"
+    now, then = commitment(digest), commitment(member.digest)
+    return f"{differs}same data and environment, another upload (commitment {now}, then {then})"
+
+
+def commitment(digest: bytes) -> str:
+    """A hash of a digest, which a receipt may keep: the client can check it, the digest itself is gone."""
+    return hashlib.sha256(b"fedsift commitment" + digest).hexdigest()

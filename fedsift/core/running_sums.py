@@ -27,6 +27,13 @@ def _narrowest(largest: int) -> np.dtype[Any]:
     raise BadInput(f"a sum of up to {largest} does not fit 64 bits; use fewer levels or a smaller capacity")
 
 
+def sums_bytes(terms: UploadTerms, capacity: int) -> int:
+    """Memory that `RunningSums` of these take, known before any is taken."""
+    head = sum(terms.head.vectors().values()) if terms.head else 0
+    widths = _narrowest(capacity * terms.grid.levels).itemsize + _narrowest(capacity).itemsize
+    return terms.size * widths + head * np.dtype(np.int64).itemsize
+
+
 class RunningSums:
     """All sums over at most `capacity` members."""
 

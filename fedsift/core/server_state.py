@@ -2,33 +2,35 @@
 
 import hashlib
 import json
+import sqlite3
 import struct
-from collections.abc import Collection, Iterator
+from collections import ChainMap
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
 from fedsift.core.bit_packing import packed_size
 from fedsift.core.blend import UNVOTED, Blend
 from fedsift.core.contribution import UploadTerms
-from fedsift.core.errors import BadInput, Refused
+from fedsift.core.errors import Refused
 from fedsift.core.ledger import Ledger
+from fedsift.core.ledger_file import damaged, told_as_damage
 from fedsift.core.linear_checksum import LinearChecksum
 from fedsift.core.localisation import Localisation
-from fedsift.core.member import Member, Training
+from fedsift.core.member import Member, Training, commitment, why_different
 from fedsift.core.merged_sums import MergedSums, joined
 from fedsift.core.partial_sums import PartialSums
 from fedsift.core.publication import EXACT, Publication, publication_noise, sensitivity
 from fedsift.core.receipt import Receipt, ReceiptBody, RunFacts, Verdict, canonical
-from fedsift.core.running_sums import RunningSums
 from fedsift.core.shared_head import HeadSums
 from fedsift.core.upload import Upload
 
 _LEAST_FOLD_BYTES = 1 << 22  # A journal is folded when it outgrows the sums, but not for less than this.
-_FOLD_BYTES_A_MEMBER = 1 << 12  # Nor for so little that sealing all members anew costs more than merging the new ones.
 
 
 class ServerState:
@@ -41,69 +43,74 @@ class ServerState:
     def __init__(self, ledger: Ledger, publication: Publication = EXACT) -> None:
         """Take up the state of a ledger: its sums, and on top of them its journal."""
         self.ledger, self.publication = ledger, publication
-        self.terms = ledger.terms
-        self.sums = RunningSums(self.terms, ledger.get("capacity"))
-        self._checksum = LinearChecksum(ledger.checksum_secret, self.terms)
-        self._load()
+        with ledger.snapshot():
+            self.terms = ledger.terms
+            self.sums = ledger.empty_sums()
+            self._checksum = LinearChecksum(ledger.checksum_secret, self.terms)
+            self._empty_mask = hashlib.sha256(bytes(packed_size(self.terms.size, 1))).digest()
+            self._load()
 
     @classmethod
     def create(
-        cls, path: Path | None, terms: UploadTerms, capacity: int, config: str = "", model_digest: bytes = b""
+        cls,
+        path: Path | None,
+        terms: UploadTerms,
+        capacity: int,
+        config: str = "",
+        model_digest: bytes = b"",
+        key: Ed25519PrivateKey | None = None,
     ) -> "ServerState":
-        """An empty state in a new ledger; in memory for None. The arguments are those of `Ledger.create`.
+        """An empty state in a new ledger; the arguments are those of `Ledger.create`."""
+        return cls(Ledger.create(path, terms, capacity, config, model_digest, key))
 
-        The file gets its name when it is whole: after a kill there is a ledger or there is none.
-        """
-        if path is not None and path.exists():
-            raise BadInput(f"ledger {path} exists already")
-        partial = path.with_name(f"{path.name}.partial") if path else None
-        if partial is not None:
-            for leftover in partial.parent.glob(f"{partial.name}*"):
-                leftover.unlink()
-        state = cls(Ledger.create(partial, terms, capacity, config, model_digest))
-        state.fold()
-        if path is None or partial is None:
-            return state
-        state.ledger.close()
-        partial.replace(path)
-        state.ledger = Ledger.open(path)
-        return state
+    def _follow_ledger(self) -> None:
+        """A transaction was rolled back: memory follows the file. Without one, nobody may go on with what there is."""
+        if self.ledger.in_memory:
+            self.ledger.close()
+            return
+        with self.ledger.snapshot():
+            self._load()
 
     def _load(self) -> None:
         self.ledger.read_sums(self.sums)
         self._journal_bytes = 0
-        for _, upload in self.ledger.journal():
+        for client_id, upload in self.ledger.journal():
             self._journal_bytes += len(upload)
-            self.sums.add(Upload.from_bytes(upload, self.terms))
+            try:
+                self.sums.add(Upload.from_bytes(upload, self.terms))
+            except Refused as error:
+                raise damaged(f"the journal of client {client_id!r}: {error}") from error
             del upload  # Before the next one is read.
         self.members = self.ledger.members()
+        self._data_of = {each.digest: each.data_digest for each in self.members.values()}
+        self.ledger.reread()
         self._leaving: dict[str, tuple[bytes, int]] = {}  # client -> digest of its upload, steps of its rerun
         self._digest_before = ""
 
     def merge(self, client_id: str, upload: bytes, training: Training | None = None, node_key: str = "") -> Member:
-        """Add a client's contribution (docs/upload.md) and make it a member.
-
-        With a `node_key`, that node alone may speak for it from now on (`Ledger.set_node_key`).
+        """Add a client's contribution (docs/upload.md) and make it a member; `node_key` as of `Ledger.set_node_key`.
 
         Raises:
-            Refused: it is a member already, the capacity is reached, or the upload is not valid.
+            Refused: it is a member already, the capacity is reached, the upload is not valid, or it is that of a member
+                with other data.
         """
         training = training or Training()
-        self._check_joins([client_id])
         read = Upload.from_bytes(upload, self.terms)
         member = Member.of(read, upload, training, self._checksum)
+        self._check_joins({client_id: member})
         with self.ledger.transaction():
             self.ledger.insert_member(client_id, member, training.fingerprint)
             if node_key:
                 self.ledger.set_node_key(client_id, node_key)
-            self.ledger.append_journal(client_id, upload)
+            self.ledger.append_journal(client_id, upload, member.digest)
             self._forget_vote()
         self.sums.add(read)
         self.members[client_id] = member
+        self._data_of[member.digest] = member.data_digest
         self._journal_bytes += len(upload)
-        most = max(self.sums.nbytes, _LEAST_FOLD_BYTES, _FOLD_BYTES_A_MEMBER * len(self.members))
-        if not self._leaving and self._journal_bytes > most:
-            self.fold()
+        if not self._leaving and self._journal_bytes > max(self.sums.nbytes, _LEAST_FOLD_BYTES):
+            with suppress(sqlite3.OperationalError):  # The client is merged. On a full disk, the next one is told.
+                self._fold()
         return member
 
     def merge_sums(self, partial: PartialSums) -> None:
@@ -120,30 +127,41 @@ class ServerState:
         for (_, own), (_, added) in zip(self.sums.vectors(), partial.sums.vectors(), strict=True):
             own += added
         self.members |= partial.members
+        self._data_of |= {each.digest: each.data_digest for each in partial.members.values()}
         try:
             with self.ledger.transaction():
                 for client_id, member in partial.members.items():
                     self.ledger.insert_member(client_id, member, partial.fingerprints[client_id])
                 self._forget_vote()
-                self._write_sums(self.digest())
+                self._write_sums()
         except BaseException:
-            self._load()  # The transaction was rolled back: memory follows the file.
+            self._follow_ledger()
             raise
 
-    def _check_joins(self, client_ids: Collection[str]) -> None:
-        for client_id in client_ids:
+    def _check_joins(self, joining: Mapping[str, Member]) -> None:
+        known = ChainMap[bytes, bytes]({}, self._data_of)
+        for client_id, member in joining.items():
             if client_id in self.members:
                 raise Refused(f"client {client_id!r} is a member already; it must be removed before it joins again")
+            # A copy would stay in the sums when its owner leaves. An empty mask, and equal rows, say nothing of a copy.
+            data = known.get(member.digest, member.data_digest)
+            if data != member.data_digest and member.mask_digest != self._empty_mask:
+                raise Refused(f"client {client_id!r} sends the upload of a member with other data: it is a copy")
+            known[member.digest] = member.data_digest
         room = self.sums.capacity
-        if len(self.members) + len(client_ids) > room:
-            raise Refused(f"the sums have room for {room} members; {len(client_ids)} more could overflow them")
+        if len(self.members) + len(joining) > room:
+            raise Refused(f"the sums have room for {room} members; {len(joining)} more could overflow them")
 
     def fold(self) -> bytes:
         """Write the sums and empty the journal, in one transaction; returns the state's digest."""
-        digest = self.digest()
+        self._fold()
+        if self.ledger.owes_scrub:
+            self.ledger.scrub(patient=False)
+        return self.digest()
+
+    def _fold(self) -> None:
         with self.ledger.transaction():
-            self._write_sums(digest)
-        return digest
+            self._write_sums()
 
     def stage_removal(self, client_id: str, upload: bytes, training: Training | None = None) -> None:
         """Subtract a member's contribution, rerun by the member itself. `commit_removals` makes it last.
@@ -157,7 +175,8 @@ class ServerState:
         member = self._member(client_id)
         digest = hashlib.sha256(upload).digest()
         if digest != member.digest or training.data_digest != member.data_digest:
-            raise Refused(self._why_different(client_id, member, digest, training))
+            there = self.ledger.fingerprint(member.environment)
+            raise Refused(why_different(client_id, member, digest, training, there))
         if not self._leaving:
             self._digest_before = self.digest().hex()
         self.sums.subtract(Upload.from_bytes(upload, self.terms))
@@ -178,15 +197,16 @@ class ServerState:
                 for client_id in self._leaving:
                     self.ledger.delete_member(client_id)
                 self._forget_vote()
-                self._write_sums(digest)
+                self._write_sums()
                 states = self._digest_before, digest.hex()
                 leavers = sorted(self._leaving.items())
                 bodies = [self.receipt_body(each, Verdict.BIT_EXACT, "", *of, states, facts) for each, of in leavers]
                 receipts = [self.ledger.append_receipt(body) for body in bodies]
         except BaseException:
-            self._load()  # The transaction was rolled back: memory follows the file.
+            self._follow_ledger()
             raise
         self._leaving = {}
+        self._data_of = {each.digest: each.data_digest for each in self.members.values()}
         self.ledger.scrub()
         return receipts
 
@@ -271,17 +291,11 @@ class ServerState:
 
     def publish_slices(self) -> Iterator[NDArray[np.float32]]:
         """The merged model by slices, for others to see: with noise, the state counts as published from now on."""
-        digest, published = self.digest().hex(), self.publications
+        digest, published = self.digest().hex(), self.ledger.publications
         if self.publication.noise and digest not in published:
             with self.ledger.transaction():
                 self.ledger.set("publications", json.dumps([*published, digest]))
         return self.merged_slices()
-
-    @property
-    def publications(self) -> list[str]:
-        """The digests of the states that were published with noise, each once."""
-        digests: list[str] = json.loads(self.ledger.get("publications", "[]"))
-        return digests
 
     def head_sums(self) -> HeadSums:
         """What the shared head is solved from, over all members; of a federation that has one."""
@@ -292,8 +306,9 @@ class ServerState:
     @property
     def blend(self) -> Blend:
         """The setting that the members of now have voted for; `UNVOTED` where they have not."""
-        chosen = self.ledger.get("blend")
-        return Blend(*json.loads(chosen)) if chosen else UNVOTED
+        with told_as_damage():
+            chosen = self.ledger.get("blend")
+            return Blend(*map(float, json.loads(chosen))) if chosen else UNVOTED
 
     @blend.setter
     def blend(self, blend: Blend) -> None:
@@ -339,43 +354,13 @@ class ServerState:
         """The checksum of each sum, by its name and in their order."""
         return {name: self._checksum.of_vector(vector) for name, vector in self.sums.vectors()}
 
-    def _write_sums(self, digest: bytes) -> None:
-        """Write the sums, seal them with the state's digest, and empty the journal."""
+    def _write_sums(self) -> None:
+        """Write the sums, and empty the journal."""
         self.ledger.write_sums(self.sums)
         self.ledger.clear_journal()
         self._journal_bytes = 0
-        self.ledger.set("seal", json.dumps(seal(digest, self.members)))
 
     def _member(self, client_id: str) -> Member:
         if client_id not in self.members:
             raise Refused(f"client {client_id!r} is not a member")
         return self.members[client_id]
-
-    def _why_different(self, client_id: str, member: Member, digest: bytes, training: Training) -> str:
-        differs = f"the rerun of client {client_id!r} differs from what was merged: "
-        if training.data_digest != member.data_digest:
-            now, then = commitment(training.data_digest), commitment(member.data_digest)
-            return f"{differs}other data (commitment {now}, then {then})"
-        if training.environment != member.environment:
-            here, there = json.loads(training.fingerprint), self.ledger.fingerprint(member.environment)
-            names = [name for name in sorted(here.keys() | there.keys()) if here.get(name) != there.get(name)]
-            changed = [f"{name} is {here.get(name, '')!r}, then {there.get(name, '')!r}" for name in names]
-            return f"{differs}same data, another environment ({'; '.join(changed)})"
-        now, then = commitment(digest), commitment(member.digest)
-        return f"{differs}same data and environment, another upload (commitment {now}, then {then})"
-
-
-def commitment(digest: bytes) -> str:
-    """A hash of a digest, which a receipt may keep: the client can check it, the digest itself is gone."""
-    return hashlib.sha256(b"fedsift commitment" + digest).hexdigest()
-
-
-def seal(state_digest: bytes, members: dict[str, Member]) -> dict[str, Any]:
-    """What is written beside the sums, to hold them and every field of the members' rows against."""
-    digest, separator = hashlib.sha256(), "["
-    for client_id in sorted(members):  # Row by row: the text of all members would be longer than what is kept of them.
-        row = [client_id, *map(str, vars(members[client_id]).values())]
-        digest.update((separator + json.dumps(row, separators=(",", ":"))).encode())
-        separator = ","
-    digest.update(b"]" if members else b"[]")
-    return {"state_digest": state_digest.hex(), "members": len(members), "members_digest": digest.hexdigest()}

@@ -38,5 +38,5 @@ class Outcome:
             tuned_parameters=state.terms.size,
             server_bytes=state.sums.nbytes,
             environments=environments,
-            publications=len(state.publications),
+            publications=len(state.ledger.publications),
         )

@@ -1,8 +1,11 @@
 """The server's state for a configuration: opened from its ledger, or made new."""
 
 import json
+from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.contribution import UploadTerms
@@ -26,7 +29,13 @@ def scoring_of(config: RunConfig) -> Scoring:
     return Scoring(config.evaluate_every if config.evaluate else 0, config.evaluate_clients)
 
 
-def open_state(config: RunConfig, ledger: Path | None, capacity: int, model_digest: bytes = b"") -> ServerState:
+def open_state(
+    config: RunConfig,
+    ledger: Path | None,
+    capacity: int,
+    model_digest: bytes = b"",
+    key: Ed25519PrivateKey | None = None,
+) -> ServerState:
     """The state in a ledger, made new where there is none.
 
     Args:
@@ -34,25 +43,27 @@ def open_state(config: RunConfig, ledger: Path | None, capacity: int, model_dige
         ledger: the file; in memory for None.
         capacity: of a new one.
         model_digest: of M0, which all clients are to have; empty where nobody checks it.
+        key: seals the ledger; without it, one that was sealed can only be read.
 
     Raises:
         BadInput: the ledger was made with another configuration, or another M0.
     """
     if ledger is not None and ledger.exists():
-        opened = Ledger.open(ledger)
-        changed = config.changed_terms(json.loads(opened.get("config")))
-        if changed:
-            opened.close()
-            raise BadInput(f"{ledger} was made with other values: put back {', '.join(changed)}")
-        if model_digest and opened.get("model_digest", b"") not in (b"", model_digest):
-            opened.close()
-            raise BadInput(
-                f"the weights of model {config.model} changed since {ledger} was made: put the old ones back"
-            )
-        return ServerState(opened, config.publication)
+        with ExitStack() as failing:
+            opened = failing.enter_context(Ledger.open(ledger, key=key))
+            changed = config.changed_terms(opened.config)
+            if changed:
+                raise BadInput(f"{ledger} was made with other values: put back {', '.join(changed)}")
+            if model_digest and opened.get("model_digest", b"") not in (b"", model_digest):
+                raise BadInput(
+                    f"the weights of model {config.model} changed since {ledger} was made: put the old ones back"
+                )
+            state = ServerState(opened, config.publication)
+            failing.pop_all()
+        return state
     layout = load_layout(config.model_settings)
     head = load_head_terms(config.model_settings)
     terms = UploadTerms(layout.digest, layout.size, config.sign_seed, config.grid, head)
-    state = ServerState.create(ledger, terms, capacity, json.dumps(config.to_user_config()), model_digest)
+    state = ServerState.create(ledger, terms, capacity, json.dumps(config.to_user_config()), model_digest, key)
     state.publication = config.publication
     return state

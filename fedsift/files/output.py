@@ -9,9 +9,10 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from fedsift.core.errors import BadInput
+from fedsift.core.plain_files import PARTIAL, check_plain, new_partial, written_whole
 
 DATA_FILES = TABLE_FILE, ROWS_FILE = "data.parquet", "data.rows"  # rows that a run was handed in memory
-_PROBE_NAME, _PARTIAL = ".fedsift-", ".partial"  # how names of files begin or end that are not to stay
+_PROBE_NAME = ".fedsift-"  # how names of files begin that are not to stay
 _PROBE = 1 << 14  # bytes; whoever runs out of room later has come as far as this
 _ADVICE = "give a folder in a place you own, on a disk with room"
 
@@ -67,6 +68,8 @@ def make_empty(path: Path, room: int = 0) -> list[Path]:
             raise BadInput(f"out = {path}: it is a file; give a folder that is new or empty")
         if path.exists() and any(not _may_lie_there(each.name) for each in path.iterdir()):
             raise BadInput(f"out = {path}: the folder is not empty; give one that is new or empty")
+        for name in DATA_FILES if path.is_dir() else ():
+            check_plain(path / name)
     made = make_writable(path)
     if (free := shutil.disk_usage(path).free) < room:
         _remove_empty(made)
@@ -96,7 +99,7 @@ def kept_data(path: Path) -> Iterator[None]:
 
 def _may_lie_there(name: str) -> bool:
     """Whether a file is a run's data, or one that `write_whole` or `try_writing` leaves where its process is killed."""
-    return name in DATA_FILES or name.startswith(_PROBE_NAME) or (name.startswith(".") and name.endswith(_PARTIAL))
+    return name in DATA_FILES or name.startswith(_PROBE_NAME) or (name.startswith(".") and name.endswith(PARTIAL))
 
 
 def make_writable(path: Path) -> list[Path]:
@@ -127,11 +130,11 @@ def check_file(path: Path) -> None:
             raise BadInput(f"out = {path}: it is a folder; give a file")
         if not path.parent.is_dir():
             raise BadInput(f"out = {path}: there is no folder {path.parent}")
-        partial = partial_of(path)
+        partial = new_partial(path)
         try:
             partial.write_bytes(bytes(_PROBE))
         finally:
-            partial.unlink(missing_ok=True)
+            partial.unlink()
 
 
 def clear(path: Path, made: list[Path]) -> None:
@@ -158,14 +161,8 @@ def output_errors(path: Path) -> Iterator[None]:
 
 def write_whole(file: Path, text: str) -> None:
     """Write a file so that a reader finds the old one or the new one."""
-    partial = partial_of(file)
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(file)
-
-
-def partial_of(file: Path) -> Path:
-    """Where a file is until it is whole."""
-    return file.with_name(f".{file.name}{_PARTIAL}")
+    with written_whole(file) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def try_writing(path: Path) -> None:

@@ -31,11 +31,11 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
     """
     try:
         values = tomllib.loads(text)
+        _check_numbers(values, source, "")
     except RecursionError as error:
         raise BadInput(f"{source}: brackets are nested too deep") from error
     except ValueError as error:  # No TOML; or Python makes no number of thousands of digits.
         raise BadInput(f"{source}: {error}") from error
-    _check_numbers(values, source, "")
     return values
 
 

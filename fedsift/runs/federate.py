@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 
 from fedsift.configuration.run_config import RunConfig
@@ -37,6 +38,7 @@ def federate(
     returning: bool = False,
     newcomers: Container[str] = (),
     log: RoundLog | None = None,
+    key: Ed25519PrivateKey | None = None,
 ) -> Outcome:
     """Play the rounds of a run: one to merge, a second one for those who leave.
 
@@ -51,6 +53,7 @@ def federate(
         returning: whether clients that left before join again; else they stay away.
         newcomers: clients that never join, and only score the merged model.
         log: of a run with a ledger: rounds in it are not played again, and those that are played are added to its file.
+        key: seals the ledger.
     """
     user_config = config.to_user_config()
     nodes = node_configs(clients, newcomers, mask_folder=masks)
@@ -59,7 +62,7 @@ def federate(
         environments = pool.prepare(user_config, shared_file) if clients else []
         if isinstance(bars, PhaseBars) and ledger:  # Not of an oracle, which takes as long.
             bars.note(_estimate(pool, config, [each for each in clients if each not in newcomers]))
-        state = open_state(config, ledger, max(1, len(clients)), pool.model_digest)
+        state = open_state(config, ledger, max(1, len(clients)), pool.model_digest, key)
         with state.ledger:
             if config.partial_sums:
                 grid.partial_merge = PartialMerge(state.terms, state.ledger.checksum_secret)
@@ -87,10 +90,11 @@ def merge(
     ledger: Path | None = None,
     masks: Path | None = None,
     returning: bool = False,
+    key: Ed25519PrivateKey | None = None,
 ) -> Outcome:
     """The round that merges these clients, on workers of their own; parameters as of `federate`."""
     with workers(len(clients), config, bars) as pool:
-        return federate(pool, merging(config), clients, bars, ledger, masks, returning=returning)
+        return federate(pool, merging(config), clients, bars, ledger, masks, returning=returning, key=key)
 
 
 def merging(config: RunConfig, leavers: Iterable[str] = ()) -> RunConfig:
@@ -137,7 +141,7 @@ def remembered(
     """
     if ledger is None or not ledger.exists():
         return {}
-    with Ledger.open(ledger) as opened:
+    with Ledger.open(ledger, read_only=True) as opened:
         members, removed = opened.members(), removed_clients(receipt.body for receipt in opened.receipts())
         waiting = set(members) - log.joined | {body.client for body in log.settled(opened)} if log else set()
     states = {}

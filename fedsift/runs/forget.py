@@ -1,6 +1,7 @@
 """`fedsift forget`: remove members from a run. Only they train again; a rebuild lets all others do so instead."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,7 @@ class Forgotten:
     state_digest: str  # of the state now
     members: int  # now
     seconds: dict[str, float]  # by phase
+    late: list[str]  # what else belongs to the removals and could not be done yet
 
     @property
     def refused(self) -> list[str]:
@@ -53,7 +55,7 @@ def forget(
         for client_id in leavers:
             if client_id not in members:
                 raise Refused(f"{folder.why_no_member(client_id)} (nothing was changed)")
-        folder.signing_key()
+        key, late = folder.signing_key(), list[str]()
         dataset_ids = load_dataset(config).client_ids
         known = set(dataset_ids)
         gone = [client_id for client_id in leavers if client_id not in known]
@@ -63,34 +65,54 @@ def forget(
         if chosen:
             # On a cluster all workers start: each is to rerun where its member was merged, and the machines may differ.
             clients = len(members) if config.ray_address else len(chosen)
-            with workers(clients, config, bars) as pool:
+            with _removals_stand(folder, len(chosen)) as (removed, late), workers(clients, config, bars) as pool:
                 leaving = merging(config, leavers=chosen)
-                outcome = federate(pool, leaving, chosen, bars, folder.ledger, folder.masks(), rounds=1)
-            receipts += outcome.rounds[0].receipts
+                federate(pool, leaving, chosen, bars, folder.ledger, folder.masks(), rounds=1, key=key)
+            receipts += removed
         refused = tuple(body.client for body in receipts if not body.verdict.removed)
         if refused and rebuild:
             receipts += rebuild_without(folder, config, dataset_ids, refused, bars, tell)
-        folder.bring_up_to_date()
+        late += folder.catch_up()
         members, state_digest = _members(folder)
         return Forgotten(
             removals=[Removal.of(body) for body in receipts],
             state_digest=state_digest,
             members=len(members),
             seconds={phase: round(value, 3) for phase, value in bars.seconds.items()},
+            late=late,
         )
+
+
+@contextmanager
+def _removals_stand(folder: RunFolder, leavers: int) -> Iterator[tuple[list[ReceiptBody], list[str]]]:
+    """Whatever ends the round of these leavers after its removals: the receipts that they have by then are the answer.
+
+    Yields:
+        The receipts that the block wrote, and what went wrong once all had theirs; both are filled as it ends.
+    """
+    before, written, late = len(folder.receipts()), list[ReceiptBody](), list[str]()
+    try:
+        yield written, late
+    except Exception as error:
+        written += folder.receipts()[before:]
+        if len(written) < leavers:
+            raise
+        late.append(f"the end of the round failed ({error})")
+    else:
+        written += folder.receipts()[before:]
 
 
 def _refuse_gone(folder: RunFolder, config: RunConfig, client_ids: Sequence[str]) -> list[ReceiptBody]:
     """Refuse those who have no data to train on again."""
     if not client_ids:
         return []
-    state = ServerState(Ledger.open(folder.ledger))
+    state = ServerState(Ledger.open(folder.ledger, key=folder.signing_key()))
     reason = "its data are gone, so it cannot train again; --rebuild lets all others do so instead"
     with state.ledger:
         return [state.refuse(client_id, reason, run_facts(config)).body for client_id in client_ids]
 
 
 def _members(folder: RunFolder) -> tuple[dict[str, Member], str]:
-    with Ledger.open(folder.ledger) as ledger:
+    with Ledger.open(folder.ledger, read_only=True) as ledger:
         state = ServerState(ledger)
         return dict(state.members), state.digest().hex()

@@ -36,7 +36,7 @@ def join(path: Path, client_ids: Sequence[str], bars: PhaseBars) -> Joined:
         chosen = places(load_dataset(config).client_ids, dict.fromkeys(client_ids))
         folder.bring_up_to_date()
         folder.rounds.unlink(missing_ok=True)
-        outcome = merge(config, chosen, bars, folder.ledger, folder.masks(), returning=True)
+        outcome = merge(config, chosen, bars, folder.ledger, folder.masks(), returning=True, key=folder.signing_key())
         record = outcome.rounds[0]
         folder.bring_up_to_date()
     return Joined(sorted(record.joined), record.failures, outcome.state_digest, len(outcome.member_digests))

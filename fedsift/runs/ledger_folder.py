@@ -10,6 +10,7 @@ result.json     at the end
 import fcntl
 import json
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -23,9 +24,14 @@ from fedsift.configuration.run_config import RunConfig, read_toml, write_toml
 from fedsift.core.certificate import certify, default_key_path, load_or_make_key, public_key_of
 from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
+from fedsift.core.ledger_file import companions
 from fedsift.core.mask_file import mask_path
+from fedsift.core.plain_files import PARTIAL, check_no_links, check_plain
 from fedsift.core.receipt import Receipt
 from fedsift.files.output import clear, make_empty, output_errors, try_writing, write_whole
+
+_MASKS = "masks"
+_MASKS_NAME = re.compile(rf"{_MASKS}(-[1-9][0-9]*)?")
 
 
 class LedgerFolder:
@@ -59,6 +65,9 @@ class LedgerFolder:
         """
         if not (path / "config.toml").is_file():
             raise BadInput(f"{path} is no run folder: it has no config.toml")
+        check_no_links(path)
+        for each in (path / "certificates", *_mask_folders(path)):
+            check_no_links(each)
         return cls(path), RunConfig.from_mapping(read_toml(path / "config.toml"), source=str(path / "config.toml"))
 
     @contextmanager
@@ -105,11 +114,16 @@ class LedgerFolder:
 
     def masks(self) -> Path:
         """The folder of the members' masks. A rebuild, which replaces them all, makes a new one."""
-        name = "masks"
+        number = 0
         if self.ledger.exists():
-            with Ledger.open(self.ledger) as ledger:
-                name = str(ledger.get("mask_folder", name))
-        folder = self.path / name
+            with Ledger.open(self.ledger, read_only=True) as ledger:
+                number = ledger.get("mask_folder", 0)
+        return self.masks_of_rebuild(number)
+
+    def masks_of_rebuild(self, number: int) -> Path:
+        """The folder of the masks of a rebuild, whose first receipt has this number; 0 for no rebuild."""
+        folder = self.path / (f"{_MASKS}-{number}" if number else _MASKS)
+        check_plain(folder, folder=True)
         folder.mkdir(exist_ok=True)
         return folder
 
@@ -124,20 +138,27 @@ class LedgerFolder:
         A process that is killed between a removal and its client's hearing of it leaves such a mask behind; one that is
         killed while it writes a file, a part of it.
         """
-        for unfinished in self.path.rglob(".*.partial"):
-            unfinished.unlink()
-        if not self.ledger.exists():
+        current = self.masks() if self.ledger.exists() else None
+        for folder, _, files in os.walk(self.path):  # It follows no links.
+            for name in files:
+                if name.startswith(".") and name.endswith(PARTIAL):
+                    Path(folder, name).unlink()
+        if current is None:
             return
-        current = self.masks()
         members = {mask_path(current, client_id) for client_id in self.members()}
         for file in current.iterdir():
-            if file not in members:
+            if file not in members and not file.is_dir():
                 file.unlink()
-        for leftover in self.path.glob("ledger-*.partial*"):
+        for leftover in self.path.glob(f"ledger-*{PARTIAL}*"):
             leftover.unlink()
-        for folder in self.path.glob("masks*"):
-            if folder != current:
-                shutil.rmtree(folder)
+        for each in _mask_folders(self.path):
+            if each != current:
+                shutil.rmtree(each)
+
+    def owes_scrub(self) -> bool:
+        """Whether old pages of the ledger may lie beside it, or in it: another process reads it as it was."""
+        log, _ = companions(self.ledger)
+        return log.exists() and log.stat().st_size > 0
 
     def signing_key(self) -> Ed25519PrivateKey:
         """The key that signs this run's certificates; to be asked for before work that ends with one.
@@ -148,7 +169,7 @@ class LedgerFolder:
         path = default_key_path()
         key, pinned = load_or_make_key(path), None
         if self.ledger.exists():
-            with Ledger.open(self.ledger) as ledger:
+            with Ledger.open(self.ledger, read_only=True) as ledger:
                 pinned = ledger.get("public_key")
         if pinned not in (None, public_key_of(key)):
             raise BadInput(
@@ -161,7 +182,7 @@ class LedgerFolder:
         """The receipts that have no certificate, by the file that it is to be."""
         if not self.ledger.exists():
             return {}
-        with Ledger.open(self.ledger) as ledger:
+        with Ledger.open(self.ledger, read_only=True) as ledger:
             receipts = ledger.receipts()
         files = {self.path / "certificates" / f"{receipt.number:04d}.json": receipt for receipt in receipts}
         return {file: receipt for file, receipt in files.items() if not file.exists()}
@@ -178,6 +199,10 @@ class LedgerFolder:
         for file, receipt in uncertified.items():
             file.parent.mkdir(exist_ok=True)
             write_whole(file, json.dumps(certify(receipt, key), indent=1) + "\n")
+
+
+def _mask_folders(path: Path) -> list[Path]:
+    return [each for each in path.iterdir() if _MASKS_NAME.fullmatch(each.name)]
 
 
 def least_room(size: int, clients: int) -> int:

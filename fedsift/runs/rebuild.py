@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import FedsiftError
 from fedsift.core.ledger import Ledger
+from fedsift.core.plain_files import PARTIAL
 from fedsift.core.receipt import ReceiptBody, Verdict
 from fedsift.core.server_state import ServerState
 from fedsift.federation.run_state import run_facts
@@ -25,7 +26,7 @@ def rebuild_without(
     bars: PhaseBars,
     tell: Callable[[str], None],
 ) -> list[ReceiptBody]:
-    """A ledger made of the remaining members' reruns takes the old one's place in one step, or nothing changes.
+    """What a ledger made of the remaining members' reruns holds takes the old one's place in one step, or nothing does.
 
     Args:
         folder: the run, locked.
@@ -38,7 +39,8 @@ def rebuild_without(
     Raises:
         FedsiftError: a member could not train again; nothing is changed.
     """
-    old = Ledger.open(folder.ledger)
+    key = folder.signing_key()
+    old = Ledger.open(folder.ledger, key=key)
     state = ServerState(old)
     before, digest_before = dict(state.members), state.digest().hex()
     remaining = [client_id for client_id in before if client_id not in leavers]
@@ -47,12 +49,12 @@ def rebuild_without(
         f"instead of {sum(before[each].steps for each in leavers):,}"
     )
     number = len(old.receipts()) + 1
-    new_ledger, new_masks = folder.path / f"ledger-{number}.partial", folder.path / f"masks-{number}"
-    new_masks.mkdir(exist_ok=True)
+    new_ledger, new_masks = folder.path / f"ledger-new{PARTIAL}", folder.masks_of_rebuild(number)
     model_digest = old.get("model_digest", b"")
-    ServerState.create(new_ledger, old.terms, old.get("capacity"), old.get("config"), model_digest).ledger.close()
+    terms, capacity = old.terms, old.get("capacity")
+    ServerState.create(new_ledger, terms, capacity, old.get("config"), model_digest, key).ledger.close()
     bars.prefix = "rebuild "
-    failures = merge(config, places(dataset_ids, remaining), bars, new_ledger, new_masks).rounds[0].failures
+    failures = merge(config, places(dataset_ids, remaining), bars, new_ledger, new_masks, key=key).rounds[0].failures
     if failures:
         client_id, why = next(iter(failures.items()))
         old.close()
@@ -61,14 +63,14 @@ def rebuild_without(
             f"the rebuild failed and nothing was changed: {len(failures)} members could not train again, "
             f"the first is {client_id!r}: {last_line(why)}"
         )
-    new = Ledger.open(new_ledger)
+    new = Ledger.open(new_ledger, key=key)
     rebuilt = ServerState(new)
     receipts = []
     with new.transaction():
         new.copy_receipts(old)
-        if public_key := old.get("public_key"):
-            new.set("public_key", public_key)
-        new.set("mask_folder", new_masks.name)
+        new.set("mask_folder", number)
+        if publications := old.get("publications"):
+            new.set("publications", publications)
         states = digest_before, rebuilt.digest().hex()
         steps = sum(rebuilt.members[each].steps for each in remaining)
         matching = sum(rebuilt.members[each].digest == before[each].digest for each in remaining)
@@ -78,8 +80,8 @@ def rebuild_without(
             )
             body = dataclasses.replace(body, members_retrained=len(remaining), members_matching=matching)
             receipts.append(new.append_receipt(body).body)
-    new.scrub()
+    old.become(new)
     new.close()
     old.close()
-    new_ledger.replace(folder.ledger)
+    new_ledger.unlink()
     return receipts

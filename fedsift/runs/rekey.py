@@ -17,7 +17,7 @@ def rekey(path: Path, client_id: str, public_key: Path) -> None:
     """
     folder, _ = LedgerFolder.open(path)
     key = digest_of_key_file(public_key)
-    with folder.locked(), Ledger.open(folder.ledger) as ledger:
+    with folder.locked(), Ledger.open(folder.ledger, key=folder.signing_key()) as ledger:
         members = ledger.members()
         if client_id not in members:
             raise unknown_name("member", client_id, members)

@@ -49,8 +49,7 @@ def run(config: RunConfig, out: Path, bars: PhaseBars) -> RunResult:
     participants, resolved, size = _check(config, bars)
     folder = RunFolder.create(out, config, least_room(size, len(participants.everybody)))
     with folder.kept_once_merged():
-        if resolved.leave:
-            folder.signing_key()
+        folder.signing_key()
         if config.engine == "flower":
             run_on_flower(config, len(participants.everybody), folder.result, bars)
             result = folder.read_result()
@@ -73,8 +72,7 @@ def resume(out: Path, bars: PhaseBars) -> RunResult:
         )
     participants, config, _ = _check(config, bars)
     with folder.locked():
-        if config.leave or folder.uncertified():
-            folder.signing_key()
+        folder.signing_key()
         folder.bring_up_to_date()
         receipts, changed = _found(folder, config)
         result = folder.read_result()
@@ -95,8 +93,8 @@ def _found(folder: RunFolder, config: RunConfig) -> tuple[int, bool]:
         return 0, False
     state = open_state(config, folder.ledger, capacity=1)
     with state.ledger as ledger:
-        before, now = json.loads(ledger.get("config")), config.to_user_config()
-        changed = any(before[key] != now[key] for key in _SERVED_BY)
+        before, now = ledger.config, config.to_user_config()
+        changed = any(before.get(name) != now[name] for name in _SERVED_BY)
         votes = config.evaluate and config.is_held_out and state.terms.head is not None and state.members
         to_vote = folder.result.exists() and votes and not state.has_voted
         return len(ledger.receipts()), bool(changed or to_vote)
@@ -134,16 +132,18 @@ def _simulate(
     folder: RunFolder, config: RunConfig, participants: Participants, log: RoundLog, bars: PhaseBars
 ) -> RunResult:
     """Play the rounds that are not in the log, ask the oracle, and tell what came of it all."""
-    started = time.perf_counter()
+    started, key = time.perf_counter(), folder.signing_key()
     present = places(participants.everybody, _present(folder, participants, log))
     newcomers = participants.newcomers
     folder.result.unlink(missing_ok=True)  # From here on the run is not over.
     log.write()
     if folder.ledger.exists():
-        with Ledger.open(folder.ledger) as ledger, ledger.transaction():
+        with Ledger.open(folder.ledger, key=key) as ledger, ledger.transaction():
             ledger.set("config", json.dumps(config.to_user_config()))
     with workers(len(present), config, bars) as pool:
-        outcome = federate(pool, config, present, bars, folder.ledger, folder.masks(), newcomers=newcomers, log=log)
+        outcome = federate(
+            pool, config, present, bars, folder.ledger, folder.masks(), newcomers=newcomers, log=log, key=key
+        )
         first = outcome.rounds[0]
         if not first.members:
             folder.rounds.unlink()  # Who goes on once the reason is mended tries them all again.
@@ -161,7 +161,7 @@ def _present(folder: RunFolder, participants: Participants, log: RoundLog) -> li
     """Who takes part: all but those who left before the rounds began."""
     if not log.earlier_receipts:
         return participants.everybody
-    with Ledger.open(folder.ledger) as ledger:
+    with Ledger.open(folder.ledger, read_only=True) as ledger:
         gone, members = log.gone(ledger), ledger.members()
     present = [client_id for client_id in participants.everybody if client_id not in gone]
     if not any(client_id in members or client_id not in participants.newcomers for client_id in present):

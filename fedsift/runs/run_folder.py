@@ -3,12 +3,14 @@
 rounds.json     while the run is under way (`fedsift.federation.round_log`)
 """
 
+import sqlite3
 from pathlib import Path
 from typing import Self
 
 from fedsift.configuration.run_config import RunConfig
-from fedsift.core.errors import BadInput, unknown_name
+from fedsift.core.errors import BadInput, FedsiftError, unknown_name
 from fedsift.core.ledger import Ledger
+from fedsift.core.receipt import ReceiptBody
 from fedsift.core.server_state import ServerState
 from fedsift.files.json_file import read_json, write_json
 from fedsift.runs.ledger_folder import LedgerFolder
@@ -54,7 +56,7 @@ class RunFolder(LedgerFolder):
         self.write_certificates()
         if result is None:
             return
-        state = ServerState(Ledger.open(self.ledger))
+        state = ServerState(Ledger.open(self.ledger, key=self.signing_key()))
         with state.ledger:
             known = {removal.receipt for removal in result.removals}
             further = [receipt.body for receipt in state.ledger.receipts() if receipt.number not in known]
@@ -62,14 +64,28 @@ class RunFolder(LedgerFolder):
         if further or digest != result.state_digest:
             self.write_result(result.after(further, digest))
 
+    def catch_up(self) -> list[str]:
+        """`bring_up_to_date` after a removal that stands, whatever happens now; returns what could not be done."""
+        late = []
+        try:
+            self.bring_up_to_date()
+        except (FedsiftError, OSError, sqlite3.Error) as error:
+            late.append(f"certificates, masks and result are not up to date ({error})")
+        if self.owes_scrub():
+            late.append("old pages of the ledger are not overwritten: another process reads it")
+        return late
+
+    def receipts(self) -> list[ReceiptBody]:
+        """What the receipts of the ledger say."""
+        with Ledger.open(self.ledger, read_only=True) as ledger:
+            return [receipt.body for receipt in ledger.receipts()]
+
     def why_no_member(self, client_id: str) -> str:
         """Why an id is no member's. Of a client that has left, no other is named: it is not to be meant instead."""
-        with Ledger.open(self.ledger, read_only=True) as ledger:
-            receipts, members = [receipt.body for receipt in ledger.receipts()], ledger.members()
-        for body in reversed(receipts):
+        for body in reversed(self.receipts()):
             if body.client == client_id and body.verdict.removed:
                 return f"client {client_id!r} has left already, by receipt {body.number}"
-        return str(unknown_name("member", client_id, members))
+        return str(unknown_name("member", client_id, self.members()))
 
     def write_result(self, result: RunResult) -> None:
         """Write result.json: the run is over."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fedsift.core.audit import Finding, audit
-from fedsift.core.certificate import check_certificate
+from fedsift.core.certificate import check_certificate, default_key_path, load_or_make_key, public_key_of
 from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
 from fedsift.core.server_state import ServerState
@@ -19,10 +19,12 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Verified:
-    """What `fedsift verify` found: the profile of the merge, and all checks with their problems."""
+    """What `fedsift verify` found."""
 
-    profile: str
-    findings: list[Finding]
+    profile: str  # of the merge
+    sealed_by: str  # the public key that seals the ledger, in hexadecimal; empty for none
+    known_key: str | None  # the public key that it has to be; None where none is known here
+    findings: list[Finding]  # all checks
 
     @property
     def checks(self) -> dict[str, list[str]]:
@@ -35,15 +37,26 @@ class Verified:
         return not any(finding.problems for finding in self.findings)
 
 
-def verify(path: Path, oracle: bool, certificate: Path | None, bars: PhaseBars) -> Verified:
+def verify(
+    path: Path, oracle: bool, certificate: Path | None, bars: PhaseBars, public_key: str | None = None
+) -> Verified:
     """All checks of a run's ledger; nothing is changed.
+
+    Args:
+        path: the run's folder.
+        oracle: whether all members train again.
+        certificate: one to check against the ledger.
+        bars: progress.
+        public_key: whose seal the ledger has to have, in hexadecimal; by default that of this user's signing key, where
+            there is one.
 
     Raises:
         BadInput: there is no such run or certificate.
     """
     folder, config = LedgerFolder.open(path)
+    known_key = public_key or _own_public_key()
     with Ledger.open(folder.ledger, read_only=True) as ledger:
-        findings = audit(ledger)
+        findings, sealed_by = audit(ledger, known_key), ledger.public_key
         if certificate is not None:
             findings.append(Finding("certificate", check_certificate(certificate, ledger)))
         if oracle:
@@ -55,7 +68,16 @@ def verify(path: Path, oracle: bool, certificate: Path | None, bars: PhaseBars) 
             bars.prefix = "oracle "
             outcome = merge(config, places(load_dataset(config).client_ids, expected), bars)
             findings.append(Finding("oracle", _compare(expected, digest, outcome)))
-    return Verified(config.profile, findings)
+    return Verified(config.profile, sealed_by, known_key, findings)
+
+
+def _own_public_key() -> str | None:
+    """Of this user; none is made for it."""
+    try:
+        path = default_key_path()
+        return public_key_of(load_or_make_key(path)) if path.exists() else None
+    except BadInput:
+        return None
 
 
 def _compare(expected: dict[str, str], digest: str, outcome: Outcome) -> list[str]:

@@ -49,8 +49,6 @@ def main(grid: Grid, context: Context) -> None:
     folder = _open(run_folder(settings.out, context.run_id), config)
     _LOG.info("fedsift: the run's folder is %s", folder.path.resolve())
     with folder.locked():
-        if config.anybody_leaves or not isinstance(grid, InMemoryGrid):  # In a deployment anybody may leave.
-            folder.signing_key()
         _rounds(grid, folder, config, settings)
 
 
@@ -63,7 +61,7 @@ def _rounds(grid: Grid, folder: RunFolder, config: RunConfig, settings: ServerSe
     started = time.perf_counter()
     model_digest = load_model(config.model_settings)[0].base_digest()
     gc.collect()  # The server needs M0 for nothing else.
-    state = open_state(config, folder.ledger, settings.capacity, model_digest)
+    state = open_state(config, folder.ledger, settings.capacity, model_digest, folder.signing_key())
     nodes = NodeGrid(grid, settings)
     tied = settings.tie_nodes and not isinstance(grid, InMemoryGrid)
     strategy = _SiftMasks(

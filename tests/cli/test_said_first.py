@@ -40,10 +40,8 @@ def scenario(config_file: Path) -> Path:
 
 @pytest.fixture
 def merged(config_file: Path) -> Path:
-    """A run that nobody has left; without removals, no key is needed."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CONFIG_HOME", "/dev/null/nohome")
-        done("run", config_file, "--out", config_file.parent / "merged")
+    """A run that nobody has left."""
+    done("run", config_file, "--out", config_file.parent / "merged")
     return config_file.parent / "merged"
 
 
@@ -72,9 +70,9 @@ def said(*arguments: object, folder: Path) -> str:
     return told
 
 
-def test_no_key_where_somebody_is_to_leave(no_key: str, config_file: Path, scenario: Path) -> None:
-    leave = ["run", config_file, "--leave-count", 1]
-    for command in (leave, [*leave, "--engine", "flower"], ["optout", scenario, "--newcomers", 0]):
+def test_no_key_to_seal_with(no_key: str, config_file: Path, scenario: Path) -> None:
+    run = ["run", config_file]
+    for command in (run, [*run, "--engine", "flower"], ["optout", scenario, "--newcomers", 0]):
         assert no_key in said(*command, "--out", config_file.parent / "out", folder=config_file.parent)
 
 

@@ -142,6 +142,7 @@ def test_bad_files(tmp_path: Path) -> None:
         (b"steps = [0x1" + b"0" * 5000 + b"]", "steps is a whole number beyond 64 bits"),
         (b"x = " + b"[" * 5000 + b"]" * 5000, "brackets are nested too deep"),
         (b"x = " + b"{a=" * 5000 + b"1" + b"}" * 5000, "brackets are nested too deep"),
+        (b".".join([b"a"] * 5000) + b" = 1", "brackets are nested too deep"),
         ("steps = 3".encode("utf-16"), "no UTF-8 at byte 1; save it as UTF-8"),
     ):
         (tmp_path / "broken.toml").write_bytes(content)

@@ -10,8 +10,10 @@ from fedsift.core.blend import BLENDS, UNVOTED
 from fedsift.core.contribution import Contribution
 from fedsift.core.errors import Refused
 from fedsift.core.ledger import Ledger
+from fedsift.core.linear_checksum import LinearChecksum
 from fedsift.core.localisation import Localisation
 from fedsift.core.member import Training
+from fedsift.core.partial_sums import PartialSums
 from fedsift.core.publication import Publication, sensitivity
 from fedsift.core.server_state import ServerState
 from tests.core.uploads import contribution, head_statistics, level_lists, terms, upload
@@ -85,6 +87,31 @@ def test_what_is_refused_changes_nothing() -> None:
     merged.remove("ann", hers, Training(b"her rows"))
 
 
+def test_a_copy_of_a_members_upload_is_refused() -> None:
+    """Under another id it would stay in the sums when its owner leaves. Who has the same rows may come to the same."""
+    merged, hers = state(capacity=5), upload([1, 0, 3, 0])
+    merged.merge("ann", hers, Training(b"her rows"))
+    partial = PartialSums(merged.terms, 2)
+    checksum = LinearChecksum(merged.ledger.checksum_secret, merged.terms)
+    digest = merged.digest()
+    partial.add("bob", hers, Training(b"his rows"), checksum)
+    for change in (lambda: merged.merge("bob", hers, Training(b"his rows")), lambda: merged.merge_sums(partial)):
+        with pytest.raises(Refused, match="client 'bob' sends the upload of a member with other data: it is a copy"):
+            change()
+        assert merged.digest() == digest
+    twice = PartialSums(merged.terms, 2)
+    for client_id in ("cid", "dan"):
+        twice.add(client_id, upload([2, 2, 0, 0]), Training(client_id.encode()), checksum)
+    with pytest.raises(Refused, match="client 'dan' sends the upload of a member"):
+        merged.merge_sums(twice)
+    merged.merge("her twin", hers, Training(b"her rows"))
+    for number in range(2):
+        merged.merge(f"empty {number}", upload([0, 0, 0, 0]), Training(bytes([number])))
+    merged.remove("ann", hers, Training(b"her rows"))
+    merged.remove("her twin", hers, Training(b"her rows"))
+    merged.merge("bob", hers, Training(b"his rows"))  # Nothing is remembered of who has left.
+
+
 def test_what_members_chose_by_vote_goes_with_who_leaves(tmp_path: Path) -> None:
     """A removal that is refused, and a fold, leave it; and it is no part of the state's digest."""
     path = tmp_path / "ledger.sqlite"
@@ -141,22 +168,22 @@ def test_a_publication_with_noise_leaves_the_state_exact() -> None:
     np.testing.assert_allclose(added, np.rint(added), atol=1e-4)
     assert np.abs(added).max() > 0
     assert np.array_equal(noisy.publish(), noisy.publish()) and noisy.digest() == plain.digest()
-    assert noisy.publications == [plain.digest().hex()] and not plain.publications
+    assert noisy.ledger.publications == [plain.digest().hex()] and not plain.ledger.publications
     for merged in (plain, noisy):
         merged.remove("client 1", upload(levels[1]))
     other = noisy.publish() / step - plain.publish() / step
     assert not np.allclose(other, added)
-    assert noisy.publications[1:] == [plain.digest().hex()]
+    assert noisy.ledger.publications[1:] == [plain.digest().hex()]
     assert sensitivity(plain.terms.grid.levels, 4) == 2 * plain.terms.grid.levels
 
 
-def test_slices_and_chunks_change_nothing() -> None:
+def test_slices_and_chunks_change_nothing(tmp_path: Path) -> None:
     """Sums of two chunks of the ledger and uploads of two pieces, against the formulas over whole vectors."""
     size, highest = (1 << 20) + 9, 65535
     chance = np.random.default_rng(3)
     members = [chance.integers(1, highest, size, endpoint=True) * (chance.random(size) < 0.8) for _ in range(3)]
     uploads = [Contribution.from_levels(levels, terms(size, highest, head=None)) for levels in members]
-    made = ServerState.create(None, terms(size, highest, head=None), capacity=3)
+    made = ServerState.create(tmp_path / "ledger.sqlite", terms(size, highest, head=None), capacity=3)
     for index, each in enumerate(uploads):
         made.merge(f"client {index}", each.to_bytes())
     assert [upload for _, upload in made.ledger.journal()] == [each.to_bytes() for each in uploads]

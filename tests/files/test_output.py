@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fedsift.core.errors import BadInput
-from fedsift.files.output import clear, make_empty, output_folder
+from fedsift.files.output import clear, make_empty, output_folder, write_whole
 from tests.cli.commands import failed
 from tests.processes import together
 
@@ -103,3 +103,19 @@ def test_only_what_was_made_is_cleared(tmp_path: Path) -> None:
         assert sorted(each.name for each in tmp_path.iterdir()) == ["elsewhere", "theirs"]
         assert not list((tmp_path / "theirs").iterdir())
     assert (tmp_path / "elsewhere" / "precious").exists()
+
+
+def test_no_link_is_written_through(tmp_path: Path) -> None:
+    """Neither under the name of a file nor of what it is until it is whole."""
+    victim, folder = tmp_path / "victim", tmp_path / "out"
+    victim.write_text("victim")
+    folder.mkdir()
+    for name in ("result.json", ".result.json.partial"):
+        (folder / name).symlink_to(victim)
+    write_whole(folder / "result.json", "new")
+    assert (victim.read_text(), (folder / "result.json").read_text()) == ("victim", "new")
+    assert [each.name for each in folder.iterdir() if each.is_symlink()] == []
+    (folder / "result.json").unlink()
+    (folder / "data.parquet").symlink_to(victim)
+    with pytest.raises(BadInput, match=r"data\.parquet is no file of one name but a link"):
+        make_empty(folder)

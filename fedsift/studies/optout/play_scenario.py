@@ -116,7 +116,7 @@ def _play(
         folder.write_certificates()
         _ask_oracles(pool, federation, bars)
         bars.finish()
-    with closing(Ledger.open(folder.ledger)) as ledger:
+    with closing(Ledger.open(folder.ledger, read_only=True)) as ledger:
         receipts = ledger.receipts()
     told, metric = read_toml(folder.path / "config.toml"), metric_of(config.model_settings)
     newcomers, seconds, held_out = len(cast.newcomers), time.perf_counter() - started, config.is_held_out
@@ -139,7 +139,7 @@ def _look_at_merge(folder: ScenarioFolder, cast: Cast, log: StepLog) -> None:
         raise BadInput(f"no client could be merged; client {client_id!r}: {last_line(reason)}")
     masks = folder.masks()
     log.mask_bytes = sum(mask_path(masks, each).stat().st_size for each in merge.joined) / merge.members
-    with closing(Ledger.open(folder.ledger)) as ledger:
+    with closing(Ledger.open(folder.ledger, read_only=True)) as ledger:
         log.by_influence = by_influence(masks, cast.clients, merge.joined, ledger.terms)
     log.write(folder.steps)
 

@@ -78,7 +78,7 @@ class Federation:
     def play(self, plan: Plan, steps: int, progress: Progress, on_step: Callable[[], None]) -> None:
         """Play so many steps of a plan, from the first that is not in the log; `on_step` is called after each."""
         everybody, ledger = self.cast.everybody, self.folder.ledger
-        state = open_state(self.config, ledger, capacity=len(everybody))
+        state = open_state(self.config, ledger, capacity=len(everybody), key=self.folder.signing_key())
         settled = [receipt.body for receipt in state.ledger.receipts()[self.log.receipts :]]
         nodes = self._nodes(plan, {body.client for body in settled})
         remember = remembered(everybody, ledger, returning=False)

@@ -117,12 +117,11 @@ class Footprint:
 
     @property
     def ledger_bytes(self) -> int:
-        """The ledger's file at rest: the sums, the journal at its longest, and 200 a member.
+        """The ledger's file between two rounds: the sums, and 200 a member.
 
-        The journal is folded into the sums as soon as it outgrows them, and the file keeps the room.
+        Within a round uploads come on top, until they outgrow the sums and are folded into them.
         """
-        journalled = min(self.assumptions.clients, self.sums_bytes // self.upload_bytes + 1)
-        return self.sums_bytes + self.upload_bytes * journalled + _MEMBER_ROW * self.assumptions.clients
+        return self.sums_bytes + _MEMBER_ROW * self.assumptions.clients
 
     @property
     def training_tokens(self) -> int:

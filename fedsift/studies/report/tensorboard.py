@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from fedsift.core.errors import BadInput
+from fedsift.core.plain_files import check_plain
 from fedsift.studies.report.outcome import read_outcome
 
 
@@ -27,6 +28,7 @@ def write_events(folder: Path) -> Path:
     from torch.utils.tensorboard import SummaryWriter
 
     outcome, events = read_outcome(folder), folder / "tensorboard"
+    check_plain(events, folder=True)
     for old in events.glob("events.*"):
         old.unlink()
     with SummaryWriter(str(events)) as writer:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from fedsift.core.errors import BadInput
+from fedsift.core.plain_files import check_plain, written_whole
 from fedsift.studies.report.drawing import drawn
 from fedsift.studies.report.figures import all_figures
 from fedsift.studies.report.outcome import read_outcome
@@ -35,11 +36,11 @@ def write_report(folder: Path) -> list[Path]:
 
 def _write(file: Path, content: str | bytes) -> Path:
     """Write a file so that a reader finds the old one or the new one."""
-    partial = file.with_name(f".{file.name}.partial")
     try:
+        check_plain(file.parent, folder=True)
         file.parent.mkdir(exist_ok=True)
-        partial.write_bytes(content.encode() if isinstance(content, str) else content)
-        partial.replace(file)
+        with written_whole(file) as partial:
+            partial.write_bytes(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise BadInput(f"{file}: cannot be written ({error.strerror}); give a folder that you own") from error
     return file
