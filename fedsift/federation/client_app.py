@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from flwr.app import Context, Message
+from flwr.app import ConfigRecord, Context, Message
 from flwr.clientapp import ClientApp
 
 from fedsift.core.errors import BadInput
@@ -30,7 +30,7 @@ def train(message: Message, context: Context) -> Message:
     tuned = trainer.tune(client.id, client.train_examples)
     if client.mask_folder is not None:
         scores = {}
-        if message.content.config_records["config"].get("score"):
+        if messages.record_of(message.content, "config", ConfigRecord).get("score"):
             scores = scores_of_tuned(client, trainer, tuned)
         mask = ClientMask.of(tuned.quantised, Localisation(client.config.localise).keeps_levels)
         said = tuned.said_by_base

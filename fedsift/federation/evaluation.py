@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from flwr.app import Message
+from flwr.app import ArrayRecord, ConfigRecord, Message
 from numpy.typing import NDArray
 
 from fedsift.core.blend import log_softmax
@@ -48,7 +48,7 @@ def scores_of_tuned(client: Client, trainer: "LocalTrainer", tuned: "Tuned") -> 
 def scores_of_served(client: Client, trainer: "LocalTrainer", message: Message) -> dict[str, float]:
     """All other scores, of a member and of anybody else."""
     content, terms = message.content, trainer.terms
-    served = content.array_records.get("served")
+    served = messages.find_record(content, "served", ArrayRecord)
     kept = None
     if served is not None and client.mask_folder is not None:
         kept = load_mask(client.mask_folder, client.id, terms)
@@ -63,7 +63,7 @@ def scores_of_served(client: Client, trainer: "LocalTrainer", message: Message) 
 
         said = SaidOf.of(trainer.task, test, *trainer.said_by_base(test))
     scores["zero_shot"] = trainer.score_magnitudes(None, test) if said is None else _zero_shot(trainer, said, test)
-    merged = messages.read_float_array(content.array_records["merged"]["magnitudes"])
+    merged = messages.read_float_array(messages.record_of(content, "merged", ArrayRecord)["magnitudes"])
     scores["merged"] = trainer.score_magnitudes(merged, test)
     if trainer.task.labels and trainer.task.has_prior and client.train_examples:
         scores["majority"] = _majority(client, trainer, test)
@@ -163,7 +163,7 @@ def votes(client: Client, trainer: "LocalTrainer", message: Message) -> tuple[li
     directions = trainer.label_directions
     predictor = BlendedPredictor(task, head.sums, head.ridge, own, True, directions)
     head_losses = predictor.own_votes(SaidOf.of(task, rows, own, base))
-    if not message.content.config_records["vote"].get("voter") or len(rows) < 2:
+    if not messages.record_of(message.content, "vote", ConfigRecord).get("voter") or len(rows) < 2:
         return head_losses, []
     order = random_order(derive_seed(client.config.seed, "vote", client.id), len(rows))
     out = np.zeros(len(rows), np.bool_)

@@ -50,7 +50,7 @@ def measure(
             strategy = SiftMasks(state, localisations=[], scoring=NEVER)
             strategy.start(grid, ArrayRecord(), num_rounds=1, timeout=math.inf)
             seconds = time.perf_counter() - started
-            members = state.members
+            members, shared = state.members, memory("RssShmem")
             state.ledger.close()
             ledger_bytes = path.stat().st_size
     if len(members) != clients:
@@ -58,7 +58,7 @@ def measure(
     return {
         "seconds": seconds,
         LIBRARIES: libraries,
-        SHARED: memory("RssShmem"),
+        SHARED: shared,
         LEDGER: ledger_bytes,
         UPLOAD: max(member.upload_bytes for member in members.values()),
     }
