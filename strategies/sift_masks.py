@@ -3,7 +3,8 @@
 Each round:
 
 1. query      every client: join, stay, leave or away? Who is a member says the state: one that wants to join stays, and
-              one that wants to leave but is none has left.
+              one that wants to leave but is none has left. One that has left and is a member, since an older ledger
+              was put back, leaves again.
 2. train      those who join upload their contribution; it is added to the running sums and dropped.
    forget     those who leave rerun their training; where the upload has the digest that was merged, it is subtracted.
 3. vote       where rows are held out, members tell what each setting of the blend costs on rows of theirs, and the one
@@ -139,7 +140,7 @@ class SiftMasks(ClientRounds[SiftRecord]):
             is_member = self.clients[node_id] in self.state.members
             if wish == Wish.JOIN and not is_member:
                 asked[TRAIN].append(node_id)
-            elif wish == Wish.LEAVE and is_member:
+            elif wish in (Wish.LEAVE, Wish.AWAY) and is_member:
                 asked[FORGET].append(node_id)
             elif wish == Wish.LEAVE:
                 self._gone.add(self.clients[node_id])

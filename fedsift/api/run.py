@@ -145,7 +145,7 @@ class Run:
             BadInput: the run cannot be changed; nothing is.
         """
         shown = bars(progress)
-        removals = forget(self.path, _several(clients), rebuild, shown, shown.console.print).removals
+        removals = forget(self.path, _several(clients), rebuild, shown, shown.tell).removals
         last = {removal.client: removal for removal in removals}
         return last[clients] if isinstance(clients, str) else list(last.values())
 

@@ -6,16 +6,18 @@ import click
 import typer
 
 from fedsift.cli.bench_command import bench
+from fedsift.cli.certificate_commands import log_head, public_key, verify_certificate, verify_log
 from fedsift.cli.deployment_commands import leave, make_certificates, make_node_key, rekey
 from fedsift.cli.evaluation_commands import compare, methods, optout, reproduce, tune
 from fedsift.cli.plan_command import plan
 from fedsift.cli.run_commands import check_data, export, forget, join, run, verify
-from fedsift.cli.terminal import INTERRUPTED
+from fedsift.cli.terminal import INTERRUPTED, say, say_traceback
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 _SIMULATION = (run, check_data, forget, join, verify, export, optout, tune, methods, compare, reproduce, bench, plan)
 _DEPLOYMENT = (make_certificates, make_node_key, leave, rekey)
-for _command in (*_SIMULATION, *_DEPLOYMENT):
+_PROOF = (verify_certificate, verify_log, log_head, public_key)
+for _command in (*_SIMULATION, *_DEPLOYMENT, *_PROOF):
     app.command()(_command)
 
 
@@ -26,6 +28,7 @@ def fedsift() -> None:
 
 def main() -> None:
     """Entry point of the console script; a mistake in the options is told in one line, like any other."""
+    sys.excepthook = say_traceback
     try:
         sys.exit(app(standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as error:
@@ -35,7 +38,7 @@ def main() -> None:
         context = error.ctx if isinstance(error, click.NoSuchOption) else None
         takes_ids = context is not None and context.command.name in ("forget", "join")
         hint = " (an id that begins with - comes after --)" if takes_ids else ""
-        typer.echo(f"fedsift: {error.format_message()}{hint}", err=True)
+        say(f"fedsift: {error.format_message()}{hint}", err=True)
         sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(INTERRUPTED)

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from fedsift.cli.options import JSON, TRAINING, settings_of, takes
-from fedsift.cli.terminal import errors_in_one_line
+from fedsift.cli.terminal import errors_in_one_line, say_json, show
 from fedsift.core.options import Group
 from fedsift.files.output import check_file, write_whole
 from fedsift.studies.bench.registry import BENCHMARKS, figures
@@ -36,9 +35,9 @@ def bench(
         for each in asked:
             parts[each.name] = each.measure(settings, rounds)
             if not json_:
-                Console().print(parts[each.name].table())
+                show(parts[each.name].table())
         told = json.dumps(figures(parts), indent=1)
         if out is not None:
             write_whole(out, told + "\n")
         if json_:
-            typer.echo(told)
+            say_json(figures(parts))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fedsift.cli.terminal import errors_in_one_line
+from fedsift.cli.terminal import errors_in_one_line, say
 
 
 def make_certificates(
@@ -17,7 +17,7 @@ def make_certificates(
         from fedsift.runtime.credentials import make_certificates as make
 
         _tell_written(make(folder, host))
-        typer.echo("give ca.crt to every node, server.crt and server.key to the SuperLink; keep ca.key offline")
+        say("give ca.crt to every node, server.crt and server.key to the SuperLink; keep ca.key offline")
 
 
 def make_node_key(
@@ -28,7 +28,7 @@ def make_node_key(
         from fedsift.runtime.credentials import make_node_key as make
 
         _tell_written(make(file))
-        typer.echo("the server's operator needs the .pub file, nobody the other")
+        say("the server's operator needs the .pub file, nobody the other")
 
 
 def rekey(
@@ -41,7 +41,7 @@ def rekey(
         from fedsift.runs.rekey import rekey as tie
 
         tie(run, client, public_key)
-        typer.echo(f"client {client!r} is tied to {public_key}")
+        say(f"client {client!r} is tied to {public_key}")
 
 
 def leave(
@@ -55,17 +55,17 @@ def leave(
         folder = ClientFolder(client_folder)
         if undo:
             folder.undo()
-            typer.echo("this client stays, or joins in the server's next round")
+            say("this client stays, or joins in the server's next round")
         elif folder.has_left:
-            typer.echo("this client has been removed already; --undo lets it join again")
+            say("this client has been removed already; --undo lets it join again")
         else:
             folder.ask_to_leave()
-            typer.echo("this client asks to be removed in the server's next round")
-            typer.echo("keep data, model and software as they are until then: it has to repeat its training")
+            say("this client asks to be removed in the server's next round")
+            say("keep data, model and software as they are until then: it has to repeat its training")
             if not folder.has_mask:
-                typer.echo("no mask is kept here: if the client has joined, this is not its client-folder", err=True)
+                say("no mask is kept here: if the client has joined, this is not its client-folder", err=True)
 
 
 def _tell_written(files: list[Path]) -> None:
     for file in files:
-        typer.echo(f"written  {file}")
+        say(f"written  {file}")

@@ -1,13 +1,12 @@
 """Commands that evaluate: methods side by side, clients that opt out, the paper's figures."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from fedsift.cli.options import JSON, TRAINING, overriding, settings_of, takes
-from fedsift.cli.terminal import NOTHING_WRITTEN, errors_in_one_line, how_to_resume, progress_bars, tell
+from fedsift.cli.terminal import NOTHING_WRITTEN, errors_in_one_line, how_to_resume, progress_bars, say, say_json, tell
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
 from fedsift.core.options import Group
@@ -132,7 +131,7 @@ def reproduce(
 
         if not names:
             for experiment in EXPERIMENTS.values():
-                typer.echo(f"{experiment.name:<14} {experiment.title}")
+                say(f"{experiment.name:<14} {experiment.title}")
             return
         given = overriding(overrides)
         chosen = list(EXPERIMENTS) if names == ["all"] else names
@@ -140,9 +139,10 @@ def reproduce(
         for name, config in zip(chosen, settings, strict=True):
             result = measure(name, config, out, progress_bars())
             if json_:
-                typer.echo(json.dumps(result))
+                say_json(result, indent=None)
                 continue
-            typer.echo(result["title"])
-            typer.echo(f"paper    {EXPERIMENTS[name].paper_found}")
-            typer.echo(f"here     {result['found']}")
-            typer.echo(f"written  {out / name}.json, .csv, .svg, .png, .md\n")
+            say(result["title"])
+            say(f"paper    {EXPERIMENTS[name].paper_found}")
+            say(f"here     {result['found']}")
+            say(f"written  {out / name}.json, .csv, .svg, .png, .md")
+            say("")

@@ -64,7 +64,7 @@ def forget(
         from fedsift.runs.forget import forget as remove
 
         bars = progress_bars()
-        result = remove(run, clients, rebuild, bars, bars.console.print)
+        result = remove(run, clients, rebuild, bars, bars.tell)
         tell(result, json_, removal_summary(result, run), good=not result.refused)
 
 
@@ -92,9 +92,11 @@ def verify(
     """Audit a run's ledger."""
     with errors_in_one_line("nothing was changed"):
         from fedsift.cli.run_summary import audit_summary
+        from fedsift.core.signing_key import given_public_key
         from fedsift.runs.verify import verify as check
 
-        verified = check(run, oracle, certificate, progress_bars(), public_key)
+        known = None if public_key is None else given_public_key(public_key)
+        verified = check(run, oracle, certificate, progress_bars(), known)
         found = {"profile": verified.profile, "sealed_by": verified.sealed_by, "checks": verified.checks}
         tell(found, json_, audit_summary(verified), good=verified.holds)
 

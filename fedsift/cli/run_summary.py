@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from fedsift.cli.findings import findings_summary
 from fedsift.cli.score_table import score_lines, score_table, warning_lines
 from fedsift.core.errors import legible
 from fedsift.protocol.client_rounds import last_line
@@ -121,11 +122,7 @@ def audit_summary(verified: Verified) -> list[Text]:
     known = "" if verified.known_key else "; no key is known here to hold it against (--public-key)"
     by = f"key {verified.sealed_by}" if verified.sealed_by else "no key: who can write the file can make its seal"
     shown = [Text(f"{'profile':<12} {verified.profile}"), Text(f"{'sealed by':<12} {by}{known}")]
-    for finding in verified.findings:
-        verdict, style = ("WRONG", "red") if finding.problems else ("ok", "green")
-        shown.append(Text(f"{finding.check:<12} {verdict}", style))
-        shown += [Text(f"{'':<12} {problem}") for problem in finding.problems]
-    return shown
+    return [*shown, *findings_summary(verified.findings)]
 
 
 def _grid_line(lost: ServedBelowLocal) -> list[Text]:

@@ -18,6 +18,7 @@ from safetensors.numpy import save_file
 
 from fedsift.core.errors import BadInput
 from fedsift.core.plain_files import written_whole
+from fedsift.core.strict_json import parse_json
 
 _ABOUT = "about"  # the one key of the header's metadata: safetensors writes several in an order of its own
 
@@ -51,9 +52,9 @@ class StoredArrays:
         self._read: dict[str, NDArray[Any]] = {}
         try:
             self._file = cast(Any, safe_open(path, "numpy"))  # It has no types.
-            about = json.loads((self._file.metadata() or {})[_ABOUT])
+            about = parse_json((self._file.metadata() or {})[_ABOUT])
             owner, self.metadata, self._digest = about["client"], dict(about["metadata"]), about["digest"]
-        except (OSError, SafetensorError, LookupError, TypeError, ValueError, RecursionError) as error:
+        except (OSError, SafetensorError, LookupError, TypeError, ValueError) as error:
             raise self.wrong("is no file of a client's, or damaged") from error
         self._about = {"client": client_id, "metadata": self.metadata}
         if owner != client_id:

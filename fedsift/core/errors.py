@@ -11,6 +11,10 @@ class FedsiftError(Exception):
 
     exit_code = 2
 
+    def __str__(self) -> str:
+        """The message; names and files in it may be hostile."""
+        return visible(super().__str__(), kept="\n")
+
 
 class BadInput(FedsiftError):
     """An option, a file, a data set or a model that cannot be used as given. Nothing has been changed."""
@@ -41,6 +45,17 @@ def invalid_character(text: str) -> int:
     except UnicodeEncodeError as error:
         return error.start + 1
     return 0
+
+
+def visible(text: str, kept: str = "") -> str:
+    r"""A text as a terminal, a log or a page may show it: nothing in it moves, hides, turns round or begins a line.
+
+    Whatever Unicode calls not printable (controls, line ends, bidirectional and zero-width characters, blanks other
+    than the plain one) stands as Python writes it, `\x1b` for ESC; but for characters in `kept`.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or each in kept else repr(each)[1:-1] for each in text)
 
 
 def legible(name: str) -> str:

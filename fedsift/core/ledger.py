@@ -80,6 +80,7 @@ class Ledger(SealedTables):
             self.set("config", config)
             self.set("model_digest", model_digest)
             self.set("checksum_secret", secrets.token_bytes(16))
+            self.set("log_id", secrets.token_bytes(16))
             if self._public:
                 self.set("public_key", self._public)
             self.write_sums(RunningSums(terms, capacity))
@@ -238,6 +239,7 @@ class Ledger(SealedTables):
 
     def copy_receipts(self, other: "Ledger") -> None:
         """Take over another ledger's log."""
+        self.set("log_id", other.get("log_id"))
         for receipt in other.receipts():
             self._append(receipt)
 

@@ -70,13 +70,15 @@ SETTINGS: dict[str, _Kind] = {
     "config": str,
     "model_digest": bytes,
     "checksum_secret": 16,
+    "log_id": 16,
     "receipts_head": 32,
     "public_key": str,
     "blend": str,
     "publications": str,
     "mask_folder": int,
+    "owed": str,
 }
-REQUIRED = ("terms", "capacity", "config", "model_digest", "checksum_secret")
+REQUIRED = ("terms", "capacity", "config", "model_digest", "checksum_secret", "log_id")
 # What SQLite says of a disk, of memory or of other processes; anything else it says is of the file's content.
 _NO_DAMAGE = {
     sqlite3.SQLITE_BUSY,

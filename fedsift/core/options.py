@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, Self, TypeVar
 
 from fedsift.core.errors import BadInput, invalid_character, unknown_name
+from fedsift.core.strict_json import parse_json
 
 MOST = 10**9  # of steps, rows, tokens, clients and the like: far beyond any, and products of them stay finite
 _LARGEST_FLOAT = int(sys.float_info.max)
@@ -218,6 +219,6 @@ def check_unicode(key: str, text: str) -> None:
 
 def _from_json(key: str, text: str) -> Any:
     try:
-        return json.loads(text)
+        return parse_json(text)
     except ValueError as error:
         raise BadInput(f'{key} = {text!r}: expected a list in JSON, such as ["a", "b"]') from error

@@ -5,8 +5,10 @@ import hashlib
 import json
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from fedsift.core.errors import BadInput
+from fedsift.core.strict_json import Misfit, parse_json, typed
 
 
 class Verdict(StrEnum):
@@ -57,10 +59,18 @@ class ReceiptBody(RunFacts):
             BadInput: it is no receipt's.
         """
         try:
-            values = json.loads(text)
-            return cls(**{**values, "verdict": Verdict(values["verdict"])})
-        except (ValueError, TypeError, KeyError) as error:
+            body: ReceiptBody = typed(cls.with_all_fields(parse_json(text)), cls, "receipt")
+            if body.text != text:
+                raise ValueError("it is not in the canonical form")
+        except (ValueError, Misfit) as error:
             raise BadInput(f"the ledger is damaged: a receipt cannot be read ({error})") from error
+        return body
+
+    @classmethod
+    def with_all_fields(cls, values: Any) -> Any:
+        """What a text says, with None for what does not stand in it, for `typed`."""
+        left_out = {field.name: None for field in dataclasses.fields(cls) if field.default is None}
+        return left_out | values if isinstance(values, dict) else values
 
     def values(self) -> dict[str, str | int]:
         """What it says, by the names in its text."""

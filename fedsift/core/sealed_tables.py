@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from fedsift.core.content_hash import ContentHash, Value
 from fedsift.core.errors import BadInput, Refused
@@ -32,6 +31,7 @@ from fedsift.core.ledger_file import (
     told_as_damage,
     waiting,
 )
+from fedsift.core.signing_key import public_key_of, read_public_key
 
 
 class SealedTables:
@@ -49,7 +49,7 @@ class SealedTables:
         self._connection, self._key, self._leaving = connection, key, leaving
         self.owes_scrub = False
         self.in_memory = not connection.execute("PRAGMA database_list").fetchone()[2]
-        self._public = public_bytes(key) if key else ""
+        self._public = public_key_of(key) if key else ""
         self._content, self._signature = self._read_seal()
         self._schema = schema_version(connection)
 
@@ -253,12 +253,7 @@ def _all_or_nothing(connection: sqlite3.Connection) -> Iterator[None]:
 
 def _is_signed(content: ContentHash, signature: bytes, public_key: str) -> bool:
     try:
-        Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key)).verify(signature, content.signed)
+        read_public_key(public_key).verify(signature, content.signed)
     except (ValueError, InvalidSignature):
         return False
     return True
-
-
-def public_bytes(key: Ed25519PrivateKey) -> str:
-    """The public key, 32 bytes in hexadecimal."""
-    return key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex()

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from flwr.app import ConfigRecord, Context, Message
+from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
 from fedsift.core.errors import BadInput
@@ -26,11 +26,14 @@ def query(message: Message, context: Context) -> Message:
 def train(message: Message, context: Context) -> Message:
     """Tune, keep the mask, upload the contribution; where asked to, score M0 and the client's own tuned model."""
     client = Client(context)
+    config = messages.record_of(message.content, "config", ConfigRecord)
+    if client.folder is not None and (public_key := config.get(messages.PUBLIC_KEY)):
+        client.folder.keep_public_key(str(public_key))
     trainer = client.trainer(message)
     tuned = trainer.tune(client.id, client.train_examples)
     if client.mask_folder is not None:
         scores = {}
-        if messages.record_of(message.content, "config", ConfigRecord).get("score"):
+        if config.get("score"):
             scores = scores_of_tuned(client, trainer, tuned)
         mask = ClientMask.of(tuned.quantised, Localisation(client.config.localise).keeps_levels)
         said = tuned.said_by_base

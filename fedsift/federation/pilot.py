@@ -12,7 +12,7 @@ _SHARE = 100  # of a run's steps that two of them may be, so that they cost next
 
 def is_worth_it(config: RunConfig, clients: int, workers: int) -> bool:
     """Whether a run has so many steps for each worker that two more do not matter."""
-    return clients * config.steps >= 2 * _SHARE * workers
+    return clients > 0 and clients * config.steps >= 2 * _SHARE * workers
 
 
 def step_seconds(config: RunConfig, client_id: str) -> float:

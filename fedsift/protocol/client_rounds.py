@@ -9,7 +9,7 @@ from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 
-from fedsift.core.errors import Refused
+from fedsift.core.errors import Refused, legible, visible
 from fedsift.protocol import messages
 from fedsift.protocol.messages import EVALUATE, QUERY, Stream, Wish, message_to
 
@@ -118,7 +118,7 @@ class ClientRounds(Strategy, Generic[RecordT]):
     def failed(self, client_id: str, stage: str, error: Refused) -> None:
         """Note in this round's record that a client failed, unless it had before."""
         reason = f"{stage}: {error}"
-        _LOG.warning("client %s: %s", client_id, reason)
+        _LOG.warning("client %s: %s", legible(client_id), "\n    ".join(map(visible, reason.splitlines())))
         self.rounds[-1].failures.setdefault(client_id, reason)
 
 
@@ -134,4 +134,5 @@ def mean_scores(scores: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
 def last_line(failure: str) -> str:
     """Stage and last line of a failure as records tell it: of a traceback, the error itself."""
     stage, _, told = failure.partition(": ")
-    return f"{stage}: {told.strip().splitlines()[-1]}"
+    lines = told.strip().splitlines()
+    return visible(f"{stage}: {lines[-1] if lines else 'no reason was given'}")

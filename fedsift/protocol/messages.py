@@ -3,7 +3,8 @@
 Bulk travels as raw bytes, never as pickles. Types of messages:
 
     query           -> client id, and its wish: join, stay, leave or away
-    train           client id, terms, whether to score -> client id, upload, what is told of the training
+    train           client id, terms, whether to score; of a deployment, the public key of its certificates
+                    -> client id, upload, what is told of the training
     train.forget    client id, terms, where it trained -> the same, from a member that leaves and trains again
     query.removed   -> client id; tells a client that its removal is done
     query.vote      terms, the shared head's sums, whether the client is a voter -> client id, its votes on the blend
@@ -36,6 +37,7 @@ from fedsift.core.errors import Refused
 from fedsift.core.head_statistics import HeadTerms
 from fedsift.core.member import Training
 from fedsift.core.quantisation import QuantisationGrid
+from fedsift.core.strict_json import parse_json
 
 QUERY, JOINED, REMOVED, MASK, VOTE = "query", "query.joined", "query.removed", "query.mask", "query.vote"
 TRAIN, FORGET, FINE_TUNE, POOLED = "train", "train.forget", "train.fine_tune", "train.pooled"
@@ -43,6 +45,8 @@ EMBED, REGRESS, MEMBER_MASKS = "train.embed", "train.regress", "query.masks"
 EVALUATE, EVALUATE_SERVED = "evaluate", "evaluate.served"
 # Error codes of a reply. Flower keeps those below 100 for itself.
 CLIENT_INPUT_ERROR, CLIENT_CRASHED, NO_ANSWER = 100, 101, 102
+
+PUBLIC_KEY = "public-key"  # in the configuration of a training: that of the server's certificates
 
 _LARGEST_FINGERPRINT = 10_000
 _T = TypeVar("_T")
@@ -173,7 +177,7 @@ def reply_training(record: ConfigRecord) -> Training:
 def _fingerprint(text: str) -> str:
     """A fingerprint in canonical form; refused where it is no flat JSON object of a few strings."""
     try:
-        read = json.loads(text) if len(text) <= _LARGEST_FINGERPRINT else None
+        read = parse_json(text, _LARGEST_FINGERPRINT)
     except ValueError:
         read = None
     if not isinstance(read, dict) or not all(isinstance(value, str) for value in read.values()):

@@ -48,7 +48,7 @@ def forget(
         Refused: one of them is not a member; nothing is changed.
     """
     folder, config = RunFolder.open(path)
-    with folder.locked():
+    with folder.locked(leaving=client_ids):
         folder.bring_up_to_date()
         members, _ = _members(folder)
         leavers = tuple(dict.fromkeys(client_ids))

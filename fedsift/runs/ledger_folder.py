@@ -8,12 +8,11 @@ result.json     at the end
 """
 
 import fcntl
-import json
 import os
 import re
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -21,14 +20,17 @@ from typing import Self
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from fedsift.configuration.run_config import RunConfig, read_toml, write_toml
-from fedsift.core.certificate import certify, default_key_path, load_or_make_key, public_key_of
+from fedsift.core.certificate import certify
 from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
 from fedsift.core.ledger_file import companions
 from fedsift.core.mask_file import mask_path
 from fedsift.core.plain_files import PARTIAL, check_no_links, check_plain
-from fedsift.core.receipt import Receipt
-from fedsift.files.output import clear, make_empty, output_errors, try_writing, write_whole
+from fedsift.core.receipt_log import ReceiptLog
+from fedsift.core.signing_key import default_key_path, load_or_make_key, public_key_of
+from fedsift.files.output import clear, make_empty, output_errors, try_writing
+from fedsift.runs.certificates import Certificates
+from fedsift.runs.older_ledger import settle, take_up
 
 _MASKS = "masks"
 _MASKS_NAME = re.compile(rf"{_MASKS}(-[1-9][0-9]*)?")
@@ -42,6 +44,7 @@ class LedgerFolder:
         self._made: list[Path] = []
         self.ledger = path / "ledger.sqlite"
         self.result = path / "result.json"
+        self.certificates = Certificates(path)
 
     @classmethod
     def create(cls, path: Path, config: RunConfig, room: int = 0) -> Self:
@@ -71,11 +74,12 @@ class LedgerFolder:
         return cls(path), RunConfig.from_mapping(read_toml(path / "config.toml"), source=str(path / "config.toml"))
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, leaving: Collection[str] | None = ()) -> Iterator[None]:
         """Keep other processes from changing this run: each holds the sums in memory, and would undo the other's work.
 
         Raises:
-            BadInput: another process is at work on it, or nothing can be written into it.
+            BadInput: another process is at work on it, or nothing can be written into it; or as of `take_up_certified`,
+                for the same `leaving`.
         """
         try:
             try_writing(self.path)
@@ -86,6 +90,7 @@ class LedgerFolder:
         descriptor = os.open(self.path, os.O_RDONLY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.take_up_certified(leaving)
             yield
         except BlockingIOError as error:
             raise BadInput(f"{self.path}: another fedsift is at work on this run; wait for it to end") from error
@@ -167,38 +172,49 @@ class LedgerFolder:
             BadInput: there is none and none can be made, or it is another than the run began with.
         """
         path = default_key_path()
-        key, pinned = load_or_make_key(path), None
+        key, pinned = load_or_make_key(path), ""
         if self.ledger.exists():
             with Ledger.open(self.ledger, read_only=True) as ledger:
-                pinned = ledger.get("public_key")
-        if pinned not in (None, public_key_of(key)):
+                pinned = ledger.public_key
+        if pinned not in ("", public_key_of(key)):
             raise BadInput(
                 f"this run's certificates are signed with key {pinned[:16]}..., {path} is another: bring the key back "
                 "that the run began with"
             )
         return key
 
-    def uncertified(self) -> dict[Path, Receipt]:
-        """The receipts that have no certificate, by the file that it is to be."""
+    def uncertified(self) -> list[int]:
+        """The numbers of the receipts that have no certificate."""
         if not self.ledger.exists():
-            return {}
+            return []
         with Ledger.open(self.ledger, read_only=True) as ledger:
-            receipts = ledger.receipts()
-        files = {self.path / "certificates" / f"{receipt.number:04d}.json": receipt for receipt in receipts}
-        return {file: receipt for file, receipt in files.items() if not file.exists()}
+            receipts = len(ledger.receipts())
+        return sorted({*range(1, receipts + 1)}.difference(self.certificates.numbers()))
 
     def write_certificates(self) -> None:
         """Write a signed certificate for each receipt that has none."""
         if not (uncertified := self.uncertified()):
             return
         key = self.signing_key()
-        with Ledger.open(self.ledger) as ledger:
-            if ledger.get("public_key") is None:
-                with ledger.transaction():
-                    ledger.set("public_key", public_key_of(key))
-        for file, receipt in uncertified.items():
-            file.parent.mkdir(exist_ok=True)
-            write_whole(file, json.dumps(certify(receipt, key), indent=1) + "\n")
+        with Ledger.open(self.ledger, key=key) as ledger:
+            settle(ledger)
+            log = ReceiptLog.of(ledger)
+        for number in uncertified:
+            self.certificates.write(number, certify(log.certificate(number), key))
+
+    def take_up_certified(self, leaving: Collection[str] | None = ()) -> None:
+        """Let the log of a ledger that is older than its certificates go on from the newest one (`take_up`).
+
+        Raises:
+            BadInput: as of `take_up`; or there are certificates, but no ledger.
+        """
+        certified = bool(self.certificates.numbers())
+        if not self.ledger.exists():
+            if certified:
+                raise BadInput(f"{self.path} has certificates, but no {self.ledger.name}: put it back")
+            return
+        with Ledger.open(self.ledger, key=self.signing_key()) as ledger:
+            take_up(ledger, self.path, self.certificates, leaving)
 
 
 def _mask_folders(path: Path) -> list[Path]:

@@ -1,17 +1,20 @@
 """README.md of an exported model: what it is, how to use it, and where it comes from."""
 
 import json
+import re
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from fedsift.configuration.run_config import RunConfig
+from fedsift.core.errors import visible
 from fedsift.core.ledger import Ledger
 from fedsift.runs.card_code import card_code
 from fedsift.runs.run_folder import RunFolder
 from fedsift.runs.scores import SCORES, Score, three_places
 from fedsift.runs.served import Served
 
+_MARKS = re.compile(r"[\\`*_\[\]<>|&#~]")
 _OPTIONS = (
     *("model", "task", "tune", "lora-rank", "dtype", "steps", "lr", "batch-size", "levels", "localise"),
     *("merge-scale", "shared-head", "test-share", "seed"),
@@ -40,14 +43,14 @@ def _what(folder: RunFolder, client_id: str | None, served: Served) -> str:
     if client_id is None:
         return (
             "# A merged model\n\nWhat everybody is served who is no member of the federation of "
-            f"`{folder.path.resolve().name}`.\n\n"
+            f"{_plain(folder.path.resolve().name)}.\n\n"
             "**This copy is outside the run.** It is made of what the members of its day contributed. A removal does "
             "not reach it: when a member has left, delete it by hand and export anew.\n"
         )
     also = " and its head, with its own rows on top" if served.head else ""
     return (
-        f"# The model of member {json.dumps(client_id, ensure_ascii=False)}\n\nWhat this member of the federation of "
-        f"`{folder.path.resolve().name}` is served: its own model{also}.\n\n"
+        f'# The model of member "{_plain(client_id)}"\n\nWhat this member of the federation of '
+        f"{_plain(folder.path.resolve().name)} is served: its own model{also}.\n\n"
         "**This copy is outside the run.** `fedsift forget` deletes what the run has of a member; it does not reach "
         "this folder: after the member left, delete it by hand. It gives the member's rows away.\n"
     )
@@ -69,7 +72,7 @@ def _origin(folder: RunFolder, config: RunConfig, served: Served) -> Iterator[st
         members, receipts = len(ledger.members()), [receipt.body for receipt in ledger.receipts()]
     options = config.to_mapping()
     yield "## Where it comes from\n\n| | |\n| --- | --- |"
-    yield f"| run | `{folder.path.resolve().name}`, {members} members |"
+    yield f"| run | {_plain(folder.path.resolve().name)}, {members} members |"
     yield f"| state digest | `{served.state_digest}` |"
     yield f"| profile of reproducibility | {config.profile} |"
     yield from (f"| {name} | {_cell(options[name])} |" for name in _OPTIONS if name in options)
@@ -99,7 +102,12 @@ def _scores(folder: RunFolder, client_id: str | None) -> Iterator[str]:
 
 
 def _cell(value: object) -> str:
-    return str(value).replace("|", "\\|")
+    return _plain(str(value))
+
+
+def _plain(text: str) -> str:
+    """A text in Markdown that is nothing but text."""
+    return _MARKS.sub(r"\\\g<0>", visible(text))
 
 
 def _versions() -> Iterator[str]:

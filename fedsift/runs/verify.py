@@ -4,14 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fedsift.core.audit import Finding, audit
-from fedsift.core.certificate import check_certificate, default_key_path, load_or_make_key, public_key_of
+from fedsift.core.certificate import check_against
 from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
 from fedsift.core.server_state import ServerState
+from fedsift.core.signing_key import default_key_path, load_or_make_key, public_key_of
 from fedsift.data.loading import load_dataset
 from fedsift.federation.outcome import Outcome
 from fedsift.runs.federate import merge, places
 from fedsift.runs.ledger_folder import LedgerFolder
+from fedsift.runs.older_ledger import certificate_problems
 from fedsift.runtime.progress import PhaseBars
 
 _SHOWN = 5
@@ -55,10 +57,14 @@ def verify(
     """
     folder, config = LedgerFolder.open(path)
     known_key = public_key or _own_public_key()
+    newest = max(folder.certificates.numbers(), default=0)  # Before the ledger: what is certified later is in neither.
     with Ledger.open(folder.ledger, read_only=True) as ledger:
-        findings, sealed_by = audit(ledger, known_key), ledger.public_key
-        if certificate is not None:
-            findings.append(Finding("certificate", check_certificate(certificate, ledger)))
+        with ledger.snapshot():
+            findings, sealed_by = audit(ledger, known_key), ledger.public_key
+            if newest:
+                findings.append(Finding("certificates", [*certificate_problems(ledger, folder.certificates, newest)]))
+            if certificate is not None:
+                findings.append(Finding("certificate", check_against(certificate, ledger)))
         if oracle:
             if any(finding.problems for finding in findings):
                 raise BadInput("the ledger is damaged, so an oracle would tell nothing; run verify without --oracle")

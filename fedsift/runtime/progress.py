@@ -12,6 +12,7 @@ from rich import progress
 from rich.console import Console
 from rich.text import Text
 
+from fedsift.core.errors import visible
 from fedsift.protocol.messages import EVALUATE, EVALUATE_SERVED, FINE_TUNE, FORGET, POOLED, QUERY, TRAIN, VOTE
 
 STEP = "step"  # no message: one of many rounds, whose messages then have no bars of their own
@@ -64,9 +65,13 @@ class PhaseBars:
     def warn(self, warning: str) -> None:
         """Print a warning in a line of its own, if there is one; without a console it is one of Python's."""
         if warning and self.console.quiet:
-            warnings.warn(warning, stacklevel=2)
+            warnings.warn(visible(warning), stacklevel=2)
         elif warning:
-            self.console.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
+            self.tell(f"warning: {warning}", style="yellow")
+
+    def tell(self, line: str, style: str = "") -> None:
+        """Print a line of its own, if there is a console."""
+        self.console.print(Text(visible(line), style=style), soft_wrap=True)
 
     def note(self, text: str) -> None:
         """Print a line of its own, if there is one."""

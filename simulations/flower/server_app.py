@@ -14,10 +14,13 @@ from flwr.superlink.grid.inmemory_grid import InMemoryGrid
 from fedsift.configuration.run_config import RunConfig
 from fedsift.configuration.server_settings import ServerSettings, split
 from fedsift.core.errors import BadInput, legible
+from fedsift.core.signing_key import public_key_of
 from fedsift.federation.outcome import Outcome
 from fedsift.federation.run_state import open_state, run_facts, scoring_of
 from fedsift.learning.models import load_model, metric_of
 from fedsift.protocol.client_rounds import last_line
+from fedsift.protocol.messages import PUBLIC_KEY
+from fedsift.runs.older_ledger import owed_removals
 from fedsift.runs.result import RunResult
 from fedsift.runs.run_folder import RunFolder
 from fedsift.runtime.node_grid import NodeGrid
@@ -48,8 +51,9 @@ def main(grid: Grid, context: Context) -> None:
         raise BadInput("partial-sums: clients' machines cannot merge for the server; leave it out")
     folder = _open(run_folder(settings.out, context.run_id), config)
     _LOG.info("fedsift: the run's folder is %s", folder.path.resolve())
-    with folder.locked():
-        _rounds(grid, folder, config, settings)
+    deployed = not isinstance(grid, InMemoryGrid)
+    with folder.locked(leaving=None if deployed else ()):
+        _rounds(grid, folder, config, settings, deployed)
 
 
 def _open(path: Path, config: RunConfig) -> RunFolder:
@@ -57,13 +61,17 @@ def _open(path: Path, config: RunConfig) -> RunFolder:
     return RunFolder.open(path)[0] if (path / "config.toml").exists() else RunFolder.create(path, config)
 
 
-def _rounds(grid: Grid, folder: RunFolder, config: RunConfig, settings: ServerSettings) -> None:
+def _rounds(grid: Grid, folder: RunFolder, config: RunConfig, settings: ServerSettings, deployed: bool) -> None:
     started = time.perf_counter()
     model_digest = load_model(config.model_settings)[0].base_digest()
     gc.collect()  # The server needs M0 for nothing else.
-    state = open_state(config, folder.ledger, settings.capacity, model_digest, folder.signing_key())
+    key = folder.signing_key()
+    state = open_state(config, folder.ledger, settings.capacity, model_digest, key)
+    if deployed:
+        for client_id in sorted(owed_removals(state.ledger)):
+            _LOG.warning("fedsift: %s left, and is a member again in an older ledger; it is asked", legible(client_id))
     nodes = NodeGrid(grid, settings)
-    tied = settings.tie_nodes and not isinstance(grid, InMemoryGrid)
+    tied = settings.tie_nodes and deployed
     strategy = _SiftMasks(
         state,
         config.localisations,
@@ -97,7 +105,7 @@ def _rounds(grid: Grid, folder: RunFolder, config: RunConfig, settings: ServerSe
             ArrayRecord(),
             num_rounds=settings.rounds or (2 if config.anybody_leaves else 1),
             timeout=math.inf,
-            train_config=ConfigRecord({"score": config.evaluate}),
+            train_config=ConfigRecord({"score": config.evaluate, PUBLIC_KEY: public_key_of(key) if deployed else ""}),
         )
     finally:
         state.ledger.close()

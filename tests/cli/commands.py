@@ -1,5 +1,6 @@
 """The command line, in this process or in one of its own."""
 
+import base64
 import json
 import os
 import signal
@@ -75,3 +76,10 @@ def result_of(folder: Path) -> dict[str, Any]:
     """What a run's result.json holds."""
     read: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     return read
+
+
+def receipt_of(certificate: Path) -> dict[str, Any]:
+    """What the receipt in a certificate says."""
+    envelope = json.loads(certificate.read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(base64.b64decode(envelope["payload"]))["receipt"]
+    return found

@@ -21,8 +21,8 @@ from fedsift.core.errors import BadInput, Refused
 from fedsift.core.ledger import Ledger
 from fedsift.core.ledger_file import COLUMNS, told_as_damage
 from fedsift.core.member import Training
-from fedsift.core.sealed_tables import public_bytes
 from fedsift.core.server_state import ServerState
+from fedsift.core.signing_key import public_key_of
 from tests.core.uploads import terms, upload
 
 SIZE = 16
@@ -72,7 +72,7 @@ def problems(path: Path, key: Ed25519PrivateKey = KEY) -> list[str]:
     """What an audit by somebody who knows the key says; nothing else may come of it, whatever the file is."""
     try:
         with Ledger.open(path, read_only=True) as ledger:
-            found = audit(ledger, public_bytes(key))
+            found = audit(ledger, public_key_of(key))
     except BadInput as error:
         return [str(error)]
     return [f"{finding.check}: {problem}" for finding in found for problem in finding.problems]
@@ -256,10 +256,10 @@ def test_who_seals_anew_has_no_signature(whole: Path, tmp_path: Path) -> None:
     # With a key of his own, his seal is in order by itself: who knows the run's key sees it.
     other = Ed25519PrivateKey.generate()
     with closing(sqlite3.connect(copy)) as connection, connection:
-        was = ("public_key", public_bytes(KEY))
+        was = ("public_key", public_key_of(KEY))
         found.remove("settings", was)
-        found.add("settings", ("public_key", public_bytes(other)))
-        connection.execute("UPDATE settings SET value = ? WHERE key = ?", (public_bytes(other), "public_key"))
+        found.add("settings", ("public_key", public_key_of(other)))
+        connection.execute("UPDATE settings SET value = ? WHERE key = ?", (public_key_of(other), "public_key"))
         connection.execute("UPDATE seal SET content = ?, signature = ?", (found.to_bytes(), other.sign(found.signed)))
     assert problems(copy, other) == []
     assert problems(copy)[0].startswith("seal: it is sealed with key")
@@ -268,7 +268,7 @@ def test_who_seals_anew_has_no_signature(whole: Path, tmp_path: Path) -> None:
 
     # Nor does it help to leave the signature out.
     with closing(sqlite3.connect(copy)) as connection, connection:
-        found.remove("settings", ("public_key", public_bytes(other)))
+        found.remove("settings", ("public_key", public_key_of(other)))
         connection.execute("DELETE FROM settings WHERE key = 'public_key'")
         connection.execute("UPDATE seal SET content = ?, signature = x''", (found.to_bytes(),))
     assert problems(copy)[0].startswith("seal: it is not signed, not with key")

@@ -12,6 +12,7 @@ def test_a_pilot_costs_a_hundredth_at_most(tiny_config: RunConfig) -> None:
     """Two steps of 200 a worker."""
     config = dataclasses.replace(tiny_config, steps=20)
     assert is_worth_it(config, clients=20, workers=2) and not is_worth_it(config, clients=19, workers=2)
+    assert not is_worth_it(config, clients=0, workers=0)
 
 
 def test_a_pilot_leaves_the_model_as_it_was(tiny_config: RunConfig) -> None:

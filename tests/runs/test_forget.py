@@ -17,7 +17,7 @@ from fedsift.core.server_state import ServerState
 from fedsift.runs.federate import federate, places
 from fedsift.runs.run_folder import RunFolder
 from fedsift.runtime.worker_pool import WorkerPool
-from tests.cli.commands import done, failed, invoke
+from tests.cli.commands import done, failed, invoke, receipt_of
 
 EVERYONE = [f"client {index}" for index in range(8)]
 
@@ -68,14 +68,14 @@ def test_one_and_a_batch(run_folder: tuple[Path, RunConfig], pool: WorkerPool) -
         if file.is_file():
             data = file.read_bytes()
             assert not [secret for secret in secrets if secret in data], file
-            allowed = 1 if file.name in ("ledger.sqlite", "0001.json") else 0
+            allowed = 1 if file.name == "ledger.sqlite" else 0
             assert data.count(leaver.encode()) <= allowed, file
     assert not mask_path(out / "masks", leaver).exists()
 
     done("forget", out, "client 0", "client 5")
     stayed = [f"client {i}" for i in (1, 3, 4, 6, 7)]
     assert state_of(out) == (never_joined(pool, config, leaver, "client 0", "client 5"), stayed)
-    after = {json.loads(file.read_text())["receipt"]["state_after"] for file in (out / "certificates").iterdir()}
+    after = {receipt_of(file)["state_after"] for file in (out / "certificates").iterdir()}
     assert len(after) == 2  # One state for each command, the batch's published once.
 
     again = failed("forget", out, leaver, code=3)
@@ -158,14 +158,14 @@ def test_changed_data_is_refused_then_rebuilt(run_folder: tuple[Path, RunConfig]
     after = state_of(out)
     assert after[1] == [each for each in before[1] if each != "client 4"]
     assert mask_path(out / "masks", "client 1").exists()
-    receipts = {number: json.loads((out / "certificates" / f"000{number}.json").read_text()) for number in (1, 2)}
-    assert [receipts[number]["receipt"]["verdict"] for number in (1, 2)] == ["BIT_EXACT", "REFUSED"]
+    receipts = {number: receipt_of(out / "certificates" / f"000{number}.json") for number in (1, 2)}
+    assert [receipts[number]["verdict"] for number in (1, 2)] == ["BIT_EXACT", "REFUSED"]
 
     code, printed, told = invoke("forget", out, "client 1", "--rebuild")
     assert "rebuild: 6 members train again, 18 steps instead of 3" in told.replace("\n", " ")
     assert "client 1  REBUILT  18 steps retrained" in printed
     assert code == 0
-    rebuilt = json.loads((out / "certificates" / "0004.json").read_text())["receipt"]
+    rebuilt = receipt_of(out / "certificates" / "0004.json")
     assert (rebuilt["members_retrained"], rebuilt["members_matching"]) == (6, 6)
     stayed = [f"client {i}" for i in (0, 2, 3, 5, 6, 7)]
     assert state_of(out) == (never_joined(pool, config, "client 1", "client 4"), stayed)

@@ -1,6 +1,5 @@
 """A removal that is committed is the answer: what else belongs to it is told as late, and the next command does it."""
 
-import json
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from fedsift.core.ledger import Ledger
 from fedsift.core.mask_file import mask_path
 from fedsift.core.server_state import ServerState
 from fedsift.runs.run_folder import RunFolder
-from tests.cli.commands import done, failed, invoke, result_of
+from tests.cli.commands import done, failed, invoke, receipt_of, result_of
 
 LEAVER = "client 2"
 
@@ -38,7 +37,7 @@ def left_traces(out: Path) -> list[str]:
     """What of the leaver is where it does not belong."""
     traces = [file.name for file in [mask_path(out / "masks", LEAVER)] if file.exists()]
     certificate = out / "certificates" / "0001.json"
-    if not certificate.exists() or json.loads(certificate.read_text())["receipt"]["client"] != LEAVER:
+    if not certificate.exists() or receipt_of(certificate)["client"] != LEAVER:
         traces.append("no certificate")
     if LEAVER in result_of(out)["scores"]["merged"]["per_client"]:
         traces.append("result.json")

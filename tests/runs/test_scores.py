@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fedsift.configuration.run_config import RunConfig
-from fedsift.files.json_file import typed
+from fedsift.core.strict_json import typed
 from fedsift.protocol.client_rounds import RoundRecord
 from fedsift.runs.scores import MemberScores, NewcomerScores, Score, scores_of_members, three_places
 

@@ -5,13 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flwr.app import ArrayRecord, ConfigRecord, UserConfig
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.mask_file import load_mask
 from fedsift.core.server_state import ServerState
+from fedsift.core.signing_key import public_key_of
 from fedsift.federation.client_folder import ClientFolder
 from fedsift.federation.run_state import open_state
+from fedsift.protocol.messages import PUBLIC_KEY
 from fedsift.protocol.partial_merge import PartialMerge
 from fedsift.protocol.scoring import ALL, NEVER, Scoring
 from fedsift.runtime.ray_grid import RayGrid
@@ -257,6 +260,26 @@ def test_who_asks_to_leave_and_is_no_member_has_left(pool: WorkerPool, tiny_conf
     assert set(strategy.state.members) == {"client 0", "client 2"}
     assert strategy.rounds[0].receipts == []
     assert ClientFolder(tmp_path / "1").has_left
+
+
+def test_who_left_and_is_a_member_again_leaves_again(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:
+    """An older ledger was put back; the client's own folder remembers."""
+    nodes: list[UserConfig] = []
+    for place in range(3):
+        (tmp_path / str(place)).mkdir()
+        nodes.append({"partition-id": place, "num-partitions": 3, "client-folder": str(tmp_path / str(place))})
+    strategy = SiftMasks(open_state(tiny_config, None, 3), ("coordinate",), scoring=NEVER)
+    grid = RayGrid(pool, nodes, tiny_config.to_user_config())
+    key = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"
+    told = ConfigRecord({PUBLIC_KEY: public_key_of(Ed25519PrivateKey.from_private_bytes(bytes.fromhex(key)))})
+    strategy.start(grid, ArrayRecord(), num_rounds=1, train_config=told)
+    (tmp_path / "1" / "left").touch()
+    strategy.start(grid, ArrayRecord(), num_rounds=1, train_config=told)
+    assert set(strategy.state.members) == {"client 0", "client 2"}
+    assert [(body.client, body.verdict) for body in strategy.rounds[1].receipts] == [("client 1", "BIT_EXACT")]
+    assert ClientFolder(tmp_path / "1").has_left
+    for place in range(3):
+        assert (tmp_path / str(place) / "public-key").read_text(encoding="utf-8") == f"{told[PUBLIC_KEY]}\n"
 
 
 def test_some_are_scored_in_some_rounds(pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
 """What a comparison found, and the files that it leaves behind."""
 
-import csv
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fedsift.files.csv_cells import csv_text
 from fedsift.files.json_file import write_json
+from fedsift.files.output import write_whole
 from fedsift.runs.scores import Score
 
 
@@ -67,11 +68,9 @@ class Comparison:
     def write(self, out: Path) -> None:
         """Write `result.json` and `methods.csv`, whose first rows are the baselines."""
         write_json(out / "result.json", self, indent=1)
-        with (out / "methods.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, [each.name for each in dataclasses.fields(MethodRow)])
-            writer.writeheader()
-            writer.writerows(map(_as_row, self.baselines))
-            writer.writerows(map(dataclasses.asdict, self.methods))
+        names = [each.name for each in dataclasses.fields(MethodRow)]
+        rows = [*map(_as_row, self.baselines), *map(dataclasses.asdict, self.methods)]
+        write_whole(out / "methods.csv", csv_text([names, *([row.get(name) for name in names] for row in rows)]))
 
 
 def _as_row(baseline: Baseline) -> dict[str, str | float]:

@@ -1,19 +1,15 @@
 """result.json of `fedsift optout`, read and checked, and what follows from it."""
 
-import re
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from fedsift.core.errors import BadInput
-from fedsift.files.json_file import typed
+from fedsift.core.errors import BadInput, visible
+from fedsift.core.strict_json import typed
 from fedsift.studies.optout.scenario_folder import ScenarioFolder
 from fedsift.studies.optout.scenario_result import CheckedStep, Proof, ScenarioResult
-
-# What neither XML nor UTF-8 can hold: control characters but tab, newline and return; surrogates; non-characters.
-_UNWRITABLE = re.compile(r"[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True)
@@ -114,7 +110,7 @@ class Outcome:
 
 
 def read_outcome(folder: Path) -> Outcome:
-    """Read result.json. Characters that no page can hold become U+FFFD.
+    """Read result.json. What is not printable in its texts stands as Python writes it.
 
     Raises:
         BadInput: it is not there, or was not written by `fedsift optout`.
@@ -122,16 +118,16 @@ def read_outcome(folder: Path) -> Outcome:
     result = ScenarioFolder(folder).read_result()
     if result is None:
         raise BadInput(f"{folder} has no result.json; give the folder that `fedsift optout` wrote")
-    return Outcome(typed(_writable(asdict(result)), ScenarioResult, "result"))
+    return Outcome(typed(_visible(asdict(result)), ScenarioResult, "result"))
 
 
-def _writable(value: Any) -> Any:
+def _visible(value: Any) -> Any:
     match value:
         case str():
-            return _UNWRITABLE.sub("\ufffd", value)
+            return visible(value, kept="\n\t")
         case list():
-            return [_writable(each) for each in value]
+            return [_visible(each) for each in value]
         case dict():
-            return {_writable(key): _writable(each) for key, each in value.items()}
+            return {_visible(key): _visible(each) for key, each in value.items()}
         case _:
             return value

@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 
 from pandas import DataFrame
 
+from fedsift.core.errors import visible
+from fedsift.files.csv_cells import csv_text
+
 _LONGEST_TABULAR = 40  # rows; more of them go over several pages, as a longtable
 _NEGATIVE = re.compile(r"-\d[\d,.]*$")
 _DIGEST_SHOWN = 16  # of 64; the rest is in the CSV
@@ -64,7 +67,7 @@ class Table:
         return [[column.shown(value) for column, value in zip(self.columns, row, strict=True)] for row in self.rows]
 
     def to_csv(self) -> str:
-        """Values as they are, nothing where there is none; an interval's ends are columns of their own."""
+        """Values as of `csv_text`, nothing where there is none; an interval's ends are columns of their own."""
         columns: dict[str, Sequence[Any]] = {}
         for column in self.columns:
             values = self.column(column.key)
@@ -73,7 +76,7 @@ class Table:
                 columns |= dict(zip((column.key, f"{column.key}_low", f"{column.key}_high"), parts, strict=True))
             else:
                 columns[column.key] = [_plain(each) if isinstance(each, list) else each for each in values]
-        return str(DataFrame(columns, dtype=object).to_csv(index=False, lineterminator="\n"))
+        return csv_text([columns, *zip(*columns.values(), strict=True)])
 
     def to_latex(self) -> str:
         """A tabular with booktabs' rules, or a longtable."""
@@ -95,7 +98,7 @@ def human_change(value: float) -> str:
 def last_line(text: str) -> str:
     """The last line of a text that is not empty (of a traceback, the error itself), cut where it is long."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    last = lines[-1] if lines else ""
+    last = visible(lines[-1]) if lines else ""
     return last if len(last) <= _LONGEST_REASON else f"{last[:_LONGEST_REASON]}..."
 
 

@@ -20,6 +20,7 @@ from pandas import DataFrame, concat
 from fedsift.configuration.run_config import PUBLISHED_TUNING, RunConfig
 from fedsift.core.errors import unknown_name
 from fedsift.core.options import hyphened
+from fedsift.files.csv_cells import csv_text
 from fedsift.files.output import make_writable, write_whole
 from fedsift.learning.models import metric_of
 from fedsift.runtime.progress import PhaseBars
@@ -111,7 +112,7 @@ def _points(series: list[dict[str, Any]]) -> str:
     """A row a point as CSV; columns that no series has are left out."""
     columns = [column for column in _COLUMNS if any(column in each for each in series)]
     of_series = [DataFrame({key: each[key] for key in columns if key in each}, dtype=object) for each in series]
-    return str(concat(of_series).reindex(columns=columns).to_csv(index=False, lineterminator="\n"))
+    return csv_text([columns, *concat(of_series).reindex(columns=columns).to_numpy().tolist()])
 
 
 def _described(experiment: Experiment, result: Result) -> str:

@@ -2,7 +2,10 @@
 
 import dataclasses
 import json
+import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ from fedsift.federation.client_folder import ClientFolder
 from fedsift.runs.federate import federate
 from fedsift.runtime.credentials import digest_of_key_file, make_certificates, make_node_key
 from fedsift.runtime.worker_pool import WorkerPool
-from tests.cli.commands import result_of
+from tests.cli.commands import done, result_of
 from tests.simulations.flower.deployment import Deployment, Process, wait_for
 
 CLIENTS = ("client 0", "client 1")
@@ -76,9 +79,12 @@ def test_merge_and_leave(
     deployment: Deployment, nodes: Nodes, config: RunConfig, tiny_config: RunConfig, pool: WorkerPool, evaluate: bool
 ) -> None:
     out = deployment.folder / f"run, evaluate {evaluate}"
+    backup = deployment.folder / f"backup, evaluate {evaluate}"
     changed = dataclasses.replace(config, evaluate=evaluate)
     run = deployment.run(changed, settings(deployment, out=str(out), rounds=2))
     wait_for("the merge", lambda: "2 members, 2 joined" in run.told)
+    with closing(sqlite3.connect(out / "ledger.sqlite")) as before, closing(sqlite3.connect(backup)) as copy:
+        before.backup(copy)
     own = ClientFolder(deployment.folder / "client 1" / "client")
     assert len(list(own.masks.iterdir())) == 1
     own.ask_to_leave()
@@ -99,6 +105,19 @@ def test_merge_and_leave(
     assert len(ledger.node_key("client 0")) == 64
     assert ServerState(ledger).head_sums().rows > 0
     ledger.close()
+    certificate, key = out / "certificates" / "0001.json", own.path / "public-key"
+    assert "verdict            BIT_EXACT" in done("verify-certificate", certificate, "--public-key", key)
+
+    shutil.copy(backup, out / "ledger.sqlite")  # The older ledger: its client leaves again, unasked.
+    run = deployment.run(changed, settings(deployment, out=str(out), rounds=1))
+    assert run.wait() == 0
+    assert "client 1 left, and is a member again in an older ledger" in run.told
+    assert "1 members, 0 joined; removals: client 1 BIT_EXACT" in run.told
+    assert result_of(out)["state_digest"] == left["state_digest"]
+    head = out / "head"
+    done("log-head", out, "--since", 1, "--out", head)
+    assert "log          ok" in done("verify-log", certificate, head, "--public-key", key)
+    done("verify", out)
 
 
 def test_an_unregistered_key_is_refused(deployment: Deployment) -> None:

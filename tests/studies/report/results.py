@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fedsift.files.json_file import typed
+from fedsift.core.strict_json import typed
 from fedsift.studies.optout.scenario_result import ScenarioResult
 from fedsift.studies.report.outcome import Outcome
 

@@ -1,0 +1,82 @@
+"""Commands about what a server signs: for a client that left, on its own machine, and for whoever runs the server."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fedsift.cli.options import JSON
+from fedsift.cli.terminal import NOTHING_WRITTEN, errors_in_one_line, say, say_json, tell
+
+_KEY = Annotated[str, typer.Option(help="The server's: 64 hexadecimal digits, or a file of them.")]
+
+
+def verify_certificate(
+    file: Annotated[Path, typer.Argument(help="A removal certificate, or a tree head.")],
+    public_key: _KEY,
+    json_: Annotated[bool, JSON] = False,
+) -> None:
+    """Check a removal certificate without the run: for the client that left. What it says is shown if it holds."""
+    with errors_in_one_line(NOTHING_WRITTEN):
+        from fedsift.cli.findings import findings_summary
+        from fedsift.core.audit import Finding
+        from fedsift.core.certificate import Signed
+        from fedsift.core.signing_key import given_public_key
+
+        key, found = given_public_key(public_key), Signed.load(file)
+        finding = Finding("certificate", found.problems(key))
+        said = found.said.values()
+        values = {**said.get("receipt", {}), **{f"log {name}": value for name, value in vars(found.head).items()}}
+        lines = [] if finding.problems else [f"{name:<18} {value}" for name, value in values.items()]
+        told = {"checks": {finding.check: finding.problems}, **({} if finding.problems else said)}
+        tell(told, json_, [*lines, *findings_summary([finding])], good=not finding.problems)
+
+
+def verify_log(
+    old: Annotated[Path, typer.Argument(help="A certificate or a tree head.")],
+    new: Annotated[Path, typer.Argument(help="A later one, made for the older one by `fedsift log-head --since`.")],
+    public_key: _KEY,
+    json_: Annotated[bool, JSON] = False,
+) -> None:
+    """Check that a server's log only grew between two of its signed heads."""
+    with errors_in_one_line(NOTHING_WRITTEN):
+        from fedsift.cli.findings import findings_summary
+        from fedsift.core.audit import Finding
+        from fedsift.core.certificate import Signed, check_log
+        from fedsift.core.signing_key import given_public_key
+
+        key, before, now = given_public_key(public_key), Signed.load(old), Signed.load(new)
+        finding = Finding("log", check_log(before, now, key))
+        heads = {"old": before.head, "new": now.head}
+        lines = [f"{age:<12} {head.size} receipts, root {head.root}" for age, head in heads.items()]
+        found = {"checks": {finding.check: finding.problems}, **{age: vars(head) for age, head in heads.items()}}
+        tell(found, json_, [*lines, *findings_summary([finding])], good=not finding.problems)
+
+
+def log_head(
+    run: Annotated[Path, typer.Argument(help="The run's folder, on the server's machine.")],
+    since: Annotated[int, typer.Option(min=0, help="Prove that the log had so many receipts as it has now.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Write the head to this file.")] = None,
+) -> None:
+    """Sign what the log of receipts is now, for clients to compare."""
+    with errors_in_one_line(NOTHING_WRITTEN):
+        from fedsift.core.strict_json import parse_json
+        from fedsift.files.output import check_file, write_whole
+        from fedsift.runs.log_head import signed_head
+
+        if out is not None:
+            check_file(out)
+        text = signed_head(run, since)
+        if out is None:
+            say_json(parse_json(text))
+        else:
+            write_whole(out, text)
+            say(f"written  {out}")
+
+
+def public_key(run: Annotated[Path, typer.Argument(help="The run's folder, on the server's machine.")]) -> None:
+    """Print the public key that checks a run's certificates: clients get it when they join."""
+    with errors_in_one_line(NOTHING_WRITTEN):
+        from fedsift.runs.log_head import public_key_of_run
+
+        say(public_key_of_run(run))
