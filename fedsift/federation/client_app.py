@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from flwr.app import Context, Message
+from flwr.app import ConfigRecord, Context, Message
 from flwr.clientapp import ClientApp
 
 from fedsift.core.errors import BadInput

@@ -112,8 +112,8 @@ class Footprint:
 
     @property
     def server_bytes(self) -> int:
-        """Server memory: the sums, an upload that is added, one that was, one that comes, and 40 MB for slices."""
-        return self.sums_bytes + 3 * self.upload_bytes + _SERVER_CONSTANT
+        """Server memory: the sums, an upload that is added, one that comes, and 40 MB for slices and SQLite."""
+        return self.sums_bytes + 2 * self.upload_bytes + _SERVER_CONSTANT
 
     @property
     def ledger_bytes(self) -> int:

@@ -42,7 +42,7 @@ def test_the_worked_example() -> None:
         "all_levels_bytes": 30_000_000_000,
         "client_bytes": 19_200_000_000,
         "sums_bytes": 4_800_000_000,
-        "server_bytes": 4_800_000_000 + 3 * 210_000_080 + 40_000_000,
+        "server_bytes": 4_800_000_000 + 2 * 210_000_080 + 40_000_000,
         "ledger_bytes": 4_800_000_000 + 100_000,
         "training_tokens": 512_000,
         "training_flops": 3_686_400_000_000_000,
