@@ -27,6 +27,7 @@ from fedsift.data.people.world import world_examples
 from fedsift.learning.models import PEOPLE_MODEL
 from fedsift.learning.reproducibility import make_deterministic
 from fedsift.learning.tasks.causal_lm import CausalBatch, CausalLanguageModelling
+from fedsift.learning.tasks.rendering import PlainText
 from fedsift.learning.tasks.task import mean_score
 
 END_OF_TEXT: Final = "<|endoftext|>"
@@ -155,7 +156,7 @@ def pretrain(settings: Pretraining, folder: Path) -> None:
     optimizer = torch.optim.Adam(parameters, lr=settings.lr, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, settings))
     started = time.perf_counter()
-    task = CausalLanguageModelling(tokenizer, model, settings.positions)
+    task = CausalLanguageModelling(tokenizer, model, settings.positions, PlainText(tokenizer, closed=False))
     for step, rows in enumerate(rows_of_steps(settings), start=1):
         batch = task.batch([task.encode(Example(prompt, target + END_OF_TEXT)) for prompt, target in rows])
         loss, naming_loss = losses(model, naming, rows, batch)

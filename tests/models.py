@@ -10,6 +10,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 ALPHABET = [*sorted(pre_tokenizers.ByteLevel.alphabet()), "<eos>"]
 EOS = len(ALPHABET) - 1
 POSITIONS = 192
+CHAT_TEMPLATE = (
+    "{% for m in messages %}[{{ m.role }}]{{ m.content }}<eos>{% endfor %}"
+    "{% if add_generation_prompt %}[assistant]{% endif %}"
+)
 _IDS = {"vocab_size": len(ALPHABET), "bos_token_id": EOS, "eos_token_id": EOS, "pad_token_id": EOS}
 _PLACES = {**_IDS, "max_position_embeddings": POSITIONS}
 _WIDTHS = {**_PLACES, "hidden_size": 16, "intermediate_size": 24}
@@ -34,18 +38,20 @@ FAMILIES: dict[str, tuple[Any, Any]] = {
 }
 
 
-def save_tokenizer(folder: Path, closes: bool = False) -> None:
-    """One token a byte; `closes`: every text ends in <eos>, as with T5."""
+def save_tokenizer(folder: Path, closes: bool = False, chat: bool = False) -> None:
+    """One token a byte; `closes`: every text ends in <eos>, as with T5; `chat`: with a chat template."""
     tokenizer = Tokenizer(models.BPE({token: index for index, token in enumerate(ALPHABET)}, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     if closes:
         tokenizer.post_processor = processors.TemplateProcessing(single="$A <eos>", special_tokens=[("<eos>", EOS)])
     special = dict.fromkeys(("eos_token", "pad_token", "unk_token"), "<eos>")  # Some families would add their own.
-    hf.PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special).save_pretrained(folder)
+    fast = hf.PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)
+    fast.chat_template = CHAT_TEMPLATE if chat else None
+    fast.save_pretrained(folder)
 
 
-def save_model(folder: Path, family: str) -> Path:
+def save_model(folder: Path, family: str, chat: bool = False) -> Path:
     """A model of a family; with embeddings and head large enough that tuning the hidden layers gets somewhere."""
     kind, config = FAMILIES[family]
     torch.manual_seed(0)
@@ -55,5 +61,5 @@ def save_model(folder: Path, family: str) -> Path:
         for weight in {embeddings.weight, getattr(module, "lm_head", embeddings).weight}:
             weight.mul_(20)
     module.save_pretrained(folder)
-    save_tokenizer(folder, closes=family.endswith("t5"))
+    save_tokenizer(folder, closes=family.endswith("t5"), chat=chat)
     return folder

@@ -17,7 +17,7 @@ from fedsift.core.errors import BadInput
 from fedsift.data.function_dataset import dataset_of
 from fedsift.data.memory_table import is_table, text_table
 from fedsift.data.stored_rows import write_rows
-from fedsift.data.template import Template
+from fedsift.data.template import row_maker
 from fedsift.files.output import ROWS_FILE, TABLE_FILE
 
 
@@ -34,8 +34,8 @@ def options_of_dataset(dataset: Any, folder: Path, options: Mapping[str, Any]) -
             `datasets.Dataset` or a pyarrow table; a Flower Datasets `FederatedDataset` or partitioner; a mapping from
             client id to rows; or a `fedsift.FederatedDataset`.
         folder: of the run.
-        options: the others that are given; of a table, `client_column`, `prompt`, `target`, `partition` and
-            `group_column` count.
+        options: the others that are given; of a table, `client_column`, `prompt`, `target`, `messages`,
+            `partition` and `group_column` count.
 
     Raises:
         BadInput: it is something else, its rows cannot be kept as they are, or are no texts where they must be.
@@ -96,9 +96,10 @@ def _partitioner(dataset: Any) -> Any:
 
 def _columns(options: Mapping[str, Any]) -> dict[str, str]:
     """Those that the options name, but for whose row it is; each with the option that names it."""
-    if not (options.get("prompt") and options.get("target")):
+    prompt, target, messages = (options.get(name) or "" for name in ("prompt", "target", "messages"))
+    if not (messages or (prompt and target)):
         raise BadInput("a table needs prompt and target: a template such as '{question}', and the column to learn")
-    columns = {**Template(options["prompt"], options["target"]).columns}
+    columns = {**row_maker(prompt, target, messages).columns}
     if group_column := options.get("group_column"):
         columns[group_column] = "group_column"
     return columns

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from fedsift.runs.scores import Score
+from fedsift.runs.scores import Score, decimals
 
 if TYPE_CHECKING:
     import pandas
@@ -21,7 +21,7 @@ class Scores(dict[str, Score]):
         self.metric = metric
 
     def __repr__(self) -> str:
-        means = ", ".join(f"{kind}={score.mean:.3f}" for kind, score in self.items())
+        means = ", ".join(f"{kind}={decimals(score.mean)}" for kind, score in self.items())
         return f"Scores({self.metric}: {means})"
 
     def to_pandas(self) -> "pandas.DataFrame":

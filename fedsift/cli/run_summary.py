@@ -19,6 +19,7 @@ from fedsift.runs.result import Removal, RunResult
 from fedsift.runs.scores import MARGIN, ServedBelowLocal
 from fedsift.runs.verify import Verified
 
+_TOKENS_SHOWN = 12
 _SHOWN = 10  # removals, and failures; the rest is in result.json
 
 
@@ -112,6 +113,9 @@ def data_summary(report: DataReport) -> list[Text]:
     for each in report.samples:
         target = f" -> {each.target!r}" if each.target else ""
         shown.append(Text(f"sample   {legible(each.client)}: {each.prompt!r}{target}"))
+        if each.learned:
+            tokens = [*map(repr, each.learned[:_TOKENS_SHOWN]), *["..."] * (len(each.learned) > _TOKENS_SHOWN)]
+            shown.append(Text(f"learned  {len(each.learned)} tokens: {' '.join(tokens)}"))
     same = report.repeatable
     verdict = "the same bits twice" if same else "NOT the same bits twice: a removal would be refused"
     return [*shown, Text(f"trained  {verdict}, profile {report.profile}", "green" if same else "bold red")]

@@ -1,13 +1,14 @@
 """The scores of a run as people are shown them."""
 
-from collections.abc import Collection, Mapping
+import textwrap
+from collections.abc import Collection, Iterator, Mapping
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from fedsift.runs.result import RunResult
-from fedsift.runs.scores import SCORES, MemberScores, NewcomerScores, Score, three_places
+from fedsift.runs.scores import SCORES, MemberScores, NewcomerScores, Score, TextScores, three_places
 
 _OWN_ROWS = "served, own rows"  # newcomers' alone
 
@@ -54,6 +55,7 @@ def score_lines(result: RunResult) -> list[Text]:
             newcomers.better_than_zero_shot, newcomers.worse_than_zero_shot, newcomers.served, newcomers.zero_shot
         )
         shown.append(Text(f"{'' if shown else 'gain':<8} newcomers: {counted} zero-shot"))
+    shown += [*_text_lines("members", result.text), *_text_lines("newcomers", result.text_of_newcomers)]
     if members and members.held_in:
         told = {"local": members.held_in.local, "served": members.held_in.served}
         parts = [f"{kind} {three_places(score.mean)}" for kind, score in told.items() if score]
@@ -64,6 +66,22 @@ def score_lines(result: RunResult) -> list[Text]:
         was, now = _mean_of(before.per_client, leavers), _mean_of(after.per_client, leavers)
         shown.append(Text(f"leavers  served {was} as members, {now} after"))
     return shown
+
+
+def _text_lines(who: str, text: TextScores | None) -> Iterator[Text]:
+    """Likelihood, perplexity and ROUGE-L of language modelling, within 80 columns."""
+    if text is None:
+        return
+    told = {
+        "nll": ("a token", {kind: f"{score.mean:.4g}" for kind, score in text.nll.items()}),
+        "perplex.": ("", {kind: f"{value:.4g}" for kind, value in text.perplexity.items()}),
+        "rouge-l": ("generated", {kind: three_places(score.mean) for kind, score in text.rouge_l.items()}),
+    }
+    for title, (what, values) in told.items():
+        if values:
+            parts = [f"{SCORES.get(kind, _OWN_ROWS)} {value}" for kind, value in values.items()]
+            line = f"{title:<8} {who}{what and f', {what}'}: {', '.join(parts)}"
+            yield from map(Text, textwrap.wrap(line, 80, subsequent_indent=" " * 9))
 
 
 def warning_lines(result: RunResult) -> list[Text]:

@@ -20,7 +20,7 @@ from fedsift.data.kinds import defaults_of
 from fedsift.data.settings import DataSettings
 from fedsift.files.output import write_whole
 from fedsift.files.toml_file import parse_toml, read_text
-from fedsift.learning.model_settings import ModelSettings
+from fedsift.learning.model_settings import LANGUAGE_MODELLING, ModelSettings
 from fedsift.learning.reproducibility import DEFAULT_PROFILE, PROFILES
 from fedsift.learning.tuning_settings import TuningSettings
 
@@ -93,6 +93,9 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
     evaluate_clients: int = option(
         0, "Score so many members, and as many newcomers, the first by a hash; 0 for all.", _RUN, _FREE, ge=0
     )
+    generate: bool = option(
+        False, "Also have language models answer, greedily, and score that by ROUGE-L (docs/own-model.md).", _RUN, _FREE
+    )
     engine: str = option(
         ENGINES[0], "What runs the clients; flower is Flower's own (docs/deployment.md).", _RUN, _FREE, choices=ENGINES
     )
@@ -122,6 +125,10 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
         most = _WORKERS_PER_CORE * cores()
         if self.workers > most and not self.ray_address:
             raise BadInput(f"workers = {self.workers}: give 0 for one a core, or at most {most} on this machine")
+        if self.messages and not (self.chat or self.is_custom):
+            raise BadInput("messages are conversations, which the model's own chat template renders: give --chat")
+        if self.generate and (self.task != LANGUAGE_MODELLING or self.choices):
+            raise BadInput(f"generate belongs to --task {LANGUAGE_MODELLING} without choices")
         _ = self.grid
         if self.publish_noise and (self.shared_head or self.localise != OWN_LEVELS):
             raise BadInput(

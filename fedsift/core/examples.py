@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,8 +19,11 @@ class Example(NamedTuple):
     target: str
 
 
-# What a client's data consist of: an Example, or a pair like it, for tasks on text; for a custom task, what that takes.
+# What a client's data consist of: an Example, a pair like it, or a conversation, for tasks on text; for a custom task,
+# what that takes.
 Row = Any
+Message = dict[str, Any]  # a turn of a conversation: role and content, both texts, and whatever else a template reads
+ASSISTANT = "assistant"  # whose turns are learnt
 
 
 def as_example(row: Row) -> Example:
@@ -29,12 +32,45 @@ def as_example(row: Row) -> Example:
     Raises:
         BadInput: it is something else, a text is empty, or one is no valid Unicode.
     """
+    if is_conversation(row):
+        raise BadInput(f"{shown(row)} is a conversation, which the model's chat template renders: give --chat")
     if not isinstance(row, tuple | list) or len(row) != 2 or not all(isinstance(text, str) and text for text in row):
         raise BadInput(f"{shown(row)} is no pair (prompt, target) of texts that are not empty")
     for text in row:
         if place := invalid_character(text):
             raise BadInput(f"{shown(row)} is no valid Unicode at character {place}; decode the source as UTF-8")
     return Example(*row)
+
+
+def is_conversation(row: Row) -> bool:
+    """Whether a row is a list of turns, and no pair of texts."""
+    return isinstance(row, tuple | list) and bool(row) and all(isinstance(each, Mapping) for each in row)
+
+
+def as_conversation(row: Row) -> list[Message]:
+    """A row as turns up to the one to learn, which is the last of the assistant's; what follows on it is left out.
+
+    A pair of texts is a user's turn and the assistant's.
+
+    Raises:
+        BadInput: it is something else, a turn lacks role or content, or no turn of the assistant's follows on another.
+    """
+    if not is_conversation(row):
+        example = as_example(row)
+        pair = {"user": example.prompt, ASSISTANT: example.target.strip()}
+        return [{"role": role, "content": content} for role, content in pair.items()]
+    turns = [{key: value for key, value in turn.items() if value is not None} for turn in row]
+    for number, turn in enumerate(turns, start=1):
+        for key in ("role", "content"):
+            text = turn.get(key)
+            if not isinstance(text, str) or not text:
+                raise BadInput(f"turn {number} of {shown(row)} has no text as its {key}")
+            if place := invalid_character(text):
+                raise BadInput(f"turn {number} of {shown(row)} is no valid Unicode at character {place}")
+    last = max((place for place, turn in enumerate(turns) if turn["role"] == ASSISTANT), default=0)
+    if not last:
+        raise BadInput(f"{shown(row)} has no turn of the assistant's that follows on another, so nothing to learn")
+    return turns[: last + 1]
 
 
 def shown(row: Row) -> str:

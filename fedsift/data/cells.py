@@ -4,7 +4,8 @@ A text is itself. A number's text is what the file has or, where a source holds 
 shortest that reads back as the same number. Nothing (None, null, no number) has no text; all else is an error.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, time, timedelta
 from decimal import Decimal
 from numbers import Integral
@@ -14,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from fedsift.core.errors import BadInput, invalid_character
+from fedsift.data.columns import MESSAGES, Columns
 
 _LIST, _STRUCT, _BYTES, _TIME = "a list", "a struct", "bytes", "a time"
 _ADVICE = {
@@ -62,6 +64,27 @@ def text_of(value: Any) -> str | None:
     raise _no_text(f"holds {kind or type(value).__name__}", kind)
 
 
+def conversation_of(value: Any) -> str | None:
+    """A conversation as JSON, None for nothing: of a list its JSON, and a text is that of a list already.
+
+    Raises:
+        BadInput: a list holds what JSON has not.
+    """
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if not isinstance(value, list | tuple):
+        return text_of(value)
+    try:
+        return json.dumps(value)
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"holds no JSON: {error}") from error
+
+
+def cell_of(option: str) -> Callable[[Any], str | None]:
+    """What makes a text of a cell in a column that an option names."""
+    return conversation_of if option == MESSAGES else text_of
+
+
 def column_of_texts(values: pa.ChunkedArray) -> pa.ChunkedArray:
     """The texts of a column, of Arrow's type string or large_string; null for nothing.
 
@@ -96,16 +119,20 @@ def _no_text(what: str, kind: str) -> BadInput:
     return BadInput(f"{what}, expected texts; {_ADVICE.get(kind, 'make it a text first')}")
 
 
-def texts_of_columns(table: pa.Table, columns: Iterable[str], source: str, lists: Collection[str] = ()) -> pa.Table:
+def texts_of_columns(table: pa.Table, columns: Columns, source: str, lists: Collection[str] = ()) -> pa.Table:
     """Some columns of a table, each as `column_of_texts` makes it; lists of texts stay as they are in those of `lists`.
+
+    Conversations become JSON.
 
     Raises:
         BadInput: a column has no texts; the message names it.
     """
     made = {}
-    for name in columns:
+    for name, option in columns.items():
         column = table.column(name)
         try:
+            if option == MESSAGES and is_list(column.type):
+                column = pa.chunked_array([pa.array(map(conversation_of, column.to_pylist()), pa.string())])
             keeps = name in lists and is_list(column.type) and pa.types.is_string(column.type.value_type)
             made[name] = column if keeps else column_of_texts(column)
         except BadInput as error:

@@ -7,6 +7,7 @@ from fedsift.core.errors import BadInput, unknown_name
 
 # The columns that are wanted, each with the option that names it: errors begin with that.
 Columns = Mapping[str, str]
+MESSAGES = "messages"  # the option that names a column of conversations; all others name columns of texts
 
 
 def check_names(columns: Columns, names: Sequence[str], source: str) -> None:

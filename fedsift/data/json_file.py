@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, TypeVar
 import pyarrow as pa
 
 from fedsift.core.errors import BadInput
-from fedsift.data.cells import text_of
+from fedsift.data.cells import cell_of, text_of
 from fedsift.data.columns import Columns, check_names
 from fedsift.data.disk_table import batches, on_disk
 from fedsift.data.file_source import opened
@@ -26,17 +26,17 @@ def read_json(path: Path, columns: Columns, lists: Collection[str] = ()) -> pa.T
     schema = pa.schema([(name, pa.list_(pa.string()) if name in lists else pa.string()) for name in columns])
     names: set[str] = set()
     with opened(path) as stream:
-        table = on_disk(batches(_rows(each_object(stream, path), schema, path, names), schema), schema)
+        table = on_disk(batches(_rows(each_object(stream, path), schema, columns, path, names), schema), schema)
     if len(table):
         check_names(columns, sorted(names), str(path))
     return table
 
 
 def _rows(
-    objects: Iterable[tuple[str, dict[str, Any]]], schema: pa.Schema, path: Path, names: set[str]
+    objects: Iterable[tuple[str, dict[str, Any]]], schema: pa.Schema, columns: Columns, path: Path, names: set[str]
 ) -> Iterator[list[Any]]:
     """The cells of each object; all keys are added to `names`."""
-    cells = {field.name: _texts if pa.types.is_list(field.type) else text_of for field in schema}
+    cells = {field.name: _texts if pa.types.is_list(field.type) else cell_of(columns[field.name]) for field in schema}
     for place, row in objects:
         names.update(row)
         yield [_cell(texts, place, row, column, path) for column, texts in cells.items()]

@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from fedsift.core.errors import BadInput
-from fedsift.data.cells import text_of, texts_of_columns
+from fedsift.data.cells import cell_of, texts_of_columns
 from fedsift.data.columns import Columns, check_names
 
 
@@ -44,28 +44,30 @@ def text_table(source: Any, columns: Columns, name: str = "the table", lists: Co
         if odd := [label for label in source.columns if not isinstance(label, str)]:
             raise BadInput(f"{name} has a column whose name is no text: {odd[0]!r}; rename it to a text")
         check_names(columns, list(source.columns), name)
-        table = pa.table({column: _of_series(source[column], column, name) for column in columns})
+        table = pa.table(
+            {column: _of_series(source[column], column, option, name) for column, option in columns.items()}
+        )
     else:
         expected = "a pandas DataFrame, a datasets.Dataset or a pyarrow Table"
         raise BadInput(f"{name} is a {type(source).__name__}; expected {expected}")
     return texts_of_columns(table, columns, name, lists)
 
 
-def _of_series(values: Any, column: str, name: str) -> pa.Array:
+def _of_series(values: Any, column: str, option: str, name: str) -> pa.Array:
     """A pandas Series by Arrow's type; one of Python objects as texts, value by value."""
     if values.dtype == object:
-        return _texts(values, column, name)
+        return _texts(values, column, option, name)
     try:
         return pa.array(values)
     except (pa.ArrowException, TypeError) as error:
         raise BadInput(f"{name}: column {column!r} is of type {values.dtype}, expected texts") from error
 
 
-def _texts(values: Iterable[Any], column: str, name: str) -> pa.Array:
-    texts = []
+def _texts(values: Iterable[Any], column: str, option: str, name: str) -> pa.Array:
+    texts, cell = [], cell_of(option)
     for number, value in enumerate(values, start=1):
         try:
-            texts.append(text_of(value))
+            texts.append(cell(value))
         except BadInput as error:
             raise BadInput(f"{name}: row {number}: column {column!r} {error}") from error
     return pa.array(texts, pa.string())

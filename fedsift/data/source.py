@@ -21,6 +21,10 @@ class Source(Seeded):
     client_column: str = _option("", "Column of a table that names the client.")
     prompt: str = _option("", 'Template, such as "Question: {question}\\nAnswer:".', parse=unescaped)
     target: str = _option("", "Column with the text to learn.")
+    messages: str = _option(
+        "",
+        "Instead, column of conversations, lists of role and content, for chat (docs/own-data.md).",
+    )
     partition: str = _option("", "Splits a table without natural clients among so many clients.", choices=PARTITIONS)
     alpha: float = _option(0.5, "Of the Dirichlet partition. The smaller, the more the clients' targets differ.", gt=0)
     test_share: float = _option(
@@ -52,6 +56,13 @@ class Source(Seeded):
         super().__post_init__()
         if self.newcomers > 1 and not self.newcomers.is_integer():
             raise BadInput(f"newcomers = {self.newcomers}: give a share below 1, or a whole number of clients")
+        if self.messages and (self.prompt or self.target):
+            raise BadInput("messages excludes prompt and target: a conversation says both itself")
+
+    @property
+    def says_what_to_learn(self) -> bool:
+        """Whether the options say what of a table's row is learnt."""
+        return bool(self.messages or (self.prompt and self.target))
 
     @property
     def is_held_out(self) -> bool:

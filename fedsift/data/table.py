@@ -21,17 +21,17 @@ from fedsift.data.json_file import read_json
 from fedsift.data.memory_table import text_table
 from fedsift.data.parquet_file import read_parquet
 from fedsift.data.source import Source
-from fedsift.data.template import Template
+from fedsift.data.template import RowMaker
 
 # Which rows of a table belong to which client, in the clients' order; each client's rows of shape (rows,).
 Split = Mapping[str, NDArray[np.intp]]
 
 
 class TableDataset:
-    """The rows of a table, split into clients, each rendered to a prompt and a target when they are asked for."""
+    """The rows of a table, split into clients, each made an example of when they are asked for."""
 
     def __init__(
-        self, table: Any, split: Split, template: Template, test_rows: NDArray[np.bool_] | None = None
+        self, table: Any, split: Split, template: RowMaker, test_rows: NDArray[np.bool_] | None = None
     ) -> None:
         """Put a table and a split of it together.
 

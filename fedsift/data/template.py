@@ -1,11 +1,12 @@
-"""How a row of texts becomes an example: a prompt with columns in braces, and the column to predict."""
+"""How a row of a table becomes an example: a prompt with columns in braces, and the column to predict."""
 
+import json
 import re
 from collections.abc import Mapping
 
 from fedsift.core.errors import BadInput
-from fedsift.core.examples import Example
-from fedsift.data.columns import Columns
+from fedsift.core.examples import Example, Message
+from fedsift.data.columns import MESSAGES, Columns
 
 # A doubled brace is a literal one; between single ones stands a column's name, whatever its characters.
 _PART = re.compile(r"(\{\{|\}\})|\{([^{}]+)\}|([{}])")
@@ -68,6 +69,45 @@ class Template:
                 raise BadInput(f"has nothing in column {column!r}; fill it or drop the row")
         prompt = _PART.sub(lambda part: part[1][0] if part[1] else str(row[part[2]]), self.prompt)
         return Example(prompt, f"{self._gap}{row[self.target]}")
+
+
+class Conversations:
+    """Takes a column of conversations as they are.
+
+    Attributes:
+        columns: that one, with the option that names it.
+    """
+
+    def __init__(self, column: str) -> None:
+        self.columns: Columns = {column: MESSAGES}
+        self._column = column
+
+    def __call__(self, row: Mapping[str, str | None]) -> list[Message]:
+        """The conversation of one row.
+
+        Raises:
+            BadInput: it has none; the message goes on from the row's number.
+        """
+        try:
+            turns = json.loads(row[self._column] or "null")
+        except (ValueError, RecursionError) as error:
+            raise BadInput(f"has no JSON in column {self._column!r}: {error}") from error
+        if not isinstance(turns, list) or not turns or not all(isinstance(turn, dict) for turn in turns):
+            expected = 'a list of turns, such as [{"role": "user", "content": "..."}, ...]'
+            raise BadInput(f"has no conversation in column {self._column!r}: expected {expected}")
+        return turns
+
+
+RowMaker = Template | Conversations
+
+
+def row_maker(prompt: str, target: str, messages: str) -> RowMaker:
+    """What makes rows of a table's: of the column of conversations that is named, or of a prompt and a target.
+
+    Raises:
+        BadInput: as of `Template`.
+    """
+    return Conversations(messages) if messages else Template(prompt, target)
 
 
 def unescaped(prompt: str) -> str:

@@ -4,11 +4,12 @@ Scores by name, on the rows that it is tested on: `zero_shot` the base model, `m
 own rows, `local` its own tuned model, `own_head` a head of its own rows alone, `merged` the sums' model, one for each
 localisation, `shared_head` the head without its own model, `served` what it is served. A client that never joined has
 `served` from the others alone and `served_own_rows` with its own rows on top. With `held_in ` before them, on the rows
-that it tuned on.
+that it tuned on. Of language modelling, `nll ` before a name is the negative log-likelihood a token and, where it is
+asked for, `rouge_l ` ROUGE-L of what is generated.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,17 +29,18 @@ from fedsift.protocol.head_service import HeadService, read_head
 if TYPE_CHECKING:
     from fedsift.learning.blended_predictor import SaidOf
     from fedsift.learning.local_trainer import LocalTrainer, Tuned
+    from fedsift.learning.tasks.task import Measure
 
-HELD_IN = "held_in "
+HELD_IN, NLL, ROUGE_L = "held_in ", "nll ", "rouge_l "
 _VALIDATION_SHARE = 4  # A voter keeps a row of so many out of its second tuning.
 
 
 def scores_of_tuned(client: Client, trainer: "LocalTrainer", tuned: "Tuned") -> dict[str, float]:
     """What can be scored while the unquantised model is at hand."""
-    scores = {}
+    scores: dict[str, float] = {}
     if client.test_examples:
         test = trainer.encode(client.id, client.test_examples)
-        scores["local"] = trainer.score_magnitudes(tuned.magnitudes, test)
+        scores |= _of_weights("local", client, trainer, tuned.magnitudes, test)
     if client.is_held_out:
         own = trainer.encode(client.id, client.train_examples)
         scores[f"{HELD_IN}local"] = trainer.score_magnitudes(tuned.magnitudes, own)
@@ -62,9 +64,9 @@ def scores_of_served(client: Client, trainer: "LocalTrainer", message: Message) 
         from fedsift.learning.blended_predictor import SaidOf
 
         said = SaidOf.of(trainer.task, test, *trainer.said_by_base(test))
-    scores["zero_shot"] = trainer.score_magnitudes(None, test) if said is None else _zero_shot(trainer, said, test)
+    scores |= _zero_shot(client, trainer, said, test)
     merged = messages.read_float_array(messages.record_of(content, "merged", ArrayRecord)["magnitudes"])
-    scores["merged"] = trainer.score_magnitudes(merged, test)
+    scores |= _of_weights("merged", client, trainer, merged, test)
     if trainer.task.labels and trainer.task.has_prior and client.train_examples:
         scores["majority"] = _majority(client, trainer, test)
     own = client.config.localise
@@ -72,24 +74,61 @@ def scores_of_served(client: Client, trainer: "LocalTrainer", message: Message) 
     if served is not None and kept is not None:
         for name, array in served.items():
             magnitudes = Localisation(name).localised(messages.read_float_array(array), kept, terms)
-            scores[name] = trainer.score_magnitudes(magnitudes, test)
+            scores |= _of_weights(name, client, trainer, magnitudes, test)
             if name == own:
                 own_magnitudes = magnitudes
             del magnitudes  # Before the next ones are made.
-        scores["served"] = scores[own]
+        scores |= _renamed(scores, own, "served")
     else:
-        scores["served"] = scores["merged"]
+        scores |= _renamed(scores, "merged", "served")
     if head is not None and said is not None:
+        scores.pop(f"{ROUGE_L}served", None)  # A blend generates nothing.
         scores |= _scores_of_head(client, trainer, head, test, said, kept, own_magnitudes)
     return scores
 
 
-def _zero_shot(trainer: "LocalTrainer", said: "SaidOf", test: Sequence[Any]) -> float:
-    """M0's score, from what it said already, where that answers."""
-    if said.base is None:
-        return trainer.score_magnitudes(None, test)
-    places = np.unique(said.rows, return_inverse=True)[1]
-    return trainer.task.score_decisions(log_softmax(said.base), said.targets, places)
+def _of_weights(
+    name: str,
+    client: Client,
+    trainer: "LocalTrainer",
+    magnitudes: NDArray[np.float32] | None,
+    test: Sequence[Any],
+) -> dict[str, float]:
+    """All scores of the weights M0 + v * u, or of M0."""
+    scores = _named(name, trainer.measure(magnitudes, test))
+    return scores | _generated(name, client, trainer, magnitudes, test)
+
+
+def _generated(
+    name: str,
+    client: Client,
+    trainer: "LocalTrainer",
+    magnitudes: NDArray[np.float32] | None,
+    test: Sequence[Any],
+) -> dict[str, float]:
+    return {f"{ROUGE_L}{name}": trainer.rouge_l(magnitudes, test)} if client.config.generate else {}
+
+
+def _named(name: str, found: "Measure") -> dict[str, float]:
+    return {name: found.score} if found.nll is None else {name: found.score, f"{NLL}{name}": found.nll}
+
+
+def _renamed(scores: Mapping[str, float], name: str, other: str) -> dict[str, float]:
+    """What there is under one name, under another."""
+    return {f"{kind}{other}": scores[f"{kind}{name}"] for kind in ("", NLL, ROUGE_L) if f"{kind}{name}" in scores}
+
+
+def _zero_shot(client: Client, trainer: "LocalTrainer", said: "SaidOf | None", test: Sequence[Any]) -> dict[str, float]:
+    """M0's scores, from what it said already, where that answers."""
+    if said is None or said.base is None:
+        return _of_weights("zero_shot", client, trainer, None, test)
+    from fedsift.learning.tasks.task import Measure
+
+    places, logs = np.unique(said.rows, return_inverse=True)[1], log_softmax(said.base)
+    score = trainer.task.score_decisions(logs, said.targets, places)
+    of_targets = logs[np.arange(len(said.targets)), said.targets]
+    nll = -float(of_targets.mean()) if trainer.task.is_of_tokens else None
+    return _named("zero_shot", Measure(score, nll)) | _generated("zero_shot", client, trainer, None, test)
 
 
 def _scores_of_head(
@@ -110,21 +149,20 @@ def _scores_of_head(
         own = trainer.said_by_base(rows, answers=False).decisions
     alone, directions = head.blend._replace(own=0.0, prior=0.0), trainer.label_directions
     if kept is None or magnitudes is None:
-        scores = {"served": BlendedPredictor(task, sums, head.ridge, directions=directions).score(said, alone)}
+        predictor = BlendedPredictor(task, sums, head.ridge, directions=directions)
+        scores = _named("served", predictor.measure(said, alone))
         if own is not None and client.is_held_out:
             with_rows = BlendedPredictor(task, sums, head.ridge, own, directions=directions)
-            scores["served_own_rows"] = with_rows.score(said, head.blend)
+            scores |= _named("served_own_rows", with_rows.measure(said, head.blend))
         return scores
     assert own is not None
     if not client.is_held_out:
         return {}
     predictor = BlendedPredictor(task, sums, head.ridge, own, True, directions)
-    scores = {
-        "own_head": OwnHead(task, own, sums.targets.shape[1]).score(said, alone),
-        "shared_head": predictor.score(said, head.blend._replace(own=0.0)),
-    }
+    scores = _named("own_head", OwnHead(task, own, sums.targets.shape[1]).measure(said, alone))
+    scores |= _named("shared_head", predictor.measure(said, head.blend._replace(own=0.0)))
     said = dataclasses.replace(said, own=trainer.logits(magnitudes, test))
-    scores["served"] = predictor.score(said, head.blend)
+    scores |= _named("served", predictor.measure(said, head.blend))
     held_in = SaidOf.of(task, rows, own, _base_logits(trainer, kept, rows), trainer.logits(magnitudes, rows))
     scores[f"{HELD_IN}served"] = predictor.score(held_in, head.blend)
     return scores

@@ -14,7 +14,7 @@ from fedsift.core.blend import BLENDS, Blend, blended, integer_loss, lost_score,
 from fedsift.core.head_statistics import Decisions
 from fedsift.core.shared_head import HeadSums, balance, label_centre, own_head, own_part, scores, solve
 from fedsift.learning.decisions import targets_and_rows
-from fedsift.learning.tasks.task import Task
+from fedsift.learning.tasks.task import Measure, Task
 
 _ENTRIES = 1 << 22  # of a matrix of log-probabilities that is made at once
 
@@ -81,14 +81,19 @@ class BlendedPredictor:
 
     def score(self, said: SaidOf, blend: Blend) -> float:
         """The task's metric over rows, blended."""
-        total = rows = 0.0
+        return self.measure(said, blend).score
+
+    def measure(self, said: SaidOf, blend: Blend) -> Measure:
+        """The task's metric over rows, blended, and the likelihood of their tokens."""
+        total = rows = likelihood = 0.0
         for _, part in _parts(said):
             log_probabilities = self._blended(part, blend, scores(self._weights, part.features), self.label_counts)
             places = np.unique(part.rows, return_inverse=True)[1]
             count = int(places[-1]) + 1
             total += count * self.task.score_decisions(log_probabilities, part.targets, places)
+            likelihood += log_probabilities[np.arange(len(part.targets)), part.targets].sum()
             rows += count
-        return total / rows
+        return Measure(total / rows, -likelihood / len(said.targets) if self.task.is_of_tokens else None)
 
     def log_probabilities(self, said: SaidOf, blend: Blend) -> NDArray[np.float64]:
         """Of each label for each decision, blended; shape (decisions, labels)."""

@@ -1,34 +1,50 @@
-"""A model in Hugging Face format: its files opened, with whatever is wrong in them raised as bad input."""
+"""A pretrained model: its files opened, with whatever is wrong in them raised as bad input."""
 
 import json
 import os
 import pickle
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext, redirect_stderr
 from dataclasses import dataclass
 from functools import cached_property
+from io import StringIO
 from logging import ERROR, getLogger
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
 import torch
+import transformers
 from huggingface_hub import try_to_load_from_cache
 from torch import Tensor
 from transformers import AutoConfig, AutoTokenizer
 from transformers.modeling_utils import load_state_dict
-from transformers.utils import logging
+from transformers.utils import is_gguf_available, logging
 
 from fedsift.core.errors import BadInput, FedsiftError
 from fedsift.learning.checkpoint_check import LoadingInfo, check_depth, check_stored
 
+GgufConfig = getattr(transformers, "GgufConfig", None)
 # transformers takes the first that is there.
 _WEIGHTS, _ENDINGS = ("model.safetensors", "pytorch_model.bin"), ("", ".index.json")
 
+SUPPORTED = (
+    "a folder in Hugging Face format (config.json, a tokenizer, model.safetensors or pytorch_model.bin, whole or in "
+    "shards), one of peft's adapters (adapter_config.json), a .gguf file, or a hub name"
+)
+_GGUF = b"GGUF"  # how such a file begins
+# What models of other programs, or parts of one, end in.
+_OF_MODELS = (".gguf", ".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".onnx", ".h5", ".msgpack", ".npz", ".tflite")
+# Newer versions of transformers else keep the weights quantised; older ones never do.
+_DEQUANTISED = {"quantization_config": GgufConfig(dequantize=True)} if GgufConfig else {}
 _GIVE = (
     "give a folder with config.json, weights and a tokenizer, or a hub name, of a causal or seq2seq language model; "
     "encoders are for --task classification"
+)
+_NOT_HERE = (
+    "there is no folder or file of this name here, and on the hub only what can be reached: copy the model's folder "
+    "here, or download it into the hub's cache (HF_HOME) where there is a network"
 )
 _OWN_CODE = (
     "code that comes with the model (auto_map), and such code is never run: give a model of an architecture that "
@@ -40,10 +56,10 @@ _SENTENCE = re.compile(r"(?<=\w)[.!] (?=[A-Z])")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A folder in Hugging Face format, or a hub name. No code that comes with it is run, and no pickle trusted."""
+    """What a model is loaded from. No code that comes with it is run, and no pickle trusted."""
 
     name: str  # as the user gave it, for messages
-    location: str  # the folder, or the hub name
+    location: str  # a folder in Hugging Face format, a GGUF file, or a hub name
 
     def __post_init__(self) -> None:
         """Look at the folder.
@@ -52,12 +68,25 @@ class Checkpoint:
             BadInput: there is none, or something is not in it.
         """
         try:
-            _check_folder(self.location)
+            _check_location(self.location)
         except OSError as error:  # A name that is too long, a folder without permission.
             raise BadInput(f"model {self.name!r}: {error.strerror}; give a folder or a hub name") from error
         logging.set_verbosity_error()
         getLogger("huggingface_hub").setLevel(ERROR)  # Without a network it would log each of its retries.
         logging.disable_progress_bar()
+
+    @cached_property
+    def _is_file(self) -> bool:
+        """Whether it is one file, in GGUF."""
+        return Path(self.location).is_file()
+
+    @property
+    def _source(self) -> dict[str, str]:
+        """What transformers is told to load."""
+        if not self._is_file:
+            return {"pretrained_model_name_or_path": self.location}
+        file = Path(self.location)
+        return {"pretrained_model_name_or_path": str(file.parent), "gguf_file": file.name}
 
     @cached_property
     def config(self) -> Any:
@@ -66,8 +95,9 @@ class Checkpoint:
         Raises:
             BadInput: there is none that transformers understands, or the weights are quantised.
         """
-        with self.reading("config.json", _GIVE):
-            config = AutoConfig.from_pretrained(self.location, trust_remote_code=False)
+        is_here = Path(self.location).exists()
+        with self.reading("config.json", _GIVE if is_here else _NOT_HERE):
+            config = AutoConfig.from_pretrained(**self._source, trust_remote_code=False)
             values = config.to_dict()
         if values.get("quantization_config") is not None:
             raise BadInput(
@@ -82,12 +112,12 @@ class Checkpoint:
     def outline(self, kind: Any, dtype: torch.dtype) -> Any:
         """The module that the configuration describes, on the meta device: names and shapes, no weights.
 
-        A folder's weights are looked at, but not read.
+        Weights that are here are looked at, but not read.
 
         Raises:
             BadInput: the configuration describes no module, or another than the weights; or these are damaged.
         """
-        config, stored = self.config, self._stored() if Path(self.location).is_dir() else None
+        config, stored = self.config, self._stored() if Path(self.location).exists() else None
         if stored is not None:
             check_depth(self.name, config, stored)
         with self.reading("config.json", _GIVE), torch.device("meta"):
@@ -105,9 +135,11 @@ class Checkpoint:
             BadInput: files are missing, damaged, or not of this configuration.
         """
         outline = self.outline(kind, dtype)
-        with self.reading("weights", _GIVE):
+        # A bar of its own tells of de-quantising, whatever has been said of bars.
+        with self.reading("weights", _GIVE), redirect_stderr(StringIO()) if self._is_file else nullcontext():
             module, info = kind.from_pretrained(
-                self.location,
+                **self._source,
+                **(_DEQUANTISED if self._is_file else {}),
                 config=self.config,
                 dtype=dtype,
                 trust_remote_code=False,
@@ -116,9 +148,11 @@ class Checkpoint:
                 output_loading_info=True,
             )
         if getattr(module, "_hf_peft_config_loaded", False):
-            raise BadInput(_adapters(self.name))
-        tied = outline.all_tied_weights_keys.items()
-        untied = sorted(name for name, other in tied if module.get_parameter(name) is not module.get_parameter(other))
+            raise BadInput(f"model {self.name!r} has adapters on the hub: download it, and give its folder")
+        if self._is_file:  # It is plain now, and so is what it is saved as.
+            module.config.__dict__.pop("quantization_config", None)
+            module.__dict__.pop("hf_quantizer", None)
+        untied = untied_parameters(outline, module)
         return module, LoadingInfo(info["missing_keys"], info["unexpected_keys"], info["mismatched_keys"], untied)
 
     @property
@@ -128,12 +162,17 @@ class Checkpoint:
         Raises:
             BadInput: there is none, or it is damaged.
         """
+        return self.tokenizer_at(self._source)
+
+    def tokenizer_at(self, source: Mapping[str, str]) -> Any:
+        """The tokenizer that transformers loads from there; raises as `tokenizer` does."""
         with self.reading("tokenizer", "give the model's own tokenizer files, complete"):
-            tokenizer = AutoTokenizer.from_pretrained(self.location, trust_remote_code=False)
+            tokenizer = AutoTokenizer.from_pretrained(**source, trust_remote_code=False)
             tokenizer("one")
             files = set(tokenizer.vocab_files_names.values())
         # Without its files transformers makes up a tokenizer that knows no words.
-        if files and not any(self._has(file) for file in {*files, "tokenizer.json"}):
+        where = source["pretrained_model_name_or_path"]
+        if files and "gguf_file" not in source and not any(_has(where, file) for file in {*files, "tokenizer.json"}):
             expected = f"tokenizer.json, or {', '.join(sorted(files))}"
             raise BadInput(f"model {self.name!r} has no tokenizer: expected {expected}")
         return tokenizer
@@ -157,7 +196,13 @@ class Checkpoint:
             raise BadInput(f"model {self.name!r} cannot be loaded: {what}: {_reason(error)} ({remedy})") from error
 
     def _stored(self) -> dict[str, Tensor]:
-        """Every tensor in a folder's weights, on the meta device: names, shapes and dtypes; no weight is read."""
+        """Every tensor of the weights, on the meta device: names, shapes and dtypes; no weight is read."""
+        if self._is_file:
+            with self.reading(Path(self.location).name, _COPY):
+                from gguf import GGUFReader
+
+                shapes = {each.name: each.shape.tolist() for each in GGUFReader(self.location).tensors}
+                return {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
         folder, index = Path(self.location), {}
         name = next(name for name in _WEIGHTS if any((folder / f"{name}{each}").is_file() for each in _ENDINGS))
         files = [folder / name]
@@ -186,35 +231,58 @@ class Checkpoint:
             )
         return stored
 
-    def _has(self, file: str) -> bool:
-        if Path(self.location).is_dir():
-            return (Path(self.location) / file).is_file()
-        return isinstance(try_to_load_from_cache(self.location, file), str)
+
+def untied_parameters(outline: Any, module: Any) -> list[str]:
+    """Parameters that are tied to another in a module's outline, and not in the module."""
+    tied = outline.all_tied_weights_keys.items()
+    return sorted(name for name, other in tied if module.get_parameter(name) is not module.get_parameter(other))
 
 
-def _check_folder(location: str) -> None:
+def _has(location: str, file: str) -> bool:
+    if Path(location).is_dir():
+        return (Path(location) / file).is_file()
+    return isinstance(try_to_load_from_cache(location, file), str)
+
+
+def _check_location(location: str) -> None:
     if not location:
-        raise BadInput('model is empty: give "people", a folder or a hub name')
+        raise BadInput('model is empty: give "people", a folder, a .gguf file or a hub name')
     folder = Path(location)
     if not folder.exists():
+        if folder.suffix == ".gguf":
+            raise BadInput(f"model file {location} does not exist")
         if os.sep in location and (folder.is_absolute() or location.startswith(".") or location.count("/") > 1):
             raise BadInput(f"model folder {location} does not exist")
         return  # A hub name: transformers finds it or says why not.
     if not folder.is_dir():
-        raise BadInput(f"model {location} is a file; give the folder that holds config.json and the weights")
-    if (folder / "adapter_config.json").is_file():
-        raise BadInput(_adapters(location))
-    if not (folder / "config.json").is_file():
-        raise BadInput(f"model folder {location} has no config.json")
-    if not any((folder / f"{name}{each}").is_file() for name in _WEIGHTS for each in _ENDINGS):
-        raise BadInput(f"model folder {location} has no weights: expected model.safetensors or pytorch_model.bin")
+        _check_file(folder)
+    elif not (folder / "config.json").is_file():
+        raise BadInput(f"model folder {location} has no config.json{_found(folder)}; give {SUPPORTED}")
+    elif not any((folder / f"{name}{each}").is_file() for name in _WEIGHTS for each in _ENDINGS):
+        raise BadInput(
+            f"model folder {location} has no weights: expected model.safetensors or pytorch_model.bin, whole or in "
+            f"shards{_found(folder)}"
+        )
 
 
-def _adapters(name: str) -> str:
-    return (
-        f"model {name!r} holds adapters (adapter_config.json): merge them into their model first, with peft's "
-        "merge_and_unload, and give the folder that this is saved to"
-    )
+def _check_file(file: Path) -> None:
+    """See that a file is in GGUF, and that it can be read here."""
+    with file.open("rb") as opened:
+        start = opened.read(len(_GGUF))
+    if start != _GGUF:
+        what = "begins unlike a GGUF file" if file.suffix == ".gguf" else "is a file of a kind that is not read alone"
+        raise BadInput(f"model {file} {what}; give {SUPPORTED}")
+    if not is_gguf_available():
+        raise BadInput(f"model {file} needs gguf: pip install 'fedsift[gguf]'")
+
+
+def _found(folder: Path) -> str:
+    """Which files of models a folder has instead."""
+    files = sorted(file.name for file in folder.iterdir() if file.suffix.lower() in _OF_MODELS)
+    if not files:
+        return ""
+    remedy = f", as {folder / files[0]}" if files[0].endswith(".gguf") else ""
+    return f", but it holds {files[0]}{remedy}"
 
 
 def _reason(error: BaseException) -> str:

@@ -67,7 +67,7 @@ def check_stored(name: str, outline: Any, stored: Mapping[str, Tensor]) -> None:
     )
     if wrong:
         raise BadInput(
-            f"model {name!r}: the weights have {_some(wrong)}: expected floating-point numbers; quantised or otherwise "
+            f"model {name!r}: the weights have {some(wrong)}: expected floating-point numbers; quantised or otherwise "
             "converted weights cannot be tuned"
         )
 
@@ -93,27 +93,27 @@ def check_weights(name: str, module: Any, body: nn.Module, info: LoadingInfo, ow
         prefix = module.base_model_prefix
         if hasattr(module, prefix) and not any(key.startswith(f"{prefix}.") for key in missing):
             remedy = "they are of a model without this head; --task classification takes it, and makes one of its own"
-        raise BadInput(f"model {name!r}: the weights lack {_some(missing)}: {remedy}")
+        raise BadInput(f"model {name!r}: the weights lack {some(missing)}: {remedy}")
     if reshaped := [
         f"{key} is {_shape(there)} there, {_shape(asked)} by config.json{_keys_with(module.config, there, asked)}"
         for key, there, asked in sorted(info.mismatched)
         if id(tensors.get(key)) in kept
     ]:
-        raise BadInput(f"model {name!r}: config.json is not that of the weights: {_some(reshaped, '; ')}")
+        raise BadInput(f"model {name!r}: config.json is not that of the weights: {some(reshaped, '; ')}")
     if besides := sorted(key for key in info.unexpected if not _may_be_besides(key, module, own_head)):
         raise BadInput(
-            f"model {name!r}: the weights have {_some(besides)} besides what config.json describes; give the "
+            f"model {name!r}: the weights have {some(besides)} besides what config.json describes; give the "
             "config.json that belongs to them, or leave these out of the weights"
         )
     if info.untied:
         raise BadInput(
-            f"model {name!r}: by config.json {_some(info.untied)} is tied to another parameter, but differs from it in "
+            f"model {name!r}: by config.json {some(info.untied)} is tied to another parameter, but differs from it in "
             'the weights; set "tie_word_embeddings" to false in config.json, or leave it out of the weights'
         )
     # A sum takes no memory, and is no number where one of its terms is none.
     floats = {key: tensor for key, tensor in body.state_dict().items() if tensor.is_floating_point()}
     if broken := [key for key, each in floats.items() if not each.sum().isfinite() and not each.isfinite().all()]:
-        raise BadInput(f"model {name!r}: the weights have NaN or infinity in {_some(broken)}: give undamaged ones")
+        raise BadInput(f"model {name!r}: the weights have NaN or infinity in {some(broken)}: give undamaged ones")
 
 
 def check_positions(name: str, module: nn.Module, config: Any, max_length: int) -> None:
@@ -156,7 +156,7 @@ def check_vocabulary(name: str, tokenizer: Any, body: Any) -> None:
     if beyond:
         raise BadInput(
             f"model {name!r}: its token ids go up to {beyond[-1][0]}, its embeddings have {rows} rows, for ids up to "
-            f"{rows - 1}; {_some([f'{token} ({index})' for index, token in beyond])} would have none: give the "
+            f"{rows - 1}; {some([f'{token} ({index})' for index, token in beyond])} would have none: give the "
             "tokenizer that belongs to the model, resize its embeddings, or name other tokens in tokenizer_config.json"
         )
 
@@ -181,7 +181,7 @@ def _shape(shape: torch.Size) -> str:
     return " x ".join(map(str, shape)) or "a single number"
 
 
-def _some(names: Collection[str], separator: str = ", ") -> str:
-    """The first few, with a count."""
+def some(names: Collection[str], separator: str = ", ") -> str:
+    """The first few names, with a count."""
     shown = separator.join([*names][:_SHOWN])
     return f"{shown}{separator}... ({len(names)} in all)" if len(names) > _SHOWN else shown

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,13 @@ from fedsift.core.errors import Refused
 from fedsift.core.examples import Row, rows_digest
 from fedsift.core.head_statistics import HeadStatistics
 from fedsift.core.quantisation import QuantisationGrid
+from fedsift.core.rouge import rouge_l
 from fedsift.core.seeds import derive_seed
 from fedsift.core.sign_vector import sign_vector
 from fedsift.core.upload import Upload
 from fedsift.learning.decisions import SaidByBase, logits_of, said_by_base
 from fedsift.learning.flat_model import FlatModel, Signs
-from fedsift.learning.tasks.task import Task, encode_rows, mean_score, to_device, training_steps
+from fedsift.learning.tasks.task import Measure, Task, encode_rows, measure, to_device, training_steps
 from fedsift.learning.tuning import Commitment, tune_magnitudes
 from fedsift.learning.tuning_settings import TuningSettings
 
@@ -145,9 +147,19 @@ class LocalTrainer:
 
     def score_magnitudes(self, magnitudes: NDArray[np.float32] | None, encoded: Sequence[Any]) -> float:
         """The task's metric over encoded rows with weights M0 + v * u, u of shape (n,); with M0 alone for None."""
+        return self.measure(magnitudes, encoded).score
+
+    def measure(self, magnitudes: NDArray[np.float32] | None, encoded: Sequence[Any]) -> Measure:
+        """The same, and the likelihood of their tokens."""
         self.load(magnitudes)
         device = self._model.weights.device
-        return mean_score(self.task, self._model.module, encoded, self._settings.batch_size, device)
+        return measure(self.task, self._model.module, encoded, self._settings.batch_size, device)
+
+    def rouge_l(self, magnitudes: NDArray[np.float32] | None, encoded: Sequence[Any]) -> float:
+        """The mean ROUGE-L of what those weights say greedily after each row's prompt; of a task that generates."""
+        self.load(magnitudes)
+        said = (self.task.generated(self._model.module, row) for row in encoded)
+        return fmean(rouge_l(text, reference) for text, reference in said)
 
     def load(self, magnitudes: NDArray[np.float32] | None) -> None:
         """Set the model's weights to M0 + v * u, u of shape (n,), or to M0."""

@@ -13,7 +13,7 @@ HEADS = ("random", "label-text")
 DTYPES = ("float32", "bfloat16")
 DEVICES = ("cpu", "cuda", "auto")
 # What a task of the user's own, which brings its model, leaves at its default.
-_OF_TRANSFORMERS = ("model", "choices", "lora_rank", "dtype", "checkpointing", "compile")
+_OF_TRANSFORMERS = ("model", "choices", "chat", "lora_rank", "dtype", "checkpointing", "compile")
 
 
 def split_at_commas(text: str) -> list[str]:
@@ -28,7 +28,7 @@ _option = partial(option, group=Group.MODEL)
 class ModelSettings(Seeded):
     """Which model learns what. Drawn weights (a random head, adapters, a custom model's) derive from the seed."""
 
-    model: str = _option("people", "people (the embedded one), a folder, or a Hugging Face name.")
+    model: str = _option("people", "people (the embedded one), a folder, a .gguf file, or a Hugging Face name.")
     task: str = _option(
         LANGUAGE_MODELLING,
         "What is learnt: texts, scored by their probability or, with choices, by accuracy; or labels.",
@@ -39,6 +39,10 @@ class ModelSettings(Seeded):
     choices: tuple[str, ...] = _option(
         (), "Answers or labels to choose between, a,b,c (such as hold commas: in a config.toml).", parse=split_at_commas
     )
+    chat: bool = _option(
+        False, "Prompt and target are turns of the user and the assistant in the model's own chat template."
+    )
+    system: str = _option("", "With chat, what the system says first, where a conversation does not say it itself.")
     max_length: int = _option(192, "Tokens after which a row is cut.", ge=2)
     head: str = _option(HEADS[0], "Of a classification, where its directions come from.", choices=HEADS)
     tune: str = _option(
@@ -61,6 +65,10 @@ class ModelSettings(Seeded):
             raise BadInput(f"head belongs to --task {CLASSIFICATION}; task {self.task} has none to choose")
         if self.lora_rank and self.tune != HIDDEN:
             raise BadInput("tune and lora-rank exclude each other: with adapters, these alone are tuned")
+        if self.chat and self.task == CLASSIFICATION:
+            raise BadInput(f"chat belongs to --task {LANGUAGE_MODELLING}, with or without choices")
+        if self.system and not self.chat:
+            raise BadInput("system is the first turn of a chat: give --chat")
         if self.compile and self.checkpointing:
             raise BadInput("compile and checkpointing exclude each other: torch does not compile a checkpointed model")
         few = len(set(self.choices)) != len(self.choices) or len(self.choices) == 1

@@ -12,6 +12,7 @@ from fedsift.core.head_statistics import HeadTerms
 from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.seeds import derive_seed
 from fedsift.core.user_code import call_user_code
+from fedsift.learning.adapted_checkpoint import open_checkpoint
 from fedsift.learning.checkpoint import Checkpoint
 from fedsift.learning.checkpoint_check import check_positions, check_vocabulary, check_weights
 from fedsift.learning.compilation import compile_loss
@@ -23,6 +24,7 @@ from fedsift.learning.tasks.causal_lm import CausalLanguageModelling
 from fedsift.learning.tasks.choices import Choices
 from fedsift.learning.tasks.classification import Classification, TextClassifier
 from fedsift.learning.tasks.own_task import OwnTask
+from fedsift.learning.tasks.rendering import ChatTurns, PlainText, Rendering
 from fedsift.learning.tasks.seq2seq import NO_LABEL, Seq2SeqLanguageModelling
 from fedsift.learning.tasks.task import CustomTask, Task
 from fedsift.learning.tuned_layers import chosen_layers
@@ -129,7 +131,7 @@ def load_tokenizer(settings: ModelSettings) -> Any:
 
 
 def _checkpoint(settings: ModelSettings) -> Checkpoint:
-    return Checkpoint(settings.model, str(PEOPLE_MODEL) if settings.model == "people" else settings.model)
+    return open_checkpoint(settings.model, str(PEOPLE_MODEL) if settings.model == "people" else settings.model)
 
 
 def _layout(module: nn.Module, settings: ModelSettings) -> ParameterLayout:
@@ -187,9 +189,14 @@ def _task(settings: ModelSettings, tokenizer: Any, module: Any) -> Task:
         return task
     modelling: CausalLanguageModelling | Seq2SeqLanguageModelling
     if module.config.is_encoder_decoder:
+        if settings.chat:
+            raise BadInput(f"chat: model {settings.model!r} has an encoder and a decoder; chat is for causal models")
         modelling = Seq2SeqLanguageModelling(tokenizer, module, settings.max_length)
     else:
-        modelling = CausalLanguageModelling(tokenizer, module, settings.max_length, closed=bool(settings.choices))
+        rendering: Rendering = PlainText(tokenizer, closed=bool(settings.choices))
+        if settings.chat:
+            rendering = ChatTurns(tokenizer, settings.system, settings.model)
+        modelling = CausalLanguageModelling(tokenizer, module, settings.max_length, rendering)
     return Choices(modelling, settings.choices) if settings.choices else modelling
 
 

@@ -65,13 +65,33 @@ _OWN_TOKENS = """\
 def log_probabilities(prompt, target):  # token ids -> of the vocabulary for each token of the target
     return run(tuned, prompt, target)[0].log_softmax(1)
 """
-_CHOICES = """\
+_TARGETS = """\
 choices = {choices}
 end = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
 
 def targets(gap):  # token ids of each choice
     return [tokenizer({gap}choice, add_special_tokens=False).input_ids + end for choice in choices]
+"""
+_CHAT_TARGETS = """\
+choices, first = {choices}, {first}  # first: what the system says
 
+def turns(text, *answer):  # a chat in the model's own template
+    said = [{{"role": "user", "content": text}}, *[{{"role": "assistant", "content": each}} for each in answer]]
+    return tokenizer.apply_chat_template(first + said, tokenize=False, add_generation_prompt=not answer)
+
+def ids(text):
+    return tokenizer(text, add_special_tokens=False).input_ids
+
+closing = turns("?", "an answer").rpartition("an answer")[2]
+known = [each.content for each in tokenizer.added_tokens_decoder.values() if each.content in closing]
+ends = [closing.find(each) + len(each) for each in known]
+end = closing[: min(ends)] if ends else closing.rstrip() or tokenizer.eos_token
+
+def targets(gap):  # token ids of each choice, with the end of its turn
+    start = len(ids(turns("?")))
+    return [ids(turns("?", choice).removesuffix(closing) + end)[start:] for choice in choices]
+"""
+_CHOICES = """\
 def likelihoods(model, prompt, gap):  # of each choice's text after a prompt of token ids
     said = []
     for target in targets(gap):
@@ -169,9 +189,15 @@ def card_code(config: RunConfig, is_encoder_decoder: bool, has_head: bool) -> st
     most = str(config.max_length) if is_encoder_decoder else f"{config.max_length} - max(map(len, targets(gap)))"
     gap = "" if is_encoder_decoder else "gap + "
     prompt = "tokenizer(text).input_ids"
-    if not is_encoder_decoder:
-        prompt += "\n    prompt = prompt[:-1] if len(prompt) > 1 and prompt[-1:] == end else prompt"
-    text = _CHOICES.format(choices=list(config.choices), gap=gap, most=most, prompt=prompt)
+    if config.chat:
+        first = [{"role": "system", "content": config.system}] * bool(config.system)
+        parts += [_CHAT_TARGETS.format(choices=list(config.choices), first=first)]
+        prompt = "ids(turns(text))"
+    else:
+        parts += [_TARGETS.format(choices=list(config.choices), gap=gap)]
+        if not is_encoder_decoder:
+            prompt += "\n    prompt = prompt[:-1] if len(prompt) > 1 and prompt[-1:] == end else prompt"
+    text = _CHOICES.format(most=most, prompt=prompt)
     if has_head:
         text += _SHARED_CHOICES.format(most=most)
     return "\n".join([*parts, text if has_head else text + _OWN_CHOICES])

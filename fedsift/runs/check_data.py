@@ -1,6 +1,7 @@
 """`fedsift check-data`: what a data set holds, as the model will see it, and whether training on it can be repeated."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -42,8 +43,9 @@ class Sample:
     """A row as the model sees it."""
 
     client: str
-    prompt: str
+    prompt: str  # as rendered
     target: str
+    learned: Sequence[str]  # the target's tokens, one by one
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,9 @@ def check_data(config: RunConfig, bars: PhaseBars) -> DataReport:
         targets={target: count / targets.total() for target, count in targets.most_common(_LABELS_SHOWN)},
         single_target=sum(len(set(labels)) == 1 for labels in by_client),
         heterogeneity=heterogeneity(by_client) if targets else None,
-        samples=[Sample(each, row.prompt, row.target) for each, rows in reports.items() for row in rows][:_SAMPLES],
+        samples=[Sample(each, row.prompt, row.target, row.learned) for each, rows in reports.items() for row in rows][
+            :_SAMPLES
+        ],
         digests=_train_twice(config, dataset, clients[0], bars),
         profile=config.profile,
     )

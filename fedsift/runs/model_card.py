@@ -17,7 +17,7 @@ from fedsift.runs.served import Served
 _MARKS = re.compile(r"[\\`*_\[\]<>|&#~]")
 _OPTIONS = (
     *("model", "task", "tune", "lora-rank", "dtype", "steps", "lr", "batch-size", "levels", "localise"),
-    *("merge-scale", "shared-head", "test-share", "seed"),
+    *("chat", "system", "merge-scale", "shared-head", "test-share", "seed"),
 )
 _PACKAGES = ("fedsift", "torch", "transformers", "peft", "safetensors", "numpy")
 

@@ -12,7 +12,15 @@ from fedsift.core.receipt import ReceiptBody, Verdict
 from fedsift.federation.outcome import Outcome
 from fedsift.federation.round_log import removed_clients
 from fedsift.runs.privacy import PrivacySpent
-from fedsift.runs.scores import MemberScores, NewcomerScores, Score, ServedBelowLocal, scores_of_members
+from fedsift.runs.scores import (
+    MemberScores,
+    NewcomerScores,
+    Score,
+    ServedBelowLocal,
+    TextScores,
+    scores_of_members,
+    without,
+)
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,9 @@ class RunResult:
     scores: dict[str, Score]  # after the merge, by kind (`SCORES`); of all but newcomers
     scores_after_removal: dict[str, Score] | None  # after the last round; those who left have what others are served
     served_below_local: ServedBelowLocal  # after the merge
+    text: TextScores | None  # of language modelling; after the merge, of all but newcomers
+    text_after_removal: TextScores | None  # after the last round; None where there was but one
+    text_of_newcomers: TextScores | None  # after the merge
     upload_bytes_mean: float  # of an upload
     dense_bytes: int  # of a dense float32 one
     server_bytes: int  # of both sums
@@ -123,6 +134,9 @@ class RunResult:
             scores=before,
             scores_after_removal=after,
             served_below_local=ServedBelowLocal.of_scores(before, _advice(config)),
+            text=TextScores.of_round(merge, config, newcomers=False),
+            text_after_removal=None if after is None else TextScores.of_round(final, config, newcomers=False),
+            text_of_newcomers=TextScores.of_round(merge, config, newcomers=True),
             upload_bytes_mean=merge.upload_bytes / merge.members,
             dense_bytes=4 * outcome.tuned_parameters,
             server_bytes=outcome.server_bytes,
@@ -149,10 +163,11 @@ class RunResult:
     def after(self, receipts: Sequence[ReceiptBody], state_digest: str) -> "RunResult":
         """The result after further receipts: no score of a client that left is in it, and nothing tells who it was."""
         removed, seed = removed_clients(receipts), self.seed
-        scores, after = _without(self.scores, removed, seed), self.scores_after_removal
-        scores_after = None if after is None else _without(after, removed, seed)
+        scores, after = without(self.scores, removed, seed), self.scores_after_removal
+        scores_after = None if after is None else without(after, removed, seed)
         members, members_after = self.members, self.members_after_removal
         newcomers, newcomers_after = self.newcomers, self.newcomers_after_removal
+        text, text_after, text_of_newcomers = self.text, self.text_after_removal, self.text_of_newcomers
         return dataclasses.replace(
             self,
             members=members and members.without(removed, scores, seed),
@@ -162,17 +177,14 @@ class RunResult:
             scores=scores,
             scores_after_removal=scores_after,
             served_below_local=ServedBelowLocal.of_scores(scores, self.served_below_local.advice),
+            text=text and text.without(removed, seed),
+            text_after_removal=text_after and text_after.without(removed, seed),
+            text_of_newcomers=text_of_newcomers and text_of_newcomers.without(removed, seed),
             failures={each: why for each, why in self.failures.items() if each not in removed},
             removals=_unnamed([*self.removals, *map(Removal.of, receipts)], removed),
             state_digest=state_digest,
             oracle=None,
         )
-
-
-def _without(scores: Mapping[str, Score], removed: Collection[str], seed: int) -> dict[str, Score]:
-    """Scores by kind, of all others; kinds that nobody has are left out."""
-    others = {kind: score.without(removed, seed) for kind, score in scores.items()}
-    return {kind: score for kind, score in others.items() if score}
 
 
 def _advice(config: RunConfig) -> str:

@@ -2,11 +2,12 @@
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
+from math import exp
 from typing import Self
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.bootstrap import estimate
-from fedsift.federation.evaluation import HELD_IN
+from fedsift.federation.evaluation import HELD_IN, NLL, ROUGE_L
 from fedsift.protocol.client_rounds import RoundRecord
 
 # The kinds of scores of members, in the order in which they are shown, and how people know them.
@@ -23,6 +24,7 @@ SCORES = {
 }
 ALONE = ("local", "own_head", "majority")  # what a client can have without anybody else
 MARGIN = 0.01  # that a member's served model may lose to its own tuned one without a warning
+_MOST = 700.0  # of a number whose exponential is taken
 _OF_NEWCOMERS = ("zero_shot", "majority", "served", "served_own_rows", "merged")
 
 
@@ -162,11 +164,57 @@ class ServedBelowLocal:
         return cls(sum(served[each] < local[each] - MARGIN for each in both), len(both), advice)
 
 
+@dataclass(frozen=True)
+class TextScores:
+    """What language modelling is scored by beside answer probability; each by kind of score."""
+
+    nll: dict[str, Score]  # negative log-likelihood a token
+    perplexity: dict[str, float]  # exp of its mean over clients
+    rouge_l: dict[str, Score]  # of greedy generation; empty where it was not asked for
+
+    @classmethod
+    def of(cls, nll: Mapping[str, Score], rouge_l: Mapping[str, Score]) -> Self | None:
+        """From scores by kind; None where there is no likelihood."""
+        return (
+            cls({**nll}, {kind: exp(min(score.mean, _MOST)) for kind, score in nll.items()}, {**rouge_l})
+            if nll
+            else None
+        )
+
+    @classmethod
+    def of_round(cls, record: RoundRecord, config: RunConfig, newcomers: bool) -> Self | None:
+        """Of what a round's newcomers, or all others, have."""
+        theirs = {each: named for each, named in record.scores.items() if (each in record.newcomers) == newcomers}
+        names = dict.fromkeys(_OF_NEWCOMERS) if newcomers else _names(config)
+
+        def found(prefix: str) -> dict[str, Score]:
+            of_kind = {
+                kind: Score.of(_named(theirs, f"{prefix}{name or kind}"), config.seed) for kind, name in names.items()
+            }
+            return {kind: score for kind, score in of_kind.items() if score}
+
+        return cls.of(found(NLL), found(ROUGE_L))
+
+    def without(self, clients: Container[str], root_seed: int) -> Self | None:
+        """The scores of all others."""
+        return self.of(*(without(each, clients, root_seed) for each in (self.nll, self.rouge_l)))
+
+
+def without(scores: Mapping[str, Score], clients: Container[str], root_seed: int) -> dict[str, Score]:
+    """Scores by kind, of all others; kinds that nobody has are left out."""
+    others = {kind: score.without(clients, root_seed) for kind, score in scores.items()}
+    return {kind: score for kind, score in others.items() if score}
+
+
+def _names(config: RunConfig) -> dict[str, str]:
+    """What clients call the kinds of scores."""
+    return {**{kind: kind for kind in SCORES}, "sift_masks_paper": "paper", "sift_masks": config.localise}
+
+
 def scores_of_members(record: RoundRecord, config: RunConfig) -> tuple[dict[str, Score], HeldIn | None]:
     """A round's scores by kind, of all clients but newcomers, and the held-in ones; what nobody has is left out."""
-    names = {**{kind: kind for kind in SCORES}, "sift_masks_paper": "paper", "sift_masks": config.localise}
     theirs = {client: named for client, named in record.scores.items() if client not in record.newcomers}
-    found = {kind: Score.of(_named(theirs, name), config.seed) for kind, name in names.items()}
+    found = {kind: Score.of(_named(theirs, name), config.seed) for kind, name in _names(config).items()}
     held_in = HeldIn(*(Score.of(_named(theirs, f"{HELD_IN}{kind}"), config.seed) for kind in ("local", "served")))
     some = held_in if held_in.local or held_in.served else None
     return {kind: score for kind, score in found.items() if score}, some
@@ -190,7 +238,16 @@ def with_interval(mean: float, low: float, high: float) -> str:
     return f"{three_places(mean)} [{three_places(low)}, {three_places(high)}]"
 
 
-def three_places(value: float) -> str:
-    """A score for people; below 1 without the zero before the point."""
+def decimals(value: float) -> str:
+    """A score for people: 0.672, and what would so print as 0 but is not as 3.2e-5."""
     shown = f"{value:.3f}"
+    if not value or float(shown):
+        return shown
+    digits, exponent = f"{value:.1e}".split("e")
+    return f"{digits}e{int(exponent)}"
+
+
+def three_places(value: float) -> str:
+    """The same; below 1 without the zero before the point."""
+    shown = decimals(value)
     return shown.replace("0.", ".", 1) if shown.removeprefix("-").startswith("0.") else shown

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from io import StringIO
 from pathlib import Path
 
@@ -99,6 +100,37 @@ def test_the_last_line_says_where_members_lose(result: RunResult) -> None:
     )
     for served in (0.5, 0.53):
         assert shown(better_and_worse(result, served))[-1] == "written  out"
+
+
+def test_likelihood_and_perplexity_beside_answer_probability(result: RunResult) -> None:
+    """Each client's answer probability is the mean of exp(-nll) over rows, so never above 1 and near what nll says."""
+    text, newcomers = result.text, result.text_of_newcomers
+    assert text and newcomers and not text.rouge_l
+    assert text.nll.keys() == text.perplexity.keys() >= {"zero_shot", "local", "merged", "sift_masks", "served"}
+    assert newcomers.nll.keys() == {"zero_shot", "served", "served_own_rows", "merged"}
+    for kind, score in text.nll.items():
+        assert score.per_client.keys() == result.scores[kind].per_client.keys()
+        assert text.perplexity[kind] == pytest.approx(math.exp(score.mean))
+    assert text.nll["local"].mean < text.nll["zero_shot"].mean
+    lines = [line for line in shown(result) if line[:8].strip() in ("nll", "perplex.")]
+    assert lines[0].startswith(f"nll      members, a token: zero-shot {text.nll['zero_shot'].mean:.4g}, local ")
+    assert [line.split(":")[0] for line in lines] == [
+        "nll      members, a token",
+        "perplex. members",
+        "nll      newcomers, a token",
+        "perplex. newcomers",
+    ]
+    assert all(len(line) <= 80 for line in lines)
+
+
+def test_small_probabilities_are_told(result: RunResult) -> None:
+    served = Score(3.2e-5, 1.1e-5, 5.4e-5, {})
+    assert str(served) == "3.2e-5 [1.1e-5, 5.4e-5]"
+    small = dataclasses.replace(result, scores={**dict.fromkeys(result.scores, served)})
+    lines = shown(small)
+    table = lines[: next(place for place, line in enumerate(lines) if line.startswith("gain"))]
+    assert all(len(line) <= 80 for line in table)
+    assert sum("3.2e-5" in line for line in table) == len(result.scores)
 
 
 def test_held_in_rows_are_said_to_be(result: RunResult) -> None:

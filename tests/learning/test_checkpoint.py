@@ -132,7 +132,7 @@ DAMAGED: list[tuple[str, list[Damage], list[str]]] = [
         [sharded, index_entry("model.norm.weight", "../stolen.bin")],
         ["'../stolen.bin', which is not in"],
     ),
-    ("gpt2", [lambda folder: (folder / "adapter_config.json").touch()], ["holds adapters", "merge_and_unload"]),
+    ("gpt2", [lambda folder: (folder / "adapter_config.json").touch()], ["does not say the adapters' base"]),
     ("gpt2", [removed("tokenizer.json", "tokenizer_config.json")], ["has no tokenizer: expected tokenizer.json"]),
     ("t5", [removed("tokenizer.json", "tokenizer_config.json")], ["has no tokenizer: expected tokenizer.json"]),
     ("llama", [removed("tokenizer.json")], ["cannot be loaded: tokenizer: "]),

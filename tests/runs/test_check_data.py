@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.commands import done, failed, invoke
+from tests.models import save_model
 
 LABELS = ("--client-column", "who", "--prompt", "{text}", "--target", "label")
 IN_NO_ORDER = """
@@ -24,7 +25,9 @@ def test_what_a_file_holds(tiny_model: Path, table_file: Path) -> None:
     assert told["tokens"] == {"min": 12, "median": 12, "max": 12}
     assert (told["rows_cut"], told["tokens_cut"]) == (16, 16 * 2)
     assert told["different_targets"] == 16
-    assert told["samples"][0] == {"client": "client 0", "prompt": "Q: q\nA:", "target": told["samples"][0]["target"]}
+    target = told["samples"][0]["target"]
+    sample = {"client": "client 0", "prompt": "Q: q\nA:", "target": target, "learned": [*target]}
+    assert told["samples"][0] == sample
     assert told["test_rows"] == {"min": 1, "median": 1, "max": 1}
     assert (told["held_out"], told["not_scored"], told["newcomers"], told["group_column"]) == (True, 0, 0, "")
     assert (told["single_target"], told["heterogeneity"]) == (0, pytest.approx(7 / 8))  # no target is two clients'
@@ -34,6 +37,20 @@ def test_what_a_file_holds(tiny_model: Path, table_file: Path) -> None:
     printed = done("check-data", table_file, *options)
     assert "cut      0 rows, 0 tokens" in printed
     assert "trained  the same bits twice, profile vendor" in printed
+
+
+def test_a_chat_as_it_is_rendered_and_what_of_it_is_learned(tmp_path: Path) -> None:
+    folder = save_model(tmp_path / "model", "gpt2", chat=True)
+    turns = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yo"}]
+    file = tmp_path / "rows.jsonl"
+    rows = [{"who": who, "chat": [*turns, *turns]} for who in ("ann", "ann", "bob", "bob")]
+    file.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    options = ["check-data", file, "--client-column", "who", "--messages", "chat", "--model", folder]
+    printed = done(*options, "--chat", "--system", "be brief")
+    asked = "[system]be brief<eos>[user]hi<eos>[assistant]yo<eos>[user]hi<eos>[assistant]"
+    assert f"sample   ann: '{asked}' -> 'yo<eos>'\nlearned  3 tokens: 'y' 'o' '<eos>'\n" in printed
+    assert "trained  the same bits twice" in printed
+    assert "messages are conversations, which the model's own chat template renders: give --chat" in failed(*options)
 
 
 def test_labels_and_mistakes(tiny_model: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from torch.nn.functional import cross_entropy
 
 import fedsift
 from fedsift import BadInput, CustomTask, Refused
+from fedsift.learning.tasks.rendering import ChatTurns
 from fedsift.runs.served import Served
 from tests.cli import commands
 from tests.models import save_model
@@ -32,6 +33,8 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "language model, held in": ("llama", {"test_share": 0.0}),
     "LoRA": ("gpt2", {"lora_rank": 2, "lr": 0.1}),
     "choices": ("llama", CHOICES),
+    "choices in a chat": ("llama", {**CHOICES, "chat": True, "system": "be brief"}),
+    "chat": ("gpt2", {"chat": True}),
     "encoder and decoder": ("t5", {}),
     "choices of encoder and decoder": ("t5", CHOICES),
 }
@@ -66,6 +69,9 @@ def without_fedsift(out: Path, scratch: Path, asked: list[list[Any]]) -> list[ND
 def asked_of(served: Served, rows: list[tuple[str, str]], options: dict[str, Any]) -> list[list[Any]]:
     if options.get("choices"):
         return [[prompt] for prompt, _ in rows]
+    if options.get("chat"):
+        turns = [ChatTurns(served.tokenizer, "", "the model").tokens(row) for row in rows]
+        return [[prompt, target] for prompt, (target,) in turns]
     end = [served.tokenizer.eos_token_id]
     if served.model.config.is_encoder_decoder:  # type: ignore[union-attr]
         tokenizer = served.tokenizer
@@ -79,7 +85,7 @@ def asked_of(served: Served, rows: list[tuple[str, str]], options: dict[str, Any
 )
 def test_the_card_predicts_what_is_served(tmp_path: Path, setting: str) -> None:
     family, options = SETTINGS[setting]
-    run = simulated(tmp_path / "run", save_model(tmp_path / "model", family), **options)
+    run = simulated(tmp_path / "run", save_model(tmp_path / "model", family, bool(options.get("chat"))), **options)
     before = sorted(run.path.rglob("*"))
     rows = rows_of(2)[:3]
     for member in (run.members[1], None):

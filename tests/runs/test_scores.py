@@ -104,9 +104,12 @@ def test_scores_come_back_from_a_file() -> None:
     assert str(score) == ".500 [.250, .750]"
 
 
+SMALL = [(3.21e-5, "3.2e-5"), (-4e-4, "-4.0e-4"), (1e-300, "1.0e-300"), (5e-4 - 1e-9, "5.0e-4"), (6e-4, ".001")]
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0.6724, ".672"), (1.0, "1.000"), (0.9996, "1.000"), (-0.25, "-.250"), (0.0, ".000"), (-10.5, "-10.500")],
+    [(0.6724, ".672"), (1.0, "1.000"), (0.9996, "1.000"), (-0.25, "-.250"), (0.0, ".000"), (-10.5, "-10.500"), *SMALL],
 )
 def test_three_places(value: float, shown: str) -> None:
     assert three_places(value) == shown

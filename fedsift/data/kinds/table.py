@@ -8,7 +8,7 @@ from fedsift.data.federated_dataset import FederatedDataset
 from fedsift.data.file_names import kind_of_file
 from fedsift.data.kind import DataKind
 from fedsift.data.source import Source
-from fedsift.data.template import Template
+from fedsift.data.template import row_maker
 
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?")
 
@@ -17,7 +17,7 @@ class Table(DataKind):
     """Its clients are named in a column, or are parts of its rows."""
 
     form = "a csv, jsonl or parquet file, packed or not, or owner/name on the hub"
-    uses = ("client_column", "prompt", "target", "partition", "group_column")
+    uses = ("client_column", "prompt", "target", "messages", "partition", "group_column")
 
     def has_form(self, dataset: str) -> bool:
         """A file by its suffix, or a name on the hub."""
@@ -25,22 +25,24 @@ class Table(DataKind):
 
     def check(self, settings: Source) -> None:
         """Whose row it is, and what to learn from it, has to be said."""
-        if not (settings.prompt and settings.target and (settings.client_column or settings.partition)):
+        if not (settings.says_what_to_learn and (settings.client_column or settings.partition)):
             raise BadInput(
                 "a table needs client-column, prompt and target: whose row it is, and what to learn from it (or "
-                "partition and clients, where it has no natural clients)"
+                "partition and clients, where it has no natural clients; messages, where its rows are conversations)"
             )
         if settings.partition and settings.client_column:
             raise BadInput("client-column and partition exclude each other: the column says whose row it is")
         if settings.partition and not settings.clients:
             raise BadInput("partition needs clients: among how many the rows are split")
+        if settings.partition == "dirichlet" and settings.messages:
+            raise BadInput("partition = dirichlet splits by target, and conversations have none: give iid")
 
     def load(self, settings: Source) -> FederatedDataset:
         """All rows, split into clients."""
         from fedsift.data.partition import partition_dirichlet, partition_iid
         from fedsift.data.table import Split, TableDataset, check_texts, open_table, split_by_column, test_rows
 
-        template = Template(settings.prompt, settings.target)
+        template = row_maker(settings.prompt, settings.target, settings.messages)
         columns = {**template.columns}
         if settings.client_column:
             columns[settings.client_column] = "client-column"

@@ -10,10 +10,12 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from fedsift.core.errors import BadInput
-from fedsift.core.examples import Row, as_example
+from fedsift.core.examples import Row
 from fedsift.learning.hidden_states import joined_states
-from fedsift.learning.tasks.task import RowReport, Task
-from fedsift.learning.tasks.text import fit, mean_answer_probability, pad, pad_token, prompt_tokens, target_tokens
+from fedsift.learning.tasks.generation import greedy
+from fedsift.learning.tasks.rendering import Rendering
+from fedsift.learning.tasks.task import RowReport, Task, report
+from fedsift.learning.tasks.text import fit, mean_answer_probability, pad, pad_token
 
 
 class CausalRow(NamedTuple):
@@ -39,30 +41,28 @@ class CausalLanguageModelling(Task):
     """
 
     metric = "answer probability"
-    has_prior, base_answers = False, True
+    has_prior, base_answers, is_of_tokens = False, True, True
 
-    def __init__(self, tokenizer: Any, model: nn.Module, max_length: int, closed: bool = False) -> None:
+    def __init__(self, tokenizer: Any, model: nn.Module, max_length: int, rendering: Rendering) -> None:
         """Use a Hugging Face tokenizer and causal model, which is looked at once, to see how its head works.
 
-        A row is cut after `max_length` tokens. Where `closed`, a target ends with the end-of-sequence token.
+        A row is what `rendering` makes of it, cut after `max_length` tokens.
 
         Raises:
             BadInput: the model is not causal: it sees the tokens that it should predict.
         """
-        self._tokenizer, self._max_length, self._closed = tokenizer, max_length, closed
+        self._tokenizer, self._max_length, self.rendering = tokenizer, max_length, rendering
         self._pad = pad_token(tokenizer)
         self._head_is_plain = _head_is_plain(model)
         self.labels = int(model.get_output_embeddings().weight.shape[0])  # type: ignore[operator]
 
     def encode(self, row: Row) -> CausalRow:
         """Token ids, cut to fit."""
-        example = as_example(row)
-        return self.encode_each(example.prompt, [example.target])[0]
+        return self.encode_each(row)[0]
 
-    def encode_each(self, prompt: str, targets: Sequence[str]) -> list[CausalRow]:
-        """A row for each target. Prompt and target are tokenised apart: the border between them is the same for all."""
-        prompt_ids = prompt_tokens(self._tokenizer, prompt, closed=False)
-        target_ids = [target_tokens(self._tokenizer, target, self._closed) for target in targets]
+    def encode_each(self, row: Row, answers: Sequence[str] = ()) -> list[CausalRow]:
+        """With its own target, or with each of the answers that are given."""
+        prompt_ids, target_ids = self.rendering.tokens(row, answers)
         # One prompt for all, cut to fit the longest: what is left of it says nothing of which target follows.
         kept, _ = fit(prompt_ids, max(target_ids, key=len), self._max_length)
         fitted = [fit(prompt_ids, each, self._max_length)[1] for each in target_ids]
@@ -132,14 +132,16 @@ class CausalLanguageModelling(Task):
         negative = cross_entropy(self._logits(model, batch), batch.target, reduction="none").double()
         return -negative.new_zeros(len(batch.input_ids)).index_add_(0, batch.row, negative)
 
+    def generated(self, model: nn.Module, encoded: CausalRow) -> tuple[str, str]:
+        """After the prompt."""
+        prompt, target = encoded.ids[: -encoded.targets], encoded.ids[-encoded.targets :]
+        return greedy(model, self._tokenizer, prompt, target)
+
     def describe(self, row: Row) -> RowReport:
         """Decoded from the tokens that are left."""
-        example = as_example(row)
-        ids, targets = self.encode(example)
-        whole = len(prompt_tokens(self._tokenizer, example.prompt, closed=False))
-        whole += len(target_tokens(self._tokenizer, example.target, self._closed))
-        decode = self._tokenizer.decode
-        return RowReport(len(ids), whole - len(ids), decode(ids[:-targets]), decode(ids[-targets:]))
+        ids, targets = self.encode(row)
+        prompt, (target,) = self.rendering.tokens(row)
+        return report(self._tokenizer, len(prompt) + len(target), ids[:-targets], ids[-targets:])
 
     def _logits(self, model: nn.Module, batch: CausalBatch) -> Tensor:
         """Where the head is plain, it is applied at the targets only."""

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from fedsift.core.examples import Row, as_example
+from fedsift.core.examples import Row
 from fedsift.learning.tasks.causal_lm import CausalLanguageModelling
 from fedsift.learning.tasks.seq2seq import Seq2SeqLanguageModelling
 from fedsift.learning.tasks.task import RowReport, Task
-from fedsift.learning.tasks.text import choice_of, gap_of, is_right
+from fedsift.learning.tasks.text import choice_of, is_right
 
 
 class ChoiceRow(NamedTuple):
@@ -41,10 +41,8 @@ class Choices(Task):
         Raises:
             BadInput: its own target is none of the choices.
         """
-        example = as_example(row)
-        answer, gap = choice_of(example, self._choices), gap_of(example)
-        rows = self._modelling.encode_each(example.prompt, [f"{gap}{each}" for each in self._choices])
-        return ChoiceRow(rows, answer)
+        answer = choice_of(self._modelling.rendering.answer(row), self._choices)
+        return ChoiceRow(self._modelling.encode_each(row, self._choices), answer)
 
     def terms(self, encoded: ChoiceRow) -> int:
         """The tokens of the right choice."""

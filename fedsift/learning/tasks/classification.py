@@ -106,7 +106,7 @@ class Classification(Task):
             BadInput: the label is none of the choices.
         """
         example = as_example(row)
-        label = choice_of(example, self._labels)
+        label = choice_of(example.target.strip(), self._labels)
         ids = prompt_tokens(self._tokenizer, example.prompt, closed=True)
         return ClassificationRow(without_middle(ids, self._max_length), label)
 

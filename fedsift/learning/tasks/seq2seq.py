@@ -10,7 +10,9 @@ from torch.nn.functional import cross_entropy
 
 from fedsift.core.examples import Row, as_example
 from fedsift.learning.hidden_states import joined_states
-from fedsift.learning.tasks.task import RowReport, Task
+from fedsift.learning.tasks.generation import greedy
+from fedsift.learning.tasks.rendering import PlainText
+from fedsift.learning.tasks.task import RowReport, Task, report
 from fedsift.learning.tasks.text import (
     mean_answer_probability,
     pad,
@@ -43,20 +45,22 @@ class Seq2SeqLanguageModelling(Task):
     """Mean cross entropy over the target's tokens, its end among them; scored by answer probability."""
 
     metric = "answer probability"
-    has_prior, base_answers = False, True
+    has_prior, base_answers, is_of_tokens = False, True, True
 
     def __init__(self, tokenizer: Any, model: nn.Module, max_length: int) -> None:
         """Use a Hugging Face tokenizer; a prompt that is too long loses its middle, a target its end."""
         self._tokenizer, self._max_length = tokenizer, max_length
+        self.rendering = PlainText(tokenizer, closed=True)
         self.labels = int(model.get_output_embeddings().weight.shape[0])  # type: ignore[operator]
 
     def encode(self, row: Row) -> Seq2SeqRow:
         """Token ids, cut to fit."""
-        example = as_example(row)
-        return self.encode_each(example.prompt, [example.target])[0]
+        return self.encode_each(row)[0]
 
-    def encode_each(self, prompt: str, targets: Sequence[str]) -> list[Seq2SeqRow]:
-        """A row for each target, on one and the same prompt."""
+    def encode_each(self, row: Row, answers: Sequence[str] = ()) -> list[Seq2SeqRow]:
+        """With its own target, or with each of the answers that are given, on one and the same prompt."""
+        prompt, target = as_example(row)
+        targets = answers or [target]
         prompt_ids = without_middle(prompt_tokens(self._tokenizer, prompt, closed=True), self._max_length)
         return [Seq2SeqRow(prompt_ids, self._target(target)[: self._max_length]) for target in targets]
 
@@ -109,14 +113,16 @@ class Seq2SeqLanguageModelling(Task):
         logits = self._logits(model, batch).transpose(1, 2)
         return -cross_entropy(logits, batch.labels, reduction="none", ignore_index=NO_LABEL).double().sum(1)
 
+    def generated(self, model: nn.Module, encoded: Seq2SeqRow) -> tuple[str, str]:
+        """By the decoder."""
+        return greedy(model, self._tokenizer, encoded.prompt, encoded.target)
+
     def describe(self, row: Row) -> RowReport:
         """Decoded from the tokens that are left."""
         example = as_example(row)
         encoded = self.encode(example)
-        kept = len(encoded.prompt) + len(encoded.target)
         whole = len(prompt_tokens(self._tokenizer, example.prompt, closed=True)) + len(self._target(example.target))
-        decode = self._tokenizer.decode
-        return RowReport(kept, whole - kept, decode(encoded.prompt), decode(encoded.target))
+        return report(self._tokenizer, whole, encoded.prompt, encoded.target)
 
     def _target(self, target: str) -> list[int]:
         return target_tokens(self._tokenizer, target.strip(), closed=True)

@@ -4,6 +4,7 @@ A task of one's own is a class with `model`, `batch`, `loss` and `scores` (docs/
 """
 
 import math
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -18,6 +19,7 @@ from fedsift.core.examples import Row, shown
 from fedsift.core.seeds import random_order
 
 T = TypeVar("T")
+_LEAST = sys.float_info.min  # of a probability whose logarithm is taken
 
 
 class RowReport(NamedTuple):
@@ -27,6 +29,14 @@ class RowReport(NamedTuple):
     cut: int  # tokens that did not fit max-length
     prompt: str  # decoded from what is left; a task without texts shows the row here
     target: str  # likewise; empty without texts
+    learned: Sequence[str] = ()  # each token that the loss is about, decoded; empty without tokens of a target
+
+
+class Measure(NamedTuple):
+    """How well a model does on some rows."""
+
+    score: float  # the mean of the task's metric
+    nll: float | None = None  # negative log-likelihood a token of the targets; None where the metric says nothing of it
 
 
 class Task(ABC):
@@ -36,6 +46,7 @@ class Task(ABC):
     # A task with labels decides between them: once a row, or once for each token. Without, there is no shared head.
     labels = 0
     has_prior = True  # whether a client's own frequencies of the labels say something of its next row
+    is_of_tokens = False  # whether the metric is exp of the mean log-probability of the `terms` of a row
     base_answers = False  # whether M0's own logits say something before anything is tuned
 
     def targets(self, encoded: Any) -> list[int]:
@@ -99,9 +110,19 @@ class Task(ABC):
     def scores(self, model: nn.Module, batch: Any) -> Tensor:
         """The metric of each row of a batch made by `score_batch`, shape (rows,); the mean over rows is reported."""
 
+    def generated(self, model: nn.Module, encoded: Any) -> tuple[str, str]:
+        """What a model says greedily after a row's prompt, in at most as many tokens as its target, and the target."""
+        raise NotImplementedError(f"{type(self).__name__} generates nothing")
+
     def describe(self, row: Row) -> RowReport:
         """A row as the model sees it, for people."""
         return RowReport(0, 0, shown(row), "")
+
+
+def report(tokenizer: Any, whole: int, prompt: Sequence[int], target: Sequence[int]) -> RowReport:
+    """Of a row of so many tokens, from the ids that are left of its prompt and its target."""
+    kept, decode = len(prompt) + len(target), tokenizer.decode
+    return RowReport(kept, whole - kept, decode(prompt), decode(target), [decode([each]) for each in target])
 
 
 class CustomTask(Task):
@@ -204,23 +225,32 @@ def _micro_batches(task: Task, encoded: Sequence[Any], size: int) -> list[tuple[
     return [(task.batch(part), sum(map(task.terms, part)) / terms) for part in parts]
 
 
-@torch.no_grad()
 def mean_score(task: Task, model: nn.Module, encoded: Sequence[Any], batch_size: int, device: torch.device) -> float:
-    """Mean of the task's metric over rows.
+    """Mean of the task's metric over rows; raises as `measure` does."""
+    return measure(task, model, encoded, batch_size, device).score
+
+
+@torch.no_grad()
+def measure(task: Task, model: nn.Module, encoded: Sequence[Any], batch_size: int, device: torch.device) -> Measure:
+    """The task's metric over rows, and the likelihood of their tokens.
 
     Raises:
         BadInput: the score is no number.
     """
-    total = 0.0
+    total = likelihood = 0.0
     for start in range(0, len(encoded), batch_size):
         rows = encoded[start : start + batch_size]
-        scores = task.scores(model, to_device(task.score_batch(rows), device))
+        scores = task.scores(model, to_device(task.score_batch(rows), device)).double().cpu()
         if len(scores) != len(rows):
             raise BadInput(f"{len(scores)} scores for {len(rows)} rows; expected one number a row")
-        total += scores.double().sum().item()
+        total += scores.sum().item()
+        if task.is_of_tokens:
+            logs = scores.clamp_min(_LEAST).log()
+            likelihood += (logs * torch.tensor([task.terms(row) for row in rows])).sum().item()
     if not math.isfinite(total):
         raise BadInput("the score is no number: the weights are out of range; try a smaller lr")
-    return total / len(encoded)
+    nll = -likelihood / sum(map(task.terms, encoded)) if task.is_of_tokens else None
+    return Measure(total / len(encoded), nll)
 
 
 def to_device(batch: Any, device: torch.device) -> Any:

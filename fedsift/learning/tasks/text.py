@@ -58,13 +58,12 @@ def fit(prompt: list[int], target: list[int], max_length: int) -> tuple[list[int
     return without_middle(prompt, max_length - len(target)), target
 
 
-def choice_of(example: Example, choices: Sequence[str]) -> int:
-    """The place of the choice that a row's target is.
+def choice_of(target: str, choices: Sequence[str]) -> int:
+    """The place of the choice that a target is.
 
     Raises:
         BadInput: it is none of them.
     """
-    target = example.target.strip()
     if target not in choices:
         raise BadInput(f"target: {unknown_name('choice', target, choices)}")
     return choices.index(target)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.filesize import decimal
 
+from fedsift.runs.scores import decimals
 from fedsift.studies.report.drawing import COLOURS, SERIES, Figure, legend, legend_label, marks_every, tick_label
 from fedsift.studies.report.outcome import Outcome
 from fedsift.studies.report.summary import OURS
@@ -123,7 +124,7 @@ def _scores(table: Table, metric: str) -> Figure:
 
     def ends(values: list[float | None]) -> str:
         known = [value for value in values if value is not None]
-        return f"{known[0]:.3f} at first, {known[-1]:.3f} at the end"
+        return f"{decimals(known[0])} at first, {decimals(known[-1])} at the end"
 
     told = "; ".join(f"{title} {ends(values)}" for title, values in series.items())
     span = f"from {unlearned[0]:,} to {unlearned[-1]:,} clients unlearned"

@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.filesize import decimal
 
+from fedsift.runs.scores import decimals
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
 from fedsift.studies.optout.scenario_result import Proof
 from fedsift.studies.report.outcome import Outcome
@@ -156,19 +157,20 @@ def _scores(outcome: Outcome) -> str:
     when = "at the end" if outcome.steps[-1].members else f"after step {number:,}"
     metric = outcome.result.metric
     scored_on = "rows that nobody trained on" if outcome.result.held_out else "the rows trained on (held-in)"
-    parts = [f"On {scored_on}, members' mean {metric} is {last.members:.3f}"]
+    assert last.members is not None and first.members is not None and last.worst_decile is not None
+    parts = [f"On {scored_on}, members' mean {metric} is {decimals(last.members)}"]
     if len(scored) > 1:
-        parts[0] += f" {when} ({first.members:.3f} at first)"
-    parts.append(f"{last.worst_decile:.3f} in the worst tenth of them")
+        parts[0] += f" {when} ({decimals(first.members)} at first)"
+    parts.append(f"{decimals(last.worst_decile)} in the worst tenth of them")
     if last.alone is not None:
         better, worse = last.better_than_alone, last.worse_than_alone
-        parts.append(f"{last.alone:.3f} if each were alone ({better} are better off than that, {worse} worse)")
+        parts.append(f"{decimals(last.alone)} if each were alone ({better} are better off than that, {worse} worse)")
     if last.zero_shot is not None:
-        parts.append(f"{last.zero_shot:.3f} with the base model")
+        parts.append(f"{decimals(last.zero_shot)} with the base model")
     if last.leavers is not None:
-        parts.append(f"{last.leavers:.3f} for those who left")
+        parts.append(f"{decimals(last.leavers)} for those who left")
     if last.newcomers is not None:
-        parts.append(f"{last.newcomers:.3f} for clients that never joined")
+        parts.append(f"{decimals(last.newcomers)} for clients that never joined")
     text = ", ".join(parts) + "."
     mean, worst = last.stayers_change_mean, last.stayers_change_worst
     if len(scored) > 1 and mean is not None and worst is not None:

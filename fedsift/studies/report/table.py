@@ -10,6 +10,7 @@ from pandas import DataFrame
 
 from fedsift.core.errors import visible
 from fedsift.files.csv_cells import csv_text
+from fedsift.runs.scores import decimals
 
 _LONGEST_TABULAR = 40  # rows; more of them go over several pages, as a longtable
 _NEGATIVE = re.compile(r"-\d[\d,.]*$")
@@ -25,7 +26,7 @@ class Interval(NamedTuple):
     high: float
 
     def __str__(self) -> str:
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+        return f"{decimals(self.value)} ({decimals(self.low)} to {decimals(self.high)})"
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ _SHOWN: dict[str, Callable[[Any], str]] = {
     "check": _plain,
     "quantity": _quantity,
     "recovery": _quantity,
-    "score": lambda value: f"{value:.3f}",
+    "score": decimals,
     "change": human_change,
     "times": lambda value: f"{value:,.1f}",
     "interval": str,
