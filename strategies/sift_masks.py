@@ -21,14 +21,18 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from logging import getLogger
+from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
+from numpy.typing import NDArray
 
 from fedsift.core.blend import BLENDS, HEAD_VOTES, choose, choose_voters
 from fedsift.core.errors import Refused
 from fedsift.core.localisation import Localisation
+from fedsift.core.merged_sums import joined
 from fedsift.core.receipt import ReceiptBody, RunFacts
 from fedsift.core.server_state import ServerState
 from fedsift.protocol import messages
@@ -38,7 +42,9 @@ from fedsift.protocol.messages import EVALUATE, FORGET, MASK, REMOVED, TRAIN, VO
 from fedsift.protocol.method import MODEL, MODEL_AND_MASKS, ONE, Method
 from fedsift.protocol.partial_merge import clients_behind, read_partial_sums
 from fedsift.protocol.scoring import ALL, Scoring
+from fedsift.protocol.vector_file import VectorFile
 
+_LARGE = 1 << 22  # Tuned parameters from which on magnitudes are worth a file.
 _LOG = getLogger("flwr")  # Flower's own logger: what a strategy says belongs beside what Flower says.
 
 
@@ -79,7 +85,12 @@ class SiftRecord(RoundRecord):
 
 
 class SiftMasks(ClientRounds[SiftRecord]):
-    """Merge sign-fixed contributions, serve masked models, remove members exactly."""
+    """Merge sign-fixed contributions, serve masked models, remove members exactly.
+
+    Attributes:
+        state: the sums and members.
+        folder: where large vectors lie that are served to clients of this machine; None: within messages.
+    """
 
     def __init__(
         self,
@@ -102,6 +113,7 @@ class SiftMasks(ClientRounds[SiftRecord]):
         """
         super().__init__()
         self.state = state
+        self.folder: Path | None = None
         self._localisations = tuple(Localisation(name) for name in dict.fromkeys(localisations))
         self._scoring = scoring
         self._facts = facts
@@ -151,7 +163,7 @@ class SiftMasks(ClientRounds[SiftRecord]):
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
-        """Merge or remove, one reply at a time; returns the merged model's magnitudes S * step / |T|, shape (n,).
+        """Merge or remove, one reply at a time; the merged model is made where it is served.
 
         Who joins is merged before anybody is removed, so that receipts do not depend on the order of the replies: they
         tell of the state with all who joined, and of the one without those who left.
@@ -187,7 +199,7 @@ class SiftMasks(ClientRounds[SiftRecord]):
         record.upload_bytes = sum(member.upload_bytes for member in members)
         record.saturated = sum(member.saturated for member in members)
         metrics = MetricRecord({"members": record.members, "joined": len(record.joined)})
-        return messages.merged_record(self.state.publish()), metrics
+        return None, metrics
 
     def before_removals(self) -> None:
         """All replies of a round are in, nothing of its removals is written yet; here, nothing is done then."""
@@ -265,9 +277,20 @@ class SiftMasks(ClientRounds[SiftRecord]):
         head = SentHead(self.state) if self.state.terms.head and self.state.members else None
         if head and self._held_out:
             self._vote(server_round, head, grid)
+        merged = self._vectors({"magnitudes": self.state.publish_slices()})
         scored = self._scored()
         serving = {node_id: client_id for node_id, client_id in self.clients.items() if client_id in scored}
-        return Stream(self._serve(server_round, arrays, head, grid, serving), len(serving))
+        return Stream(self._serve(server_round, merged, head, grid, serving), len(serving))
+
+    def _vectors(self, given: Mapping[str, Iterable[NDArray[np.float32]]]) -> ArrayRecord:
+        """Magnitudes, given by slices, as they are sent."""
+        record, size = ArrayRecord(), self.state.terms.size
+        for name, slices in given.items():
+            if self.folder is not None and size >= _LARGE:
+                record[name] = VectorFile(slices, self.folder)
+            else:
+                record[name] = messages.float_array(joined(slices, size))
+        return record
 
     def evaluates(self, server_round: int) -> bool:
         """Whether a round ends with an evaluation."""
@@ -320,12 +343,11 @@ class SiftMasks(ClientRounds[SiftRecord]):
             client_id = self.clients[node_id]
             try:
                 mask = messages.field(self.client_record(reply), "mask", bytes)
-                served = {each.name: self.state.serve(client_id, mask, each) for each in self._localisations}
+                served = {each.name: self.state.serve_slices(client_id, mask, each) for each in self._localisations}
             except Refused as error:
                 self.failed(client_id, MASK, error)
                 continue
-            arrays = ArrayRecord({name: messages.float_array(values) for name, values in served.items()})
-            content = RecordDict({"terms": terms, "merged": merged, "served": arrays})
+            content = RecordDict({"terms": terms, "merged": merged, "served": self._vectors(served)})
             yield message_to(node_id, EVALUATE, server_round, serving(content))
         without_mask = serving(RecordDict({"terms": terms, "merged": merged}))
         for node_id, client_id in clients.items():

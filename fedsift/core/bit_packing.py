@@ -119,8 +119,7 @@ def unpack_mask(packed: bytes | memoryview, size: int) -> NDArray[np.bool_]:
     Raises:
         ValueError: it is no mask of that size.
     """
-    if len(packed) != packed_size(size, 1):
-        raise ValueError(f"a mask of {len(packed)} bytes; {size} entries take {packed_size(size, 1)}")
+    _check_size(packed, size)
     return np.unpackbits(np.frombuffer(packed, np.uint8), count=size, bitorder="little").view(np.bool_)
 
 
@@ -128,3 +127,19 @@ def padding_is_zero(packed: bytes | memoryview, bits_used: int) -> bool:
     """Whether the unused bits of the last byte are all 0, as the format demands."""
     unused = len(packed) * 8 - bits_used
     return unused == 0 or packed[-1] >> (8 - unused) == 0
+
+
+def entries_kept(packed: bytes | memoryview, size: int) -> int:
+    """How many of `size` entries a packed mask keeps; counted a slice at a time.
+
+    Raises:
+        ValueError: it is no mask of that size.
+    """
+    _check_size(packed, size)
+    parts = (np.frombuffer(packed[start : start + _SLICE], np.uint8) for start in range(0, len(packed), _SLICE))
+    return sum(int(np.bitwise_count(part).sum(dtype=np.int64)) for part in parts)
+
+
+def _check_size(packed: bytes | memoryview, size: int) -> None:
+    if len(packed) != packed_size(size, 1):
+        raise ValueError(f"a mask of {len(packed)} bytes; {size} entries take {packed_size(size, 1)}")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fedsift.core.bit_packing import pack, pack_mask, packed_size, padding_is_zero, unpack, unpack_mask
+from fedsift.core.bit_packing import entries_kept, pack, pack_mask, packed_size, padding_is_zero, unpack, unpack_mask
 from fedsift.core.errors import BadInput, Refused
 from fedsift.core.head_statistics import HeadTerms
 from fedsift.core.quantisation import QuantisationGrid
@@ -74,7 +74,7 @@ class Contribution:
 
     terms: UploadTerms  # what it was made under
     nonzero: int  # number of entries that the mask keeps
-    _upload: bytes
+    _upload: bytes | memoryview
 
     @classmethod
     def from_levels(cls, levels: NDArray[Any], terms: UploadTerms) -> "Contribution":
@@ -88,7 +88,7 @@ class Contribution:
 
     def to_bytes(self) -> bytes:
         """Header, mask and levels."""
-        return self._upload
+        return bytes(self._upload)
 
     @property
     def packed_mask(self) -> memoryview:
@@ -130,7 +130,7 @@ class Contribution:
         end = HEADER_BYTES + packed_size(terms.size, 1) + packed_size(nonzero, grid.level_bits)
         if nonzero > terms.size or len(upload) < end or (terms.head is None and len(upload) > end):
             raise Refused(f"upload of {len(upload)} bytes does not fit its {nonzero} entries of {terms.size}")
-        contribution = cls(terms, nonzero, upload[:end])
+        contribution = cls(terms, nonzero, memoryview(upload)[:end])
         contribution._check_packing()
         return contribution, memoryview(upload)[end:]
 
@@ -140,9 +140,7 @@ class Contribution:
             raise Refused("upload has padding bits set in its mask")
         if not padding_is_zero(self.packed_levels, self.nonzero * grid.level_bits):
             raise Refused("upload has padding bits set in its levels")
-        parts = (np.frombuffer(mask[start : start + SLICE], np.uint8) for start in range(0, len(mask), SLICE))
-        counted = sum(int(np.bitwise_count(part).sum(dtype=np.int64)) for part in parts)
-        if counted != self.nonzero:
+        if (counted := entries_kept(mask, self.terms.size)) != self.nonzero:
             raise Refused(f"upload declares {self.nonzero} entries but its mask keeps {counted}")
         if _wraps(grid):
             return  # Whatever is written is a level.

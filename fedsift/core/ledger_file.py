@@ -156,6 +156,7 @@ def make_schema(connection: sqlite3.Connection) -> None:
 def connect_new(path: Path | None) -> sqlite3.Connection:
     """A new file, or for None memory."""
     connection = _prepared(sqlite3.connect(str(path) if path else ":memory:", isolation_level=None))
+    connection.execute("PRAGMA auto_vacuum = FULL")  # What a transaction frees is given back.
     connection.execute("PRAGMA journal_mode = WAL")
     return connection
 

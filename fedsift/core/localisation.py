@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedsift.core.bit_packing import unpack_mask
-from fedsift.core.contribution import UploadTerms, unpack_levels
+from fedsift.core.bit_packing import entries_kept
+from fedsift.core.contribution import UploadTerms, mask_slices, unpack_levels
 from fedsift.core.errors import BadInput, unknown_name
 from fedsift.core.mask_file import ClientMask
 
@@ -71,17 +71,21 @@ class Localisation:
         Raises:
             BadInput: the member did not keep its levels, or what the server sent is not of the mask's size.
         """
-        places = unpack_mask(mask.packed, terms.size)
-        kept = int(np.count_nonzero(places))
+        kept = entries_kept(mask.packed, terms.size)
         expected = 0 if self.keeps_levels else kept
         if served.shape != (expected,):
             raise BadInput(f"served magnitudes of shape {served.shape}; for this member's mask they have ({expected},)")
-        if self.keeps_levels:
-            if mask.packed_levels is None:
-                why = "this member kept its mask only, as the merge was under another one"
-                raise BadInput(f"localise = {OWN_LEVELS}: {why}")
-            levels = unpack_levels(mask.packed_levels, kept, terms.grid)
-            served = (levels.astype(np.float64) * terms.grid.step).astype(np.float32)
-        magnitudes = np.zeros(terms.size, np.float32)
-        magnitudes[places] = served
+        packed_levels = mask.packed_levels
+        if self.keeps_levels and packed_levels is None:
+            why = "this member kept its mask only, as the merge was under another one"
+            raise BadInput(f"localise = {OWN_LEVELS}: {why}")
+        magnitudes, used = np.zeros(terms.size, np.float32), 0
+        for start, places in mask_slices(mask.packed, terms.size):
+            entries = np.flatnonzero(places) + start
+            if self.keeps_levels and packed_levels is not None:
+                levels = unpack_levels(packed_levels, len(entries), terms.grid, used)
+                magnitudes[entries] = levels.astype(np.float64) * terms.grid.step
+            else:
+                magnitudes[entries] = served[used : used + len(entries)]
+            used += len(entries)
         return magnitudes

@@ -1,5 +1,6 @@
 """What SIFT-Masks merges, and what it serves from: the sums over some members, without who they are."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,26 +40,41 @@ class MergedSums:
         self.sums.subtract(upload)
         self.members -= 1
 
-    def served_magnitudes(self, packed_mask: bytes | memoryview, localisation: Localisation) -> NDArray[np.float32]:
-        """Magnitudes of shape (k,) for the k entries of a mask; none where its member is served from its own levels."""
+    def served_slices(
+        self, packed_mask: bytes | memoryview, localisation: Localisation
+    ) -> Iterator[NDArray[np.float32]]:
+        """Magnitudes for the k entries of a mask, by slices; none where its member is served from its own levels."""
         if localisation.keeps_levels:
-            return np.empty(0, np.float32)
-        served = []
+            return
         for start, mask in mask_slices(packed_mask, self.terms.size):
             entries = slice(start, start + len(mask))
             level_sum, mask_count = self.sums.level_sum[entries][mask], self.sums.mask_count[entries][mask]
-            served.append(localisation.magnitudes(level_sum, mask_count, self.terms.grid.step, self.members))
-        return np.concatenate(served)
+            yield localisation.magnitudes(level_sum, mask_count, self.terms.grid.step, self.members)
 
-    def merged_magnitudes(self, merge_scale: float = 1.0, noise: Noise | None = None) -> NDArray[np.float32]:
-        """Lambda * S * step / |T|, shape (n,): the merged model that everybody without a mask gets.
+    def served_magnitudes(self, packed_mask: bytes | memoryview, localisation: Localisation) -> NDArray[np.float32]:
+        """All of `served_slices`, shape (k,)."""
+        return joined(self.served_slices(packed_mask, localisation), self.terms.size)
+
+    def merged_slices(self, merge_scale: float = 1.0, noise: Noise | None = None) -> Iterator[NDArray[np.float32]]:
+        """Lambda * S * step / |T|, n entries by slices: the merged model that everybody without a mask gets.
 
         Zero without members; `merge_scale` is lambda, `noise` is added to S.
         """
         scale = merge_scale * self.terms.grid.step / max(1, self.members)
-        merged = np.empty(self.terms.size, np.float32)
         for start in range(0, self.terms.size, SLICE):
             level_sum = self.sums.level_sum[start : start + SLICE]
             published = level_sum if noise is None else level_sum + noise(start, len(level_sum))
-            merged[start : start + SLICE] = published * scale
-        return merged
+            yield (published * scale).astype(np.float32)
+
+    def merged_magnitudes(self, merge_scale: float = 1.0, noise: Noise | None = None) -> NDArray[np.float32]:
+        """All of `merged_slices`, shape (n,)."""
+        return joined(self.merged_slices(merge_scale, noise), self.terms.size)
+
+
+def joined(slices: Iterable[NDArray[np.float32]], size: int) -> NDArray[np.float32]:
+    """So many magnitudes in one array, which takes them as they come."""
+    whole, filled = np.empty(size, np.float32), 0
+    for each in slices:
+        whole[filled : filled + len(each)] = each
+        filled += len(each)
+    return whole[:filled]

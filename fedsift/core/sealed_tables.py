@@ -38,6 +38,9 @@ class SealedTables:
     """The rows of one open file, or of one in memory.
 
     What was made without a key has an unsigned seal, and keeps it; what was made with one is changed with it only.
+
+    Attributes:
+        in_memory: whether there is no file.
     """
 
     patience = 5_000  # milliseconds that a removal waits for those who read the ledger
@@ -45,6 +48,7 @@ class SealedTables:
     def __init__(self, connection: sqlite3.Connection, key: Ed25519PrivateKey | None, leaving: ExitStack) -> None:
         self._connection, self._key, self._leaving = connection, key, leaving
         self.owes_scrub = False
+        self.in_memory = not connection.execute("PRAGMA database_list").fetchone()[2]
         self._public = public_key_of(key) if key else ""
         self._content, self._signature = self._read_seal()
         self._schema = schema_version(connection)

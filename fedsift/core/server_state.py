@@ -4,7 +4,7 @@ import hashlib
 import json
 import sqlite3
 import struct
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ from fedsift.core.ledger_file import damaged, told_as_damage
 from fedsift.core.linear_checksum import LinearChecksum
 from fedsift.core.localisation import Localisation
 from fedsift.core.member import Member, Training, commitment, why_different
-from fedsift.core.merged_sums import MergedSums
+from fedsift.core.merged_sums import MergedSums, joined
 from fedsift.core.partial_sums import PartialSums
 from fedsift.core.publication import EXACT, Publication, publication_noise, sensitivity
 from fedsift.core.receipt import Receipt, ReceiptBody, RunFacts, Verdict, canonical
@@ -63,7 +63,10 @@ class ServerState:
         return cls(Ledger.create(path, terms, capacity, config, model_digest, key))
 
     def _follow_ledger(self) -> None:
-        """A transaction was rolled back: memory follows the file."""
+        """A transaction was rolled back: memory follows the file. Without one, nobody may go on with what there is."""
+        if self.ledger.in_memory:
+            self.ledger.close()
+            return
         with self.ledger.snapshot():
             self._load()
 
@@ -252,7 +255,13 @@ class ServerState:
         )
 
     def serve(self, client_id: str, packed_mask: bytes, localisation: Localisation) -> NDArray[np.float32]:
-        """Magnitudes of shape (k,) for the k entries of a member's mask; none where it is served from its own levels.
+        """All of `serve_slices`, shape (k,)."""
+        return joined(self.serve_slices(client_id, packed_mask, localisation), self.terms.size)
+
+    def serve_slices(
+        self, client_id: str, packed_mask: bytes, localisation: Localisation
+    ) -> Iterator[NDArray[np.float32]]:
+        """Magnitudes for the k entries of a member's mask, by slices; none where it is served from its own levels.
 
         Raises:
             Refused: it is no member, or the mask is not the one it was merged with. A mask of its choice would
@@ -262,10 +271,14 @@ class ServerState:
         is_whole = len(packed_mask) == packed_size(self.terms.size, 1)
         if not is_whole or hashlib.sha256(packed_mask).digest() != member.mask_digest:
             raise Refused(f"client {client_id!r} asked to be served under a mask that it was not merged with")
-        return self._merged.served_magnitudes(packed_mask, localisation)
+        return self._merged.served_slices(packed_mask, localisation)
 
     def merged_magnitudes(self) -> NDArray[np.float32]:
-        """Lambda * S * step / |T|, shape (n,): the merged model that everybody without a mask gets.
+        """All of `merged_slices`, shape (n,)."""
+        return joined(self.merged_slices(), self.terms.size)
+
+    def merged_slices(self) -> Iterator[NDArray[np.float32]]:
+        """Lambda * S * step / |T|, n entries by slices: the merged model that everybody without a mask gets.
 
         Zero without members; as the `publication` says, with noise on S.
         """
@@ -273,15 +286,19 @@ class ServerState:
         if self.publication.noise:
             deviation = self.publication.noise * sensitivity(self.terms.grid.levels, self.terms.size)
             noise = publication_noise(secret, self.digest(), deviation)
-        return self._merged.merged_magnitudes(self.publication.scale, noise)
+        return self._merged.merged_slices(self.publication.scale, noise)
 
     def publish(self) -> NDArray[np.float32]:
-        """The merged model, for others to see: with noise, the state counts as published from now on."""
+        """All of `publish_slices`, shape (n,)."""
+        return joined(self.publish_slices(), self.terms.size)
+
+    def publish_slices(self) -> Iterator[NDArray[np.float32]]:
+        """The merged model by slices, for others to see: with noise, the state counts as published from now on."""
         digest, published = self.digest().hex(), self.ledger.publications
         if self.publication.noise and digest not in published:
             with self.ledger.transaction():
                 self.ledger.set("publications", json.dumps([*published, digest]))
-        return self.merged_magnitudes()
+        return self.merged_slices()
 
     def head_sums(self) -> HeadSums:
         """What the shared head is solved from, over all members; of a federation that has one."""

@@ -49,7 +49,7 @@ class Client:
         self.vector_folder = Path(node.vector_folder)
         if MEMBERSHIP not in context.state:
             context.state[MEMBERSHIP] = membership()
-        self.membership = context.state.config_records[MEMBERSHIP]
+        self.membership = messages.record_of(context.state, MEMBERSHIP, ConfigRecord)
 
     @cached_property
     def _dataset(self) -> FederatedDataset:

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from flwr.app import Context, Message
+from flwr.app import ConfigRecord, Context, Message
 from flwr.clientapp import ClientApp
 
 from fedsift.core.errors import BadInput
@@ -26,7 +26,7 @@ def query(message: Message, context: Context) -> Message:
 def train(message: Message, context: Context) -> Message:
     """Tune, keep the mask, upload the contribution; where asked to, score M0 and the client's own tuned model."""
     client = Client(context)
-    config = message.content.config_records["config"]
+    config = messages.record_of(message.content, "config", ConfigRecord)
     if client.folder is not None and (public_key := config.get(messages.PUBLIC_KEY)):
         client.folder.keep_public_key(str(public_key))
     trainer = client.trainer(message)

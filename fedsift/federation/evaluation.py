@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from flwr.app import Message
+from flwr.app import ArrayRecord, ConfigRecord, Message
 from numpy.typing import NDArray
 
 from fedsift.core.blend import log_softmax
@@ -50,7 +50,7 @@ def scores_of_tuned(client: Client, trainer: "LocalTrainer", tuned: "Tuned") -> 
 def scores_of_served(client: Client, trainer: "LocalTrainer", message: Message) -> dict[str, float]:
     """All other scores, of a member and of anybody else."""
     content, terms = message.content, trainer.terms
-    served = content.array_records.get("served")
+    served = messages.find_record(content, "served", ArrayRecord)
     kept = None
     if served is not None and client.mask_folder is not None:
         kept = load_mask(client.mask_folder, client.id, terms)
@@ -65,23 +65,25 @@ def scores_of_served(client: Client, trainer: "LocalTrainer", message: Message) 
 
         said = SaidOf.of(trainer.task, test, *trainer.said_by_base(test))
     scores |= _zero_shot(client, trainer, said, test)
-    merged = messages.read_float_array(content.array_records["merged"]["magnitudes"])
+    merged = messages.read_float_array(messages.record_of(content, "merged", ArrayRecord)["magnitudes"])
     scores |= _of_weights("merged", client, trainer, merged, test)
     if trainer.task.labels and trainer.task.has_prior and client.train_examples:
         scores["majority"] = _majority(client, trainer, test)
     own = client.config.localise
-    localised: dict[str, NDArray[np.float32]] = {}
+    own_magnitudes = None
     if served is not None and kept is not None:
         for name, array in served.items():
             magnitudes = Localisation(name).localised(messages.read_float_array(array), kept, terms)
             scores |= _of_weights(name, client, trainer, magnitudes, test)
-            localised[name] = magnitudes
+            if name == own:
+                own_magnitudes = magnitudes
+            del magnitudes  # Before the next ones are made.
         scores |= _renamed(scores, own, "served")
     else:
         scores |= _renamed(scores, "merged", "served")
     if head is not None and said is not None:
         scores.pop(f"{ROUGE_L}served", None)  # A blend generates nothing.
-        scores |= _scores_of_head(client, trainer, head, test, said, kept, localised.get(own))
+        scores |= _scores_of_head(client, trainer, head, test, said, kept, own_magnitudes)
     return scores
 
 
@@ -199,7 +201,7 @@ def votes(client: Client, trainer: "LocalTrainer", message: Message) -> tuple[li
     directions = trainer.label_directions
     predictor = BlendedPredictor(task, head.sums, head.ridge, own, True, directions)
     head_losses = predictor.own_votes(SaidOf.of(task, rows, own, base))
-    if not message.content.config_records["vote"].get("voter") or len(rows) < 2:
+    if not messages.record_of(message.content, "vote", ConfigRecord).get("voter") or len(rows) < 2:
         return head_losses, []
     order = random_order(derive_seed(client.config.seed, "vote", client.id), len(rows))
     out = np.zeros(len(rows), np.bool_)

@@ -8,7 +8,7 @@ from statistics import mean
 from typing import Any
 
 import numpy as np
-from flwr.app import ArrayRecord, Context, Message
+from flwr.app import ArrayRecord, ConfigRecord, Context, Message
 from flwr.clientapp import ClientApp
 
 from fedsift.core.bit_packing import pack_mask
@@ -77,9 +77,9 @@ def train_pooled(message: Message, context: Context) -> Message:
     """Train on the data of several clients, stage by stage, for the methods that pool them in one place."""
     client = Client(context)
     tuner = client.fine_tuner
-    config = message.content.config_records["config"]
+    config = messages.record_of(message.content, "config", ConfigRecord)
     pool, first, slices = int(str(config["pool"])), int(str(config["first"])), json.loads(str(config["slices"]))
-    start = message.content.array_records.get("start")
+    start = messages.find_record(message.content, "start", ArrayRecord)
     task_vector = None if start is None else messages.read_float_array(start["values"])
     lr = client.config.lr * float(str(config["lr-factor"]))
     client_ids: list[str] = []
@@ -145,7 +145,7 @@ def evaluate_served(message: Message, context: Context) -> Message:
         return messages.client_reply(message, client.id, scores={})
     test = tuner.encode(client.id, rows)
     method, candidates, shared = _asked(message)
-    member = message.content.config_records["config"]["member"]
+    member = messages.record_of(message.content, "config", ConfigRecord)["member"]
     own = load_task_vector(client.vector_folder, client.id, tuner.layout.size) if member else None
 
     @cache
@@ -161,6 +161,9 @@ def evaluate_served(message: Message, context: Context) -> Message:
 
 def _asked(message: Message) -> tuple[type[ComparedMethod], list[dict[str, float]], dict[str, Vector]]:
     """The method, the candidates, and what is shared with all."""
-    config = message.content.config_records["config"]
-    shared = {name: messages.read_float_array(array) for name, array in message.content.array_records["shared"].items()}
+    config = messages.record_of(message.content, "config", ConfigRecord)
+    shared = {
+        name: messages.read_float_array(array)
+        for name, array in messages.record_of(message.content, "shared", ArrayRecord).items()
+    }
     return COMPARED[str(config["method"])], json.loads(str(config["candidates"])), shared

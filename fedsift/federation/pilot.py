@@ -4,8 +4,8 @@ import time
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.federation import loaded
+from fedsift.learning.gradient import Gradient
 from fedsift.learning.tasks.task import encode_rows, to_device, training_steps
-from fedsift.learning.tuning import accumulate_gradient
 
 _SHARE = 100  # of a run's steps that two of them may be, so that they cost next to nothing
 
@@ -20,8 +20,9 @@ def step_seconds(config: RunConfig, client_id: str) -> float:
     model, task = loaded.model_and_task(config.model_settings)
     encoded = encode_rows(task, loaded.dataset_of(config).train_examples(client_id), client_id)
     model.load_base()
-    device, began = model.weights.device, 0.0
+    device, gradient, began = model.weights.device, Gradient(model), 0.0
     for step in training_steps(task, encoded, 2, config.batch_size, config.micro_batch, seed=0):
         began = time.perf_counter()
-        accumulate_gradient(model, [(to_device(batch, device), share) for batch, share in step], task.loss)
+        on_device = [(to_device(batch, device), share) for batch, share in step]
+        gradient.of_step(on_device, task.loss, lambda _entries, _part: None)
     return time.perf_counter() - began

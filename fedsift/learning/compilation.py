@@ -47,7 +47,7 @@ def compile_loss(model: FlatModel, task: Task, choices: Sequence[str]) -> None:
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[0]
         raise BadInput(f"compile: torch cannot compile this model: {reason} (leave compile out)") from error
-    model.gradient.zero_()
+    model.module.zero_grad()
 
     def loss(module: nn.Module, batch: Any) -> Tensor:
         with torch.compiler.set_stance("eager_on_recompile"):

@@ -11,9 +11,10 @@ from fedsift.core.errors import BadInput
 from fedsift.core.examples import Row
 from fedsift.core.seeds import derive_seed
 from fedsift.learning.flat_model import FlatModel
+from fedsift.learning.gradient import Gradient
 from fedsift.learning.linear_inputs import input_grams
 from fedsift.learning.tasks.task import Task, encode_rows, mean_score, to_device, training_steps
-from fedsift.learning.tuning import accumulate_gradient, check_finite, check_loss, set_lr
+from fedsift.learning.tuning import check_finite, check_loss, set_lr
 from fedsift.learning.tuning_settings import TuningSettings
 
 
@@ -63,8 +64,8 @@ class FineTuner:
             model.load_base()
         else:
             model.load_task_vector(start)
-        weights = model.weights.detach()
-        weights.grad = model.gradient
+        weights, gradient = model.weights.detach(), Gradient(model)
+        weights.grad = slopes = torch.empty_like(weights)
         steps, lr = steps or settings.steps_for(len(encoded)), lr or settings.lr
         decay, factors = settings.weight_decay, settings.lr_factors(steps)
         optimizer = torch.optim.AdamW([weights], lr=lr, betas=settings.betas, weight_decay=decay, fused=True)
@@ -72,7 +73,7 @@ class FineTuner:
         batches = training_steps(self._task, encoded, steps, settings.batch_size, settings.micro_batch, seed)
         for number, step in enumerate(batches, start=1):
             on_device = [(to_device(batch, weights.device), share) for batch, share in step]
-            value = accumulate_gradient(model, on_device, self._task.loss)
+            value = gradient.of_step(on_device, self._task.loss, lambda entries, part: slopes[entries].copy_(part))
             check_loss(value, number, lr)
             set_lr(optimizer, lr * factors[number - 1])
             optimizer.step()

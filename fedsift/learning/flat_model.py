@@ -3,6 +3,8 @@
 import hashlib
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -18,12 +20,29 @@ warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserW
 
 # Entries handled at a time where int8 signs meet floats: PyTorch converts such operands as a whole before it begins,
 # and what one operation leaves in the cache the next finds there.
-_SLICE = 1 << 18
+SLICE = 1 << 18
+_LANES = 16  # Floats of the widest vector registers: runs that begin and end on it have the bits of one long vector.
 _SMALL = 1 << 16  # Entries up to which neighbouring parameters are kept as one: an operation on each would cost more.
 
 
+class Signs(Protocol):
+    """The sign vector v, or what makes its slices."""
+
+    def __getitem__(self, entries: slice) -> Tensor:
+        """These entries as int8, each -1 or +1, on the model's device."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Neighbouring parameters: a large one alone, or all between two large ones."""
+
+    parameters: tuple[nn.Parameter, ...]  # at least one
+    entries: slice  # where they lie in the flat vector
+    is_large: bool  # whether it is a large one
+
+
 class FlatModel:
-    """The tuned parameters of a model as one vector, and their gradients as another, in the module's dtype and device.
+    """The tuned parameters of a model as one vector, in the module's dtype and device.
 
     Attributes:
         module: the model; dropout off, everything outside the layout frozen.
@@ -32,7 +51,7 @@ class FlatModel:
             where they are: moved into a flat buffer, they would leave memory behind that is too scattered to be given
             back.
         weights: the current weights, shape (n,); the module's parameters are views of it.
-        gradient: shape (n,); backward adds to it through views.
+        runs: the module's tuned parameters, in the layout's order.
     """
 
     def __init__(self, module: nn.Module, layout: ParameterLayout) -> None:
@@ -51,7 +70,6 @@ class FlatModel:
                 expected = "all tuned parameters must be float32, or all bfloat16"
                 raise BadInput(f"tuned parameter {name} is {dtype}: {expected}")
         self.weights = torch.empty(layout.size, dtype=first.dtype, device=first.device)
-        self.gradient = torch.zeros_like(self.weights)
         for parameter in parameters.values():
             parameter.requires_grad_(False)
         self.base = _join_small([parameters[name].data.reshape(-1) for name in layout.names])
@@ -59,7 +77,7 @@ class FlatModel:
             parameter = parameters[name]
             parameter.data = self.weights[offset : offset + size].view(parameter.shape)
             parameter.requires_grad_(True)
-            parameter.grad = self.gradient[offset : offset + size].view(parameter.shape)
+        self.runs = _runs([parameters[name] for name in layout.names])
         self._state = ModuleState(module)
         self.load_base()
 
@@ -93,17 +111,41 @@ class FlatModel:
         """All n entries in slices, each with its part of M0, for operations that go over several tensors at once."""
         start = 0
         for part in self.base:
-            for base in torch.split(part, _SLICE):
+            for base in torch.split(part, SLICE):
                 yield slice(start, start + len(base)), base
                 start += len(base)
 
-    def load_magnitudes(self, signs: Tensor, magnitudes: NDArray[np.float32] | Tensor) -> None:
+    def load_magnitudes(self, signs: Signs, magnitudes: NDArray[np.float32] | Tensor) -> None:
         """Set the weights to M0 + v * u in float32: int8 signs v on the module's device, float32 u, of shape (n,)."""
         self._state.restore()
         magnitudes = torch.as_tensor(magnitudes)
         for entries, base in self.slices():
             moved = magnitudes[entries].to(base.device)
             torch.addcmul(base, signs[entries], moved, out=self.weights[entries])
+
+
+def _runs(parameters: Sequence[nn.Parameter]) -> list[Run]:
+    runs: list[Run] = []
+    small: list[nn.Parameter] = []
+    start = end = 0
+
+    def close() -> None:
+        nonlocal small, start
+        if small:
+            runs.append(Run(tuple(small), slice(start, end), is_large=False))
+        small, start = [], end
+
+    for parameter in parameters:
+        size = parameter.numel()
+        if size > _SMALL and end % _LANES == size % _LANES == 0:
+            close()
+            runs.append(Run((parameter,), slice(end, end + size), is_large=True))
+            start = end + size
+        else:
+            small.append(parameter)
+        end += size
+    close()
+    return runs
 
 
 def _join_small(parts: Sequence[Tensor]) -> list[Tensor]:

@@ -20,7 +20,7 @@ from fedsift.core.seeds import derive_seed
 from fedsift.core.sign_vector import sign_vector
 from fedsift.core.upload import Upload
 from fedsift.learning.decisions import SaidByBase, logits_of, said_by_base
-from fedsift.learning.flat_model import FlatModel
+from fedsift.learning.flat_model import FlatModel, Signs
 from fedsift.learning.tasks.task import Measure, Task, encode_rows, measure, to_device, training_steps
 from fedsift.learning.tuning import Commitment, tune_magnitudes
 from fedsift.learning.tuning_settings import TuningSettings
@@ -49,7 +49,7 @@ class Tuned:
 def tune_sign_fixed(
     model: FlatModel,
     task: Task,
-    signs: Tensor,
+    signs: Signs,
     encoded: Sequence[Any],
     settings: TuningSettings,
     grid: QuantisationGrid,
@@ -60,7 +60,7 @@ def tune_sign_fixed(
     Args:
         model: M0, on some device.
         task: of the rows.
-        signs: the sign vector, int8 of shape (n,), on the model's device.
+        signs: the sign vector, shape (n,).
         encoded: what to tune on.
         settings: steps, learning rate, Adam's betas, rows a step.
         grid: on which they will be quantised; the commit steps run on it.
@@ -78,6 +78,16 @@ def tune_sign_fixed(
     return magnitudes.cpu().numpy()
 
 
+class _SignsOfSeed:
+    """The sign vector of a seed, each slice made when it is asked for: of all of it, nothing is kept."""
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self._seed, self._device = seed, device
+
+    def __getitem__(self, entries: slice) -> Tensor:
+        return torch.from_numpy(sign_vector(self._seed, entries.stop - entries.start, entries.start)).to(self._device)
+
+
 class LocalTrainer:
     """A base model and a task under the server's terms; one serves any number of clients, one after the other.
 
@@ -89,7 +99,7 @@ class LocalTrainer:
     def __init__(
         self, model: FlatModel, task: Task, terms: UploadTerms, settings: TuningSettings, root_seed: int
     ) -> None:
-        """Make the sign vector of the terms.
+        """Hold the terms against the model.
 
         Raises:
             Refused: the terms are for another parameter layout than the model's.
@@ -102,7 +112,7 @@ class LocalTrainer:
         self.task, self.terms = task, terms
         self._model, self._settings = model, settings
         self._root_seed = root_seed
-        self._signs = torch.from_numpy(sign_vector(terms.sign_seed, terms.size)).to(model.weights.device)
+        self._signs = _SignsOfSeed(terms.sign_seed, model.weights.device)
 
     def encode(self, client_id: str, rows: Sequence[Row]) -> list[Any]:
         """A client's rows as the task's scores take them."""

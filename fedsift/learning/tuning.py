@@ -14,10 +14,12 @@ from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adam import adam
 
 from fedsift.core.errors import BadInput
 from fedsift.core.quantisation import QuantisationGrid
-from fedsift.learning.flat_model import FlatModel
+from fedsift.learning.flat_model import SLICE, FlatModel, Signs
+from fedsift.learning.gradient import Gradient
 from fedsift.learning.quantised_magnitudes import quantised_magnitudes
 
 BatchT = TypeVar("BatchT")
@@ -32,7 +34,7 @@ class Commitment(NamedTuple):
 
 def tune_magnitudes(
     model: FlatModel,
-    signs: Tensor,
+    signs: Signs,
     steps: Iterable[Sequence[tuple[BatchT, float]]],
     loss: Callable[[nn.Module, BatchT], Tensor],
     lr: float,
@@ -43,14 +45,14 @@ def tune_magnitudes(
 ) -> Tensor:
     """Tune magnitudes from 0.
 
-    In float32 it needs 25 bytes a tuned parameter: weights, M0, gradient, tau and Adam's two moments of 4 bytes each,
-    and a sign of 1. In bfloat16 it needs 23: the first three have 2 bytes each, tau has a gradient of its own of 4.
-    Quantising takes a slice at a time, so a commitment adds a few MB.
+    It needs 16 bytes a tuned parameter in float32, weights, tau and Adam's two moments of 4 bytes each, and 14 in
+    bfloat16, beside M0 and the gradient of one large parameter. Several micro-batches need the whole gradient: 4 more,
+    or 2. v is kept in the sign bits of tau, and everything else is made a slice at a time.
 
     Args:
         model: starts from M0 whatever it holds, and is left at the weights that a further step would run on:
             M0 + v * u, and M0 + v * Q(u) with a commitment.
-        signs: v as int8, shape (n,), on the model's device.
+        signs: v, shape (n,).
         steps: for each optimiser step its micro-batches, each with its share of the step's loss; shares add up to 1.
         loss: a scalar to minimise, from the module and a micro-batch.
         lr: Adam's learning rate; its state is fresh.
@@ -66,30 +68,60 @@ def tune_magnitudes(
         BadInput: the loss of a step, or a magnitude in the end, is infinite or no number.
     """
     model.load_base()
-    task_vector = torch.zeros_like(model.weights, dtype=torch.float32)
-    shares_gradient = model.gradient.dtype == torch.float32
-    task_vector.grad = model.gradient if shares_gradient else torch.zeros_like(task_vector)
-    optimizer = torch.optim.AdamW([task_vector], lr=lr, betas=betas, weight_decay=weight_decay, fused=True)
+    task_vector = torch.empty_like(model.weights, dtype=torch.float32)
+    for entries, _ in model.slices():
+        torch.mul(signs[entries].float(), 0.0, out=task_vector[entries])
+    optimizer, gradient = _ProjectedAdam(task_vector, betas, weight_decay), Gradient(model)
     for step, micro_batches in enumerate(steps, start=1):
-        if lr_factors:
-            set_lr(optimizer, lr * lr_factors[step - 1])
-        value = accumulate_gradient(model, micro_batches, loss)
-        check_loss(value, step, lr)
-        if not shares_gradient:
-            task_vector.grad.copy_(model.gradient)
-        optimizer.step()
+        optimizer.step, optimizer.lr = step, lr * (lr_factors[step - 1] if lr_factors else 1.0)
+        check_loss(gradient.of_step(micro_batches, loss, optimizer.move), step, lr)
         grid = commitment.grid if commitment and step + 1 >= commitment.first_step else None  # of the next step
         for entries, base in model.slices():
-            sign, tau = signs[entries].float(), task_vector[entries]
-            magnitudes = tau.mul_(sign).clamp_(min=0)
-            quantised = quantised_magnitudes(magnitudes, grid).mul_(sign) if grid else None
-            tau.mul_(sign)
-            torch.add(base, tau if quantised is None else quantised, out=model.weights[entries])
-    task_vector.grad = None
+            tau = task_vector[entries]
+            moved = quantised_magnitudes(tau.abs(), grid).copysign_(tau) if grid else tau
+            torch.add(base, moved, out=model.weights[entries])
     for entries, _ in model.slices():
-        magnitudes = task_vector[entries].mul_(signs[entries])
-        check_finite(magnitudes, lr)
+        check_finite(task_vector[entries].abs_(), lr)
     return task_vector  # now u
+
+
+class _ProjectedAdam:
+    """Adam on tau, projected onto tau * v >= 0 with v the sign bits of tau, a slice at a time.
+
+    Attributes:
+        step: the number of the step under way, from 1.
+        lr: its learning rate.
+    """
+
+    def __init__(self, task_vector: Tensor, betas: tuple[float, float], weight_decay: float) -> None:
+        self.step, self.lr = 0, 0.0
+        self._task_vector, self._betas, self._weight_decay = task_vector, betas, weight_decay
+        self._moments = torch.zeros_like(task_vector), torch.zeros_like(task_vector)
+
+    def move(self, entries: slice, gradient: Tensor) -> None:
+        """Move entries of tau by their gradient; once a step."""
+        vectors = (self._task_vector, *self._moments)
+        parts = [torch.split(each, SLICE) for each in (gradient, *(each[entries] for each in vectors))]
+        for slope, tau, first, second in zip(*parts, strict=True):
+            sign = torch.ones_like(tau).copysign_(tau)
+            adam(
+                [tau],
+                [slope.float()],
+                [first],
+                [second],
+                max_exp_avg_sqs=[],
+                state_steps=[torch.tensor(self.step - 1.0, device=tau.device)],
+                fused=True,
+                decoupled_weight_decay=True,
+                amsgrad=False,
+                beta1=self._betas[0],
+                beta2=self._betas[1],
+                lr=self.lr,
+                weight_decay=self._weight_decay,
+                eps=1e-8,
+                maximize=False,
+            )
+            tau.mul_(sign).clamp_(min=0).copysign_(sign)
 
 
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
@@ -121,18 +153,3 @@ def check_finite(tuned: Tensor, lr: float) -> None:
             "the weights have infinity or NaN after the last step of the tuning, since its gradient had: look at the "
             f"loss, or try a smaller lr than {lr}"
         )
-
-
-def accumulate_gradient(
-    model: FlatModel, micro_batches: Sequence[tuple[BatchT, float]], loss: Callable[[nn.Module, BatchT], Tensor]
-) -> float:
-    """Set the model's gradient to that of a step's loss, and return that loss; arguments as for `tune_magnitudes`."""
-    model.gradient.zero_()
-    total = 0.0
-    for batch, share in micro_batches:
-        value = loss(model.module, batch)
-        if share != 1.0:
-            value = value * share
-        torch.autograd.backward(value)
-        total += value.item()
-    return total

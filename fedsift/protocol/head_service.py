@@ -54,10 +54,10 @@ def read_head(content: RecordDict, terms: HeadTerms | None) -> HeadService | Non
     Raises:
         Refused: it is of other terms, or malformed.
     """
-    service = content.config_records.get(_SERVICE)
+    service = messages.find_record(content, _SERVICE, ConfigRecord)
     if service is None or terms is None:
         return None
-    arrays = content.array_records.get(_HEAD, ArrayRecord())
+    arrays = messages.find_record(content, _HEAD, ArrayRecord) or ArrayRecord()
     if not {"gram", "targets"} <= arrays.keys():
         raise Refused("the shared head's sums are missing")
     gram, targets = (_read_integers(arrays[name]) for name in ("gram", "targets"))

@@ -50,6 +50,7 @@ PUBLIC_KEY = "public-key"  # in the configuration of a training: that of the ser
 
 _LARGEST_FINGERPRINT = 10_000
 _T = TypeVar("_T")
+_RecordT = TypeVar("_RecordT", ArrayRecord, MetricRecord, ConfigRecord)
 
 
 class Wish(StrEnum):
@@ -99,7 +100,7 @@ def terms_record(terms: UploadTerms, model_digest: bytes = b"") -> ConfigRecord:
 
 def read_terms(content: RecordDict) -> UploadTerms:
     """The inverse of `terms_record`, from a message's content."""
-    record = content.config_records["terms"]
+    record = record_of(content, "terms", ConfigRecord)
     sign_seed = int.from_bytes(field(record, "sign-seed", bytes), "little")
     highest, threshold = (field(record, key, float) for key in ("max-magnitude", "threshold"))
     grid = QuantisationGrid(field(record, "levels", int), highest, threshold)
@@ -110,7 +111,25 @@ def read_terms(content: RecordDict) -> UploadTerms:
 
 def read_model_digest(content: RecordDict) -> bytes:
     """The digest of M0 that came with the terms; empty where nobody checks it."""
-    return field(content.config_records["terms"], "model-digest", bytes)
+    return field(record_of(content, "terms", ConfigRecord), "model-digest", bytes)
+
+
+def find_record(content: RecordDict, name: str, kind: type[_RecordT]) -> _RecordT | None:
+    """A record of a message, if there is one of that name and kind.
+
+    Flower's own `content.array_records` and the like make a reference cycle at each call, with the whole content in it:
+    all that a message held would stay in memory until the garbage collector comes by.
+    """
+    found = content.get(name)
+    return found if isinstance(found, kind) else None
+
+
+def record_of(content: RecordDict, name: str, kind: type[_RecordT]) -> _RecordT:
+    """A record of a message, refused where there is none of that name and kind."""
+    found = find_record(content, name, kind)
+    if found is None:
+        raise Refused(f"a message lacks its record {name!r}")
+    return found
 
 
 def field(record: ConfigRecord, key: str, kind: type[_T]) -> _T:
@@ -198,8 +217,3 @@ def read_float_array(array: Array) -> NDArray[np.float32]:
         found = f"array of {len(array.data)} bytes, dtype {array.dtype!r}, stype {array.stype!r}"
         raise Refused(f"{found} is no raw float32")
     return np.frombuffer(array.data, "<f4").astype(np.float32, copy=False).reshape(array.shape)
-
-
-def merged_record(magnitudes: NDArray[np.float32]) -> ArrayRecord:
-    """The merged model's magnitudes, shape (n,)."""
-    return ArrayRecord({"magnitudes": float_array(magnitudes)})

@@ -49,7 +49,9 @@ class Merging:
         try:
             client = messages.client_record(reply)
             client_id = messages.field(client, "client-id", str)
-            if client_id != messages.field(message.content.config_records["client"], "client-id", str):
+            if client_id != messages.field(
+                messages.record_of(message.content, "client", ConfigRecord), "client-id", str
+            ):
                 return reply
             upload = messages.field(client, "upload", bytes)
             self._partial.add(client_id, upload, messages.reply_training(client), self._checksum)
@@ -70,7 +72,7 @@ class Merging:
 
 def _handed_over(reply: Message) -> ConfigRecord | None:
     """The record of partial sums, if a reply has one."""
-    return None if reply.has_error() else reply.content.config_records.get(_PARTIAL_SUMS)
+    return None if reply.has_error() else messages.find_record(reply.content, _PARTIAL_SUMS, ConfigRecord)
 
 
 def clients_behind(reply: Message) -> int:

@@ -19,6 +19,7 @@ from fedsift.federation.pilot import is_worth_it, step_seconds
 from fedsift.federation.round_log import LoggedRounds, RoundLog, removed_clients
 from fedsift.federation.run_state import open_state, run_facts, scoring_of
 from fedsift.protocol.partial_merge import PartialMerge
+from fedsift.protocol.vector_file import can_share_files
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_grid import Progress, RayGrid, node_configs
 from fedsift.runtime.ray_session import ray_session
@@ -70,6 +71,8 @@ def federate(
                 strategy = SiftMasks(state, localisations, scoring, facts, held_out=config.is_held_out)
             else:
                 strategy = LoggedRounds(state, localisations, scoring, facts, log, config.is_held_out)
+            if masks is not None and not config.ray_address and can_share_files():
+                strategy.folder = masks
             strategy.start(
                 grid,
                 ArrayRecord(),

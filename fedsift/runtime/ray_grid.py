@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import ray
-from flwr.app import ArrayRecord, Context, Message, RecordDict, UserConfig
+from flwr.app import ArrayRecord, ConfigRecord, Context, Message, RecordDict, UserConfig
 from flwr.serverapp import Grid
 from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
 
 from fedsift.configuration.node_config import NodeConfig
-from fedsift.protocol.messages import FORGET, QUERY, TRAIN
+from fedsift.protocol.messages import FORGET, QUERY, TRAIN, record_of
 from fedsift.protocol.partial_merge import PartialMerge
 from fedsift.runtime.in_flight import Workers, answers, slots
 from fedsift.runtime.worker import Parcel
@@ -155,7 +155,8 @@ class RayGrid(Grid):
         shared: dict[str, Any] = {}
         if len(messages) == 1:
             message = messages[0]
-            found = {name: self._reference(name, record) for name, record in message.content.array_records.items()}
+            bulky = {name: each for name, each in message.content.items() if isinstance(each, ArrayRecord)}
+            found = {name: self._reference(name, record) for name, record in bulky.items()}
             shared = {name: reference for name, reference in found.items() if reference is not None}
             if shared:
                 rest = RecordDict({name: record for name, record in message.content.items() if name not in shared})
@@ -188,7 +189,7 @@ def _environment(message: Message) -> str:
     """Where the message of a member that leaves is to run: the fingerprint that it was merged with."""
     if message.metadata.message_type != FORGET or "client" not in message.content:
         return ""
-    return str(message.content.config_records["client"].get("environment", ""))
+    return str(record_of(message.content, "client", ConfigRecord).get("environment", ""))
 
 
 def node_configs(

@@ -60,7 +60,7 @@ def _changed(rows: Sequence[Row]) -> Sequence[Row]:
 
 def _flip_a_bit(reply: Message) -> None:
     """Change the lowest bit of the upload's last byte."""
-    record = reply.content.config_records["client"]
+    record = messages.client_record(reply)
     upload = record["upload"]
     assert isinstance(upload, bytes)
     record["upload"] = upload[:-1] + bytes([upload[-1] ^ 1])

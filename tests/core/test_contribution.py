@@ -98,7 +98,7 @@ def test_other_sizes_than_the_terms_are_an_error() -> None:
 def test_an_upload_is_kept_once() -> None:
     data = sparse([2, 0, 0, 0, 0, 0, 0, 3, 0, 1])
     read = Upload.from_bytes(data, terms(10, head=None)).task_vector
-    assert read.to_bytes() is data
+    assert read.to_bytes() == data
     assert read.packed_mask.obj is data
     assert read.packed_levels.obj is data
     assert (read.packed_mask, read.packed_levels) == (bytes([0b10000001, 0b00000010]), bytes([0b00011110]))

@@ -5,8 +5,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from fedsift.core.contribution import Contribution
 from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
 from fedsift.core.member import Training
@@ -89,8 +91,8 @@ def test_nothing_of_a_removed_client_is_left_in_any_byte(tmp_path: Path) -> None
     assert found() == []
 
 
-def test_free_pages_hold_nothing(tmp_path: Path) -> None:
-    """An audit reads what is stored, and free pages are not; what was there is overwritten as it is freed."""
+def test_there_are_no_free_pages(tmp_path: Path) -> None:
+    """An audit reads what is stored, and free pages are not: none is left, and nothing of who left."""
     path = tmp_path / "ledger.sqlite"
     state = ServerState.create(path, terms(SIZE), CLIENTS)
     for client, data in UPLOADS.items():
@@ -99,18 +101,8 @@ def test_free_pages_hold_nothing(tmp_path: Path) -> None:
         state.remove(client, UPLOADS[client], training_of(client))
     state.ledger.close()
     data = path.read_bytes()
-    size = int.from_bytes(data[16:18], "big")
-    trunk, free = (int.from_bytes(data[place : place + 4], "big") for place in (32, 36))
-    found = 0
-    while trunk:
-        page = data[(trunk - 1) * size : trunk * size]
-        trunk, count = (int.from_bytes(page[place : place + 4], "big") for place in (0, 4))
-        leaves = [int.from_bytes(page[8 + 4 * place : 12 + 4 * place], "big") for place in range(count)]
-        left = [int.from_bytes(page[place : place + 4], "big") for place in range(8 + 4 * count, size - 3, 4)]
-        assert max(left) <= len(data) // size  # numbers of pages that were in the list
-        assert not any(any(data[(leaf - 1) * size : leaf * size]) for leaf in leaves)
-        found += 1 + count
-    assert found == free > 0
+    assert [int.from_bytes(data[place : place + 4], "big") for place in (32, 36)] == [0, 0]  # the list of free pages
+    assert not any(upload in data for upload in UPLOADS.values())
 
 
 def test_other_files_are_no_ledgers(tmp_path: Path) -> None:
@@ -149,3 +141,27 @@ def test_a_failing_disk_leaves_memory_and_file_as_they_were(tmp_path: Path, monk
     assert state.digest() == digest
     assert sorted(state.members) == ["client 1", "client 2"]
     assert state.remove("client 1", UPLOADS["client 1"]).number == 1
+
+
+def test_a_fold_gives_the_room_of_the_journal_back(tmp_path: Path) -> None:
+    """At rest a ledger of a few large members is its sums, whoever left in between."""
+    size = 1 << 20
+    wide = terms(size, head=None)
+    state = ServerState.create(tmp_path / "ledger.sqlite", wide, capacity=9)
+    uploads = [Contribution.from_levels(np.full(size, level, np.uint8), wide).to_bytes() for level in (1, 2)]
+    for index, each in enumerate(uploads):
+        state.merge(f"client {index}", each)
+    state.fold()
+    state.remove("client 0", uploads[0])
+    state.ledger.close()
+    assert 0 <= (tmp_path / "ledger.sqlite").stat().st_size - state.sums.nbytes < 0.03 * state.sums.nbytes
+
+
+def test_a_ledger_in_memory_holds_no_second_copy() -> None:
+    """And so nobody can take up a state from it."""
+    state = ServerState.create(None, terms(4, head=None), capacity=2)
+    state.merge("client 0", Contribution.from_levels(np.array([1, 0, 2, 0]), terms(4, head=None)).to_bytes())
+    state.fold()
+    assert not list(state.ledger.journal())
+    with pytest.raises(BadInput, match="chunk 0 of the level sum is missing"):
+        ServerState(state.ledger)

@@ -1,4 +1,7 @@
 import dataclasses
+import sqlite3
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -15,8 +18,8 @@ from tests.core.uploads import level_lists, terms, upload
 TRAINING = Training(b"data", '{"cpu":"a"}', 20, 1)
 
 
-def server(size: int, capacity: int = 9) -> tuple[ServerState, LinearChecksum]:
-    state = ServerState.create(None, terms(size), capacity)
+def server(size: int, capacity: int = 9, folder: str | Path | None = None) -> tuple[ServerState, LinearChecksum]:
+    state = ServerState.create(folder and Path(folder) / "ledger.sqlite", terms(size), capacity)
     return state, LinearChecksum(state.ledger.checksum_secret, terms(size))
 
 
@@ -35,18 +38,19 @@ def test_any_grouping_gives_the_state_of_one_by_one(data: st.DataObject, size: i
     for client_id, each in levels.items():
         one_by_one.merge(client_id, upload(each), TRAINING)
 
-    state, checksum = server(size)
-    one_by_one.ledger.set("checksum_secret", state.ledger.checksum_secret.to_bytes(16, "little"))
     groups: dict[int, dict[str, list[int]]] = {}
     for client_id, each in levels.items():
         groups.setdefault(data.draw(st.integers(0, 2)), {})[client_id] = each
-    for group in groups.values():
-        state.merge_sums(partial_sums(group, checksum))
+    with TemporaryDirectory() as folder:
+        state, checksum = server(size, folder=folder)
+        for group in groups.values():
+            state.merge_sums(partial_sums(group, checksum))
+        assert ServerState(state.ledger).digest() == state.digest()
+        assert ServerState(state.ledger).members == state.members
+        state.ledger.close()
     assert state.digest() == one_by_one.digest()
     alike, members = one_by_one.members, state.members
     assert {each: members[each].digest for each in members} == {each: alike[each].digest for each in alike}
-    assert ServerState(state.ledger).digest() == state.digest()
-    assert ServerState(state.ledger).members == state.members
     for place, total in enumerate(state.checksums().values()):
         words = [each.checksums[8 * place : 8 * place + 8] for each in members.values()]
         assert total == sum(int.from_bytes(word, "little") for word in words) % 2**64
@@ -68,8 +72,8 @@ def test_a_member_merged_by_sums_leaves_like_any_other() -> None:
     ("already", "capacity", "message"),
     [(["client 1"], 9, "'client 1' is a member already"), (["x", "y"], 3, "room for 3 members; 2 more")],
 )
-def test_all_clients_or_none(already: list[str], capacity: int, message: str) -> None:
-    state, checksum = server(3, capacity)
+def test_all_clients_or_none(already: list[str], capacity: int, message: str, tmp_path: Path) -> None:
+    state, checksum = server(3, capacity, tmp_path)
     for client_id in already:
         state.merge(client_id, upload([1, 0, 1]))
     before = state.digest()
@@ -103,8 +107,8 @@ def test_no_sums_while_a_removal_is_staged() -> None:
         state.merge_sums(partial_sums({"client 1": [1, 1, 1]}, checksum))
 
 
-def test_a_failed_write_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    state, checksum = server(3)
+def test_a_failed_write_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    state, checksum = server(3, folder=tmp_path)
     state.merge("client 0", upload([1, 0, 1]))
     before = state.digest()
     with monkeypatch.context() as patch:
@@ -113,6 +117,15 @@ def test_a_failed_write_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None
             state.merge_sums(partial_sums({"client 1": [1, 1, 1]}, checksum))
     assert state.digest() == before
     assert list(state.members) == ["client 0"]
+
+
+def test_after_a_failed_write_nobody_goes_on_with_a_state_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    state, checksum = server(3)
+    monkeypatch.setattr(state.ledger, "write_sums", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        state.merge_sums(partial_sums({"client 1": [1, 1, 1]}, checksum))
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        state.fold()
 
 
 def test_an_upload_twice_or_one_too_many_or_a_bad_one_changes_nothing() -> None:

@@ -168,13 +168,13 @@ def test_a_publication_with_noise_leaves_the_state_exact() -> None:
     assert sensitivity(plain.terms.grid.levels, 4) == 2 * plain.terms.grid.levels
 
 
-def test_slices_and_chunks_change_nothing() -> None:
+def test_slices_and_chunks_change_nothing(tmp_path: Path) -> None:
     """Sums of two chunks of the ledger and uploads of two pieces, against the formulas over whole vectors."""
     size, highest = (1 << 20) + 9, 65535
     chance = np.random.default_rng(3)
     members = [chance.integers(1, highest, size, endpoint=True) * (chance.random(size) < 0.8) for _ in range(3)]
     uploads = [Contribution.from_levels(levels, terms(size, highest, head=None)) for levels in members]
-    made = ServerState.create(None, terms(size, highest, head=None), capacity=3)
+    made = ServerState.create(tmp_path / "ledger.sqlite", terms(size, highest, head=None), capacity=3)
     for index, each in enumerate(uploads):
         made.merge(f"client {index}", each.to_bytes())
     assert [upload for _, upload in made.ledger.journal()] == [each.to_bytes() for each in uploads]

@@ -21,13 +21,12 @@ class Three(nn.Module):
 LAYOUT = ParameterLayout(("b", "a"), ((4, 5), (4, 5)))
 
 
-def test_parameters_and_gradients_are_views_in_the_layouts_order() -> None:
+def test_parameters_are_views_in_the_layouts_order() -> None:
     module = Three()
     a, b = module.a.detach().clone(), module.b.detach().clone()
     flat = FlatModel(module, LAYOUT)
     assert torch.equal(flat.weights, torch.cat([b.flatten(), a.flatten()]))
-    ((2 * module.a).sum() + (3 * module.b * module.frozen.detach()).sum()).backward()
-    assert torch.equal(flat.gradient, torch.cat([3 * module.frozen.flatten(), torch.full((20,), 2.0)]))
+    assert module.b.data_ptr() == flat.weights.data_ptr() and module.a.data_ptr() == flat.weights[20:].data_ptr()
     assert not module.frozen.requires_grad
 
 

@@ -15,7 +15,7 @@ class Precision(NamedTuple):
 
     Attributes:
         itemsize: bytes of a weight.
-        tuned_bytes: client memory a tuned parameter, without activations (`fedsift.learning.tuning.tune_magnitudes`).
+        tuned_bytes: client memory a tuned parameter, without activations and M0 (`fedsift.learning.tuning`).
         peak_flops: FLOP/s that the data sheet of an NVIDIA H200 SXM gives for dense products: in float32 without TF32,
             which deterministic runs leave off; in bfloat16 half of the figure that counts on sparsity.
     """
@@ -25,7 +25,7 @@ class Precision(NamedTuple):
     peak_flops: float
 
 
-PRECISIONS = {"float32": Precision(4, 25, 67e12), "bfloat16": Precision(2, 23, 989.5e12)}
+PRECISIONS = {"float32": Precision(4, 16, 67e12), "bfloat16": Precision(2, 14, 989.5e12)}
 SUSTAINED = 0.5  # share of the peak that a device is taken to keep up
 
 

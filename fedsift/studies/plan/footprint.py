@@ -15,6 +15,7 @@ from fedsift.studies.plan.assumptions import Assumptions
 _TERMS = 2 * 32 + 7 * 8
 _MEMBER_ROW = 200  # of the ledger, measured: 195.8 with ids of 12 characters
 _MERGE = 2.5  # a merge beside decoding and adding alone, measured: 482 to 191 million entries a second
+_SERVER_CONSTANT = 40_000_000  # measured (fedsift bench --memory)
 _SECONDS_AN_HOUR = 3600
 # Figures that are one client's: all clients have as many times more.
 _OF_A_CLIENT = (
@@ -93,14 +94,16 @@ class Footprint:
 
     @property
     def client_bytes(self) -> int:
-        """Memory of a training: 25 n + 4 (P - n) in float32, 23 n + 2 (P - n) in bfloat16; without activations."""
+        """Memory of a training: 16 n + 4 P in float32, 14 n + 2 P in bfloat16; without activations.
+
+        The second part is M0, which clients of one machine share where its file is mapped.
+        """
         precision = self.assumptions.precision
-        frozen = int(self.assumptions.model_parameters) - self._size
-        return precision.tuned_bytes * self._size + precision.itemsize * frozen
+        return precision.tuned_bytes * self._size + precision.itemsize * int(self.assumptions.model_parameters)
 
     @property
     def sums_bytes(self) -> int:
-        """Server memory of S and C: n times the narrowest 16, 32 or 64 bits that hold T L, and that hold T.
+        """Of S and C: n times the narrowest 16, 32 or 64 bits that hold T L, and that hold T.
 
         On top 8 (h (h + 1)/2 + h l + 1) of the shared head.
         """
@@ -108,13 +111,17 @@ class Footprint:
         return self._size * RunningSums(one, self.assumptions.clients).nbytes + self._head_sums
 
     @property
-    def ledger_bytes(self) -> int:
-        """The ledger's file at rest: the sums, the journal at its longest, and 200 a member.
+    def server_bytes(self) -> int:
+        """Server memory: the sums, an upload that is added, one that comes, and 40 MB for slices and SQLite."""
+        return self.sums_bytes + 2 * self.upload_bytes + _SERVER_CONSTANT
 
-        The journal is folded into the sums as soon as it outgrows them, and the file keeps the room.
+    @property
+    def ledger_bytes(self) -> int:
+        """The ledger's file between two rounds: the sums, and 200 a member.
+
+        Within a round uploads come on top, until they outgrow the sums and are folded into them.
         """
-        journalled = min(self.assumptions.clients, self.sums_bytes // self.upload_bytes + 1)
-        return self.sums_bytes + self.upload_bytes * journalled + _MEMBER_ROW * self.assumptions.clients
+        return self.sums_bytes + _MEMBER_ROW * self.assumptions.clients
 
     @property
     def training_tokens(self) -> int:

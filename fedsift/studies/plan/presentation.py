@@ -56,6 +56,7 @@ def footprint_table(footprint: Footprint) -> Table:
     each("kept: its levels, for own", footprint.levels_bytes)
     table.add_row("memory: training, activations on top", decimal(footprint.client_bytes), "-", "-")
     table.add_row("memory: the sums", "-", "-", decimal(footprint.sums_bytes))
+    table.add_row("memory: with uploads on their way", "-", "-", decimal(footprint.server_bytes))
     table.add_row("disk: the ledger", "-", "-", decimal(footprint.ledger_bytes))
     each_hours, all_hours = three_digits(footprint.training_hours), three_digits(footprint.merge_hours)
     table.add_row("device-hours: training", each_hours, all_hours, "-")

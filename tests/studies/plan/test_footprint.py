@@ -40,9 +40,10 @@ def test_the_worked_example() -> None:
         "all_mask_bytes": 75_000_000_000,
         "levels_bytes": 60_000_000,
         "all_levels_bytes": 30_000_000_000,
-        "client_bytes": 27_600_000_000,
+        "client_bytes": 19_200_000_000,
         "sums_bytes": 4_800_000_000,
-        "ledger_bytes": 4_800_000_000 + 23 * 210_000_080 + 100_000,
+        "server_bytes": 4_800_000_000 + 2 * 210_000_080 + 40_000_000,
+        "ledger_bytes": 4_800_000_000 + 100_000,
         "training_tokens": 512_000,
         "training_flops": 3_686_400_000_000_000,
         "training_hours": pytest.approx(0.00256),
@@ -56,10 +57,10 @@ def test_the_worked_example() -> None:
 
 
 def test_a_share_that_is_tuned() -> None:
-    """A hundredth of a million: 4 P + 2 n = 4,020,000 a token, and 990,000 weights of 4 bytes that stay frozen."""
+    """A hundredth of a million: 4 P + 2 n = 4,020,000 a token; 16 bytes a tuned weight, 4 a weight of M0."""
     few = Footprint(assumed(model_parameters=1e6, tuned=0.01, dtype="float32", steps=1, batch_size=1, tokens=1))
     assert few.training_flops == 4_020_000
-    assert few.client_bytes == 250_000 + 3_960_000
+    assert few.client_bytes == 160_000 + 4_000_000
     assert few.upload_bytes == 80 + 1250 + 500
     assert few.merged_bytes == 40_000
     assert Footprint(assumed(model_parameters=801, levels=1)).upload_bytes == 80 + 101  # One level is in the mask.
