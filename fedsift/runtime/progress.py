@@ -120,7 +120,8 @@ class PhaseBars:
     def _close(self) -> None:
         """End the phase and add its seconds up."""
         now = time.perf_counter()
-        if self._lines and self._phase:
+        is_shown = now - self._clock >= 1 or any(task.description == self._phase for task in self._bars.tasks)
+        if self._lines and self._phase and is_shown:
             self.console.print(self._line(now), soft_wrap=True, highlight=False)
         self.seconds[self._phase] = self.seconds.get(self._phase, 0.0) + now - self._clock
         self._clock = now

@@ -71,7 +71,8 @@ def test_a_key_is_what_flower_registers(tmp_path: Path) -> None:
 
 def test_a_member_is_tied_to_a_new_key(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path / "run", RunConfig())
-    state = ServerState.create(folder.ledger, terms(4), capacity=1)
+    key = folder.signing_key()
+    state = ServerState.create(folder.ledger, terms(4), capacity=1, key=key)
     state.merge("clinic-7", upload([1, 0, 3, 0]), node_key="0" * 64)
     state.ledger.close()
     _, public = make_node_key(tmp_path / "node")
@@ -82,7 +83,7 @@ def test_a_member_is_tied_to_a_new_key(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="public key"):
         rekey(folder.path, "clinic-7", folder.ledger)
     rekey(folder.path, "clinic-7", public)
-    ledger = Ledger.open(folder.ledger)
+    ledger = Ledger.open(folder.ledger, key=key)
     assert ledger.node_key("clinic-7") == digest_of_key_file(public)
     with ledger.transaction():
         ledger.set_node_key("clinic-7", "")

@@ -111,7 +111,7 @@ def test_each_experiment_can_be_configured(name: str) -> None:
 def test_every_file_is_an_experiment_in_the_order_of_the_paper() -> None:
     files = list((Path(__file__).parents[3] / "simulations" / "figures").glob("[a-z]*.py"))
     figures = [f"fig{number}" for number in range(3, 14)]
-    questions = ["determinism", "frontier", "heterogeneity", "sign-vectors", "sums"]
+    questions = ["determinism", "frontier", "heterogeneity", "published", "sign-vectors", "sums"]
     assert list(EXPERIMENTS) == [*figures, *questions, "bits", "grid", "served"]
     assert len(files) == len(EXPERIMENTS)
 
