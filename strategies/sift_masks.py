@@ -194,6 +194,7 @@ class SiftMasks(ClientRounds[SiftRecord]):
         receipts += [self.state.refuse(each, refused[each], self._facts) for each in sorted(refused)]
         record.receipts = [receipt.body for receipt in receipts]
         record.state_digest = self.state.fold().hex()
+        self.state.publish()
         members = self.state.members.values()
         record.members = len(members)
         record.upload_bytes = sum(member.upload_bytes for member in members)
@@ -277,7 +278,7 @@ class SiftMasks(ClientRounds[SiftRecord]):
         head = SentHead(self.state) if self.state.terms.head and self.state.members else None
         if head and self._held_out:
             self._vote(server_round, head, grid)
-        merged = self._vectors({"magnitudes": self.state.publish_slices()})
+        merged = self._vectors({"magnitudes": self.state.merged_slices()})
         scored = self._scored()
         serving = {node_id: client_id for node_id, client_id in self.clients.items() if client_id in scored}
         return Stream(self._serve(server_round, merged, head, grid, serving), len(serving))

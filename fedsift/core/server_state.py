@@ -288,17 +288,15 @@ class ServerState:
             noise = publication_noise(secret, self.digest(), deviation)
         return self._merged.merged_slices(self.publication.scale, noise)
 
-    def publish(self) -> NDArray[np.float32]:
-        """All of `publish_slices`, shape (n,)."""
-        return joined(self.publish_slices(), self.terms.size)
+    def publish(self) -> None:
+        """The merged model of now is for others to see: with noise, the state counts as published from now on.
 
-    def publish_slices(self) -> Iterator[NDArray[np.float32]]:
-        """The merged model by slices, for others to see: with noise, the state counts as published from now on."""
+        Whether it is sent or not: it can be exported from now on.
+        """
         digest, published = self.digest().hex(), self.ledger.publications
         if self.publication.noise and digest not in published:
             with self.ledger.transaction():
                 self.ledger.set("publications", json.dumps([*published, digest]))
-        return self.merged_slices()
 
     def head_sums(self) -> HeadSums:
         """What the shared head is solved from, over all members; of a federation that has one."""

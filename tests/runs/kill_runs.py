@@ -37,7 +37,10 @@ RUNS = 24
 _WATCHED: list[tuple[Any, Sequence[str]]] = [
     (LedgerFolder, ("create", "sweep", "masks", "write_certificates")),
     (RunFolder, ("write_result",)),
-    (ServerState, ("create", "merge", "merge_sums", "fold", "stage_removal", "commit_removals", "refuse", "serve")),
+    (
+        ServerState,
+        ("create", "merge", "merge_sums", "fold", "stage_removal", "commit_removals", "refuse", "serve_slices"),
+    ),
     (Ledger, ("set", "append_journal", "insert_member", "write_sums", "clear_journal", "delete_member")),
     (Ledger, ("append_receipt", "scrub", "close")),
     (ClientRounds, ("query", "tell")),

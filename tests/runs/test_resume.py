@@ -75,14 +75,18 @@ SECOND_EVALUATION = 2 * 7 + 4  # Each of 7 members is served in two ways before;
 FURTHER_MOMENTS: list[list[tuple[Any, str, int]]] = [
     *([(ServerState, name, call)] for name, call in (("create", 1), ("merge", 1), ("fold", 2), ("fold", 3))),
     *([(ServerState, name, call)] for name in ("stage_removal", "refuse") for call in (1, 2)),
-    *([(ServerState, "serve", call)] for call in (5, SECOND_EVALUATION)),
+    *([(ServerState, "serve_slices", call)] for call in (5, SECOND_EVALUATION)),
     *([(RoundLog, "write", call)] for call in (2, 4, 5)),
     *([(LoggedRounds, name, 2)] for name in ("configure_train", "tell")),
     *([(RunFolder, name, 1)] for name in ("write_result", "write_certificates")),
     *([(owner, name, 2)] for owner, name in ((ledger_folder, "certify"), (Ledger, "append_receipt"))),
     [(simulation, "federate", 2)],
     [(ServerState, "merge", 7), (ServerState, "merge", 1)],
-    [(ServerState, "serve", 1), (ServerState, "serve", 1), (ServerState, "serve", SECOND_EVALUATION)],
+    [
+        (ServerState, "serve_slices", 1),
+        (ServerState, "serve_slices", 1),
+        (ServerState, "serve_slices", SECOND_EVALUATION),
+    ],
 ]
 
 
@@ -93,7 +97,12 @@ FURTHER_MOMENTS: list[list[tuple[Any, str, int]]] = [
         [(RoundLog, "write", 3)],  # The first round is over, and not written down.
         [(ServerState, "commit_removals", 2)],
         [(sift_masks, "choose", 2)],  # All have voted, and nothing is chosen.
-        [(ServerState, "merge", 2), (ServerState, "serve", 3), (ServerState, "refuse", 2), (LoggedRounds, "tell", 1)],
+        [
+            (ServerState, "merge", 2),
+            (ServerState, "serve_slices", 3),
+            (ServerState, "refuse", 2),
+            (LoggedRounds, "tell", 1),
+        ],
         *(pytest.param(moments, marks=pytest.mark.exhaustive) for moments in FURTHER_MOMENTS),
     ],
     ids=lambda moments: " ".join(f"{owner.__name__.split('.')[-1]}.{name}-{call}" for owner, name, call in moments),
@@ -143,7 +152,9 @@ def without(config: RunConfig, client_id: str, folder: Path) -> RunConfig:
 
 
 @pytest.mark.parametrize(
-    "moment", [(ServerState, "merge", 8), (ServerState, "serve", 5), (RoundLog, "write", 4)], ids=lambda each: each[1]
+    "moment",
+    [(ServerState, "merge", 8), (ServerState, "serve_slices", 5), (RoundLog, "write", 4)],
+    ids=lambda each: each[1],
 )
 def test_forgotten_while_a_run_is_stopped(table: RunConfig, tmp_path: Path, moment: Any) -> None:
     """After that all is as in a run on data without the client; only its receipt tells of it."""
@@ -193,7 +204,8 @@ def test_joined_while_a_run_is_stopped(table: RunConfig, tmp_path: Path) -> None
             for name in ("alone", "alone_by", "better_than_alone", "worse_than_alone"):
                 members.pop(name)
             members["held_in"].pop("local")
-        result.pop("served_below_local")
+        for name in ("served_below_local", "text", "text_after_removal"):
+            result.pop(name)
     assert resumed == undisturbed
 
 
@@ -233,7 +245,7 @@ def test_another_localisation_serves_the_same_members_again(table: RunConfig, tm
     simulation.run(config, out, PhaseBars())
     other = dataclasses.replace(config, localise="coordinate")
     write_toml(other, out / "config.toml")
-    stopped(lambda: simulation.resume(out, PhaseBars()), ServerState, "serve", 3)
+    stopped(lambda: simulation.resume(out, PhaseBars()), ServerState, "serve_slices", 3)
     result = numbers(simulation.resume(out, PhaseBars()))
     assert result == numbers(simulation.resume(out, PhaseBars()))
     assert result == numbers(simulation.run(other, tmp_path / "other", PhaseBars()))
@@ -259,7 +271,7 @@ def test_what_is_left_of_a_run_that_never_began(tiny_config: RunConfig, tmp_path
 def test_no_unfinished_file_is_left(tiny_config: RunConfig, tmp_path: Path) -> None:
     """Such a file may hold scores."""
     out = tmp_path / "out"
-    stopped(lambda: simulation.run(tiny_config, out, PhaseBars()), ServerState, "serve", 3)
+    stopped(lambda: simulation.run(tiny_config, out, PhaseBars()), ServerState, "serve_slices", 3)
     (out / ".rounds.json.partial").write_text(json.dumps({"client 0": 1.0}), encoding="utf-8")
     forget(out, ["client 0"], False, PhaseBars(), str)
     assert not [*out.rglob("*.partial")]
