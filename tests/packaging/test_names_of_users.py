@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.cli.commands import fedsift, result_of
 
 PACKAGES = ("simulations", "strategies", "tests", "data")
 
 
+@pytest.mark.slow
 def test_a_plug_in_imports_its_own_packages_whatever_they_are_called(tmp_path: Path) -> None:
     """Workers too: each package has one client's rows, and would be missed if another of that name were found."""
     for number, name in enumerate(PACKAGES):

@@ -39,7 +39,7 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "choices of encoder and decoder": ("t5", CHOICES),
 }
 # What the fast lane runs of them.
-IN_SHORT = ("classification", "language model", "choices")
+IN_SHORT = ("choices",)
 _ASK = """
 import sys
 class Missing:

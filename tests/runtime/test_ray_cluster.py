@@ -48,7 +48,8 @@ class Line(CustomTask):
 """
 
 
-@pytest.mark.parametrize(("clients", "workers"), [(12, 2), pytest.param(100, 4, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("clients", "workers"), [(12, 2), (100, 4)])
 def test_a_lost_node_leaves_no_trace(
     pool: WorkerPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clients: int, workers: int
 ) -> None:

@@ -108,6 +108,8 @@ def test_merge_and_leave(
     certificate, key = out / "certificates" / "0001.json", own.path / "public-key"
     assert "verdict            BIT_EXACT" in done("verify-certificate", certificate, "--public-key", key)
 
+    if not evaluate:
+        return  # The rest has rounds of its own, and takes as long again.
     shutil.copy(backup, out / "ledger.sqlite")  # The older ledger: its client leaves again, unasked.
     run = deployment.run(changed, settings(deployment, out=str(out), rounds=1))
     assert run.wait() == 0
