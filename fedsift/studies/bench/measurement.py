@@ -69,7 +69,7 @@ class Part:
         table = Table(title=self.title, title_justify="left", caption="\n".join(self.notes), caption_justify="left")
         table.add_column("")
         for quantity in quantities:
-            table.add_column(f"{quantity}\n{units[quantity]}", justify="right")
+            table.add_column(f"{quantity}, {units[quantity]}", justify="right")
         for arm in arms:
             row = (cells.get((arm, quantity)) for quantity in quantities)
             table.add_row(
@@ -82,7 +82,7 @@ class Part:
         if len(each.values) > 1:
             text += f" ({three_digits(min(each.values))} to {three_digits(max(each.values))})"
         ratios = self.ratios(each.arm, each.quantity) if compared else ()
-        return f"{text}\nx {median(ratios):.2f}" if ratios else text
+        return f"{text} x {median(ratios):.2f}" if ratios else text
 
 
 def in_turn(arms: Mapping[str, Callable[[], T]], rounds: int, warm_up: int = 1) -> dict[str, list[T]]:
