@@ -36,7 +36,7 @@ class ServerState:
     """Merge, remove, serve; every change is all or nothing, in memory and on disk.
 
     Attributes:
-    publication: how the merged model is published.
+        publication: how the merged model is published.
     """
 
     def __init__(self, ledger: Ledger, publication: Publication = EXACT) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fedsift.core.contribution import quantise
 from fedsift.core.errors import BadInput
@@ -57,9 +58,10 @@ def measure(cache: TrainingCache) -> Result:
     heads = _heads(cache, batches, [*further])
     data = load_dataset(cache.config)
     held_in = {**further, **{each: data.train_examples(each) for each in batches[-1]}}
+    sums = [_sums(cache, leavers) for leavers in batches]
     for noise in _NOISES:
-        for leavers, of_head in zip(batches, heads, strict=True):
-            scores = _scores(cache, _published(cache, leavers, noise), held_in, leavers, [*further])
+        for leavers, of_head, around in zip(batches, heads, sums, strict=True):
+            scores = _scores(cache, _published(cache, leavers, around, noise), held_in, leavers, [*further])
             if not noise:  # The sums of the head are published as they are, or not at all.
                 scores |= of_head
             points.setdefault(_panel(noise), []).append(scores)
@@ -78,23 +80,28 @@ def _panel(noise: float) -> str:
     return f"noise {noise:g}" if noise else "no noise"
 
 
-def _published(cache: TrainingCache, leavers: Sequence[str], noise: float) -> _Published:
-    """The merged model before and after, each with noise of its own, and what their difference comes to."""
+def _sums(cache: TrainingCache, leavers: Sequence[str]) -> list[NDArray[np.float64]]:
+    """S of all clients, and without those who leave; shape (n,) each."""
     magnitudes = cache.sign_fixed(cache.clients)
     merge = SiftMerge(cache, cache.config, len(cache.clients))
     for client_id in cache.clients:
         merge.add(magnitudes(client_id))
-    sums, members = [merge.sums.sums.level_sum.astype(np.float64)], len(cache.clients)
+    before = merge.sums.sums.level_sum.astype(np.float64)
     for client_id in leavers:
         merge.sums.subtract(Upload(quantise(magnitudes(client_id), merge.terms).contribution))
-    sums.append(merge.sums.sums.level_sum.astype(np.float64))
-    deviation = noise * sensitivity(merge.terms.grid.levels, cache.size)
-    for number, each in enumerate(sums):
-        if deviation:
+    return [before, merge.sums.sums.level_sum.astype(np.float64)]
+
+
+def _published(
+    cache: TrainingCache, leavers: Sequence[str], sums: Sequence[NDArray[np.float64]], noise: float
+) -> _Published:
+    """The merged model before and after, each with noise of its own, and what their difference comes to."""
+    grid, told = cache.config.grid, list(sums)
+    if deviation := noise * sensitivity(grid.levels, cache.size):
+        for number, each in enumerate(sums):
             secret = derive_seed(cache.config.seed, "publication", f"{number} of {len(leavers)}").to_bytes(8, "big")
-            each += publication_noise(secret, bytes(32), deviation)(0, cache.size)
-    step = merge.terms.grid.step
-    before, difference = sums[0] * step / members, (sums[0] - sums[1]) * step / len(leavers)
+            told[number] = each + publication_noise(secret, bytes(32), deviation)(0, cache.size)
+    before, difference = told[0] * grid.step / len(cache.clients), (told[0] - told[1]) * grid.step / len(leavers)
     return _Published(*((each * cache.signs).astype(np.float32) for each in (before, difference)))
 
 

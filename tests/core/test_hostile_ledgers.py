@@ -58,16 +58,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def memory_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory, where there is one: thousands of copies are made."""
-    if not Path("/dev/shm").is_dir():
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-        yield Path(folder)
-
-
 def problems(path: Path, key: Ed25519PrivateKey = KEY) -> list[str]:
     """What an audit by somebody who knows the key says; nothing else may come of it, whatever the file is."""
     try:

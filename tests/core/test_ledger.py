@@ -1,8 +1,6 @@
 import sqlite3
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +13,6 @@ from fedsift.core.member import Training
 from fedsift.core.server_state import ServerState
 from tests.core.kill_ledgers import CLIENTS, NEVER_LEAVE, SIZE, TRAINING, UPLOADS, work
 from tests.core.uploads import terms
-
-
-@pytest.fixture
-def memory_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory where there is one: what a killed process wrote is there without waiting for a disk."""
-    if not Path("/dev/shm").is_dir():
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-        yield Path(folder)
 
 
 @pytest.mark.parametrize("kills", [10, pytest.param(200, marks=pytest.mark.exhaustive)])
