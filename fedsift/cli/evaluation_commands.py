@@ -143,6 +143,7 @@ def reproduce(
                 continue
             say(result["title"])
             say(f"paper    {EXPERIMENTS[name].paper_found}")
-            say(f"here     {result['found']}")
+            for line in f"here     {result['found']}".split("\n"):  # It may end with a table.
+                say(line)
             say(f"written  {out / name}.json, .csv, .svg, .png, .md")
             say("")
