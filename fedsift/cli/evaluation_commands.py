@@ -145,5 +145,7 @@ def reproduce(
             say(f"paper    {EXPERIMENTS[name].paper_found}")
             for line in f"here     {result['found']}".split("\n"):  # It may end with a table.
                 say(line)
+            if result["fails_if"]:
+                say(f"fails if {result['fails_if']}")
             say(f"written  {out / name}.json, .csv, .svg, .png, .md")
             say("")
