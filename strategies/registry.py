@@ -1,6 +1,8 @@
 """All methods, by name: a file in this folder that defines one is found by itself."""
 
+from fedsift.core.errors import BadInput, unknown_name
 from fedsift.core.registration import modules
+from fedsift.core.user_code import find_user_code, is_user_code
 from fedsift.protocol.compared_method import ComparedMethod
 from fedsift.protocol.method import Method
 from fedsift.strategies.sift_masks import SiftMasksMethod, SiftMergeMethod
@@ -22,3 +24,30 @@ SIFT_MASKS, SIFT_MERGE = SiftMasksMethod.name, SiftMergeMethod.name
 
 # The methods that SIFT-Masks is compared with.
 COMPARED = {name: method for name, method in METHODS.items() if issubclass(method, ComparedMethod)}
+
+_FACTS = ("title", "paper", "exact", "cost", "storage")  # that a method has to state
+
+
+def method_named(name: str) -> type[Method]:
+    """A method of this folder by its name, or a user's own by module:Class.
+
+    Raises:
+        BadInput: there is none, or it is no method to compare with.
+    """
+    if not is_user_code(name):
+        if name not in METHODS:
+            raise unknown_name("method", name, METHODS)
+        return METHODS[name]
+    found = find_user_code("methods", name)
+    if not (isinstance(found, type) and issubclass(found, ComparedMethod)):
+        raise BadInput(f"methods {name}: it is no subclass of fedsift.protocol.compared_method.ComparedMethod")
+    if missing := sorted(found.__abstractmethods__) or [each for each in _FACTS if not hasattr(found, each)]:
+        raise BadInput(f"methods {name}: it does not define {', '.join(missing)}")
+    return type(found.__name__, (found,), {"name": name})  # by which workers find it, too
+
+
+def compared_named(name: str) -> type[ComparedMethod]:
+    """The same, of a method that SIFT-Masks is compared with."""
+    found = method_named(name)
+    assert issubclass(found, ComparedMethod)
+    return found
