@@ -32,15 +32,17 @@ class Scaffold(FedAvg):
     def begin(self) -> None:
         """Begin from M0, without directions."""
         super().begin()
+        self._forget_directions()
+
+    def _forget_directions(self) -> None:
         self._own: dict[str, Vector] = {}  # c_i, shape (n,)
         self._own_sum = FixedPointSum(self.layout.size)
         self._common: Vector | None = None  # c; None before anybody has trained
 
     def train(self, clients: Clients) -> Work:
         """All rounds; what is left of them is the model."""
-        work, model = super().train(clients), self.model
-        self.begin()
-        self.model = model
+        work = super().train(clients)
+        self._forget_directions()
         return work
 
     def _correction(self, client_id: str) -> Vector | None:

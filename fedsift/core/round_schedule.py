@@ -90,12 +90,18 @@ class Schedule:
         """How many steps a client takes in a round that takes a share of them."""
         return max(1, round(share * self.steps(client_id)))
 
-    def trained(self, steps: Mapping[str, int], sent: Mapping[str, int]) -> Spent:
-        """What it takes when clients train side by side, outside of rounds: by client, steps, and bytes sent."""
-        spent = Spent(up=sum(sent.values()))
+    def trained(self, steps: Mapping[str, int], sent: Mapping[str, int], down: int = 0) -> Spent:
+        """What it takes when clients train side by side, outside of rounds.
+
+        Args:
+            steps: of each client.
+            sent: bytes, of each client.
+            down: bytes that each receives.
+        """
+        spent = Spent(up=sum(sent.values()), down=down * len(steps))
         for client_id in sorted(steps):
             device = self.device(client_id)
-            seconds = device.seconds(Load(steps[client_id], up=sent[client_id]))
+            seconds = device.seconds(Load(steps[client_id], down, sent[client_id]))
             spent.seconds = max(spent.seconds, seconds)
             spent.joules += device.watts * seconds
         return spent

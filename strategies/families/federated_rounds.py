@@ -8,6 +8,7 @@ of workers, gives the same bits.
 import hashlib
 import json
 from collections.abc import Collection, Set
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -26,6 +27,7 @@ class FederatedRounds(ComparedMethod):
 
     Attributes:
         model: of the server, relative to M0; shape (n,).
+        number: of the round that is played, from 1 on.
     """
 
     in_rounds = True
@@ -38,6 +40,7 @@ class FederatedRounds(ComparedMethod):
     def begin(self) -> None:
         """Begin from M0."""
         self.model: Vector = np.zeros(self.layout.size, np.float32)
+        self.number = 0
         self._clear()
 
     def _clear(self) -> None:
@@ -67,9 +70,28 @@ class FederatedRounds(ComparedMethod):
             self.model = self.moved(self._sum.mean(self._weight))
         self._clear()
 
-    def play(self, clients: Clients, number: int, began: float, members: Collection[str], share: float = 1.0) -> Work:
-        """A round of some members, who take a share of the steps; `began` is when the first round did, on the clock."""
-        schedule, nbytes = clients.schedule, _BYTES * self.layout.size * self.vectors
+    def play(
+        self,
+        clients: Clients,
+        number: int,
+        began: float,
+        members: Collection[str],
+        share: float = 1.0,
+        everybody: bool = False,
+    ) -> Work:
+        """A round.
+
+        Args:
+            clients: train.
+            number: of the round.
+            began: when the first round did, in seconds on the clock.
+            members: who can be asked.
+            share: of a client's steps that this round takes.
+            everybody: whether all of them are asked, and not a sample.
+        """
+        self.number = number
+        schedule = replace(clients.schedule, sample=1.0) if everybody else clients.schedule
+        nbytes = _BYTES * self.layout.size * self.vectors
         played = schedule.play(number, members, clients.spent.seconds - began, nbytes, nbytes, share)
         clients.spent.add(played.spent)
         trainings = {each: self.asked(each, schedule.local_steps(each, share)) for each in played.counted}
