@@ -42,9 +42,9 @@ class RoundSettings(Options):
     )
     devices: str = _option(
         _EQUAL,
-        "How fast clients are, and when they are there.",
+        "How fast clients are, and when they are there (docs/rounds.md).",
         choices=(_EQUAL,),
-        form="lognormal:SIGMA, or a .csv of a table or a trace",
+        form="lognormal:SIGMA or a file.csv",
         fits=lambda text: _LOG_NORMAL.fullmatch(text) or text.endswith(".csv"),
     )
 
