@@ -40,7 +40,8 @@ def bench(
             others = {"blazefl_python": blazefl_python} if each.with_blazefl else {}
             parts[each.name] = each.measure(settings, rounds, **others)
             if not json_:
-                show(parts[each.name].table())
+                for table in parts[each.name].tables():
+                    show(table)
         told = json.dumps(figures(parts), indent=1)
         if out is not None:
             write_whole(out, told + "\n")
