@@ -12,7 +12,7 @@ class Members(Mapping[str, Member]):
 
     def __init__(self, members: Mapping[str, Member]) -> None:
         self._members: dict[str, Member] = {}
-        self._same_upload: dict[bytes, set[str]] = {}
+        self._same_upload: dict[bytes, set[str]] | None = None  # made when it is first asked for
         self._content = ContentHash()
         for client_id, member in members.items():
             self.add(client_id, member)
@@ -29,20 +29,23 @@ class Members(Mapping[str, Member]):
     def add(self, client_id: str, member: Member) -> None:
         """Put in a client that is none of them."""
         self._members[client_id] = member
-        self._same_upload.setdefault(member.digest, set()).add(client_id)
         self._content.add("members", (member.digest,))
+        if self._same_upload is not None:
+            self._same_upload.setdefault(member.digest, set()).add(client_id)
 
     def remove(self, client_id: str) -> None:
         """Take out one of them."""
         member = self._members.pop(client_id)
         self._content.remove("members", (member.digest,))
-        same = self._same_upload[member.digest]
-        same.remove(client_id)
-        if not same:
-            del self._same_upload[member.digest]
+        if self._same_upload is not None:
+            self._same_upload[member.digest].remove(client_id)
 
     def with_upload(self, digest: bytes) -> Collection[str]:
         """Who of them uploaded what has this SHA-256."""
+        if self._same_upload is None:
+            self._same_upload = {}
+            for client_id, member in self._members.items():
+                self._same_upload.setdefault(member.digest, set()).add(client_id)
         return self._same_upload.get(digest, ())
 
     def hash(self) -> bytes:

@@ -219,18 +219,15 @@ def _held_out(
 
     H = Phi M Phi^T and e = Y - Phi W; M, of shape (k, k), is the inverse that W was made with.
     """
-    held_out, rows = np.zeros_like(truth), _rows(row_of)
-    single = np.array([row[0] for row in rows if len(row) == 1], np.intp)
-    for start in range(0, len(single), _AT_ONCE):  # Of one decision each, H is a number.
-        some = single[start : start + _AT_ONCE]
-        features = _features(inputs[some])
-        leverage = np.einsum("ij,ij->i", features @ inverse, features)
-        held_out[some] = truth[some] - (truth[some] - features @ weights) / (1 - leverage)[:, None]
-    for row in rows:
-        if len(row) > 1:
-            features = _features(inputs[row])
-            left = np.eye(len(row)) - features @ inverse @ features.T
-            held_out[row] = truth[row] - np.linalg.solve(left, truth[row] - features @ weights)
+    held_out, width = np.zeros_like(truth), len(inverse)
+    for rows in _rows_by_size(row_of):
+        size = rows.shape[1]
+        for some in np.array_split(rows, 1 + rows.size // _AT_ONCE):
+            features = _features(inputs[some.ravel()])
+            of_rows = (len(some), size, width)
+            left = np.eye(size) - (features @ inverse).reshape(of_rows) @ features.reshape(of_rows).swapaxes(1, 2)
+            error = truth[some] - (features @ weights).reshape(len(some), size, truth.shape[1])
+            held_out[some] = truth[some] - np.linalg.solve(left, error)
     return held_out
 
 
@@ -254,3 +251,9 @@ def _rows(row_of: Labels) -> list[NDArray[Any]]:
     """Places of each row's decisions."""
     order = np.argsort(row_of, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(row_of[order])) + 1)
+
+
+def _rows_by_size(row_of: Labels) -> list[NDArray[np.intp]]:
+    """The same, those with as many decisions together: shape (rows, decisions)."""
+    rows = _rows(row_of)
+    return [np.array([row for row in rows if len(row) == size]) for size in {len(row): None for row in rows}]
