@@ -3,7 +3,9 @@
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from fedsift.core.virtual_clock import Spent
 from fedsift.files.csv_cells import csv_text
 from fedsift.files.json_file import write_json
 from fedsift.files.output import write_whole
@@ -37,6 +39,8 @@ class MethodRow:
     distance_left: float | None  # of the distance to that run before the removals; None where there is none
     trainings: list[int]  # client trainings of each removal
     steps: list[int]  # optimiser steps of these
+    first: Spent  # on the virtual clock, by the first training of all members
+    removals: Spent  # by all removals, one after the other
     seconds: float  # of rounds, evaluations and removals
     hyper_parameters: dict[str, float]  # that a search found
     validation_scorings: int  # models scored to find them
@@ -68,9 +72,17 @@ class Comparison:
     def write(self, out: Path) -> None:
         """Write `result.json` and `methods.csv`, whose first rows are the baselines."""
         write_json(out / "result.json", self, indent=1)
-        names = [each.name for each in dataclasses.fields(MethodRow)]
-        rows = [*map(_as_row, self.baselines), *map(dataclasses.asdict, self.methods)]
+        spent = [f"{part}_{each.name}" for part in ("first", "removals") for each in dataclasses.fields(Spent)]
+        names = [each.name for each in dataclasses.fields(MethodRow) if each.type is not Spent] + spent
+        rows = [*map(_as_row, self.baselines), *map(_with_spent, self.methods)]
         write_whole(out / "methods.csv", csv_text([names, *([row.get(name) for name in names] for row in rows)]))
+
+
+def _with_spent(row: MethodRow) -> dict[str, Any]:
+    """A method's row, what it spent on the virtual clock a number a column."""
+    cells = dataclasses.asdict(row)
+    parts = {part: cells.pop(part) for part in ("first", "removals")}
+    return cells | {f"{part}_{name}": value for part, spent in parts.items() for name, value in spent.items()}
 
 
 def _as_row(baseline: Baseline) -> dict[str, str | float]:

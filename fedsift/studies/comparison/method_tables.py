@@ -22,7 +22,7 @@ def methods_table() -> Table:
 
 def comparison_tables(found: Comparison) -> list[Table]:
     """What methods score, beside what clients have without them; and what removals cost, and whether they are exact."""
-    return [_scores(found), _removals(found)]
+    return [_scores(found), _removals(found), _clock(found)]
 
 
 def _scores(found: Comparison) -> Table:
@@ -72,6 +72,26 @@ def _removals(found: Comparison) -> Table:
         "same bits: the state after them is that of never having joined (if not: the share of entries that differ, and "
         "how much of the distance from before the removals is left)"
     )
+    return table
+
+
+def _clock(found: Comparison) -> Table:
+    table = Table(title=f"{len(found.leavers)} removals on the virtual clock", title_justify="left")
+    table.add_column("method", no_wrap=True)
+    for column in ("trainings", "steps", "hours", "MB up", "MB down", "kJ"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in found.methods:
+        spent = row.removals
+        table.add_row(
+            row.title,
+            f"{sum(row.trainings):,}",
+            f"{sum(row.steps):,}",
+            f"{spent.seconds / 3600:,.3f}",
+            f"{spent.up / 1e6:,.1f}",
+            f"{spent.down / 1e6:,.1f}",
+            f"{spent.joules / 1e3:,.1f}",
+        )
+    table.caption = "on the clients' devices; one removal after the other, the clients of a round side by side"
     return table
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from rich.filesize import decimal
 from rich.table import Table
 
+from fedsift.protocol.method import ROUNDS
 from fedsift.studies.number_text import three_digits
 from fedsift.studies.plan.assumptions import SUSTAINED
 from fedsift.studies.plan.footprint import Footprint
@@ -91,6 +92,7 @@ def assumed(footprint: Footprint) -> list[str]:
         f"devices  {assumptions.devices:,} at once, each keeps up {assumptions.device_flops:.3g} FLOP/s ({given})",
         f"server   a core decodes and adds {assumptions.codec_rate:.3g} entries a second (fedsift bench --codec)",
         f"masks    keep {assumptions.density:.1%} of the entries",
+        f"rounds   {ROUNDS:g} of all members, of methods that train in rounds",
         "storage  models, and a bit an entry for each mask, as Table 1 of the paper counts",
     ]
 

@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from fedsift.configuration.participants import Participants
+from fedsift.configuration.round_settings import RoundSettings
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.client_file import load_task_vector
 from fedsift.core.errors import BadInput
@@ -20,11 +21,12 @@ from fedsift.learning.fine_tuning import FineTuner
 from fedsift.learning.models import load_model
 from fedsift.runtime.progress import PhaseBars
 from fedsift.strategies.registry import METHODS
-from fedsift.studies.comparison.compare import compare
+from fedsift.studies.comparison.compare import compare, default_methods
 from fedsift.studies.comparison.comparison import Comparison
 from fedsift.studies.comparison.method_tables import comparison_tables
 from tests.cli.commands import done
 
+ONCE = default_methods(RoundSettings())  # those that do not train in rounds (test_rounds.py)
 PARTS = (range(5), (0, 2, 4), (1, 3))  # places of members, and of those who stay or leave
 
 
@@ -35,14 +37,14 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def found(tiny_config: RunConfig, out: Path) -> Comparison:
-    """All methods on five clients, two of whom leave one after the other, and two newcomers."""
+    """All methods that train once on five clients, two of whom leave one after the other, and two newcomers."""
     config = dataclasses.replace(tiny_config, clients=5, newcomers=2, leave=("client 1", "client 3"))
-    return compare(config, list(METHODS), out, PhaseBars())
+    return compare(config, ONCE, out, PhaseBars())
 
 
 def test_every_exact_method_ends_as_if_never_joined(found: Comparison) -> None:
     rows = {row.name: row for row in found.methods}
-    assert list(rows) == list(METHODS)
+    assert list(rows) == ONCE
     for row in rows.values():
         if row.exact:
             assert (row.exact_in_bits, row.differing_entries, row.distance_left) == (True, 0, 0), row.name
@@ -168,7 +170,7 @@ def test_the_files_of_a_comparison(found: Comparison, out: Path) -> None:
     assert json.loads((out / "result.json").read_text(encoding="utf-8")) == dataclasses.asdict(found)
     with (out / "methods.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert [row["name"] for row in rows] == ["zero_shot", "alone", *METHODS]
+    assert [row["name"] for row in rows] == ["zero_shot", "alone", *ONCE]
     zero_shot = found.baselines[0].members
     assert zero_shot
     assert [float(rows[0][f"members_{each}"]) for each in ("before", "low", "high")] == [
