@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from textwrap import fill, wrap
 from typing import Any, TypeVar
 
 from rich.table import Table
@@ -11,7 +12,7 @@ from fedsift.studies.number_text import three_digits
 
 T = TypeVar("T")
 _WIDTH = 80  # characters of a line
-_PADDING = 3  # of a column: a line and a space on both sides
+_PADDING = 2  # of a column
 
 
 @dataclass(frozen=True)
@@ -75,14 +76,18 @@ class Part:
                 fitting += 1
             tables.append(self._table(quantities[:fitting]))
             quantities = quantities[fitting:]
-        tables[0].title, tables[-1].caption = self.title, "\n".join(self.notes)
+        tables[0].title = self.title
         return tables
+
+    def lines(self) -> list[str]:
+        """The notes, below the tables."""
+        return [fill(note, _WIDTH, subsequent_indent="  ") for note in self.notes]
 
     def _table(self, quantities: Sequence[str]) -> Table:
         units = {each.quantity: each.unit for each in self.measurements}
         arms = list(dict.fromkeys(each.arm for each in self.measurements))
         cells = {(each.arm, each.quantity): each for each in self.measurements}
-        table = Table(title_justify="left", caption_justify="left")
+        table = Table(title_justify="left")
         table.add_column("")
         for quantity in quantities:
             table.add_column(", ".join(filter(None, (quantity, units[quantity]))), justify="right")
@@ -102,9 +107,13 @@ class Part:
 
 
 def _width(table: Table) -> int:
-    """Characters that its lines have where nothing but headings is broken, and these at spaces."""
-    widest = (max(map(len, [*str(column.header).split(), *map(str, column.cells)])) for column in table.columns)
-    return sum(each + _PADDING for each in widest) + 1
+    """Characters that its lines have where no cell is broken, and headings take two lines."""
+    widest = (max(map(len, [*_halves(str(column.header)), *map(str, column.cells)])) for column in table.columns)
+    return sum(each + _PADDING for each in widest)
+
+
+def _halves(heading: str) -> list[str]:
+    return wrap(heading, max(1, len(heading) // 2 + 3))
 
 
 def in_turn(arms: Mapping[str, Callable[[], T]], rounds: int, warm_up: int = 1) -> dict[str, list[T]]:

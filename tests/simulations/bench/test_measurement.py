@@ -19,8 +19,8 @@ PART = Part(
 def shown(part: Part) -> str:
     console = Console(width=80)
     with console.capture() as captured:
-        for table in part.tables():
-            console.print(table)
+        for each in (*part.tables(), *part.lines()):
+            console.print(each)
     return captured.get()
 
 
