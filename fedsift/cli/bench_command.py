@@ -18,6 +18,10 @@ def bench(
     overrides: dict[str, Any],
     config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="How often each is measured, in turn.")] = 5,
+    blazefl_python: Annotated[
+        Path | None,
+        typer.Option(help="A Python from 3.13 on with fedsift and blazefl: another arm of --runs.", metavar="PATH"),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Also write all figures to this JSON file.")] = None,
     json_: Annotated[bool, JSON] = False,
 ) -> None:
@@ -33,9 +37,11 @@ def bench(
             check_ray()
         parts = {}
         for each in asked:
-            parts[each.name] = each.measure(settings, rounds)
+            others = {"blazefl_python": blazefl_python} if each.with_blazefl else {}
+            parts[each.name] = each.measure(settings, rounds, **others)
             if not json_:
-                show(parts[each.name].table())
+                for shown in (*parts[each.name].tables(), *parts[each.name].lines()):
+                    show(shown)
         told = json.dumps(figures(parts), indent=1)
         if out is not None:
             write_whole(out, told + "\n")

@@ -89,7 +89,7 @@ class Client:
             return bool(self.config.group_column) and self.id in self._dataset.test_only
         return not (node.client_id and node.partition_id >= 0) and self.id in self._participants.newcomers
 
-    @property
+    @cached_property
     def train_examples(self) -> Sequence[Row]:
         """What it tunes on."""
         return self._dataset.train_examples(self.id)
@@ -98,7 +98,7 @@ class Client:
         """What another client tunes on, for methods that pool data."""
         return self._dataset.train_examples(client_id)
 
-    @property
+    @cached_property
     def test_examples(self) -> Sequence[Row]:
         """What its scores are measured on."""
         return self._dataset.test_examples(self.id)

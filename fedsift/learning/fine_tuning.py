@@ -34,7 +34,7 @@ class FineTuner:
         self.layout = model.layout
         self._model, self._task, self._settings, self._root_seed = model, task, settings, root_seed
 
-    def encode(self, client_id: str, rows: Sequence[Row]) -> list[Any]:
+    def encode(self, client_id: str, rows: Sequence[Row]) -> Sequence[Any]:
         """A client's rows as `fine_tune` and `score` take them."""
         return encode_rows(self._task, rows, client_id)
 

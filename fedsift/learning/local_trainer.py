@@ -114,7 +114,7 @@ class LocalTrainer:
         self._root_seed = root_seed
         self._signs = _SignsOfSeed(terms.sign_seed, model.weights.device)
 
-    def encode(self, client_id: str, rows: Sequence[Row]) -> list[Any]:
+    def encode(self, client_id: str, rows: Sequence[Row]) -> Sequence[Any]:
         """A client's rows as the task's scores take them."""
         return encode_rows(self.task, rows, client_id)
 

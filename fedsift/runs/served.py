@@ -112,7 +112,7 @@ class Served:
         finally:
             self._trainer.load(self._magnitudes)
 
-    def _encoded(self, rows: Sequence[Row]) -> list[Any]:
+    def _encoded(self, rows: Sequence[Row]) -> Sequence[Any]:
         return self._trainer.encode("given", rows)
 
     def _said(self, encoded: Sequence[Any]) -> SaidOf:

@@ -157,6 +157,6 @@ def _fine_tuner(config: RunConfig) -> FineTuner:
     return loaded.fine_tuner(config.model_settings, config.tuning)
 
 
-def _encoded(config: RunConfig, rows: Rows, client_id: str) -> list[Any]:
+def _encoded(config: RunConfig, rows: Rows, client_id: str) -> Sequence[Any]:
     held = rows[client_id] if client_id in rows else loaded.dataset_of(config).train_examples(client_id)
     return encode_rows(loaded.model_and_task(config.model_settings)[1], held, client_id)

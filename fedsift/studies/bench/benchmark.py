@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fedsift.configuration.run_config import RunConfig
 from fedsift.studies.bench.measurement import Part
 
 
@@ -18,9 +17,11 @@ class Benchmark:
         help: of its option.
         measure: takes a configuration, and in how many rounds to measure.
         on_ray: whether it starts Ray.
+        with_blazefl: whether it also takes the Python of an environment that has BlazeFL, None for none.
     """
 
     name: str
     help: str
-    measure: Callable[[RunConfig, int], Part]
+    measure: Callable[..., Part]
     on_ray: bool = False
+    with_blazefl: bool = False
