@@ -23,8 +23,11 @@ def bench(
 ) -> None:
     """Measure speed, overhead and memory; all parts, or those that are asked for."""
     with errors_in_one_line("what was not printed is lost"):
-        asked = [each for name, each in BENCHMARKS.items() if overrides.pop(name)] or BENCHMARKS.values()
-        settings = settings_of(overrides, config)
+        asked = [each for name, each in BENCHMARKS.items() if overrides.pop(name)]
+        if not asked:
+            settings = settings_of(overrides, config)
+            asked = [each for each in BENCHMARKS.values() if each.is_meant(settings)]
+        settings_for = {each.name: settings_of(overrides, config, defaults=each.defaults) for each in asked}
         if out is not None:
             check_file(out)  # Before minutes are spent.
         from fedsift.runtime.ray_start import check_ray
@@ -33,7 +36,7 @@ def bench(
             check_ray()
         parts = {}
         for each in asked:
-            parts[each.name] = each.measure(settings, rounds)
+            parts[each.name] = each.measure(settings_for[each.name], rounds)
             if not json_:
                 show(parts[each.name].table())
         told = json.dumps(figures(parts), indent=1)

@@ -91,7 +91,7 @@ def check_data(config: RunConfig, bars: PhaseBars) -> DataReport:
     clients = participants.members
     alike = look_alikes(participants.everybody)
     bars.warn(look_alike_warning(alike))
-    _, task = load_model(config.model_settings)
+    _, task = load_model(config.model_settings.on_cpu())
     read = clients[:_CLIENTS_READ]
     reports = {client_id: each_row(task.describe, dataset.train_examples(client_id), client_id) for client_id in read}
     test_rows = [len(dataset.test_examples(client_id)) for client_id in read]

@@ -11,6 +11,7 @@ from fedsift.core.errors import BadInput, unknown_name
 from fedsift.data.loading import load_dataset
 from fedsift.files.output import clear, make_empty
 from fedsift.learning.models import load_layout, metric_of
+from fedsift.runtime.gpu_share import check_device
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_session import ray_session
 from fedsift.strategies.registry import COMPARED, METHODS, SIFT_MASKS, SIFT_MERGE
@@ -41,6 +42,7 @@ def compare(config: RunConfig, names: Sequence[str], out: Path, bars: PhaseBars)
             raise unknown_name("method", name, METHODS)
     if not config.anybody_leaves:
         raise BadInput("a comparison needs somebody who leaves: give leave-count, or leave with their ids")
+    check_device(config)
     dataset = load_dataset(config)
     participants = Participants.of(config, dataset)
     members, newcomers = participants.members, participants.newcomers
