@@ -21,7 +21,7 @@ warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserW
 # Entries handled at a time where int8 signs meet floats: PyTorch converts such operands as a whole before it begins,
 # and what one operation leaves in the cache the next finds there. A GPU takes many at once, or the start of each
 # operation would cost more than the operation.
-_SLICE, _SLICE_OF_GPU = 1 << 18, 1 << 26
+_SLICE, _SLICE_OF_GPU = 1 << 18, 1 << 24
 _LANES = 16  # Floats of the widest vector registers: runs that begin and end on it have the bits of one long vector.
 # Entries up to which neighbouring parameters are kept as one: an operation on each would cost more. On a GPU all are.
 _SMALL = 1 << 16
