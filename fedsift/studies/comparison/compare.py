@@ -14,6 +14,7 @@ from fedsift.federation.method_client import ROUNDS_FOLDER
 from fedsift.files.output import clear, make_empty
 from fedsift.learning.models import load_layout, metric_of
 from fedsift.protocol.compared_method import VALIDATION_CLIENTS, validation_among
+from fedsift.runtime.gpu_share import check_device
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_session import ray_session
 from fedsift.strategies.registry import COMPARED, METHODS, SIFT_MASKS, SIFT_MERGE, compared_named, method_named
@@ -49,6 +50,7 @@ def compare(
             raise BadInput(f"method {name} trains in rounds: give --rounds with their number")
     if not config.anybody_leaves:
         raise BadInput("a comparison needs somebody who leaves: give leave-count, or leave with their ids")
+    check_device(config)
     dataset = load_dataset(config)
     participants = Participants.of(config, dataset)
     members, newcomers = participants.members, participants.newcomers
