@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from fedsift.configuration.run_config import RunConfig
 from fedsift.studies.bench.measurement import Part
 
 
