@@ -199,16 +199,20 @@ def own_head(inputs: Inputs, labels: Labels, row_of: Labels, label_count: int) -
     features, truth = _features(inputs), _one_hot(labels, label_count)
     occurring = truth.any(0)  # All others have weights and scores of 0.
     eigenvalues, vectors = np.linalg.eigh(features @ features.T)
-    heads = []
+    groups = _rows_by_size(row_of)
+    found = []
     for ridge in _OWN_RIDGES:
         inverse = vectors / (np.maximum(eigenvalues, 0) + ridge) @ vectors.T
         error = inverse @ truth[:, occurring]
-        weights, residual = np.zeros((features.shape[1], label_count)), np.zeros_like(truth)
-        weights[:, occurring] = features.T @ error
-        for row in _rows(row_of):
-            residual[np.ix_(row, occurring)] = np.linalg.solve(inverse[np.ix_(row, row)], error[row])
-        heads.append(OwnPart(weights, truth - residual))
-    return min(heads, key=lambda head: float(np.square(truth - head.held_out).sum()))
+        residual = np.empty_like(error)
+        for rows in groups:
+            residual[rows] = np.linalg.solve(inverse[rows[:, :, None], rows[:, None, :]], error[rows])
+        found.append((error, residual))
+    error, residual = min(found, key=lambda each: float(np.square(each[1]).sum()))
+    weights, held_out = np.zeros((features.shape[1], label_count)), np.zeros_like(truth)
+    weights[:, occurring] = features.T @ error
+    held_out[:, occurring] = truth[:, occurring] - residual
+    return OwnPart(weights, held_out)
 
 
 def _features(inputs: Inputs) -> NDArray[np.float64]:
@@ -230,3 +234,9 @@ def _rows(row_of: Labels) -> list[NDArray[Any]]:
     """Places of each row's decisions."""
     order = np.argsort(row_of, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(row_of[order])) + 1)
+
+
+def _rows_by_size(row_of: Labels) -> list[NDArray[np.intp]]:
+    """The same, those with as many decisions together: shape (rows, decisions)."""
+    rows = _rows(row_of)
+    return [np.array([row for row in rows if len(row) == size]) for size in {len(row): None for row in rows}]

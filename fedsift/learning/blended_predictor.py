@@ -3,14 +3,15 @@
 It is made by the client, from the server's sums and from what the client itself keeps (docs/served.md).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fedsift.core.blend import BLENDS, Blend, blended, integer_loss, lost_score, shared_labels, shared_tokens
+from fedsift.core.blend import BLENDS, Blend, SharedTokens, blended, integer_loss, lost_score, shared_labels
 from fedsift.core.head_statistics import Decisions
 from fedsift.core.shared_head import HeadSums, balance, label_centre, own_head, own_part, scores, solve
 from fedsift.learning.decisions import targets_and_rows
@@ -87,7 +88,7 @@ class BlendedPredictor:
         """The task's metric over rows, blended, and the likelihood of their tokens."""
         total = rows = likelihood = 0.0
         for _, part in _parts(said):
-            log_probabilities = self._blended(part, blend, scores(self._weights, part.features), self.label_counts)
+            log_probabilities = self._mix(part, scores(self._weights, part.features), self.label_counts)(blend)
             places = np.unique(part.rows, return_inverse=True)[1]
             count = int(places[-1]) + 1
             total += count * self.task.score_decisions(log_probabilities, part.targets, places)
@@ -97,7 +98,7 @@ class BlendedPredictor:
 
     def log_probabilities(self, said: SaidOf, blend: Blend) -> NDArray[np.float64]:
         """Of each label for each decision, blended; shape (decisions, labels)."""
-        return self._blended(said, blend, scores(self._weights, said.features), self.label_counts)
+        return self._mix(said, scores(self._weights, said.features), self.label_counts)(blend)
 
     @property
     def weights(self) -> NDArray[np.float64]:
@@ -113,9 +114,8 @@ class BlendedPredictor:
         """The integer loss over rows that are not among the client's own, with each of `BLENDS`."""
         losses = np.zeros(len(BLENDS), np.int64)
         for _, part in _parts(said):
-            shared = scores(self._weights, part.features)
-            mixed = (self._blended(part, each, shared, self.label_counts) for each in BLENDS)
-            losses += [self._loss(each, part) for each in mixed]
+            mixed = self._mix(part, scores(self._weights, part.features), self.label_counts)
+            losses += [self._loss(mixed(each), part) for each in BLENDS]
         return [int(loss) for loss in losses]
 
     def own_votes(self, said: SaidOf) -> list[int]:
@@ -131,8 +131,8 @@ class BlendedPredictor:
             counts = np.tile(self.label_counts, (len(labels), 1))
             for place, row in enumerate(part.rows):
                 np.subtract.at(counts[place], labels[part.rows == row], 1)
-            shared = self._own.held_out[start : start + len(labels)]
-            losses += [self._loss(self._blended(part, each, shared, counts), part) for each in blends]
+            mixed = self._mix(part, self._own.held_out[start : start + len(labels)], counts)
+            losses += [self._loss(mixed(each), part) for each in blends]
         return [int(loss) for loss in losses]
 
     def _loss(self, log_probabilities: NDArray[np.float64], said: SaidOf) -> int:
@@ -140,21 +140,25 @@ class BlendedPredictor:
         if self.has_few_labels:
             return integer_loss(log_probabilities, said.targets)
         loss = 0
-        for row in np.unique(said.rows):
-            its = said.rows == row
-            targets = said.targets[its]
-            loss += lost_score(self.task.score_decisions(log_probabilities[its], targets, np.zeros_like(targets)))
+        for start, end in pairwise([0, *_ends(said.rows)]):
+            targets = said.targets[start:end]
+            score = self.task.score_decisions(log_probabilities[start:end], targets, np.zeros_like(targets))
+            loss += lost_score(score)
         return loss
 
-    def _blended(
-        self, said: SaidOf, blend: Blend, head: NDArray[np.float64], counts: NDArray[Any]
-    ) -> NDArray[np.float64]:
-        """Log-probabilities of all labels, from the head's scores; labels above its number of them share one."""
+    def _mix(
+        self, said: SaidOf, head: NDArray[np.float64], counts: NDArray[Any]
+    ) -> Callable[[Blend], NDArray[np.float64]]:
+        """From the head's scores, what a blend makes of them: log-probabilities of all labels.
+
+        Labels above the head's number of them share one.
+        """
         if said.base is None or self.has_few_labels:
             known = counts if self.task.has_prior else None
-            return blended(blend, shared_labels(head * self._balance, said.base), said.own, known)
-        spread = head[:, np.arange(said.base.shape[1]) % self._labels]
-        return blended(blend, shared_tokens(spread, said.base, blend), said.own, None)
+            shared = shared_labels(head * self._balance, said.base)
+            return lambda blend: blended(blend, shared, said.own, known)
+        tokens = SharedTokens(head[:, np.arange(said.base.shape[1]) % self._labels], said.base)
+        return lambda blend: blended(blend, tokens.under(blend), said.own, None)
 
 
 class OwnHead(BlendedPredictor):
@@ -168,11 +172,15 @@ class OwnHead(BlendedPredictor):
 def _parts(said: SaidOf) -> Iterator[tuple[int, SaidOf]]:
     """Whole rows at a time, so few that a matrix over all labels stays small; each with its first decision."""
     most = max(1, _ENTRIES // (1 if said.base is None else said.base.shape[1]))
-    ends = np.append(np.flatnonzero(np.diff(said.rows)) + 1, len(said.rows))
-    start = 0
+    ends, start = _ends(said.rows), 0
     for end, following in zip(ends, [*ends[1:], None], strict=True):
         if following is None or following - start > most:
             cut = slice(start, int(end))
             base, own = (None if each is None else each[cut] for each in (said.base, said.own))
             yield start, SaidOf(said.targets[cut], said.rows[cut], said.features[cut], base, own)
             start = int(end)
+
+
+def _ends(rows: NDArray[np.int32]) -> list[int]:
+    """Where the decisions of each row end."""
+    return [*(np.flatnonzero(np.diff(rows)) + 1).tolist(), len(rows)]
