@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fedsift.api.settings import bars, settings_in
+from fedsift.configuration.round_settings import RoundSettings
 from fedsift.configuration.run_config import RunConfig
 from fedsift.protocol.method import Method
 from fedsift.strategies.registry import METHODS
-from fedsift.studies.comparison.compare import compare as compare_methods
+from fedsift.studies.comparison.compare import compare as compare_methods, default_methods
 from fedsift.studies.comparison.comparison import Comparison
 from fedsift.studies.optout import play_scenario
 from fedsift.studies.optout.attacks import attack
@@ -51,17 +52,20 @@ def compare(
 
     Args:
         config: where to begin; the defaults for None.
-        methods: names of `fedsift.methods()`; all for None.
+        methods: names of `fedsift.methods()`, or a class of yours by module:Class; all for None.
         out: a folder, new or empty; runs/001, runs/002, ... for None.
         progress: whether to show bars.
-        options: as of `fedsift.simulate`; `leave` or `leave_count` says who leaves.
+        options: as of `fedsift.simulate`; `leave` or `leave_count` says who leaves; `rounds`, `sample` and the others
+            of docs/rounds.md, how the methods train that train in rounds.
 
     Raises:
         BadInput: an unknown method, nobody leaves, or as of `fedsift.simulate`.
     """
-    names = list(METHODS) if methods is None else list(methods)
+    given = {name: options.pop(name) for name in RoundSettings.options() if name in options}
+    rounds = RoundSettings(**given)
+    names = default_methods(rounds) if methods is None else list(methods)
     with settings_in(out, config, options) as (folder, settings):
-        return Compared(folder, compare_methods(settings, names, folder, bars(progress)))
+        return Compared(folder, compare_methods(settings, names, folder, bars(progress), rounds))
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from fedsift.cli.options import JSON, TRAINING, overriding, settings_of, takes
+from fedsift.cli.options import JSON, TRAINING, overriding, rounds_of, settings_of, takes
 from fedsift.cli.terminal import NOTHING_WRITTEN, errors_in_one_line, how_to_resume, progress_bars, say, say_json, tell
+from fedsift.configuration.round_settings import RoundSettings
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
 from fedsift.core.options import Group
@@ -16,9 +17,9 @@ from fedsift.files.output import output_folder
 def methods(json_: Annotated[bool, JSON] = False) -> None:
     """The table of methods: paper, exact or not, what a removal costs, what is stored."""
     from fedsift.strategies.registry import METHODS
-    from fedsift.studies.comparison.method_tables import methods_table
+    from fedsift.studies.comparison.method_tables import methods_tables
 
-    tell([method.facts() for method in METHODS.values()], json_, [methods_table()])
+    tell([method.facts() for method in METHODS.values()], json_, methods_tables())
 
 
 @takes(*TRAINING, Group.GRID)
@@ -41,24 +42,25 @@ def tune(
         tell(told, json_, [*chosen.why, f"written  {out}; go on with: fedsift run {out}"])
 
 
+@takes(of=RoundSettings, into="in_rounds")
 @takes(*TRAINING, Group.GRID, Group.LEAVERS, "partial_sums")
 def compare(
     overrides: dict[str, Any],
+    in_rounds: dict[str, Any],
     config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,
-    methods: Annotated[str | None, typer.Option(help="Names a,b,c of `fedsift methods`; default: all.")] = None,
+    methods: Annotated[str | None, typer.Option(help="Names a,b,c of `fedsift methods`, or module:Class.")] = None,
     out: Annotated[Path | None, typer.Option(help="Output folder, new; default runs/001, 002, ...")] = None,
     json_: Annotated[bool, JSON] = False,
 ) -> None:
     """Play merge and removals with several methods on the same clients."""
     with errors_in_one_line(NOTHING_WRITTEN):
-        settings = settings_of(overrides, config)
-        from fedsift.strategies.registry import METHODS
-        from fedsift.studies.comparison.compare import compare as play
+        settings, rounds = settings_of(overrides, config), rounds_of(in_rounds)
+        from fedsift.studies.comparison.compare import compare as play, default_methods
         from fedsift.studies.comparison.method_tables import comparison_tables
 
-        names = [name.strip() for name in methods.split(",")] if methods else list(METHODS)
+        names = [name.strip() for name in methods.split(",")] if methods else default_methods(rounds)
         with output_folder(out) as folder, errors_in_one_line(f"what is there so far is in {folder}", folder):
-            found = play(settings, names, folder, progress_bars())
+            found = play(settings, names, folder, progress_bars(), rounds)
             tell(found, json_, [*comparison_tables(found), f"written  {folder}"])
 
 
@@ -145,5 +147,7 @@ def reproduce(
             say(f"paper    {EXPERIMENTS[name].paper_found}")
             for line in f"here     {result['found']}".split("\n"):  # It may end with a table.
                 say(line)
+            if result["fails_if"]:
+                say(f"fails if {result['fails_if']}")
             say(f"written  {out / name}.json, .csv, .svg, .png, .md")
             say("")

@@ -10,6 +10,7 @@ import typer
 from typer.models import ArgumentInfo
 
 from fedsift.cli.leavers import LEAVE_FILE, leavers_given
+from fedsift.configuration.round_settings import RoundSettings
 from fedsift.configuration.run_config import PRESETS, RunConfig, read_toml
 from fedsift.core.errors import unknown_name
 from fedsift.core.options import Group, Option, Options, hyphened
@@ -20,17 +21,22 @@ TRAINING = (Group.DATA, Group.MODEL, Group.TUNING, Group.MACHINE)
 
 
 def takes(
-    *chosen: str, without: str = "", of: type[Options] = RunConfig, flags: Mapping[str, str] = {}
+    *chosen: str,
+    without: str = "",
+    of: type[Options] = RunConfig,
+    flags: Mapping[str, str] = {},
+    into: str = "overrides",
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command options of a settings class, after its own arguments and before its own options.
 
-    The command gets them as one mapping, `overrides`, from their names to what was given, None for what was not.
+    The command gets them as one mapping, from their names to what was given, None for what was not.
 
     Args:
         chosen: groups of options, and names of single ones; all for none.
         without: one of these that the command does not take.
         of: declares them; by default a run's configuration.
         flags: further options, without a value, and the help of each.
+        into: the argument that takes the mapping.
     """
     wanted = {*(chosen or Group)} - {without}
     declared = {name: each for name, each in of.options().items() if {name, each.group} & wanted}
@@ -40,7 +46,7 @@ def takes(
     shared |= {name: Annotated[bool | None, typer.Option(f"--{name}", help=text)] for name, text in flags.items()}
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        own = [each for each in signature(command, eval_str=True).parameters.values() if each.name != "overrides"]
+        own = [each for each in signature(command, eval_str=True).parameters.values() if each.name != into]
         arguments = [each for each in own if any(isinstance(part, ArgumentInfo) for part in get_args(each.annotation))]
         options = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in own if each not in arguments]
         given_to_all = [
@@ -49,8 +55,8 @@ def takes(
 
         @wraps(command)
         def with_options(**given: Any) -> None:
-            overrides = {name: given.pop(name) for name in shared}
-            command(**given, overrides=overrides)
+            mapping = {name: given.pop(name) for name in shared}
+            command(**given, **{into: mapping})
 
         parameters = [*arguments, *given_to_all, *options]
         with_options.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
@@ -75,9 +81,20 @@ def help_of(option: Option) -> str:
     return " ".join(filter(None, (option.help, choices, default)))
 
 
-def settings_of(overrides: dict[str, Any], config: Path | None = None, preset: str | None = None) -> RunConfig:
-    """Defaults, then the file, then the preset, then the options."""
-    values: dict[str, Any] = {}
+def rounds_of(given: dict[str, Any]) -> RoundSettings:
+    """The options of methods that train in rounds, of those that were given."""
+    values = {hyphened(name): value for name, value in given.items() if value is not None}
+    return RoundSettings.from_mapping(values, source="options")
+
+
+def settings_of(
+    overrides: dict[str, Any],
+    config: Path | None = None,
+    preset: str | None = None,
+    defaults: Mapping[str, Any] = {},
+) -> RunConfig:
+    """Defaults, those of a command before the configuration's, then the file, then the preset, then the options."""
+    values = dict(defaults)
     if config is not None:
         values |= read_toml(config)
     if preset is not None:

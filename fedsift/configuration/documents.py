@@ -9,6 +9,7 @@ from pathlib import Path
 
 import tomli_w
 
+from fedsift.configuration.round_settings import RoundSettings
 from fedsift.configuration.run_config import PRESETS, RunConfig
 from fedsift.configuration.server_settings import ServerSettings, app_config
 from fedsift.core.options import Option, hyphened
@@ -36,10 +37,10 @@ This page is written by `python -m fedsift.configuration.documents` from the opt
 
 def options_page() -> str:
     """The text of docs/options.md."""
-    declared = {**RunConfig.options(), **ServerSettings.options()}
+    declared = [*RunConfig.options().items(), *RoundSettings.options().items(), *ServerSettings.options().items()]
     paper = ", ".join(f"`{hyphened(name)} = {value}`" for name, value in PRESETS["paper"].items())
     parts = [_INTRODUCTION.replace("PAPER", paper)]
-    for group, members in groupby(declared.items(), key=lambda named: named[1].group):
+    for group, members in groupby(declared, key=lambda named: named[1].group):
         rows = [_row(name, each) for name, each in members]
         parts.append("\n".join([f"\n## {group}\n", *_HEAD, *rows, ""]))
     return "".join(parts)

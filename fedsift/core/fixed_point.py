@@ -28,22 +28,24 @@ class FixedPointSum:
         # The sum of the largest |units| of each vector: no entry can exceed it, whatever came in which order.
         self._reach = 0
 
-    def add(self, task_vector: Vector, keep: Mask | None = None) -> None:
+    def add(self, task_vector: Vector, keep: Mask | None = None, weight: int = 1) -> None:
         """Add the entries that `keep` keeps, or all.
 
         Args:
             task_vector: float32, shape (n,).
             keep: which entries count, shape (n,); the others count as zero.
+            weight: how many times it counts, from 0 on.
 
         Raises:
             Refused: an entry is not finite, or the sum could leave its range; nothing is changed.
         """
-        reach = self._reach + self._reach_of(task_vector)
+        reach = self._reach + weight * self._reach_of(task_vector)
         if reach > _LARGEST:
             raise Refused(f"with this task vector the sum could exceed 2^{63 - SCALE}, the largest that it can hold")
         self._reach = reach
         for entries in slices(len(self.units)):
-            self.units[entries] += _kept_units(task_vector, keep, entries)
+            units = _kept_units(task_vector, keep, entries)
+            self.units[entries] += units if weight == 1 else weight * units
 
     def subtract(self, task_vector: Vector, keep: Mask | None = None) -> None:
         """Undo an `add` with the same `keep`, exactly.

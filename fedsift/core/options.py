@@ -34,6 +34,7 @@ class Group(StrEnum):
     TUNING = "Tuning"
     GRID = "Grid and serving"
     LEAVERS = "Who leaves"
+    ROUNDS = "Rounds"
     RUN = "Run"
     MACHINE = "Machine"
     SERVER = "Deployed server"

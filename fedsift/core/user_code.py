@@ -4,7 +4,7 @@ import importlib
 import re
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -21,12 +21,23 @@ def is_user_code(specification: str) -> bool:
 
 
 def call_user_code(kind: str, specification: str) -> Any:
-    """What the function that `package.module:function` names returns. Modules of the current folder are found, too.
-
-    A class will do as the function. Errors begin with `kind`, the option that it was given for.
+    """What the function that `package.module:function` names returns. A class will do as the function.
 
     Raises:
         BadInput: there is no such module or function, or it raised, or ended the program.
+    """
+    function = find_user_code(kind, specification)
+    with errors_as_bad_input(f"{kind} {specification}"):
+        return function()
+
+
+def find_user_code(kind: str, specification: str) -> Callable[..., Any]:
+    """The function or class that `package.module:function` names. Modules of the current folder are found, too.
+
+    Errors begin with `kind`, the option that it was given for.
+
+    Raises:
+        BadInput: there is no such module or function, or the module raised, or ended the program.
     """
     module_name, _, function_name = specification.partition(":")
     folder = str(Path.cwd())
@@ -38,8 +49,8 @@ def call_user_code(kind: str, specification: str) -> Any:
     if not callable(function):
         functions = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
         raise BadInput(f"{what}: {unknown_name('function', function_name, functions)}")
-    with errors_as_bad_input(what):
-        return function()
+    found: Callable[..., Any] = function
+    return found
 
 
 def _imported(name: str, what: str) -> ModuleType:

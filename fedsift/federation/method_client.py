@@ -14,19 +14,23 @@ from flwr.clientapp import ClientApp
 from fedsift.core.bit_packing import pack_mask
 from fedsift.core.client_file import load_task_vector, save_task_vector
 from fedsift.core.errors import BadInput
+from fedsift.core.local_training import LocallyTrained, LocalTraining, Objective
 from fedsift.core.regression import regression
 from fedsift.core.task_vectors import Vector
 from fedsift.federation.client import MEMBERSHIP, Client, membership, round_of
 from fedsift.protocol import messages
 from fedsift.protocol.compared_method import ComparedMethod, Recipient
 from fedsift.strategies.families.pooled_training import stage_steps
-from fedsift.strategies.registry import COMPARED
+from fedsift.strategies.registry import compared_named
+
+ROUNDS_FOLDER = "rounds"  # in the folder of the task vectors: a file for each training of a round
 
 
 def add_handlers(app: ClientApp) -> None:
     """Let an app answer the messages of these methods."""
     app.query("joined")(joined)
     app.train("fine_tune")(fine_tune)
+    app.train("local")(train_locally)
     app.train("pooled")(train_pooled)
     app.train("regress")(regress)
     app.train("embed")(embed)
@@ -46,6 +50,37 @@ def fine_tune(message: Message, context: Context) -> Message:
     client = Client(context)
     steps, own = _steps(client), _fine_tuned(client)
     return messages.client_reply(message, client.id, {"steps": steps}, task_vectors=[own])
+
+
+def train_locally(message: Message, context: Context) -> Message:
+    """Train from the round's model, and upload what comes of it."""
+    client = Client(context)
+    config = messages.record_of(message.content, "config", ConfigRecord)
+    number, steps = (messages.field(config, key, int) for key in ("round", "steps"))
+    start = messages.read_float_array(messages.record_of(message.content, "start", ArrayRecord)["values"])
+    sent = messages.find_record(message.content, "correction", ArrayRecord)
+    correction = None if sent is None else messages.read_float_array(sent["values"])
+    objective = Objective(messages.field(config, "objective", str))
+    asked = LocalTraining(steps, objective, messages.field(config, "proximal", float), correction)
+    trained = _locally_trained(client, number, start, asked)
+    fields = {"rows": trained.rows, "steps": trained.steps, "reach": trained.reach}
+    return messages.client_reply(message, client.id, fields, task_vectors=[trained.task_vector])
+
+
+def _locally_trained(client: Client, number: int, start: Vector, asked: LocalTraining) -> LocallyTrained:
+    """A round's training; where another method has had the very same one, its result."""
+    tuner, rows = client.fine_tuner, client.train_examples
+    if asked.correction is not None:
+        return tuner.local(client.id, number, tuner.encode(client.id, rows), start, asked)
+    folder = client.vector_folder / ROUNDS_FOLDER
+    training = f"{number} {hashlib.sha256(start.data).hexdigest()} {asked.kind} {client.id}"
+    task_vector = load_task_vector(folder, training, tuner.layout.size)
+    if task_vector is not None:
+        return LocallyTrained(task_vector, len(rows), asked.steps, tuner.reach(asked.steps))
+    trained = tuner.local(client.id, number, tuner.encode(client.id, rows), start, asked)
+    folder.mkdir(exist_ok=True)
+    save_task_vector(folder, training, trained.task_vector)
+    return trained
 
 
 def regress(message: Message, context: Context) -> Message:
@@ -166,4 +201,4 @@ def _asked(message: Message) -> tuple[type[ComparedMethod], list[dict[str, float
         name: messages.read_float_array(array)
         for name, array in messages.record_of(message.content, "shared", ArrayRecord).items()
     }
-    return COMPARED[str(config["method"])], json.loads(str(config["candidates"])), shared
+    return compared_named(str(config["method"])), json.loads(str(config["candidates"])), shared

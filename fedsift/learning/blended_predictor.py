@@ -5,7 +5,6 @@ It is made by the client, from the server's sums and from what the client itself
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -128,9 +127,10 @@ class BlendedPredictor:
         losses = np.zeros(len(blends), np.int64)
         for start, part in _parts(said):
             labels = part.targets % self._labels
-            counts = np.tile(self.label_counts, (len(labels), 1))
-            for place, row in enumerate(part.rows):
-                np.subtract.at(counts[place], labels[part.rows == row], 1)
+            rows = np.unique(part.rows, return_inverse=True)[1]
+            of_row = np.zeros((rows[-1] + 1, self._labels), np.int64)
+            np.add.at(of_row, (rows, labels), 1)
+            counts = self.label_counts - of_row[rows]
             mixed = self._mix(part, self._own.held_out[start : start + len(labels)], counts)
             losses += [self._loss(mixed(each), part) for each in blends]
         return [int(loss) for loss in losses]
@@ -140,10 +140,9 @@ class BlendedPredictor:
         if self.has_few_labels:
             return integer_loss(log_probabilities, said.targets)
         loss = 0
-        for start, end in pairwise([0, *_ends(said.rows)]):
-            targets = said.targets[start:end]
-            score = self.task.score_decisions(log_probabilities[start:end], targets, np.zeros_like(targets))
-            loss += lost_score(score)
+        cuts = np.flatnonzero(np.diff(said.rows)) + 1
+        for logs, targets in zip(np.split(log_probabilities, cuts), np.split(said.targets, cuts), strict=True):
+            loss += lost_score(self.task.score_decisions(logs, targets, np.zeros_like(targets)))
         return loss
 
     def _mix(
@@ -166,21 +165,17 @@ class OwnHead(BlendedPredictor):
 
     def __init__(self, task: Task, own: Decisions, labels: int) -> None:
         super().__init__(task, HeadSums.empty(own.features.shape[1], labels), 1.0)
-        self._weights = own_head(own.features, own.labels, own.rows, labels).weights
+        self._weights = own_head(own.features, own.labels, own.rows, labels)
 
 
 def _parts(said: SaidOf) -> Iterator[tuple[int, SaidOf]]:
     """Whole rows at a time, so few that a matrix over all labels stays small; each with its first decision."""
     most = max(1, _ENTRIES // (1 if said.base is None else said.base.shape[1]))
-    ends, start = _ends(said.rows), 0
+    ends = np.append(np.flatnonzero(np.diff(said.rows)) + 1, len(said.rows))
+    start = 0
     for end, following in zip(ends, [*ends[1:], None], strict=True):
         if following is None or following - start > most:
             cut = slice(start, int(end))
             base, own = (None if each is None else each[cut] for each in (said.base, said.own))
             yield start, SaidOf(said.targets[cut], said.rows[cut], said.features[cut], base, own)
             start = int(end)
-
-
-def _ends(rows: NDArray[np.int32]) -> list[int]:
-    """Where the decisions of each row end."""
-    return [*(np.flatnonzero(np.diff(rows)) + 1).tolist(), len(rows)]

@@ -9,10 +9,13 @@ from numpy.typing import NDArray
 
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import Row
+from fedsift.core.local_training import LocallyTrained, LocalTraining, Objective
 from fedsift.core.seeds import derive_seed
+from fedsift.learning.device import enough_memory
 from fedsift.learning.flat_model import FlatModel
 from fedsift.learning.gradient import Gradient
 from fedsift.learning.linear_inputs import input_grams
+from fedsift.learning.preference import NegativePreference
 from fedsift.learning.tasks.task import Task, encode_rows, mean_score, to_device, training_steps
 from fedsift.learning.tuning import check_finite, check_loss, set_lr
 from fedsift.learning.tuning_settings import TuningSettings
@@ -32,10 +35,11 @@ class FineTuner:
         self.layout = model.layout
         self._model, self._task, self._settings, self._root_seed = model, task, settings, root_seed
 
-    def encode(self, client_id: str, rows: Sequence[Row]) -> list[Any]:
+    def encode(self, client_id: str, rows: Sequence[Row]) -> Sequence[Any]:
         """A client's rows as `fine_tune` and `score` take them."""
         return encode_rows(self._task, rows, client_id)
 
+    @enough_memory()
     def fine_tune(
         self,
         name: str,
@@ -57,26 +61,66 @@ class FineTuner:
             The task vector M - M0 in float32, shape (n,).
 
         Raises:
+            BadInput: the loss, or an entry in the end, is infinite or no number; or a GPU's memory is short.
+        """
+        steps, lr = steps or self._settings.steps_for(len(encoded)), lr or self._settings.lr
+        return self._trained(name, encoded, start, lr, LocalTraining(steps))
+
+    def local(
+        self, client_id: str, number: int, encoded: Sequence[Any], start: NDArray[np.float32], asked: LocalTraining
+    ) -> LocallyTrained:
+        """A client's training in a round, with Adam, its state fresh.
+
+        Args:
+            client_id: from which, with the round, the order of the rows derives.
+            number: of the round.
+            encoded: what to tune on.
+            start: the model that the server sent, relative to M0; shape (n,).
+            asked: steps, and what they minimise.
+
+        Raises:
             BadInput: the loss, or an entry in the end, is infinite or no number.
         """
-        model, settings = self._model, self._settings
+        lr = self._settings.lr
+        task_vector = self._trained(f"{client_id} round {number}", encoded, start, lr, asked)
+        return LocallyTrained(task_vector, len(encoded), asked.steps, self.reach(asked.steps))
+
+    def reach(self, steps: int) -> float:
+        """The sum of the learning rates of so many steps."""
+        return self._settings.lr * sum(self._settings.lr_factors(steps))
+
+    def _trained(
+        self, name: str, encoded: Sequence[Any], start: NDArray[np.float32] | None, lr: float, asked: LocalTraining
+    ) -> NDArray[np.float32]:
+        model, settings, task = self._model, self._settings, self._task
         if start is None:
             model.load_base()
         else:
             model.load_task_vector(start)
+        micro_batch, loss = settings.micro_batch, task.loss
+        if asked.objective is Objective.NPO:
+            task, micro_batch = NegativePreference(self._task), 1
+            encoded, loss = task.pairs(model, encoded), task.loss
+        sign = -1.0 if asked.objective is Objective.ASCENT else 1.0
         weights, gradient = model.weights.detach(), Gradient(model)
         weights.grad = slopes = torch.empty_like(weights)
-        steps, lr = steps or settings.steps_for(len(encoded)), lr or settings.lr
-        decay, factors = settings.weight_decay, settings.lr_factors(steps)
+        sent = weights.clone() if asked.proximal else None
+        correction = None if asked.correction is None else torch.from_numpy(asked.correction).to(weights.device)
+        decay, factors = settings.weight_decay, settings.lr_factors(asked.steps)
         optimizer = torch.optim.AdamW([weights], lr=lr, betas=settings.betas, weight_decay=decay, fused=True)
         seed = derive_seed(self._root_seed, "batches", name)
-        batches = training_steps(self._task, encoded, steps, settings.batch_size, settings.micro_batch, seed)
+        batches = training_steps(task, encoded, asked.steps, settings.batch_size, micro_batch, seed)
         for number, step in enumerate(batches, start=1):
-            on_device = [(to_device(batch, weights.device), share) for batch, share in step]
-            value = gradient.of_step(on_device, self._task.loss, lambda entries, part: slopes[entries].copy_(part))
+            on_device = [(to_device(batch, weights.device), sign * share) for batch, share in step]
+            value = gradient.of_step(on_device, loss, lambda entries, part: slopes[entries].copy_(part))
             check_loss(value, number, lr)
-            set_lr(optimizer, lr * factors[number - 1])
+            if sent is not None:
+                slopes.add_(weights - sent, alpha=asked.proximal)
+            rate = lr * factors[number - 1]
+            set_lr(optimizer, rate)
             optimizer.step()
+            if correction is not None:
+                weights.sub_(correction, alpha=rate)
         task_vector = model.task_vector()
         check_finite(task_vector, lr)
         return task_vector.numpy()

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, Protocol
 
 from fedsift.core.errors import BadInput
+from fedsift.core.local_training import LocallyTrained, LocalTraining
 from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.regression import Regression
+from fedsift.core.round_schedule import Schedule
 from fedsift.core.task_vectors import Mask, Vector
+from fedsift.core.virtual_clock import Spent
 from fedsift.protocol.method import Method
 
 VALIDATION_CLIENTS = 5  # that choose the hyper-parameters
@@ -55,7 +58,15 @@ class Recipient:
 
 
 class Clients(Protocol):
-    """Whom a method asks. Who fails to answer is left out of what comes back."""
+    """Whom a method asks. Who fails to answer is left out of what comes back.
+
+    Attributes:
+        schedule: who is asked in a round, and how long that takes.
+        spent: since the change of the membership began, on the virtual clock.
+    """
+
+    schedule: Schedule
+    spent: Spent
 
     @property
     def failures(self) -> Mapping[str, str]:
@@ -66,6 +77,17 @@ class Clients(Protocol):
 
     def fine_tuned(self, ids: Set[str]) -> Iterator[tuple[str, Trained]]:
         """A plain fine-tuning of each client, as they get done: one at a time is in memory."""
+
+    def local(
+        self, number: int, model: Vector, trainings: Mapping[str, LocalTraining]
+    ) -> Iterator[tuple[str, LocallyTrained]]:
+        """What comes of a round's trainings, by client, as they get done; the time they take is the schedule's to say.
+
+        Args:
+            number: of the round, from which, with the client's id, the order of the rows derives.
+            model: that the server sends, relative to M0; shape (n,).
+            trainings: of each client that is asked.
+        """
 
     def pooled(self, trainings: Sequence[PoolTraining]) -> Iterator[tuple[int, Stages]]:
         """Trainings by their place, as they get done."""
@@ -95,6 +117,12 @@ class Work:
     steps: int = 0  # of the optimiser, over these
     validation_scorings: int = 0  # models scored to choose hyper-parameters
 
+    def add(self, other: "Work") -> None:
+        """Take in what a part of the change took."""
+        self.trainings += other.trainings
+        self.steps += other.steps
+        self.validation_scorings += other.validation_scorings
+
 
 class ComparedMethod(Method, ABC):
     """A method's state; a subclass says how it trains, what it keeps, and how a client is served.
@@ -106,12 +134,18 @@ class ComparedMethod(Method, ABC):
     """
 
     candidates: ClassVar[Sequence[Terms]] = ({},)  # hyper-parameters of `serve` to choose from
+    searched: ClassVar[Sequence[Terms]] = ()  # those that each removal chooses from
 
     def __init__(self, layout: ParameterLayout, chosen: Terms | None = None) -> None:
         """Begin without members, with one of the `candidates` where it is chosen already."""
         self.layout = layout
         self.members: set[str] = set()
         self.chosen: Terms = chosen or {}
+
+    @classmethod
+    def chooses(cls) -> bool:
+        """Whether scores of validation clients decide on anything."""
+        return len(cls.candidates) > 1 or bool(cls.searched)
 
     @property
     def hyper_parameters(self) -> Terms:
@@ -183,8 +217,8 @@ class ComparedMethod(Method, ABC):
         """Drop what was kept only for candidates that were not chosen."""
 
     def validation_clients(self, clients: Clients) -> list[str]:
-        """The first members by id, of those who answer."""
-        return sorted(clients.answering(self.members))[:VALIDATION_CLIENTS]
+        """`validation_among` the members who answer."""
+        return validation_among(clients.answering(self.members))
 
     def mean_scores(
         self, clients: Clients, scores: Mapping[str, Sequence[float]], among: Collection[str]
@@ -202,3 +236,8 @@ class ComparedMethod(Method, ABC):
             )
             raise BadInput(f"{self.name}: no client gave the scores to choose hyper-parameters by ({why})")
         return [sum(each) / len(given) for each in zip(*given, strict=True)]
+
+
+def validation_among(members: Collection[str]) -> list[str]:
+    """The first by id: who scores the candidates, and is not reported on where there are others (`compare`)."""
+    return sorted(members)[:VALIDATION_CLIENTS]

@@ -15,6 +15,7 @@ Bulk travels as raw bytes, never as pickles. Types of messages:
 and for the methods that SIFT-Masks is compared with:
 
     train.fine_tune -> client id, its task vector by plain fine-tuning
+    train.local     the round's model, steps and what they minimise -> client id, the model that comes of them
     query.joined    -> client id; tells a client that its data have been trained on
     train.pooled    clients by slices, a task vector to start from -> client id, a task vector for each slice
     train.regress   -> client id, its task vector with linear layers times their inputs' Grams, and these
@@ -41,7 +42,7 @@ from fedsift.core.strict_json import parse_json
 
 QUERY, JOINED, REMOVED, MASK, VOTE = "query", "query.joined", "query.removed", "query.mask", "query.vote"
 TRAIN, FORGET, FINE_TUNE, POOLED = "train", "train.forget", "train.fine_tune", "train.pooled"
-EMBED, REGRESS, MEMBER_MASKS = "train.embed", "train.regress", "query.masks"
+LOCAL, EMBED, REGRESS, MEMBER_MASKS = "train.local", "train.embed", "train.regress", "query.masks"
 EVALUATE, EVALUATE_SERVED = "evaluate", "evaluate.served"
 # Error codes of a reply. Flower keeps those below 100 for itself.
 CLIENT_INPUT_ERROR, CLIENT_CRASHED, NO_ANSWER = 100, 101, 102
@@ -143,7 +144,7 @@ def field(record: ConfigRecord, key: str, kind: type[_T]) -> _T:
 def client_reply(
     message: Message,
     client_id: str,
-    fields: Mapping[str, str | bytes | int | list[int]] | None = None,
+    fields: Mapping[str, str | bytes | int | float | list[int]] | None = None,
     scores: dict[str, float] | None = None,
     task_vectors: Sequence[NDArray[np.float32]] = (),
 ) -> Message:

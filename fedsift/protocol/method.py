@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
+ROUNDS = 10.0  # R s where nothing else is said: ten rounds of all members
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -13,15 +15,17 @@ class Cost:
     """
 
     trainings: Callable[[int], int]  # from T members before the removal
-    formula: str  # the same for people
+    formula: str  # the same for people, R being the number of rounds and s the share of the members in each
+    share_of_rounds: float = 0.0  # how many of the R s trainings of each it repeats; 0: it has no rounds
 
-    def __call__(self, members: int) -> int:
-        """Client trainings of one removal from so many members."""
-        return self.trainings(members)
+    def __call__(self, members: int, rounds: float = ROUNDS) -> int:
+        """Client trainings of one removal from so many members, with R s = `rounds`."""
+        trainings = self.trainings(members)
+        return round(trainings * rounds * self.share_of_rounds) if self.share_of_rounds else trainings
 
-    def of_all(self, members: int) -> int:
+    def of_all(self, members: int, rounds: float = ROUNDS) -> int:
         """Client trainings of removing all members one by one."""
-        return sum(map(self, range(members, 0, -1)))
+        return sum(self(each, rounds) for each in range(members, 0, -1))
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Storage:
 
 ONE = Cost(lambda members: 1 if members > 1 else 0, "1")  # The leaver alone trains again, and is subtracted.
 EVERYBODY_ELSE = Cost(lambda members: members - 1, "T")
+EVERY_ROUND = Cost(EVERYBODY_ELSE.trainings, "R s T", 1.0)  # Everybody else, in all rounds again.
 MODEL = Storage(lambda parameters, _: 4 * parameters, "M")  # one, in float32
 # One model, and a mask of one bit an entry for each member.
 MODEL_AND_MASKS = Storage(lambda parameters, members: 4 * parameters + members * -(-parameters // 8), "M (1 + T/32)")
@@ -68,6 +73,7 @@ class Method:
         exact: whether a removal gives the state of never having joined, as the method's authors mean it.
         cost: client trainings of one removal.
         storage: bytes that the method keeps.
+        in_rounds: whether it trains in several rounds, each from the model that the one before has left.
         uploads: what a client sends of its training, in words.
         place: in tables, methods come by this number, then by name.
     """
@@ -78,6 +84,7 @@ class Method:
     exact: ClassVar[bool]
     cost: ClassVar[Cost]
     storage: ClassVar[Storage]
+    in_rounds: ClassVar[bool] = False
     uploads: ClassVar[tuple[str, ...]] = ("task vector",)
     place: ClassVar[int] = 1000
 

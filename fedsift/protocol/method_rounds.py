@@ -11,14 +11,18 @@ from flwr.serverapp import Grid
 
 from fedsift.core.bit_packing import packed_size, unpack_mask
 from fedsift.core.errors import Refused
+from fedsift.core.local_training import LocallyTrained, LocalTraining
 from fedsift.core.regression import Regression
+from fedsift.core.round_schedule import Schedule
 from fedsift.core.task_vectors import Mask, Vector
+from fedsift.core.virtual_clock import Device, Spent
 from fedsift.protocol import messages
 from fedsift.protocol.client_rounds import ClientRounds, RoundRecord
 from fedsift.protocol.compared_method import ComparedMethod, PoolTraining, Stages, Terms, Trained
 from fedsift.protocol.messages import Stream, Wish, message_to
 
 _T = TypeVar("_T")
+_AnswerT = TypeVar("_AnswerT", Trained, Regression)
 
 
 @dataclass
@@ -29,6 +33,7 @@ class MethodRecord(RoundRecord):
     trainings: int = 0  # clients that trained for the removals of this round
     steps: int = 0  # optimiser steps of these
     validation_scorings: int = 0  # models scored to choose hyper-parameters
+    spent: Spent = field(default_factory=Spent)  # on the virtual clock, for all that changed; scoring aside
 
 
 class MethodRounds(ClientRounds[MethodRecord]):
@@ -39,10 +44,19 @@ class MethodRounds(ClientRounds[MethodRecord]):
         before_removals: what an approximate method shared before the first removal; empty for an exact one.
     """
 
-    def __init__(self, method: ComparedMethod, evaluated: Container[int] = ()) -> None:
-        """Begin with a method's state; `evaluated` are the rounds that end with an evaluation."""
+    def __init__(
+        self, method: ComparedMethod, evaluated: Container[int] = (), schedule: Schedule | None = None
+    ) -> None:
+        """Begin with a method's state.
+
+        Args:
+            method: whose state it is.
+            evaluated: the rounds that end with an evaluation.
+            schedule: of a method that trains in rounds, all of them within one of these; and of the clients' devices.
+        """
         super().__init__()
         self.method = method
+        self.schedule = schedule or Schedule(lambda _: 0)
         self.before_removals: dict[str, Vector] = {}
         self._evaluated = evaluated
 
@@ -60,10 +74,11 @@ class MethodRounds(ClientRounds[MethodRecord]):
         leaving = {self.clients[node] for node, wish in wishes.items() if wish is Wish.LEAVE} & method.members
         if leaving and not method.exact and not self.before_removals:
             self.before_removals = method.shared()
-        work = method.change(GridClients(self, grid, server_round), joining, leaving)
+        clients = GridClients(self, grid, server_round)
+        work = method.change(clients, joining, leaving)
         record.joined, record.left = sorted(joining & method.members), sorted(leaving - method.members)
         record.trainings, record.steps = work.trainings, work.steps
-        record.validation_scorings = work.validation_scorings
+        record.validation_scorings, record.spent = work.validation_scorings, clients.spent
         record.members, record.state_digest = len(method.members), method.digest()
         self.tell(messages.JOINED, server_round, record.joined, grid)
         self.tell(messages.REMOVED, server_round, record.left, grid)
@@ -93,6 +108,7 @@ class GridClients:
     def __init__(self, rounds: MethodRounds, grid: Grid, server_round: int) -> None:
         """Ask those who answered the round's query; `rounds` knows them, and notes who fails."""
         self._rounds, self._grid, self._server_round = rounds, grid, server_round
+        self.schedule, self.spent = rounds.schedule, Spent()
         self._size = rounds.method.layout.size
 
     @property
@@ -111,7 +127,34 @@ class GridClients:
             (task_vector,) = messages.reply_task_vectors(reply, self._size)
             return Trained(task_vector, messages.field(client, "steps", int))
 
-        return self._ask(messages.FINE_TUNE, self._each(ids), read)
+        return self._timed(self._ask(messages.FINE_TUNE, self._each(ids), read), lambda _: 4 * self._size)
+
+    def local(
+        self, number: int, model: Vector, trainings: Mapping[str, LocalTraining]
+    ) -> Iterator[tuple[str, LocallyTrained]]:
+        """As of `Clients`."""
+        start = ArrayRecord({"values": messages.float_array(model)})
+
+        def content(client_id: str) -> RecordDict:
+            asked = trainings[client_id]
+            config = ConfigRecord({"round": number, "steps": asked.steps, "proximal": asked.proximal})
+            config["objective"] = asked.objective.value
+            content = RecordDict({"config": config, "start": start})
+            if asked.correction is not None:
+                content["correction"] = ArrayRecord({"values": messages.float_array(asked.correction)})
+            return content
+
+        def read(reply: Message, client: ConfigRecord) -> LocallyTrained:
+            (task_vector,) = messages.reply_task_vectors(reply, self._size)
+            rows, steps = (messages.field(client, key, int) for key in ("rows", "steps"))
+            reach = messages.field(client, "reach", float)
+            if rows < 1 or steps < 1 or not 0 < reach < math.inf:
+                raise Refused(f"a training of {steps} steps on {rows} rows, of learning rates {reach} in all")
+            return LocallyTrained(task_vector, rows, steps, reach)
+
+        nodes = self._nodes(trainings.keys())
+        contents = ((node, content(self._rounds.clients[node])) for node in nodes)
+        return self._ask(messages.LOCAL, Stream(contents, len(nodes)), read)
 
     def regressions(self, ids: Set[str]) -> Iterator[tuple[str, Regression]]:
         """As of `Clients`; Grams of another width than their layer's are refused."""
@@ -129,7 +172,10 @@ class GridClients:
                     raise Refused(f"a Gram of shape {gram.shape} for {name!r}, a parameter of shape {shape}")
             return Regression(products, grams, messages.field(client, "steps", int))
 
-        return self._ask(messages.REGRESS, self._each(ids), read)
+        return self._timed(
+            self._ask(messages.REGRESS, self._each(ids), read),
+            lambda sent: 4 * (self._size + sum(map(len, sent.grams.values()))),
+        )
 
     def embedded(self, ids: Set[str]) -> Iterator[tuple[str, Vector]]:
         """As of `Clients`."""
@@ -155,7 +201,13 @@ class GridClients:
             return number, Stages(checkpoints, messages.field(client, "steps", int))
 
         contents = [(nodes[number % len(nodes)], training(number, each)) for number, each in enumerate(trainings)]
-        return (stages for _, stages in self._ask(messages.POOLED, Stream(iter(contents), len(contents)), read))
+        device, began, joules = Device(), self.spent.seconds, dict[int, float]()
+        for _, stages in self._ask(messages.POOLED, Stream(iter(contents), len(contents)), read):
+            seconds = stages[1].steps * device.step_seconds
+            joules[stages[0]] = device.watts * seconds
+            self.spent.seconds = max(self.spent.seconds, began + seconds)
+            yield stages
+        self.spent.joules += sum(joules[number] for number in sorted(joules))
 
     def masks(
         self, method: ComparedMethod, ids: Set[str], candidates: Sequence[Terms], shared: Mapping[str, Vector]
@@ -222,6 +274,16 @@ class GridClients:
     def _messages(self, message_type: str, contents: Stream[tuple[int, RecordDict]]) -> Stream[Message]:
         made = (message_to(node, message_type, self._server_round, content) for node, content in contents)
         return Stream(made, len(contents))
+
+    def _timed(
+        self, answers: Iterator[tuple[str, _AnswerT]], up: Callable[[_AnswerT], int]
+    ) -> Iterator[tuple[str, _AnswerT]]:
+        """The answers of clients that train side by side, their time on the clock noted once all are there."""
+        steps, sent = dict[str, int](), dict[str, int]()
+        for client_id, answer in answers:
+            steps[client_id], sent[client_id] = answer.steps, up(answer)
+            yield client_id, answer
+        self.spent.add(self.schedule.trained(steps, sent))
 
     def _ask(
         self, message_type: str, contents: Stream[tuple[int, RecordDict]], read: Callable[[Message, ConfigRecord], _T]

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from fedsift.core.errors import visible
-from fedsift.protocol.messages import EVALUATE, EVALUATE_SERVED, FINE_TUNE, FORGET, POOLED, QUERY, TRAIN, VOTE
+from fedsift.protocol.messages import EVALUATE, EVALUATE_SERVED, FINE_TUNE, FORGET, LOCAL, POOLED, QUERY, TRAIN, VOTE
 
 STEP = "step"  # no message: one of many rounds, whose messages then have no bars of their own
 
@@ -23,6 +23,7 @@ _TITLES = {
     QUERY: "query",
     TRAIN: "train",
     FINE_TUNE: "fine-tune",
+    LOCAL: "round",
     POOLED: "pooled",
     FORGET: "forget",
     VOTE: "vote",

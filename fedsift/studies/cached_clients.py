@@ -8,8 +8,11 @@ from statistics import mean
 import numpy as np
 
 from fedsift.core.examples import Row
+from fedsift.core.local_training import LocallyTrained, LocalTraining
 from fedsift.core.regression import Regression
+from fedsift.core.round_schedule import Schedule
 from fedsift.core.task_vectors import Mask, Vector
+from fedsift.core.virtual_clock import Spent
 from fedsift.data.loading import load_dataset
 from fedsift.protocol.compared_method import ComparedMethod, PoolTraining, Recipient, Stages, Terms, Trained
 from fedsift.strategies.families.pooled_training import stage_steps
@@ -26,6 +29,7 @@ class CachedClients:
     """
 
     failures: Mapping[str, str] = {}
+    schedule = Schedule(lambda _: 0)
 
     def __init__(
         self, cache: TrainingCache, steps: int = 0, rows: Callable[[str], Sequence[Row]] | None = None
@@ -39,6 +43,7 @@ class CachedClients:
         """
         self._cache, self._steps = cache, steps or cache.config.steps
         self._rows = rows or load_dataset(cache.config).train_examples
+        self.spent = Spent()
         self._own: dict[str, Callable[[str], Vector]] = {}
         self._pools: dict[str, Vector] = {}
 
@@ -83,6 +88,12 @@ class CachedClients:
         running = {key: each for key, each in missing.items() if each.rows}
         self._pools |= self._cache.tuned(running.items(), len(running))
         return {number: self._pools[key] for number, key in keys.items()}
+
+    def local(
+        self, number: int, model: Vector, trainings: Mapping[str, LocalTraining]
+    ) -> Iterator[tuple[str, LocallyTrained]]:
+        """Not here, as of `embedded`: no experiment trains in rounds; `fedsift compare` does."""
+        raise NotImplementedError("the cache of trainings has no rounds")
 
     def regressions(self, ids: Set[str]) -> Iterator[tuple[str, Regression]]:
         """Not here, as of `embedded`: no experiment plays RegMean; `fedsift compare` does."""

@@ -1,6 +1,7 @@
 """What a run takes, held against what `fedsift plan` says: memory of server and client, an upload, the ledger."""
 
 from functools import partial
+from typing import Any
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.simulations.bench.overhead import DENSITY, TERMS
@@ -30,7 +31,7 @@ def measure_memory(config: RunConfig, rounds: int, size: int = _SIZE) -> Part:
     title = "memory and files, beside fedsift plan"
     if memory("VmHWM") is None:
         return Part(title, [], ["peaks are read from Linux's /proc, which is not there"])
-    server = {"clients": _CLIENTS, "workers": 1, "profile": config.profile, "size": size}
+    server: dict[str, Any] = {"clients": _CLIENTS, "workers": 1, "profile": config.profile, "size": size}
     calls = {"server": partial(run_arm, f"{ARMS}.overhead_run", config, **server)}
     clients = {dtype: {"dtype": dtype, "moments": "float32"} for dtype in PRECISIONS}
     clients["float32, moments in bfloat16"] = {"dtype": "float32", "moments": "bfloat16"}

@@ -28,6 +28,14 @@ assert compared.result.leavers[0].startswith("adds-")
 assert compared.to_pandas()["exact_in_bits"].tolist() == [True, True]
 assert compared.to_pandas()["trainings"].tolist() == [[1], [1]]
 
+in_rounds = fedsift.compare(
+    dataset="sums", clients=4, newcomers=1, leave_count=1, steps=2, workers=2, rounds=2,
+    methods=["fedavg", "server_momentum:ServerMomentum"],
+)
+assert in_rounds.to_pandas()["exact_in_bits"].tolist() == [True, True]
+assert in_rounds.to_pandas()["trainings"].tolist() == [[6], [6]]
+assert in_rounds.to_pandas()["state_digest"].nunique() == 2
+
 attack = registered("fedsift.studies.attacks.membership", MembershipAttack)["gap"]
 losses = np.array([[0.0, np.log(2)], [np.log(2), np.log(4)]])
 models = Models(np.log([2.0, 4.0]), losses[0]), References(losses, losses, losses > 0)
@@ -45,7 +53,7 @@ def test_each_file_of_the_page_is_all_that_is_needed(tmp_path: Path) -> None:
     for name in ("fedsift", "strategies", "simulations"):
         shutil.copytree(REPOSITORY / name, tmp_path / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     files = FILE.findall((REPOSITORY / "docs" / "extending.md").read_text(encoding="utf-8"))
-    assert len(files) == 4
+    assert len(files) == 5
     for name, content in files:
         assert not (tmp_path / name).exists()
         (tmp_path / name).write_text(content, encoding="utf-8")

@@ -6,14 +6,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 
 import numpy as np
 
+from fedsift.core.local_training import LocallyTrained, LocalTraining
 from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.regression import Regression, regression
+from fedsift.core.round_schedule import Schedule
 from fedsift.core.seeds import random_order
 from fedsift.core.task_vectors import Mask, Vector
+from fedsift.core.virtual_clock import Spent
 from fedsift.protocol.compared_method import ComparedMethod, PoolTraining, Recipient, Stages, Terms, Trained
 
 LAYOUT = ParameterLayout(("layer.weight", "layer.bias"), ((3, 3), (3,)))
 SIZE, STEPS = LAYOUT.size, 10
+SCHEDULE = Schedule(lambda _: STEPS, rounds=3, sample=0.6, stragglers=0.3)
 Score = Callable[[str, Vector], float]
 
 
@@ -30,6 +34,7 @@ class MadeUpClients:
     def __init__(self, seed: int = 0, score: Score = lambda *_: 0.5, silent: Mapping[str, str] | None = None) -> None:
         self._seed, self._score = seed, score
         self.failures = dict(silent or {})
+        self.schedule, self.spent = SCHEDULE, Spent()
         self.asked: list[PoolTraining] = []  # all pools so far
 
     def _in_some_order(self, ids: Set[str]) -> list[str]:
@@ -43,6 +48,15 @@ class MadeUpClients:
     def fine_tuned(self, ids: Set[str]) -> Iterator[tuple[str, Trained]]:
         for client_id in self._in_some_order(ids):
             yield client_id, Trained(made_up(client_id), STEPS)
+
+    def local(
+        self, number: int, model: Vector, trainings: Mapping[str, LocalTraining]
+    ) -> Iterator[tuple[str, LocallyTrained]]:
+        for client_id in self._in_some_order(set(trainings)):
+            asked = trainings[client_id]
+            correction = None if asked.correction is None else asked.correction.tolist()
+            trained = model + made_up(client_id, number, model.tolist(), asked.kind, correction)
+            yield client_id, LocallyTrained(trained, len(client_id), asked.steps, 0.5)
 
     def regressions(self, ids: Set[str]) -> Iterator[tuple[str, Regression]]:
         for client_id in self._in_some_order(ids):

@@ -4,7 +4,7 @@ import dataclasses
 import math
 import shutil
 import time
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +14,9 @@ from flwr.app import ArrayRecord
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
 from fedsift.core.parameter_layout import ParameterLayout
+from fedsift.core.round_schedule import Schedule
 from fedsift.core.task_vectors import Vector
+from fedsift.core.virtual_clock import Spent
 from fedsift.protocol.client_rounds import last_line, mean_scores
 from fedsift.protocol.compared_method import ComparedMethod
 from fedsift.protocol.messages import Wish
@@ -25,7 +27,7 @@ from fedsift.runs.scores import SCORES, MemberScores, NewcomerScores, Score, num
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_grid import RayGrid, node_configs
 from fedsift.runtime.worker_pool import WorkerPool
-from fedsift.strategies.registry import COMPARED, METHODS, SIFT_MASKS, SIFT_MERGE
+from fedsift.strategies.registry import METHODS, SIFT_MASKS, SIFT_MERGE, compared_named
 from fedsift.strategies.sift_masks import SiftRecord
 from fedsift.studies.client_script import ClientScript
 from fedsift.studies.comparison.comparison import Baseline, MethodRow
@@ -44,10 +46,16 @@ class Arena:
     newcomers: Sequence[str]  # who never joins, and scores the merged model
     leavers: tuple[str, ...]  # members that leave, one after the other; with SIFT-Masks as one batch
     layout: ParameterLayout  # of the tuned parameters
+    schedule: Schedule  # of the methods that train in rounds, and of the clients' devices
+    own_steps: Callable[[str], int]  # that a client takes on its own
     out: Path  # a folder for the clients' files
     bars: PhaseBars  # are told of the progress
+    chosen_on: frozenset[str] = frozenset()  # members whose scores decide on settings, and are not reported
     baselines: list[Baseline] = dataclasses.field(default_factory=list)  # once found
     alone: Score | None = None  # of the members, once found
+
+    def _reported(self, clients: Sequence[str]) -> list[str]:
+        return [client_id for client_id in clients if client_id not in self.chosen_on]
 
     @property
     def _stayers(self) -> list[str]:
@@ -69,6 +77,7 @@ class Arena:
         _check(SIFT_MASKS, [merge.failures, removal.failures, never_joined.rounds[0].failures])
         self._take_baselines(merge)
         steps = [body.steps_retrained for body in outcome.receipts]
+        first, again = self._spent(merge, removal, {body.client: body.steps_retrained for body in outcome.receipts})
         same = outcome.state_digest == never_joined.state_digest
         return [
             self._row(METHODS[name], merge.scores, removal.scores, score, score)(
@@ -78,12 +87,24 @@ class Arena:
                 distance_left=0.0 if same else None,
                 trainings=[1] * len(steps),
                 steps=steps,
+                first=first,
+                removals=again,
                 seconds=seconds,
                 hyper_parameters={},
                 validation_scorings=0,
             )
             for name, score in ((SIFT_MASKS, "served"), (SIFT_MERGE, "merged"))
         ]
+
+    def _spent(self, merge: SiftRecord, removal: SiftRecord, steps: Mapping[str, int]) -> tuple[Spent, Spent]:
+        """What the merge took on the virtual clock, and what the leavers' trainings did, one after the other."""
+        of_leavers = (merge.upload_bytes - removal.upload_bytes) // len(steps)
+        sent = dict.fromkeys(self.members, merge.upload_bytes // merge.members)
+        first = self.schedule.trained({each: self.own_steps(each) for each in self.members}, sent)
+        again = Spent()
+        for client_id, number in steps.items():
+            again.add(self.schedule.trained({client_id: number}, {client_id: of_leavers}))
+        return first, again
 
     def score_alone(self) -> None:
         """Find the baselines where SIFT-Masks is not compared: its merge alone has them scored."""
@@ -103,25 +124,32 @@ class Arena:
         for name in ("zero_shot", "majority"):
             theirs: list[Score | None] = [getattr(each, name, None) for each in (members, newcomers)]
             if any(theirs):
-                self.baselines.append(Baseline(name, SCORES[name], *theirs))
+                self.baselines.append(Baseline(name, SCORES[name], *map(self._without_chosen_on, theirs)))
         if members and members.alone_by:
-            self.alone = members.alone
+            self.alone = self._without_chosen_on(members.alone)
             self.baselines.append(Baseline("alone", f"alone: {SCORES[members.alone_by]}", self.alone, None))
+
+    def _without_chosen_on(self, score: Score | None) -> Score | None:
+        return score and score.without(self.chosen_on, self.config.seed)
 
     def compared(self, name: str) -> MethodRow:
         """A row for any other method."""
-        self.bars.prefix = f"{METHODS[name].title} "
+        kind = compared_named(name)
+        self.bars.prefix = f"{kind.title} "
         started = time.perf_counter()
         last = 1 + len(self.leavers)
-        method = COMPARED[name](self.layout)
+        method = kind(self.layout)
         played = self._play(method, self.members, self.newcomers, "vectors", rounds=last, evaluated={1, last})
         seconds = time.perf_counter() - started
-        wanted = COMPARED[name](self.layout, method.chosen)
+        wanted = kind(self.layout, method.chosen)
         never_joined = self._play(wanted, self._stayers, (), "never-joined")
         merge, *removals = played.rounds
         _check(name, [record.failures for record in (*played.rounds, *never_joined.rounds)])
         same = method.digest() == wanted.digest()
         after, target = method.shared(), wanted.shared()
+        again = Spent()
+        for record in removals:
+            again.add(record.spent)
         distance_left = 0.0 if same else None
         if played.before_removals:
             distance_left = _distance(after, target) / _distance(played.before_removals, target)
@@ -132,6 +160,8 @@ class Arena:
             distance_left=distance_left,
             trainings=[record.trainings for record in removals],
             steps=[record.steps for record in removals],
+            first=merge.spent,
+            removals=again,
             seconds=seconds,
             hyper_parameters=dict(method.hyper_parameters),
             validation_scorings=sum(record.validation_scorings for record in played.rounds),
@@ -151,7 +181,7 @@ class Arena:
         def mean(scores: Scores, clients: Sequence[str], name: str) -> float | None:
             return mean_scores({each: scores[each] for each in clients if each in scores}).get(name)
 
-        members, newcomers = score(self.members, own), score(self.newcomers, others)
+        members, newcomers = score(self._reported(self.members), own), score(self.newcomers, others)
         return partial(
             MethodRow,
             name=method.name,
@@ -162,14 +192,14 @@ class Arena:
             members_high=members.high if members else None,
             better_than_alone=number_above(members, self.alone) if self.alone else None,
             worse_than_alone=number_above(self.alone, members) if self.alone else None,
-            members_after=mean(after, self._stayers, own),
+            members_after=mean(after, self._reported(self._stayers), own),
             leavers_before=mean(before, self.leavers, own),
             leavers_after=mean(after, self.leavers, others),
             newcomers_before=newcomers.mean if newcomers else None,
             newcomers_low=newcomers.low if newcomers else None,
             newcomers_high=newcomers.high if newcomers else None,
             newcomers_after=mean(after, self.newcomers, others),
-            trainings_of_all_removals=method.cost.of_all(total),
+            trainings_of_all_removals=method.cost.of_all(total, self.schedule.rounds * self.schedule.sample),
             storage_bytes=method.storage(self.layout.size, total),
         )
 
@@ -195,7 +225,7 @@ class Arena:
                 script = ClientScript({1: Wish.JOIN, 2 + self.leavers.index(client_id): Wish.LEAVE})
                 node.update(script.to_user_config())
         user_config = self.config.leaving(*self.leavers).to_user_config()
-        played = MethodRounds(method, evaluated)
+        played = MethodRounds(method, evaluated, self.schedule)
         grid = RayGrid(self.pool, nodes, user_config, self.bars)
         played.start(grid, ArrayRecord(), num_rounds=rounds, timeout=math.inf)
         return played

@@ -6,20 +6,26 @@ from pathlib import Path
 
 from fedsift.configuration.clients_of_run import choose_leavers
 from fedsift.configuration.participants import Participants
+from fedsift.configuration.round_settings import RoundSettings
 from fedsift.configuration.run_config import RunConfig
-from fedsift.core.errors import BadInput, unknown_name
+from fedsift.core.errors import BadInput
 from fedsift.data.loading import load_dataset
+from fedsift.federation.method_client import ROUNDS_FOLDER
 from fedsift.files.output import clear, make_empty
 from fedsift.learning.models import load_layout, metric_of
+from fedsift.protocol.compared_method import VALIDATION_CLIENTS, validation_among
+from fedsift.runtime.gpu_share import check_device
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_session import ray_session
-from fedsift.strategies.registry import COMPARED, METHODS, SIFT_MASKS, SIFT_MERGE
+from fedsift.strategies.registry import COMPARED, METHODS, SIFT_MASKS, SIFT_MERGE, compared_named, method_named
 from fedsift.studies.comparison.arena import Arena
 from fedsift.studies.comparison.comparison import Comparison
 from fedsift.studies.scripted_client_app import APP
 
 
-def compare(config: RunConfig, names: Sequence[str], out: Path, bars: PhaseBars) -> Comparison:
+def compare(
+    config: RunConfig, names: Sequence[str], out: Path, bars: PhaseBars, rounds: RoundSettings | None = None
+) -> Comparison:
     """Play merge and removals with each method, and write `Comparison`'s files into `out`.
 
     Clients, seeds and settings are the same for all. A plain fine-tuning, of a client or of the same pool, is computed
@@ -29,36 +35,47 @@ def compare(config: RunConfig, names: Sequence[str], out: Path, bars: PhaseBars)
     Args:
         config: of the runs; its leavers leave one after the other, with SIFT-Masks as one batch, and its newcomers
             score the merged model.
-        names: of the methods.
+        names: of the methods; of a user's own module:Class.
         out: a folder for the results and the clients' files.
         bars: are told of the progress.
+        rounds: of the methods that train in rounds, and the clients' devices.
 
     Raises:
-        BadInput: an unknown method, fewer clients than asked for, or a folder that cannot be used.
+        BadInput: an unknown method, one that trains in rounds where there are none, fewer clients than asked for, or a
+            folder that cannot be used.
     """
+    rounds = rounds or RoundSettings()
     for name in names:
-        if name not in METHODS:
-            raise unknown_name("method", name, METHODS)
+        if method_named(name).in_rounds and not rounds.rounds:
+            raise BadInput(f"method {name} trains in rounds: give --rounds with their number")
     if not config.anybody_leaves:
         raise BadInput("a comparison needs somebody who leaves: give leave-count, or leave with their ids")
+    check_device(config)
     dataset = load_dataset(config)
     participants = Participants.of(config, dataset)
     members, newcomers = participants.members, participants.newcomers
     leavers = choose_leavers(config, members, newcomers)
+    schedule = rounds.schedule(config, dataset, members)
     layout, metric = load_layout(config.model_settings), metric_of(config.model_settings)
     held_out = config.is_held_out
-    found = Comparison(len(members), len(newcomers), list(leavers), metric, layout.size, held_out)
+    chosen_on = _chosen_on(names, members, leavers)
+    found = Comparison(len(members), len(newcomers), list(leavers), metric, layout.size, held_out, sorted(chosen_on))
     made = make_empty(out)
+
+    def own_steps(client_id: str) -> int:
+        return config.tuning.steps_for(len(dataset.train_examples(client_id)))
+
     try:
         with bars, ray_session(len(members), config, APP) as pool:
             pool.prepare(config.to_user_config())  # A method's seconds are its own, not the workers' start-up.
-            arena = Arena(pool, config, dataset.client_ids, members, newcomers, leavers, layout, out, bars)
+            clients = dataset.client_ids, members, newcomers, leavers
+            arena = Arena(pool, config, *clients, layout, schedule, own_steps, out, bars, chosen_on)
             if {SIFT_MASKS, SIFT_MERGE} & set(names):
                 found.methods += [row for row in arena.sift_masks() if row.name in names]
             else:
                 arena.score_alone()
             found.baselines = arena.baselines
-            for name in [name for name in COMPARED if name in names]:
+            for name in [name for name in (*COMPARED, *_own(names)) if name in names]:
                 found.methods.append(arena.compared(name))
                 found.write(out)  # What is there so far: who stops a long comparison keeps its rows.
             bars.finish()
@@ -66,6 +83,28 @@ def compare(config: RunConfig, names: Sequence[str], out: Path, bars: PhaseBars)
         if not (out / "result.json").exists():
             clear(out, made)
         raise
-    shutil.rmtree(out / "never-joined", ignore_errors=True)
+    for folder in ("never-joined", f"vectors/{ROUNDS_FOLDER}"):
+        shutil.rmtree(out / folder, ignore_errors=True)
     found.write(out)
     return found
+
+
+def default_methods(rounds: RoundSettings) -> list[str]:
+    """The names of all methods; of those that train in rounds only where there are any."""
+    return [name for name, method in METHODS.items() if rounds.rounds or not method.in_rounds]
+
+
+def _chosen_on(names: Sequence[str], members: Sequence[str], leavers: Sequence[str]) -> frozenset[str]:
+    """The members who score the candidates of any method, at first and once the leavers are gone.
+
+    Nobody where as many others would not be left to report on: then the scores are of those who chose as well.
+    """
+    if not any(compared_named(name).chooses() for name in names if name not in (SIFT_MASKS, SIFT_MERGE)):
+        return frozenset()
+    chosen_on = frozenset(validation_among(members)) | frozenset(validation_among(set(members) - set(leavers)))
+    return chosen_on if len(members) - len(chosen_on) >= VALIDATION_CLIENTS else frozenset()
+
+
+def _own(names: Sequence[str]) -> list[str]:
+    """The methods of the user, in the order given."""
+    return [name for name in dict.fromkeys(names) if name not in METHODS]

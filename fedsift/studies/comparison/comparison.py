@@ -3,7 +3,9 @@
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from fedsift.core.virtual_clock import Spent
 from fedsift.files.csv_cells import csv_text
 from fedsift.files.json_file import write_json
 from fedsift.files.output import write_whole
@@ -37,6 +39,8 @@ class MethodRow:
     distance_left: float | None  # of the distance to that run before the removals; None where there is none
     trainings: list[int]  # client trainings of each removal
     steps: list[int]  # optimiser steps of these
+    first: Spent  # on the virtual clock, by the first training of all members
+    removals: Spent  # by all removals, one after the other
     seconds: float  # of rounds, evaluations and removals
     hyper_parameters: dict[str, float]  # that a search found
     validation_scorings: int  # models scored to find them
@@ -62,15 +66,31 @@ class Comparison:
     metric: str  # of the scores
     tuned_parameters: int  # n
     held_out: bool  # whether scores are on rows that nobody tuned on
+    # members on whose scores settings were chosen, and who are in no mean but the leavers'; empty where nothing was
+    # chosen, or where too few others were left
+    chosen_on: list[str] = field(default_factory=list)
     baselines: list[Baseline] = field(default_factory=list)  # zero-shot, majority label, alone
     methods: list[MethodRow] = field(default_factory=list)  # a row for each
 
     def write(self, out: Path) -> None:
-        """Write `result.json` and `methods.csv`, whose first rows are the baselines."""
+        """Write `result.json` and `methods.csv`, a number a cell; its first rows are the baselines."""
         write_json(out / "result.json", self, indent=1)
-        names = [each.name for each in dataclasses.fields(MethodRow)]
-        rows = [*map(_as_row, self.baselines), *map(dataclasses.asdict, self.methods)]
+        rows = [*map(_as_row, self.baselines), *map(_tidy, self.methods)]
+        names = list(dict.fromkeys(name for row in reversed(rows) for name in row))
         write_whole(out / "methods.csv", csv_text([names, *([row.get(name) for name in names] for row in rows)]))
+
+
+def _tidy(row: MethodRow) -> dict[str, Any]:
+    """A method's row: of each removal's numbers the first and all, and a column for each part of what has parts."""
+    cells: dict[str, Any] = {}
+    for name, value in dataclasses.asdict(row).items():
+        if isinstance(value, dict):
+            cells |= {f"{name}_{part}": number for part, number in value.items()}
+        elif isinstance(value, list):
+            cells |= {f"{name}_first_removal": value[0], f"{name}_all_removals": sum(value)}
+        else:
+            cells[name] = value
+    return cells
 
 
 def _as_row(baseline: Baseline) -> dict[str, str | float]:

@@ -7,6 +7,7 @@ from typing import Any
 from rich.filesize import decimal
 from rich.table import Table
 
+from fedsift.protocol.method import ROUNDS
 from fedsift.studies.number_text import three_digits
 from fedsift.studies.plan.assumptions import SUSTAINED
 from fedsift.studies.plan.footprint import Footprint
@@ -35,7 +36,7 @@ def footprint_table(footprint: Footprint) -> Table:
         f"SIFT-Masks: {clients:,} clients, {_count(assumptions.tuned_parameters)} of "
         f"{_count(assumptions.model_parameters)} parameters tuned, levels 0 to {assumptions.grid.levels}"
     )
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title)
     table.add_column("")
     for column in ("a client", f"all {clients:,}", "the server"):
         table.add_column(column, justify="right")
@@ -69,12 +70,12 @@ def footprint_table(footprint: Footprint) -> Table:
 def removals_table(rows: Sequence[Removals]) -> Table:
     """Trainings and device-hours of removals, and what is stored, a row for each method."""
     assumptions = rows[0].footprint.assumptions
-    table = Table(title="removals, one after the other: client trainings (device-hours)", title_justify="left")
+    table = Table(title="removals, one after the other: client trainings (device-hours)")
     table.add_column("method")
     table.add_column("exact")
     for span in ("the first", f"the first {assumptions.leavers:,}", f"all {assumptions.clients:,}"):
-        table.add_column(span, justify="right", no_wrap=True)
-    table.add_column("storage", justify="right", no_wrap=True)
+        table.add_column(span, justify="right")
+    table.add_column("storage", justify="right")
     for row in rows:
         costs = [f"{count:,} ({three_digits(hours)})" for count, hours in zip(row.trainings, row.hours, strict=True)]
         table.add_row(row.method.title, "yes" if row.method.exact else "no", *costs, decimal(row.storage_bytes))
@@ -91,6 +92,7 @@ def assumed(footprint: Footprint) -> list[str]:
         f"devices  {assumptions.devices:,} at once, each keeps up {assumptions.device_flops:.3g} FLOP/s ({given})",
         f"server   a core decodes and adds {assumptions.codec_rate:.3g} entries a second (fedsift bench --codec)",
         f"masks    keep {assumptions.density:.1%} of the entries",
+        f"rounds   {ROUNDS:g} of all members, of methods that train in rounds",
         "storage  models, and a bit an entry for each mask, as Table 1 of the paper counts",
     ]
 
