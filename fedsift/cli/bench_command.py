@@ -40,8 +40,10 @@ def bench(
             others = {"blazefl_python": blazefl_python} if each.with_blazefl else {}
             parts[each.name] = each.measure(settings, rounds, **others)
             if not json_:
-                for shown in (*parts[each.name].tables(), *parts[each.name].lines()):
-                    show(shown)
+                for table in parts[each.name].tables():
+                    show(table)
+                for line in parts[each.name].lines():
+                    show(line)
         told = json.dumps(figures(parts), indent=1)
         if out is not None:
             write_whole(out, told + "\n")
