@@ -27,8 +27,11 @@ def bench(
 ) -> None:
     """Measure speed, overhead and memory; all parts, or those that are asked for."""
     with errors_in_one_line("what was not printed is lost"):
-        asked = [each for name, each in BENCHMARKS.items() if overrides.pop(name)] or BENCHMARKS.values()
-        settings = settings_of(overrides, config)
+        asked = [each for name, each in BENCHMARKS.items() if overrides.pop(name)]
+        if not asked:
+            settings = settings_of(overrides, config)
+            asked = [each for each in BENCHMARKS.values() if each.is_meant(settings)]
+        settings_for = {each.name: settings_of(overrides, config, defaults=each.defaults) for each in asked}
         if out is not None:
             check_file(out)  # Before minutes are spent.
         from fedsift.runtime.ray_start import check_ray
@@ -38,7 +41,7 @@ def bench(
         parts = {}
         for each in asked:
             others = {"blazefl_python": blazefl_python} if each.with_blazefl else {}
-            parts[each.name] = each.measure(settings, rounds, **others)
+            parts[each.name] = each.measure(settings_for[each.name], rounds, **others)
             if not json_:
                 for table in parts[each.name].tables():
                     show(table)

@@ -157,12 +157,13 @@ class Client:
 
     def trained(self, message: Message, tuned: "Tuned") -> Message:
         """The reply to both kinds of training: the upload and what the server keeps beside it."""
+        environment = environment_fingerprint(self.config.compile, self.config.device)
         config: dict[str, str | bytes | int] = {
             "upload": tuned.upload.to_bytes(),
             "saturated": tuned.quantised.saturated,
             "steps": tuned.steps,
             "data-digest": tuned.data_digest,
-            "environment": json.dumps(environment_fingerprint(self.config.compile), sort_keys=True),
+            "environment": json.dumps(environment, sort_keys=True),
         }
         return messages.client_reply(message, self.id, config)
 

@@ -93,7 +93,7 @@ def check_data(config: RunConfig, bars: PhaseBars) -> DataReport:
     clients = participants.members
     alike = look_alikes(participants.everybody)
     bars.warn(look_alike_warning(alike))
-    _, task = load_model(config.model_settings)
+    _, task = load_model(config.model_settings.on_cpu())
     read = clients[:_CLIENTS_READ]
     rows, tokens, cut = [], array("q"), array("q")
     samples: list[Sample] = []

@@ -75,7 +75,7 @@ def sign_fixed(
     on_device = torch.from_numpy(signs.copy()).to(model.weights.device)
     encoded = _encoded(config, rows, client_id)
     with _disturbed(model, noise, derive_seed(config.seed, "noise", client_id)):
-        return tune_sign_fixed(model, task, on_device, encoded, settings, grid, seed)
+        return tune_sign_fixed(model, task, on_device, encoded, settings, grid, seed).cpu().numpy()
 
 
 @contextmanager

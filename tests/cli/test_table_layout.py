@@ -38,14 +38,22 @@ def test_no_word_is_cut(rows: list[list[str]], columns: int) -> None:
     assert width <= max(columns, longest + 2 * len(rows[0]))
 
 
-def test_the_widest_column_is_folded_first() -> None:
-    text, width = printed([["method", "score"], ["one two three four five six seven", ".614 [.583, .645]"]], 40)
-    assert width == 40
+def test_texts_are_folded_before_numbers() -> None:
+    rows = [["method", "the mean score"], ["one two three four five six seven", ".614 [.583, .645]"]]
+    text, width = printed(rows, 36)
+    assert width == 36
     assert [line.split() for line in text.splitlines()] == [
-        ["method", "score"],
-        ["─" * 40],
-        ["one", "two", "three", "four", ".614", "[.583,", ".645]"],
-        ["five", "six", "seven"],
+        ["method", "the", "mean", "score"],
+        ["─" * 36],
+        ["one", "two", "three", ".614", "[.583,", ".645]"],
+        ["four", "five", "six"],
+        ["seven"],
+    ]
+    narrow, width = printed(rows, 16)
+    assert width == 16
+    assert [word for line in narrow.splitlines() for word in line.split() if word in (".614", ".645]")] == [
+        ".614",
+        ".645]",
     ]
 
 

@@ -1,7 +1,7 @@
 """Figures that are measured in turn, and the table of them: a row an arm, a column a quantity."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 from textwrap import wrap
 from typing import Any, TypeVar
@@ -38,6 +38,7 @@ class Part:
     measurements: Sequence[Measurement]  # the first arm is the one that the others are compared with
     notes: Sequence[str] = ()  # what could not be measured and why, and what a figure means, a line each
     compared: bool = True  # whether the table shows the ratios to the first arm
+    facts: Mapping[str, Any] = field(default_factory=dict)  # what is no figure, for machines
 
     def ratios(self, arm: str, quantity: str) -> tuple[float, ...]:
         """An arm's figure over the first arm's, round by round; empty where these have other rounds, or none."""
@@ -50,6 +51,7 @@ class Part:
         return {
             "title": self.title,
             "notes": list(self.notes),
+            "facts": dict(self.facts),
             "measurements": [
                 {
                     "arm": each.arm,

@@ -85,9 +85,9 @@ def answer(measure: Callable[..., dict[str, Any]]) -> None:
     sys.stdout.write("\n" + json.dumps({**told, PEAK_MEMORY: _peak_memory()}) + "\n")
 
 
-def set_worker_environment(profile: str) -> None:
+def set_worker_environment(profile: str, gpus: int = 0) -> None:
     """Give processes that this one starts the environment of fedsift's workers; torch reads it when imported."""
-    os.environ.update(worker_environment(profile, gpus=0))
+    os.environ.update(worker_environment(profile, gpus))
 
 
 def memory(key: str) -> float | None:
