@@ -13,11 +13,13 @@ def member(number: int) -> Member:
     return Member(hashlib.sha256(b"%d" % number).digest(), b"", b"", b"", b"", 1, 1, 0)
 
 
-@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), max_size=30))
-def test_what_came_and_went_leaves_no_trace(toggled: list[tuple[int, int]]) -> None:
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), max_size=30), st.booleans())
+def test_what_came_and_went_leaves_no_trace(toggled: list[tuple[int, int]], asked_before: bool) -> None:
     """Against a dictionary: the hash is that of a new one with the same, in another order."""
     expected: dict[str, Member] = {}
     members = Members({})
+    if asked_before:
+        assert not members.with_upload(member(0).digest)
     for client, number in toggled:
         client_id = f"client {client}"
         if client_id in expected:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from textwrap import fill, wrap
+from textwrap import wrap
 from typing import Any, TypeVar
 
 from rich.table import Table
@@ -83,7 +83,7 @@ class Part:
 
     def lines(self) -> list[str]:
         """The notes, below the tables."""
-        return [fill(note, _WIDTH, subsequent_indent="  ") for note in self.notes]
+        return [line for note in self.notes for line in wrap(note, _WIDTH, subsequent_indent="  ")]
 
     def _table(self, quantities: Sequence[str]) -> Table:
         units = {each.quantity: each.unit for each in self.measurements}
