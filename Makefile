@@ -16,7 +16,7 @@ run: setup
 	$(BIN)/fedsift run --leave-count 5 --oracle
 
 test: setup
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 # The sweeps and property tests at full size: every kill point and bit, thousands of broken uploads.
 test-exhaustive: setup

@@ -18,13 +18,20 @@ def bench(
     overrides: dict[str, Any],
     config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="How often each is measured, in turn.")] = 5,
+    blazefl_python: Annotated[
+        Path | None,
+        typer.Option(help="A Python from 3.13 on with fedsift and blazefl: another arm of --runs.", metavar="PATH"),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Also write all figures to this JSON file.")] = None,
     json_: Annotated[bool, JSON] = False,
 ) -> None:
     """Measure speed, overhead and memory; all parts, or those that are asked for."""
     with errors_in_one_line("what was not printed is lost"):
-        asked = [each for name, each in BENCHMARKS.items() if overrides.pop(name)] or BENCHMARKS.values()
-        settings = settings_of(overrides, config)
+        asked = [each for name, each in BENCHMARKS.items() if overrides.pop(name)]
+        if not asked:
+            settings = settings_of(overrides, config)
+            asked = [each for each in BENCHMARKS.values() if each.is_meant(settings)]
+        settings_for = {each.name: settings_of(overrides, config, defaults=each.defaults) for each in asked}
         if out is not None:
             check_file(out)  # Before minutes are spent.
         from fedsift.runtime.ray_start import check_ray
@@ -33,9 +40,13 @@ def bench(
             check_ray()
         parts = {}
         for each in asked:
-            parts[each.name] = each.measure(settings, rounds)
+            others = {"blazefl_python": blazefl_python} if each.with_blazefl else {}
+            parts[each.name] = each.measure(settings_for[each.name], rounds, **others)
             if not json_:
-                show(parts[each.name].table())
+                for table in parts[each.name].tables():
+                    show(table)
+                for line in parts[each.name].lines():
+                    show(line)
         told = json.dumps(figures(parts), indent=1)
         if out is not None:
             write_whole(out, told + "\n")

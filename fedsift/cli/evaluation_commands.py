@@ -17,9 +17,9 @@ from fedsift.files.output import output_folder
 def methods(json_: Annotated[bool, JSON] = False) -> None:
     """The table of methods: paper, exact or not, what a removal costs, what is stored."""
     from fedsift.strategies.registry import METHODS
-    from fedsift.studies.comparison.method_tables import methods_table
+    from fedsift.studies.comparison.method_tables import methods_tables
 
-    tell([method.facts() for method in METHODS.values()], json_, [methods_table()])
+    tell([method.facts() for method in METHODS.values()], json_, methods_tables())
 
 
 @takes(*TRAINING, Group.GRID)
@@ -149,5 +149,7 @@ def reproduce(
             say(f"paper    {EXPERIMENTS[name].paper_found}")
             for line in f"here     {result['found']}".split("\n"):  # It may end with a table.
                 say(line)
+            if result["fails_if"]:
+                say(f"fails if {result['fails_if']}")
             say(f"written  {out / name}.json, .csv, .svg, .png, .md")
             say("")

@@ -87,9 +87,14 @@ def rounds_of(given: dict[str, Any]) -> RoundSettings:
     return RoundSettings.from_mapping(values, source="options")
 
 
-def settings_of(overrides: dict[str, Any], config: Path | None = None, preset: str | None = None) -> RunConfig:
-    """Defaults, then the file, then the preset, then the options."""
-    values: dict[str, Any] = {}
+def settings_of(
+    overrides: dict[str, Any],
+    config: Path | None = None,
+    preset: str | None = None,
+    defaults: Mapping[str, Any] = {},
+) -> RunConfig:
+    """Defaults, those of a command before the configuration's, then the file, then the preset, then the options."""
+    values = dict(defaults)
     if config is not None:
         values |= read_toml(config)
     if preset is not None:

@@ -3,7 +3,6 @@
 import textwrap
 from collections.abc import Collection, Iterator, Mapping
 
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -18,18 +17,12 @@ def score_table(result: RunResult) -> Table:
     rows = "rows that nobody trained on (held-out)" if result.held_out else "the rows trained on (held-in)"
     newcomers, alone_by = result.newcomers, result.members and result.members.alone_by
     counted = [f"{result.clients} members", f"{_scored(newcomers)} newcomers"]
-    table = Table(
-        title=f"mean {result.metric} on {rows}\n{', '.join(counted)}; in brackets 95% over clients",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-    )
-    table.add_column("model", no_wrap=True)
+    table = Table(title=f"mean {result.metric} on {rows}\n{', '.join(counted)}; in brackets 95% over clients")
+    table.add_column("model")
     after = result.scores_after_removal
     removed = () if after is None else ("members after", "leavers after")
     for column in ("members", "newcomers", *removed):
-        table.add_column(column, justify="right", max_width=7 if column in removed else None)
+        table.add_column(column, justify="right")
     leavers = {removal.client for removal in result.removals if removal.client is not None}
     for kind, title in [*SCORES.items(), ("served_own_rows", _OWN_ROWS)]:
         score, others = result.scores.get(kind), newcomers and getattr(newcomers, kind, None)

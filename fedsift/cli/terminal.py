@@ -16,6 +16,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from fedsift.cli.table_layout import lay_out
 from fedsift.core.errors import FedsiftError, Refused, visible
 
 if TYPE_CHECKING:
@@ -69,8 +70,11 @@ def show(each: Table | Text | str) -> None:
     """Print a line or a table, whose texts are shown as of `say`. All that commands print comes by here or by `say`."""
     if isinstance(each, str):
         say(each)
-    else:
-        _console().print(_visible(each), soft_wrap=isinstance(each, Text))
+        return
+    console, shown = _console(), _visible(each)
+    if isinstance(each, Table):
+        console.width = max(console.width, lay_out(shown, console.width))
+    console.print(shown, soft_wrap=isinstance(each, Text))
 
 
 def _console(stderr: bool = False) -> Console:

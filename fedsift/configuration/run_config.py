@@ -117,6 +117,14 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
     workers: int = option(
         0, "Ray actors; 0 for one a core, on a cluster for one for each of its CPUs.", _MACHINE, _FREE, ge=0
     )
+    clients_per_gpu: int = option(
+        1,
+        "On GPUs, clients that share one; as many workers start for each (docs/gpu.md).",
+        _MACHINE,
+        _FREE,
+        ge=1,
+        le=64,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +86,14 @@ class Contribution:
             packer.add(levels[start : start + SLICE])
         return packer.contribution()
 
+    @classmethod
+    def of_packed(cls, nonzero: int, mask: bytes | bytearray, levels: bytes | bytearray, terms: UploadTerms) -> Self:
+        """Put a header before a mask and the levels of the `nonzero` entries that it keeps, both packed already."""
+        grid = terms.grid
+        numbers = grid.levels, grid.max_magnitude, grid.threshold, terms.sign_seed, terms.size, nonzero
+        header = _HEADER.pack(_MAGIC, _VERSION, *numbers, terms.layout_digest)
+        return cls(terms, nonzero, b"".join([header, mask, levels]))
+
     def to_bytes(self) -> bytes:
         """Header, mask and levels."""
         return bytes(self._upload)
@@ -142,7 +150,7 @@ class Contribution:
             raise Refused("upload has padding bits set in its levels")
         if (counted := entries_kept(mask, self.terms.size)) != self.nonzero:
             raise Refused(f"upload declares {self.nonzero} entries but its mask keeps {counted}")
-        if _wraps(grid):
+        if wraps(grid):
             return  # Whatever is written is a level.
         for first in range(0, self.nonzero, SLICE):
             levels = unpack(self.packed_levels, min(SLICE, self.nonzero - first), grid.level_bits, first)
@@ -167,7 +175,7 @@ class Contribution:
         return dense
 
 
-def _wraps(grid: QuantisationGrid) -> bool:
+def wraps(grid: QuantisationGrid) -> bool:
     """Whether the highest level is 2^level_bits, which so many bits do not hold: it is written as 0."""
     return grid.levels == 1 << grid.level_bits
 
@@ -190,7 +198,7 @@ class _Packer:
         self._nonzero += len(kept)
         grid = self._terms.grid
         if grid.level_bits:
-            if _wraps(grid):
+            if wraps(grid):
                 kept &= grid.levels - 1
             kept = np.concatenate([self._left, kept]) if len(self._left) else kept
             whole = len(kept) - len(kept) % 8
@@ -199,11 +207,9 @@ class _Packer:
 
     def contribution(self) -> Contribution:
         """Header, mask and levels together."""
-        terms, grid = self._terms, self._terms.grid
-        numbers = grid.levels, grid.max_magnitude, grid.threshold, terms.sign_seed, terms.size, self._nonzero
-        header = _HEADER.pack(_MAGIC, _VERSION, *numbers, terms.layout_digest)
-        left = pack(self._left, grid.level_bits) if len(self._left) else b""
-        return Contribution(terms, self._nonzero, b"".join([header, self._mask, self._levels, left]))
+        if len(self._left):
+            self._levels += pack(self._left, self._terms.grid.level_bits)
+        return Contribution.of_packed(self._nonzero, self._mask, self._levels, self._terms)
 
 
 class Quantised(NamedTuple):
@@ -236,7 +242,7 @@ def unpack_levels(
     if not grid.level_bits:
         return np.ones(count, grid.level_type)
     levels = unpack(packed_levels, count, grid.level_bits, first)
-    if _wraps(grid):
+    if wraps(grid):
         levels = levels.astype(grid.level_type, copy=False)
         levels |= (levels == 0).astype(levels.dtype) << grid.level_bits
     return levels

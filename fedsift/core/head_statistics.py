@@ -25,6 +25,7 @@ SCALE = 64  # of a feature of size 1
 CONSTANT = SCALE // 2  # the last feature of every decision
 _MAGIC = b"FSH"
 _VERSION = 1
+_AT_ONCE = 1 << 13  # decisions whose features are made floats
 # magic, version, k, labels, decisions, labels that occur, bytes an entry of G, and of B
 _HEADER = struct.Struct("<3sBIIQIBB")
 _WIDTHS = (1, 2, 4)  # bytes of a signed integer; the narrowest that holds all is written
@@ -94,17 +95,20 @@ class HeadStatistics:
         Raises:
             BadInput: there are so many decisions that an entry does not fit 32 bits.
         """
-        a = decisions.features.astype(np.float64)
-        if a.shape[1] != terms.features:
-            raise ValueError(f"features of shape {a.shape}; the terms say (m, {terms.features})")
+        if decisions.features.shape[1] != terms.features:
+            raise ValueError(f"features of shape {decisions.features.shape}; the terms say (m, {terms.features})")
         labels, place = np.unique(decisions.labels, return_inverse=True)
         targets = np.zeros((len(labels), terms.features))
-        np.add.at(targets, place, a)
-        gram = (a.T @ a)[np.triu_indices(terms.features)]
+        square = np.zeros((terms.features, terms.features))
+        for start in range(0, len(place), _AT_ONCE):
+            a = decisions.features[start : start + _AT_ONCE].astype(np.float64)
+            np.add.at(targets, place[start : start + _AT_ONCE], a)
+            square += a.T @ a
+        gram = square[np.triu_indices(terms.features)]
         most = max((float(np.abs(each).max(initial=0)) for each in (gram, targets)), default=0.0)
         if most > np.iinfo(np.int32).max:
-            raise BadInput(f"{len(a):,} decisions are too many for a shared head: a sum does not fit 32 bits")
-        return cls(terms, gram.astype(np.int64), labels.astype(np.intp), targets.astype(np.int64), len(a))
+            raise BadInput(f"{len(place):,} decisions are too many for a shared head: a sum does not fit 32 bits")
+        return cls(terms, gram.astype(np.int64), labels.astype(np.intp), targets.astype(np.int64), len(place))
 
     def to_bytes(self) -> bytes:
         """Header, a bit for each label that occurs, G and B, little-endian."""

@@ -190,9 +190,13 @@ class Ledger(SealedTables):
 
     def delete_member(self, client_id: str) -> None:
         """Delete a member's row and key, and its environment unless others share it."""
-        self._delete("members", "WHERE client_id = ?", client_id)
-        self._delete("node_keys", "WHERE client_id = ?", client_id)
-        self._delete("environments", "WHERE digest NOT IN (SELECT environment FROM members)")
+        where = "WHERE client_id = ?"
+        environments = [Member(*fields).environment for _, *fields in self._rows("members", where, client_id)]
+        self._delete("members", where, client_id)
+        self._delete("node_keys", where, client_id)
+        for each in environments:  # SQLite looks no further than the first member who shares it.
+            shared = "EXISTS (SELECT 1 FROM members WHERE environment = environments.digest)"
+            self._delete("environments", f"WHERE digest = ? AND NOT {shared}", each)
 
     def fingerprint(self, environment: bytes) -> dict[str, str]:
         """The fingerprint behind a member's `environment`."""

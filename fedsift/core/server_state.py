@@ -22,6 +22,7 @@ from fedsift.core.ledger_file import damaged, told_as_damage
 from fedsift.core.linear_checksum import LinearChecksum
 from fedsift.core.localisation import Localisation
 from fedsift.core.member import Member, Training, commitment, why_different
+from fedsift.core.members import Members
 from fedsift.core.merged_sums import MergedSums, joined
 from fedsift.core.partial_sums import PartialSums
 from fedsift.core.publication import EXACT, Publication, publication_noise, sensitivity
@@ -80,7 +81,7 @@ class ServerState:
             except Refused as error:
                 raise damaged(f"the journal of client {client_id!r}: {error}") from error
             del upload  # Before the next one is read.
-        self.members = self.ledger.members()
+        self.members = Members(self.ledger.members())
         self.ledger.reread()
         self._leaving: dict[str, tuple[bytes, int]] = {}  # client -> digest of its upload, steps of its rerun
         self._digest_before = ""
@@ -105,7 +106,7 @@ class ServerState:
             self.ledger.append_journal(client_id, upload, member.digest)
             self._forget_vote()
         self.sums.add(read)
-        self.members[client_id] = member
+        self.members.add(client_id, member)
         self._journal_bytes += len(upload)
         if not self._leaving and self._journal_bytes > max(self.sums.nbytes, _LEAST_FOLD_BYTES):
             with suppress(sqlite3.OperationalError):  # The client is merged. On a full disk, the next one is told.
@@ -125,7 +126,8 @@ class ServerState:
         partial.check(self._checksum)
         for (_, own), (_, added) in zip(self.sums.vectors(), partial.sums.vectors(), strict=True):
             own += added
-        self.members |= partial.members
+        for client_id, member in partial.members.items():
+            self.members.add(client_id, member)
         try:
             with self.ledger.transaction():
                 for client_id, member in partial.members.items():
@@ -149,7 +151,7 @@ class ServerState:
 
         Where clients are simulated there is nobody who could; an empty mask, and equal rows, say nothing of a copy.
         """
-        same = (each for each in self.members.values() if each.digest == member.digest)
+        same = (self.members[each] for each in self.members.with_upload(member.digest))
         if member.mask_digest != self._empty_mask and any(each.data_digest != member.data_digest for each in same):
             raise Refused(
                 f"client {client_id!r} sends the upload of a member with other data: a copy, or the same rows in "
@@ -184,7 +186,7 @@ class ServerState:
         if not self._leaving:
             self._digest_before = self.digest().hex()
         self.sums.subtract(Upload.from_bytes(upload, self.terms))
-        del self.members[client_id]
+        self.members.remove(client_id)
         self._leaving[client_id] = digest, training.steps
 
     def commit_removals(self, facts: RunFacts | None = None) -> list[Receipt]:
@@ -333,8 +335,8 @@ class ServerState:
     def digest(self) -> bytes:
         """SHA-256 of the state (32 bytes): equal digests, equal states.
 
-        Over the terms, |T|, the members' digests in sorted order, and the sums. It holds no client id and no order of
-        arrival, so a run that a removed client never joined has the same one.
+        Over the terms, the hash of the members' uploads (`Members.hash`), and the sums. It holds no client id and no
+        order of arrival, so a run that a removed client never joined has the same one.
         """
         grid = self.terms.grid
         terms = {
@@ -344,7 +346,7 @@ class ServerState:
             "levels": grid.levels,
             "max_magnitude": struct.pack("<d", grid.max_magnitude).hex(),
             "threshold": struct.pack("<d", grid.threshold).hex(),
-            "members": sorted(member.digest.hex() for member in self.members.values()),
+            "members": [len(self.members), self.members.hash().hex()],
             **({"head": vars(self.terms.head)} if self.terms.head else {}),
         }
         state = hashlib.sha256(canonical(terms).encode())

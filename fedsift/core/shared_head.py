@@ -25,6 +25,7 @@ RHO = 0.1  # what the others' sums weigh against a member's own rows
 _OWN_RIDGES = (0.03, 0.1, 0.3, 1.0, 3.0)  # a decision's |Phi|^2 is 1.25
 _BALANCE = 0.25  # the power of a label's frequency that its scores are divided by
 _RIDGES = np.geomspace(1e-3, 1e3, 25)  # in units of the mean eigenvalue
+_AT_ONCE = 1 << 13  # decisions whose inputs are made floats
 _MOST_FREEDOM = 0.7  # of degrees of freedom a decision: above, cross-validation from sums picks nonsense
 
 
@@ -44,8 +45,10 @@ class HeadSums(NamedTuple):
     @classmethod
     def of(cls, inputs: Inputs, labels: Labels, label_count: int) -> "HeadSums":
         """The sums over some decisions, exact."""
-        exact = inputs.astype(np.float64)  # a product of float64 is fast, and exact up to 2^53
-        gram = (exact.T @ exact).astype(np.int64)
+        gram = np.zeros((inputs.shape[1], inputs.shape[1]), np.int64)
+        for start in range(0, len(inputs), _AT_ONCE):
+            exact = inputs[start : start + _AT_ONCE].astype(np.float64)  # products of it are fast, and exact up to 2^53
+            gram += (exact.T @ exact).astype(np.int64)
         targets = np.zeros((label_count, inputs.shape[1]), np.int64)
         np.add.at(targets, labels, inputs)
         return cls(gram, np.ascontiguousarray(targets.T), len(inputs))
@@ -172,52 +175,70 @@ def own_part(
             fits those rows (docs/served.md).
         centre: as for `solve`.
     """
-    features, gram = _features(inputs), _regression(others)[0]
     weights = solve(others, ridge, centre)
-    truth = _one_hot(labels, weights.shape[1])
-    held_out = np.zeros_like(truth)
-    occurring = weights.any(0) | truth.any(0)  # All others have weights and scores of 0.
-    truth = truth[:, occurring]
-    error = truth - features @ weights[:, occurring]
-    regularised = rho * gram + features.T @ features + ridge * np.eye(len(gram))
-    gain = np.linalg.solve(regularised, features.T)  # shape (k, m)
-    residual = error - features @ (gain @ error)
-    for row in _rows(row_of):
-        leverage = features[row] @ gain[:, row]
-        residual[row] = np.linalg.solve(np.eye(len(row)) - leverage, residual[row])
-    weights[:, occurring] += gain @ error
-    held_out[:, occurring] = truth - residual
+    own = HeadSums.of(inputs, labels, weights.shape[1])
+    gram, (square, targets) = _regression(others)[0], _regression(own)
+    occurring = np.flatnonzero(weights.any(0) | targets.any(0))  # All others have weights and scores of 0.
+    inverse = np.linalg.inv(rho * gram + square + ridge * np.eye(len(gram)))
+    weights[:, occurring] += inverse @ (targets - square @ weights)[:, occurring]
+    held_out = np.zeros((len(inputs), weights.shape[1]))
+    truth = _one_hot(labels, occurring)
+    held_out[:, occurring] = _held_out(weights[:, occurring], inverse, inputs, truth, row_of)
     return OwnPart(weights, held_out)
 
 
-def own_head(inputs: Inputs, labels: Labels, row_of: Labels, label_count: int) -> OwnPart:
-    """A head from a client's own rows alone; its ridge is that of the least squared error on rows left out.
+def own_head(inputs: Inputs, labels: Labels, row_of: Labels, label_count: int) -> Weights:
+    """A head from a client's own rows alone, shape (k, L); its ridge has the least squared error on rows left out.
 
-    W = Phi^T E with E = (Phi Phi^T + ridge I)^-1 Y: one eigendecomposition, of shape (m, m), serves all ridges. Rows R
-    that are left out have the residuals ((Phi Phi^T + ridge I)^-1)_RR^-1 E_R.
+    W = (Phi^T Phi + ridge I)^-1 Phi^T Y: one eigendecomposition serves all ridges.
     """
-    features, truth = _features(inputs), _one_hot(labels, label_count)
-    occurring = truth.any(0)  # All others have weights and scores of 0.
-    eigenvalues, vectors = np.linalg.eigh(features @ features.T)
-    heads = []
+    width = inputs.shape[1]
+    square, targets = _regression(HeadSums.of(inputs, labels, label_count))
+    if len(inputs) > width:
+        eigenvalues, vectors = np.linalg.eigh(square)
+    else:  # The same of few decisions, which span a part of the space.
+        _, singular, transposed = np.linalg.svd(_features(inputs), full_matrices=False)
+        eigenvalues, vectors = np.square(singular), transposed.T
+    occurring = np.flatnonzero(targets.any(0))  # All others have weights and scores of 0.
+    truth, best, least = _one_hot(labels, occurring), targets[:, occurring], np.inf
     for ridge in _OWN_RIDGES:
         inverse = vectors / (np.maximum(eigenvalues, 0) + ridge) @ vectors.T
-        error = inverse @ truth[:, occurring]
-        weights, residual = np.zeros((features.shape[1], label_count)), np.zeros_like(truth)
-        weights[:, occurring] = features.T @ error
-        for row in _rows(row_of):
-            residual[np.ix_(row, occurring)] = np.linalg.solve(inverse[np.ix_(row, row)], error[row])
-        heads.append(OwnPart(weights, truth - residual))
-    return min(heads, key=lambda head: float(np.square(truth - head.held_out).sum()))
+        weights = inverse @ targets[:, occurring]
+        error = float(np.square(truth - _held_out(weights, inverse, inputs, truth, row_of)).sum())
+        if error < least:
+            best, least = weights, error
+    head = np.zeros((width, label_count))
+    head[:, occurring] = best
+    return head
+
+
+def _held_out(
+    weights: Weights, inverse: NDArray[np.floating], inputs: Inputs, truth: NDArray[np.float64], row_of: Labels
+) -> Scores:
+    """What a head would say of each row if it had been made without it: y - (I - H)^-1 e of its decisions.
+
+    H = Phi M Phi^T and e = Y - Phi W; M, of shape (k, k), is the inverse that W was made with.
+    """
+    held_out, width = np.zeros_like(truth), len(inverse)
+    for rows in _rows_by_size(row_of):
+        size = rows.shape[1]
+        for some in np.array_split(rows, 1 + rows.size // _AT_ONCE):
+            features = _features(inputs[some.ravel()])
+            of_rows = (len(some), size, width)
+            left = np.eye(size) - (features @ inverse).reshape(of_rows) @ features.reshape(of_rows).swapaxes(1, 2)
+            error = truth[some] - (features @ weights).reshape(len(some), size, truth.shape[1])
+            held_out[some] = truth[some] - np.linalg.solve(left, error)
+    return held_out
 
 
 def _features(inputs: Inputs) -> NDArray[np.float64]:
     return inputs / SCALE
 
 
-def _one_hot(labels: Labels, label_count: int) -> NDArray[np.float64]:
-    truth = np.zeros((len(labels), label_count))
-    truth[np.arange(len(labels)), labels] = 1
+def _one_hot(labels: Labels, occurring: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Among the labels that occur, which are sorted; shape (m, how many occur)."""
+    truth = np.zeros((len(labels), len(occurring)))
+    truth[np.arange(len(labels)), np.searchsorted(occurring, labels)] = 1
     return truth
 
 
@@ -230,3 +251,9 @@ def _rows(row_of: Labels) -> list[NDArray[Any]]:
     """Places of each row's decisions."""
     order = np.argsort(row_of, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(row_of[order])) + 1)
+
+
+def _rows_by_size(row_of: Labels) -> list[NDArray[np.intp]]:
+    """The same, those with as many decisions together: shape (rows, decisions)."""
+    rows = _rows(row_of)
+    return [np.array([row for row in rows if len(row) == size]) for size in {len(row): None for row in rows}]

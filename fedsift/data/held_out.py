@@ -7,12 +7,15 @@ split as a simulation does.
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import Row
 from fedsift.core.seeds import derive_seed, random_order
 from fedsift.core.shares import part_of
 from fedsift.data.federated_dataset import FederatedDataset
 from fedsift.data.source import Source
+from fedsift.data.table_rows import chosen_rows
 
 
 def with_held_out_rows(dataset: FederatedDataset, settings: Source) -> FederatedDataset:
@@ -69,17 +72,16 @@ class HeldOutRows:
 
     def train_examples(self, client_id: str) -> Sequence[Row]:
         """The rows that stay, in their order."""
-        return self._parts(client_id)[0]
+        return self._part(client_id, is_test=False)
 
     def test_examples(self, client_id: str) -> Sequence[Row]:
         """The rows kept out, in their order."""
-        return self._parts(client_id)[1]
+        return self._part(client_id, is_test=True)
 
-    def _parts(self, client_id: str) -> tuple[Sequence[Row], Sequence[Row]]:
+    def _part(self, client_id: str, is_test: bool) -> Sequence[Row]:
         rows = self._dataset.train_examples(client_id)
         if len(rows) < 2:
-            return rows, []
+            return [] if is_test else rows
         kept_out = max(1, part_of(len(rows), self._test_share))
         order = random_order(derive_seed(self._seed, "test rows", client_id), len(rows))
-        test = set(order[:kept_out].tolist())
-        return [row for i, row in enumerate(rows) if i not in test], [row for i, row in enumerate(rows) if i in test]
+        return chosen_rows(rows, np.sort(order[:kept_out] if is_test else order[kept_out:]))

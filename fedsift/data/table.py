@@ -21,6 +21,7 @@ from fedsift.data.json_file import read_json
 from fedsift.data.memory_table import text_table
 from fedsift.data.parquet_file import read_parquet
 from fedsift.data.source import Source
+from fedsift.data.table_rows import MANY, TableRows
 from fedsift.data.template import RowMaker
 
 # Which rows of a table belong to which client, in the clients' order; each client's rows of shape (rows,).
@@ -61,7 +62,8 @@ class TableDataset:
         """A client's rows to tune on, in the order of the split.
 
         Raises:
-            BadInput: a row has nothing in a column; the message has its number in the table.
+            BadInput: a row has nothing in a column; the message has its number in the table. Of many rows, each is
+                only made when it is asked for.
         """
         rows = self._split[client_id]
         return self._examples(rows if self._test_rows is None else rows[~self._test_rows[rows]])
@@ -71,23 +73,9 @@ class TableDataset:
         rows = self._split[client_id]
         return self._examples(rows if self._test_rows is None else rows[self._test_rows[rows]])
 
-    def _examples(self, rows: NDArray[np.intp]) -> list[Row]:
-        return [self._example(place, row) for place, row in zip(rows.tolist(), self._rows(rows), strict=True)]
-
-    def _example(self, place: int, row: Mapping[str, str | None]) -> Row:
-        try:
-            return self._template(row)
-        except BadInput as error:
-            raise BadInput(f"row {place + 1} {error}") from error
-
-    def _rows(self, rows: NDArray[np.intp]) -> Iterator[dict[str, Any]]:
-        if not len(rows):
-            return
-        places = np.searchsorted(self._ends, rows, side="right")
-        for part in np.split(np.arange(len(rows)), np.flatnonzero(np.diff(places)) + 1):
-            batch = self._batches[places[part[0]]]
-            first = self._ends[places[part[0]]] - len(batch)
-            yield from batch.take(pa.array(rows[part] - first)).to_pylist()
+    def _examples(self, places: NDArray[np.intp]) -> Sequence[Row]:
+        rows = TableRows(self._batches, self._ends, places, self._template)
+        return rows if len(rows) > MANY else list(rows)
 
 
 class ClientRows(Mapping[str, NDArray[np.intp]]):

@@ -89,7 +89,7 @@ class Client:
             return bool(self.config.group_column) and self.id in self._dataset.test_only
         return not (node.client_id and node.partition_id >= 0) and self.id in self._participants.newcomers
 
-    @property
+    @cached_property
     def train_examples(self) -> Sequence[Row]:
         """What it tunes on."""
         return self._dataset.train_examples(self.id)
@@ -98,7 +98,7 @@ class Client:
         """What another client tunes on, for methods that pool data."""
         return self._dataset.train_examples(client_id)
 
-    @property
+    @cached_property
     def test_examples(self) -> Sequence[Row]:
         """What its scores are measured on."""
         return self._dataset.test_examples(self.id)
@@ -157,12 +157,13 @@ class Client:
 
     def trained(self, message: Message, tuned: "Tuned") -> Message:
         """The reply to both kinds of training: the upload and what the server keeps beside it."""
+        environment = environment_fingerprint(self.config.compile, self.config.device)
         config: dict[str, str | bytes | int] = {
             "upload": tuned.upload.to_bytes(),
             "saturated": tuned.quantised.saturated,
             "steps": tuned.steps,
             "data-digest": tuned.data_digest,
-            "environment": json.dumps(environment_fingerprint(self.config.compile), sort_keys=True),
+            "environment": json.dumps(environment, sort_keys=True),
         }
         return messages.client_reply(message, self.id, config)
 

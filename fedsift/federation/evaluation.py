@@ -28,7 +28,7 @@ from fedsift.protocol.head_service import HeadService, read_head
 
 if TYPE_CHECKING:
     from fedsift.learning.blended_predictor import SaidOf
-    from fedsift.learning.local_trainer import LocalTrainer, Tuned
+    from fedsift.learning.local_trainer import LocalTrainer, Magnitudes, Tuned
     from fedsift.learning.tasks.task import Measure
 
 HELD_IN, NLL, ROUGE_L = "held_in ", "nll ", "rouge_l "
@@ -91,7 +91,7 @@ def _of_weights(
     name: str,
     client: Client,
     trainer: "LocalTrainer",
-    magnitudes: NDArray[np.float32] | None,
+    magnitudes: "Magnitudes | None",
     test: Sequence[Any],
 ) -> dict[str, float]:
     """All scores of the weights M0 + v * u, or of M0."""
@@ -103,7 +103,7 @@ def _generated(
     name: str,
     client: Client,
     trainer: "LocalTrainer",
-    magnitudes: NDArray[np.float32] | None,
+    magnitudes: "Magnitudes | None",
     test: Sequence[Any],
 ) -> dict[str, float]:
     return {f"{ROUGE_L}{name}": trainer.rouge_l(magnitudes, test)} if client.config.generate else {}

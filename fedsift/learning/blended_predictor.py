@@ -128,9 +128,10 @@ class BlendedPredictor:
         losses = np.zeros(len(blends), np.int64)
         for start, part in _parts(said):
             labels = part.targets % self._labels
-            counts = np.tile(self.label_counts, (len(labels), 1))
-            for place, row in enumerate(part.rows):
-                np.subtract.at(counts[place], labels[part.rows == row], 1)
+            rows = np.unique(part.rows, return_inverse=True)[1]
+            of_row = np.zeros((rows[-1] + 1, self._labels), np.int64)
+            np.add.at(of_row, (rows, labels), 1)
+            counts = self.label_counts - of_row[rows]
             shared = self._own.held_out[start : start + len(labels)]
             losses += [self._loss(self._blended(part, each, shared, counts), part) for each in blends]
         return [int(loss) for loss in losses]
@@ -140,10 +141,9 @@ class BlendedPredictor:
         if self.has_few_labels:
             return integer_loss(log_probabilities, said.targets)
         loss = 0
-        for row in np.unique(said.rows):
-            its = said.rows == row
-            targets = said.targets[its]
-            loss += lost_score(self.task.score_decisions(log_probabilities[its], targets, np.zeros_like(targets)))
+        cuts = np.flatnonzero(np.diff(said.rows)) + 1
+        for logs, targets in zip(np.split(log_probabilities, cuts), np.split(said.targets, cuts), strict=True):
+            loss += lost_score(self.task.score_decisions(logs, targets, np.zeros_like(targets)))
         return loss
 
     def _blended(
@@ -162,7 +162,7 @@ class OwnHead(BlendedPredictor):
 
     def __init__(self, task: Task, own: Decisions, labels: int) -> None:
         super().__init__(task, HeadSums.empty(own.features.shape[1], labels), 1.0)
-        self._weights = own_head(own.features, own.labels, own.rows, labels).weights
+        self._weights = own_head(own.features, own.labels, own.rows, labels)
 
 
 def _parts(said: SaidOf) -> Iterator[tuple[int, SaidOf]]:

@@ -43,20 +43,20 @@ def said_by_base(
             said.append(logits.float().cpu().numpy())
         else:
             made = task.features(model.module, batch)
-        parts.append(made.float().cpu().numpy())
-    features = _finite(np.concatenate(parts), "features")
-    if features.shape[1] + 1 != terms.features:
-        raise BadInput(
-            f"the model has {features.shape[1]} features, and the shared head {terms.features - 1}: leave it out "
-            "(shared-head = false)"
-        )
+        if made.shape[1] + 1 != terms.features:
+            raise BadInput(
+                f"the model has {made.shape[1]} features, and the shared head {terms.features - 1}: leave it out "
+                "(shared-head = false)"
+            )
+        parts.append(quantised(_finite(made.float().cpu().numpy(), "features")))
+    features = np.concatenate(parts)
     targets, rows = targets_and_rows(task, encoded)
     if len(features) != len(targets):
         raise BadInput(
             f"the task has features of {len(features)} decisions, and {len(targets)} right labels: its features(model, "
             "batch) is to have a row for each"
         )
-    decisions = Decisions(quantised(features), (targets % terms.labels).astype(np.int32), rows)
+    decisions = Decisions(features, (targets % terms.labels).astype(np.int32), rows)
     return SaidByBase(decisions, _finite(np.concatenate(said), "logits") if said else None)
 
 

@@ -11,6 +11,7 @@ from fedsift.core.errors import BadInput
 from fedsift.core.examples import Row
 from fedsift.core.local_training import LocallyTrained, LocalTraining, Objective
 from fedsift.core.seeds import derive_seed
+from fedsift.learning.device import enough_memory
 from fedsift.learning.flat_model import FlatModel
 from fedsift.learning.gradient import Gradient
 from fedsift.learning.linear_inputs import input_grams
@@ -34,10 +35,11 @@ class FineTuner:
         self.layout = model.layout
         self._model, self._task, self._settings, self._root_seed = model, task, settings, root_seed
 
-    def encode(self, client_id: str, rows: Sequence[Row]) -> list[Any]:
+    def encode(self, client_id: str, rows: Sequence[Row]) -> Sequence[Any]:
         """A client's rows as `fine_tune` and `score` take them."""
         return encode_rows(self._task, rows, client_id)
 
+    @enough_memory()
     def fine_tune(
         self,
         name: str,
@@ -59,7 +61,7 @@ class FineTuner:
             The task vector M - M0 in float32, shape (n,).
 
         Raises:
-            BadInput: the loss, or an entry in the end, is infinite or no number.
+            BadInput: the loss, or an entry in the end, is infinite or no number; or a GPU's memory is short.
         """
         steps, lr = steps or self._settings.steps_for(len(encoded)), lr or self._settings.lr
         return self._trained(name, encoded, start, lr, LocalTraining(steps))

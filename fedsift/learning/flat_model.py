@@ -19,10 +19,12 @@ from fedsift.learning.module_state import ModuleState
 warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
 
 # Entries handled at a time where int8 signs meet floats: PyTorch converts such operands as a whole before it begins,
-# and what one operation leaves in the cache the next finds there.
-SLICE = 1 << 18
+# and what one operation leaves in the cache the next finds there. A GPU takes many at once, or the start of each
+# operation would cost more than the operation.
+_SLICE, _SLICE_OF_GPU = 1 << 18, 1 << 24
 _LANES = 16  # Floats of the widest vector registers: runs that begin and end on it have the bits of one long vector.
-_SMALL = 1 << 16  # Entries up to which neighbouring parameters are kept as one: an operation on each would cost more.
+# Entries up to which neighbouring parameters are kept as one: an operation on each would cost more. On a GPU all are.
+_SMALL = 1 << 16
 
 
 class Signs(Protocol):
@@ -52,6 +54,7 @@ class FlatModel:
             back.
         weights: the current weights, shape (n,); the module's parameters are views of it.
         runs: the module's tuned parameters, in the layout's order.
+        slice_size: entries to handle at a time.
     """
 
     def __init__(self, module: nn.Module, layout: ParameterLayout) -> None:
@@ -72,12 +75,14 @@ class FlatModel:
         self.weights = torch.empty(layout.size, dtype=first.dtype, device=first.device)
         for parameter in parameters.values():
             parameter.requires_grad_(False)
-        self.base = _join_small([parameters[name].data.reshape(-1) for name in layout.names])
+        on_gpu = first.device.type == "cuda"
+        self.slice_size, small = (_SLICE_OF_GPU, layout.size) if on_gpu else (_SLICE, _SMALL)
+        self.base = _join_small([parameters[name].data.reshape(-1) for name in layout.names], small)
         for name, offset, size in zip(layout.names, layout.offsets, layout.sizes, strict=True):
             parameter = parameters[name]
             parameter.data = self.weights[offset : offset + size].view(parameter.shape)
             parameter.requires_grad_(True)
-        self.runs = _runs([parameters[name] for name in layout.names])
+        self.runs = _runs([parameters[name] for name in layout.names], small)
         self._state = ModuleState(module)
         self.load_base()
 
@@ -111,7 +116,7 @@ class FlatModel:
         """All n entries in slices, each with its part of M0, for operations that go over several tensors at once."""
         start = 0
         for part in self.base:
-            for base in torch.split(part, SLICE):
+            for base in torch.split(part, self.slice_size):
                 yield slice(start, start + len(base)), base
                 start += len(base)
 
@@ -124,7 +129,7 @@ class FlatModel:
             torch.addcmul(base, signs[entries], moved, out=self.weights[entries])
 
 
-def _runs(parameters: Sequence[nn.Parameter]) -> list[Run]:
+def _runs(parameters: Sequence[nn.Parameter], at_most: int) -> list[Run]:
     runs: list[Run] = []
     small: list[nn.Parameter] = []
     start = end = 0
@@ -137,7 +142,7 @@ def _runs(parameters: Sequence[nn.Parameter]) -> list[Run]:
 
     for parameter in parameters:
         size = parameter.numel()
-        if size > _SMALL and end % _LANES == size % _LANES == 0:
+        if size > at_most and end % _LANES == size % _LANES == 0:
             close()
             runs.append(Run((parameter,), slice(end, end + size), is_large=True))
             start = end + size
@@ -148,12 +153,12 @@ def _runs(parameters: Sequence[nn.Parameter]) -> list[Run]:
     return runs
 
 
-def _join_small(parts: Sequence[Tensor]) -> list[Tensor]:
-    """The same entries in fewer tensors: neighbours are joined while they have `_SMALL` entries at most together."""
+def _join_small(parts: Sequence[Tensor], at_most: int) -> list[Tensor]:
+    """The same entries in fewer tensors: neighbours are joined while they have so many entries at most together."""
     joined: list[list[Tensor]] = []
     size = 0
     for part in parts:
-        if not joined or size + len(part) > _SMALL:
+        if not joined or size + len(part) > at_most:
             joined.append([])
             size = 0
         joined[-1].append(part)

@@ -20,17 +20,20 @@ from fedsift.core.seeds import derive_seed
 from fedsift.core.sign_vector import sign_vector
 from fedsift.core.upload import Upload
 from fedsift.learning.decisions import SaidByBase, logits_of, said_by_base
+from fedsift.learning.encoding import encode
 from fedsift.learning.flat_model import FlatModel, Signs
 from fedsift.learning.tasks.task import Measure, Task, encode_rows, measure, to_device, training_steps
 from fedsift.learning.tuning import Commitment, tune_magnitudes
 from fedsift.learning.tuning_settings import TuningSettings
+
+Magnitudes = NDArray[np.float32] | Tensor  # u in float32, shape (n,); a tensor may lie on the model's device
 
 
 @dataclass(frozen=True)
 class Tuned:
     """What a tuning leaves with the client."""
 
-    magnitudes: NDArray[np.float32]  # u >= 0 as tuned, before quantisation; shape (n,)
+    magnitudes: Tensor  # u >= 0 as tuned, in float32, before quantisation; shape (n,), on the model's device
     quantised: Quantised  # what is uploaded of it
     data_digest: bytes  # SHA-256 of the rows it was tuned on
     steps: int  # how many it took
@@ -54,8 +57,8 @@ def tune_sign_fixed(
     settings: TuningSettings,
     grid: QuantisationGrid,
     seed: int,
-) -> NDArray[np.float32]:
-    """Magnitudes u >= 0 of a sign-fixed tuning on encoded rows, shape (n,).
+) -> Tensor:
+    """Magnitudes u >= 0 of a sign-fixed tuning on encoded rows, in float32 of shape (n,), on the model's device.
 
     Args:
         model: M0, on some device.
@@ -72,10 +75,9 @@ def tune_sign_fixed(
     on_device = ([(to_device(batch, device), share) for batch, share in step] for step in steps)
     committed, factors = round(settings.commit_share * number), settings.lr_factors(number)
     commitment = Commitment(grid, number - committed + 1) if committed else None
-    magnitudes = tune_magnitudes(
+    return tune_magnitudes(
         model, signs, on_device, task.loss, settings.lr, commitment, settings.betas, factors, settings.weight_decay
     )
-    return magnitudes.cpu().numpy()
 
 
 class _SignsOfSeed:
@@ -112,9 +114,12 @@ class LocalTrainer:
         self.task, self.terms = task, terms
         self._model, self._settings = model, settings
         self._root_seed = root_seed
-        self._signs = _SignsOfSeed(terms.sign_seed, model.weights.device)
+        signs = _SignsOfSeed(terms.sign_seed, model.weights.device)
+        # A GPU has a byte an entry to spare, and would wait for those made here.
+        on_gpu = model.weights.device.type == "cuda"
+        self._signs: Signs = torch.cat([signs[entries] for entries, _ in model.slices()]) if on_gpu else signs
 
-    def encode(self, client_id: str, rows: Sequence[Row]) -> list[Any]:
+    def encode(self, client_id: str, rows: Sequence[Row]) -> Sequence[Any]:
         """A client's rows as the task's scores take them."""
         return encode_rows(self.task, rows, client_id)
 
@@ -126,8 +131,9 @@ class LocalTrainer:
         magnitudes = tune_sign_fixed(
             self._model, self.task, self._signs, encoded, self._settings, self.terms.grid, seed
         )
-        steps = self._settings.steps_for(len(encoded))
-        return Tuned(magnitudes, quantise(magnitudes, self.terms), rows_digest(rows), steps, said)
+        on_gpu = magnitudes.device.type == "cuda"
+        quantised = encode(magnitudes, self.terms) if on_gpu else quantise(magnitudes.numpy(), self.terms)
+        return Tuned(magnitudes, quantised, rows_digest(rows), self._settings.steps_for(len(encoded)), said)
 
     def said_by_base(self, encoded: Sequence[Any], answers: bool = True) -> SaidByBase:
         """What M0 makes of encoded rows, its answers only where asked to; in a federation with a shared head."""
@@ -140,28 +146,28 @@ class LocalTrainer:
         self._model.load_base()
         return self.task.label_directions(self._model.module)
 
-    def logits(self, magnitudes: NDArray[np.float32] | None, encoded: Sequence[Any]) -> NDArray[np.float32]:
+    def logits(self, magnitudes: Magnitudes | None, encoded: Sequence[Any]) -> NDArray[np.float32]:
         """Of each decision with weights M0 + v * u, u of shape (n,), or with M0; shape (decisions, labels)."""
         self.load(magnitudes)
         return logits_of(self.task, self._model, encoded, self._settings.batch_size)
 
-    def score_magnitudes(self, magnitudes: NDArray[np.float32] | None, encoded: Sequence[Any]) -> float:
+    def score_magnitudes(self, magnitudes: Magnitudes | None, encoded: Sequence[Any]) -> float:
         """The task's metric over encoded rows with weights M0 + v * u, u of shape (n,); with M0 alone for None."""
         return self.measure(magnitudes, encoded).score
 
-    def measure(self, magnitudes: NDArray[np.float32] | None, encoded: Sequence[Any]) -> Measure:
+    def measure(self, magnitudes: Magnitudes | None, encoded: Sequence[Any]) -> Measure:
         """The same, and the likelihood of their tokens."""
         self.load(magnitudes)
         device = self._model.weights.device
         return measure(self.task, self._model.module, encoded, self._settings.batch_size, device)
 
-    def rouge_l(self, magnitudes: NDArray[np.float32] | None, encoded: Sequence[Any]) -> float:
+    def rouge_l(self, magnitudes: Magnitudes | None, encoded: Sequence[Any]) -> float:
         """The mean ROUGE-L of what those weights say greedily after each row's prompt; of a task that generates."""
         self.load(magnitudes)
         said = (self.task.generated(self._model.module, row) for row in encoded)
         return fmean(rouge_l(text, reference) for text, reference in said)
 
-    def load(self, magnitudes: NDArray[np.float32] | None) -> None:
+    def load(self, magnitudes: Magnitudes | None) -> None:
         """Set the model's weights to M0 + v * u, u of shape (n,), or to M0."""
         if magnitudes is None:
             self._model.load_base()

@@ -1,6 +1,6 @@
 """Which model learns what, and which of its parameters are tuned."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from fedsift.core.errors import BadInput
@@ -80,6 +80,10 @@ class ModelSettings(Seeded):
             for name in _OF_TRANSFORMERS:
                 if getattr(self, name) != getattr(ModelSettings, name):
                     raise BadInput(f"{hyphened(name)} belongs to a transformers model; task {self.task} brings its own")
+
+    def on_cpu(self) -> "ModelSettings":
+        """The same for who only looks at M0 or the rows: with no GPU, and nothing compiled."""
+        return replace(self, device="cpu", compile=False)
 
     @property
     def is_custom(self) -> bool:

@@ -16,6 +16,7 @@ from fedsift.learning.adapted_checkpoint import open_checkpoint
 from fedsift.learning.checkpoint import Checkpoint
 from fedsift.learning.checkpoint_check import check_positions, check_vocabulary, check_weights
 from fedsift.learning.compilation import compile_loss
+from fedsift.learning.device import enough_memory, torch_device
 from fedsift.learning.flat_model import FlatModel
 from fedsift.learning.hidden_states import joined_width
 from fedsift.learning.lora import LORA_PARAMETERS, add_lora
@@ -34,8 +35,11 @@ _MOST_LABELS = 4096
 PEOPLE_MODEL = Path(__file__).parent / "people_model"
 
 
+@enough_memory()
 def load_model(settings: ModelSettings) -> tuple[FlatModel, Task]:
     """The base model with its tuned parameters in a flat buffer, and the task.
+
+    M0 is made on the CPU, and then moved: it has the same bits on every device.
 
     Raises:
         BadInput: there is no such model, task or device, they do not fit together, or the model is not whole.
@@ -53,15 +57,15 @@ def load_model(settings: ModelSettings) -> tuple[FlatModel, Task]:
     tokenizer = checkpoint.tokenizer
     check_positions(settings.model, body, checkpoint.config, settings.max_length)
     check_vocabulary(settings.model, tokenizer, body)
-    module = _complete(settings, checkpoint.config, body).to(device).eval()
+    module = _complete(settings, checkpoint.config, body).eval()
     with checkpoint.reading("a first pass", "config.json describes a model that cannot run"):
-        _pass_once(module, device)
+        _pass_once(module)
     if settings.checkpointing:
         with checkpoint.reading("checkpointing", "leave checkpointing out"):
             texts = "texts" if settings.task == CLASSIFICATION else ""  # where the transformers model lies
             module.get_submodule(texts).gradient_checkpointing_enable({"use_reentrant": False})
     task = _task(settings, tokenizer, module)
-    flat = FlatModel(module, _layout(module, settings))
+    flat = FlatModel(module.to(device), _layout(module, settings))
     if settings.checkpointing:
         module.train()  # Checkpointing works in training mode only; dropout is off in the configuration.
     if settings.compile:
@@ -167,13 +171,13 @@ def _complete(settings: ModelSettings, config: Any, body: Any) -> Any:
 
 
 @torch.no_grad()
-def _pass_once(module: Any, device: torch.device) -> None:
+def _pass_once(module: Any) -> None:
     """Run two tokens through the model: a configuration may describe one that cannot run."""
-    ids = torch.zeros(1, 2, dtype=torch.long, device=device)
+    ids = torch.zeros(1, 2, dtype=torch.long)
     if isinstance(module, TextClassifier):
         module(ids, torch.ones_like(ids))
     elif module.config.is_encoder_decoder:
-        module(input_ids=ids, labels=torch.tensor([[NO_LABEL, 0]], device=device), use_cache=False)
+        module(input_ids=ids, labels=torch.tensor([[NO_LABEL, 0]]), use_cache=False)
     else:
         module(input_ids=ids, use_cache=False)
 
@@ -208,18 +212,6 @@ def _own_task(settings: ModelSettings) -> OwnTask:
             "batch(rows), loss(model, batch) and scores(model, batch)"
         )
     return OwnTask(task, settings.task)
-
-
-def torch_device(device: str) -> torch.device:
-    """The device that a setting names, with "auto" resolved.
-
-    Raises:
-        BadInput: "cuda" where there is none.
-    """
-    available = torch.cuda.is_available()
-    if device == "cuda" and not available:
-        raise BadInput("device = cuda: torch finds no GPU here; give cpu, or auto to take what there is")
-    return torch.device("cuda" if device != "cpu" and available else "cpu")
 
 
 def metric_of(settings: ModelSettings) -> str:

@@ -54,29 +54,32 @@ def make_deterministic() -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
-def environment_fingerprint(compiled: bool = False) -> dict[str, str]:
+def environment_fingerprint(compiled: bool = False, device: str = "cpu") -> dict[str, str]:
     """Versions, processor and settings that decide the bits; flat strings, stable within a machine.
 
-    Where the model is compiled, the C++ compiler is among them.
+    Where the model is compiled, the C++ compiler is among them; on a GPU its model, driver, CUDA, cuBLAS's workspace.
+
+    Raises:
+        BadInput: the device is not there.
     """
     import torch
 
     from fedsift.learning.compilation import cpp_compiler
+    from fedsift.learning.device import gpu_facts, torch_device
 
     fingerprint = dict(_versions())
     fingerprint |= dict.fromkeys(_RECORDED_VARIABLES, "")
     fingerprint |= {name: value for name, value in os.environ.items() if name.startswith(_RECORDED_PREFIXES)}
-    gpu = f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}" if torch.cuda.is_available() else ""
     fingerprint |= {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "threads": str(torch.get_num_threads()),
-        "device": gpu or "cpu",
+        "device": "cpu",
         "compiler": cpp_compiler() if compiled else "",
     }
-    return fingerprint
+    return fingerprint | gpu_facts() if torch_device(device).type == "cuda" else fingerprint
 
 
 @cache

@@ -18,7 +18,8 @@ from torch.optim.adam import adam
 
 from fedsift.core.errors import BadInput
 from fedsift.core.quantisation import QuantisationGrid
-from fedsift.learning.flat_model import SLICE, FlatModel, Signs
+from fedsift.learning.device import enough_memory
+from fedsift.learning.flat_model import FlatModel, Signs
 from fedsift.learning.gradient import Gradient
 from fedsift.learning.quantised_magnitudes import quantised_magnitudes
 
@@ -32,6 +33,7 @@ class Commitment(NamedTuple):
     first_step: int  # the first such step, counted from 1; all later ones are too
 
 
+@enough_memory()
 def tune_magnitudes(
     model: FlatModel,
     signs: Signs,
@@ -47,7 +49,8 @@ def tune_magnitudes(
 
     It needs 16 bytes a tuned parameter in float32, weights, tau and Adam's two moments of 4 bytes each, and 14 in
     bfloat16, beside M0 and the gradient of one large parameter. Several micro-batches need the whole gradient: 4 more,
-    or 2. v is kept in the sign bits of tau, and everything else is made a slice at a time.
+    or 2, and so does a GPU, where all parameters are moved at once. v is kept in the sign bits of tau, and everything
+    else is made a slice at a time.
 
     Args:
         model: starts from M0 whatever it holds, and is left at the weights that a further step would run on:
@@ -65,13 +68,14 @@ def tune_magnitudes(
         u >= 0 in float32, shape (n,), on the model's device; not quantised.
 
     Raises:
-        BadInput: the loss of a step, or a magnitude in the end, is infinite or no number.
+        BadInput: the loss of a step, or a magnitude in the end, is infinite or no number; or a GPU's memory is short.
     """
     model.load_base()
     task_vector = torch.empty_like(model.weights, dtype=torch.float32)
     for entries, _ in model.slices():
         torch.mul(signs[entries].float(), 0.0, out=task_vector[entries])
-    optimizer, gradient = _ProjectedAdam(task_vector, betas, weight_decay), Gradient(model)
+    optimizer = _ProjectedAdam(task_vector, betas, weight_decay, model.slice_size)
+    gradient = Gradient(model)
     for step, micro_batches in enumerate(steps, start=1):
         optimizer.step, optimizer.lr = step, lr * (lr_factors[step - 1] if lr_factors else 1.0)
         check_loss(gradient.of_step(micro_batches, loss, optimizer.move), step, lr)
@@ -93,15 +97,15 @@ class _ProjectedAdam:
         lr: its learning rate.
     """
 
-    def __init__(self, task_vector: Tensor, betas: tuple[float, float], weight_decay: float) -> None:
-        self.step, self.lr = 0, 0.0
+    def __init__(self, task_vector: Tensor, betas: tuple[float, float], weight_decay: float, slice_size: int) -> None:
+        self.step, self.lr, self._slice_size = 0, 0.0, slice_size
         self._task_vector, self._betas, self._weight_decay = task_vector, betas, weight_decay
         self._moments = torch.zeros_like(task_vector), torch.zeros_like(task_vector)
 
     def move(self, entries: slice, gradient: Tensor) -> None:
         """Move entries of tau by their gradient; once a step."""
         vectors = (self._task_vector, *self._moments)
-        parts = [torch.split(each, SLICE) for each in (gradient, *(each[entries] for each in vectors))]
+        parts = [torch.split(each, self._slice_size) for each in (gradient, *(each[entries] for each in vectors))]
         for slope, tau, first, second in zip(*parts, strict=True):
             sign = torch.ones_like(tau).copysign_(tau)
             adam(
@@ -110,7 +114,7 @@ class _ProjectedAdam:
                 [first],
                 [second],
                 max_exp_avg_sqs=[],
-                state_steps=[torch.tensor(self.step - 1.0, device=tau.device)],
+                state_steps=[torch.full((), self.step - 1.0, device=tau.device)],
                 fused=True,
                 decoupled_weight_decay=True,
                 amsgrad=False,

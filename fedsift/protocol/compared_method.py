@@ -134,12 +134,18 @@ class ComparedMethod(Method, ABC):
     """
 
     candidates: ClassVar[Sequence[Terms]] = ({},)  # hyper-parameters of `serve` to choose from
+    searched: ClassVar[Sequence[Terms]] = ()  # those that each removal chooses from
 
     def __init__(self, layout: ParameterLayout, chosen: Terms | None = None) -> None:
         """Begin without members, with one of the `candidates` where it is chosen already."""
         self.layout = layout
         self.members: set[str] = set()
         self.chosen: Terms = chosen or {}
+
+    @classmethod
+    def chooses(cls) -> bool:
+        """Whether scores of validation clients decide on anything."""
+        return len(cls.candidates) > 1 or bool(cls.searched)
 
     @property
     def hyper_parameters(self) -> Terms:
@@ -211,8 +217,8 @@ class ComparedMethod(Method, ABC):
         """Drop what was kept only for candidates that were not chosen."""
 
     def validation_clients(self, clients: Clients) -> list[str]:
-        """The first members by id, of those who answer."""
-        return sorted(clients.answering(self.members))[:VALIDATION_CLIENTS]
+        """`validation_among` the members who answer."""
+        return validation_among(clients.answering(self.members))
 
     def mean_scores(
         self, clients: Clients, scores: Mapping[str, Sequence[float]], among: Collection[str]
@@ -230,3 +236,8 @@ class ComparedMethod(Method, ABC):
             )
             raise BadInput(f"{self.name}: no client gave the scores to choose hyper-parameters by ({why})")
         return [sum(each) / len(given) for each in zip(*given, strict=True)]
+
+
+def validation_among(members: Collection[str]) -> list[str]:
+    """The first by id: who scores the candidates, and is not reported on where there are others (`compare`)."""
+    return sorted(members)[:VALIDATION_CLIENTS]

@@ -1,5 +1,7 @@
 """`fedsift check-data`: what a data set holds, as the model will see it, and whether training on it can be repeated."""
 
+import sys
+from array import array
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,7 +35,7 @@ class Spread:
     max: float
 
     @classmethod
-    def of(cls, values: list[int]) -> "Spread":
+    def of(cls, values: Sequence[int]) -> "Spread":
         """Of at least one number."""
         return cls(min(values), median(values), max(values))
 
@@ -91,12 +93,23 @@ def check_data(config: RunConfig, bars: PhaseBars) -> DataReport:
     clients = participants.members
     alike = look_alikes(participants.everybody)
     bars.warn(look_alike_warning(alike))
-    _, task = load_model(config.model_settings)
+    _, task = load_model(config.model_settings.on_cpu())
     read = clients[:_CLIENTS_READ]
-    reports = {client_id: each_row(task.describe, dataset.train_examples(client_id), client_id) for client_id in read}
+    rows, tokens, cut = [], array("q"), array("q")
+    samples: list[Sample] = []
+    by_client: list[list[str]] = []
+    for client_id in read:
+        examples, labels = dataset.train_examples(client_id), list[str]()
+        for row in each_row(task.describe, examples, client_id):
+            tokens.append(row.tokens)
+            cut.append(row.cut)
+            if row.target:
+                labels.append(sys.intern(row.target.strip()))
+            if len(samples) < _SAMPLES:
+                samples.append(Sample(client_id, row.prompt, row.target, row.learned))
+        rows.append(len(examples))
+        by_client.append(labels)
     test_rows = [len(dataset.test_examples(client_id)) for client_id in read]
-    everything = [report for rows in reports.values() for report in rows]
-    by_client = [[report.target.strip() for report in rows if report.target] for rows in reports.values()]
     targets = Counter(target for labels in by_client for target in labels)
     return DataReport(
         clients=len(clients),
@@ -104,21 +117,19 @@ def check_data(config: RunConfig, bars: PhaseBars) -> DataReport:
         clients_read=len(read),
         look_alikes=alike,
         digest=dataset_digest(dataset, read).hex(),
-        rows=Spread.of([len(rows) for rows in reports.values()]),
+        rows=Spread.of(rows),
         test_rows=Spread.of(test_rows),
         held_out=dataset.held_out,
         not_scored=test_rows.count(0),
         group_column=config.group_column,
-        tokens=Spread.of([report.tokens for report in everything]),
-        rows_cut=sum(report.cut > 0 for report in everything),
-        tokens_cut=sum(report.cut for report in everything),
+        tokens=Spread.of(tokens),
+        rows_cut=sum(each > 0 for each in cut),
+        tokens_cut=sum(cut),
         different_targets=len(targets),
         targets={target: count / targets.total() for target, count in targets.most_common(_LABELS_SHOWN)},
         single_target=sum(len(set(labels)) == 1 for labels in by_client),
         heterogeneity=heterogeneity(by_client) if targets else None,
-        samples=[Sample(each, row.prompt, row.target, row.learned) for each, rows in reports.items() for row in rows][
-            :_SAMPLES
-        ],
+        samples=samples,
         digests=_train_twice(config, dataset, clients[0], bars),
         profile=config.profile,
     )

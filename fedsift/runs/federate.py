@@ -15,7 +15,7 @@ from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
 from fedsift.federation.client import MEMBERSHIP, membership
 from fedsift.federation.outcome import Outcome
-from fedsift.federation.pilot import is_worth_it, step_seconds
+from fedsift.federation.pilot import training_seconds
 from fedsift.federation.round_log import LoggedRounds, RoundLog, removed_clients
 from fedsift.federation.run_state import open_state, run_facts, scoring_of
 from fedsift.protocol.partial_merge import PartialMerge
@@ -104,13 +104,16 @@ def merging(config: RunConfig, leavers: Iterable[str] = ()) -> RunConfig:
 
 def _estimate(pool: WorkerPool, config: RunConfig, members: Sequence[str]) -> str:
     """How long the training is going to take; empty where that will soon be seen."""
-    if not is_worth_it(config, len(members), len(pool)):
+    if not members:
         return ""
-    [(_, seconds)] = pool.map(step_seconds, [("pilot", (config, members[len(members) // 2]))])
-    minutes = seconds * config.steps * len(members) / len(pool) / 60
-    if minutes < 1:
+    at_once = min(len(pool), len(members))
+    tried = members[len(members) // 2], len(members) / at_once
+    [(_, seconds)] = pool.map(training_seconds, [("pilot", (config, *tried))])
+    tuning, head = (each * tried[1] / 60 for each in seconds or (0.0, 0.0))
+    if tuning + head < 1:
         return ""
-    return f"estimate: about {minutes:.0f} min to train {len(members)} clients, {len(pool)} at a time"
+    of_head = f"; {head:.0f} of them for the shared head, since all rows run through the model once" if head > 1 else ""
+    return f"estimate: about {tuning + head:.0f} min to train {len(members)} clients, {at_once} at a time{of_head}"
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from fedsift.runs.privacy import check_accounting
 from fedsift.runs.result import Oracle, RunResult
 from fedsift.runs.run_folder import RunFolder
 from fedsift.runtime.flower_engine import run_on_flower
+from fedsift.runtime.gpu_share import check_device
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_start import check_ray
 from fedsift.runtime.worker_pool import WorkerPool
@@ -107,6 +108,7 @@ def _check(config: RunConfig, bars: PhaseBars) -> tuple[Participants, RunConfig,
     """
     if not config.ray_address:
         check_ray()
+    check_device(config)
     check_accounting(config.publish_noise)
     participants = Participants.of(config, load_dataset(config))
     bars.warn(look_alike_warning(look_alikes(participants.everybody)))
@@ -125,7 +127,7 @@ def _check_flower(config: RunConfig) -> None:
         name = "oracle" if config.oracle else "partial-sums"
         instead = "; `fedsift verify RUN --oracle` compares afterwards" if config.oracle else ""
         raise BadInput(f"{name} belongs to engine ray{instead}")
-    load_model(dataclasses.replace(config.model_settings, compile=False))
+    load_model(config.model_settings.on_cpu())
 
 
 def _simulate(

@@ -56,7 +56,7 @@ class Served:
 
     Attributes:
         model: a transformers model, a classifier over one, or the module of a task of one's own; in evaluation mode,
-            with the served weights M0 + tau, on the run's device. It is a copy of its own.
+            with the served weights M0 + tau, on the run's device if there is one. It is a copy of its own.
         tokenizer: of a model on texts; None for a task of one's own.
         task_vector: tau, shape (n,), in the order of the tuned parameters.
         head: what answers beside the model, or, for who is no member, in its place; None where the model alone is
@@ -112,7 +112,7 @@ class Served:
         finally:
             self._trainer.load(self._magnitudes)
 
-    def _encoded(self, rows: Sequence[Row]) -> list[Any]:
+    def _encoded(self, rows: Sequence[Row]) -> Sequence[Any]:
         return self._trainer.encode("given", rows)
 
     def _said(self, encoded: Sequence[Any]) -> SaidOf:
@@ -158,7 +158,8 @@ def served_model(path: Path, client_id: str | None) -> Served:
 
 def _trainer(config: RunConfig, state: ServerState, model_digest: bytes) -> tuple[LocalTrainer, nn.Module]:
     """The base model under the run's terms, and its module."""
-    settings = dataclasses.replace(config.model_settings, compile=False, checkpointing=False)
+    device = "cpu" if config.device == "cpu" else "auto"
+    settings = dataclasses.replace(config.model_settings, device=device, compile=False, checkpointing=False)
     flat, task = load_model(settings)
     if model_digest and flat.base_digest() != model_digest:
         raise BadInput(f"model {config.model} has other weights now than those that members tuned; bring these back")

@@ -11,6 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
+from fedsift.runtime.gpu_share import workers_and_share
 from fedsift.runtime.ray_door import read_variables, token_headers
 
 _SECONDS = 5.0  # Ray itself tries for minutes.
@@ -83,15 +84,18 @@ def _channel(address: str) -> grpc.Channel:
     return grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)])
 
 
-def workers_and_gpus(config: RunConfig, clients: int, spare: int) -> tuple[int, float]:
-    """How many workers a cluster gets for so many clients, `spare` CPUs left free, and how many GPUs they share.
+def workers_on_cluster(config: RunConfig, clients: int, spare: int) -> tuple[int, float]:
+    """How many workers a cluster gets for so many clients, `spare` CPUs left free, and each one's part of a GPU.
 
     Raises:
-        BadInput: the cluster has fewer CPUs.
+        BadInput: the cluster has fewer CPUs or GPUs.
     """
     resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
     cpus = int(resources.get("CPU", 0)) - spare
-    workers = min(config.workers or max(1, cpus), clients)
+    gpus = int(resources.get("GPU", 0)) if config.device != "cpu" else 0
+    if config.device == "cuda" and not gpus:
+        raise BadInput("device = cuda: no node of the cluster has a GPU; give cpu, or auto")
+    workers, share = workers_and_share(config, clients, gpus, cpus)
     if workers > cpus:
-        raise BadInput(f"workers = {config.workers}: the cluster has {cpus} CPUs for them; add nodes, or give fewer")
-    return workers, resources.get("GPU", 0.0) if config.device != "cpu" else 0.0
+        raise BadInput(f"workers = {workers}: the cluster has {cpus} CPUs for them; add nodes, or give fewer")
+    return workers, share

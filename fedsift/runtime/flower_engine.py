@@ -20,9 +20,10 @@ from typing import Any
 import psutil
 import tomli_w
 
-from fedsift.configuration.run_config import RunConfig
+from fedsift.configuration.run_config import RunConfig, cores
 from fedsift.configuration.server_settings import ServerSettings, app_config
 from fedsift.core.errors import FedsiftError
+from fedsift.runtime.gpu_share import gpus_here, workers_and_share
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_door import TOKEN, private_folder, private_variables
 from fedsift.runtime.ray_start import check_ray
@@ -53,8 +54,11 @@ def run_on_flower(config: RunConfig, clients: int, result: Path, bars: PhaseBars
     settings = ServerSettings(out=str(result.parent.resolve()), min_nodes=clients)
     (app / "pyproject.toml").write_text(tomli_w.dumps(_app(config, settings)), encoding="utf-8")
     (app / "README.md").write_text("The code is that of the fedsift which is installed.\n", encoding="utf-8")
-    workers = min(config.worker_count, clients)
+    gpus = gpus_here(config)
+    workers, share = workers_and_share(config, clients, gpus, cores())
     federation = f"num-supernodes={clients} client-resources-num-cpus=1 init-args-num-cpus={workers}"
+    if gpus:
+        federation += f" client-resources-num-gpus={share} init-args-num-gpus={gpus}"
     with bars, private_folder(check_ray()) as ray_folder, _superlink(home, ray_folder) as environment:
         _flwr(environment, home / "run.log", "run", str(app), "--federation-config", federation, "--stream")
         told = _flwr(environment, home / "list.log", "list", "--format", "json")

@@ -8,12 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
-
-from fedsift.configuration.run_config import RunConfig
-from fedsift.learning.models import torch_device
+from fedsift.configuration.run_config import RunConfig, cores
 from fedsift.learning.reproducibility import worker_environment
-from fedsift.runtime.cluster import connected, workers_and_gpus
+from fedsift.runtime.cluster import connected, workers_on_cluster
+from fedsift.runtime.gpu_share import gpus_here, workers_and_share
 from fedsift.runtime.ray_start import local_ray
 from fedsift.runtime.worker_pool import WorkerPool
 
@@ -48,16 +46,15 @@ def ray_session(clients: int, config: RunConfig, client_app: str = CLIENT_APP, s
 @contextmanager
 def _on_this_machine(clients: int, config: RunConfig, client_app: str, spare: int) -> Iterator[WorkerPool]:
     """Ray for these workers alone, started under their profile."""
-    workers = min(config.worker_count, clients)
-    gpus = torch.cuda.device_count() if torch_device(config.device).type == "cuda" else 0
-    with local_ray(workers + spare, worker_environment(config.profile, gpus)):
-        yield WorkerPool(client_app, workers, config.profile, gpus / workers, inherits=True)
+    gpus = gpus_here(config)
+    workers, share = workers_and_share(config, clients, gpus, cores())
+    with local_ray(workers + spare, worker_environment(config.profile, gpus), gpus):
+        yield WorkerPool(client_app, workers, config.profile, share, inherits=True)
 
 
 @contextmanager
 def _on_cluster(clients: int, config: RunConfig, client_app: str, spare: int) -> Iterator[WorkerPool]:
     """Workers spread over a running cluster."""
     with connected(config.ray_address):
-        workers, gpus = workers_and_gpus(config, clients, spare)
-        folder = str(Path.cwd())
-        yield WorkerPool(client_app, workers, config.profile, min(1.0, gpus / workers), cluster_folder=folder)
+        workers, share = workers_on_cluster(config, clients, spare)
+        yield WorkerPool(client_app, workers, config.profile, share, cluster_folder=str(Path.cwd()))

@@ -60,8 +60,8 @@ def _check_addresses() -> None:
 
 
 @contextmanager
-def local_ray(cpus: int, variables: Mapping[str, str] | None = None) -> Iterator[None]:
-    """This process as the driver of a Ray of its own with so many CPUs, which nobody else gets an answer from.
+def local_ray(cpus: int, variables: Mapping[str, str] | None = None, gpus: int = 0) -> Iterator[None]:
+    """This process as the driver of a Ray of its own with so many CPUs and GPUs, which answers nobody else.
 
     Its processes have further environment variables. It is gone at the end, with all its files.
 
@@ -71,18 +71,19 @@ def local_ray(cpus: int, variables: Mapping[str, str] | None = None) -> Iterator
     with private_folder(check_ray()) as folder:
         try:
             with starting_privately(folder), environment(variables or {}):
-                _start(cpus, folder)
+                _start(cpus, gpus, folder)
             yield
         finally:
             ray.shutdown()
             read_variables()
 
 
-def _start(cpus: int, folder: Path) -> None:
+def _start(cpus: int, gpus: int, folder: Path) -> None:
     try:
         ray.init(
             address="local",
             num_cpus=cpus,
+            num_gpus=gpus,
             include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.ERROR,

@@ -77,7 +77,8 @@ class Worker:
             loaded = getattr(self._module, "prepare", lambda _: Loaded())(run_config)
         except BadInput as error:
             raise BadInput(f"node {node}: {error}") if self._on_cluster else error from None
-        fingerprint = environment_fingerprint(bool(run_config.get("compile")))
+        compiled, device = bool(run_config.get("compile")), str(run_config.get("device", "cpu"))
+        fingerprint = environment_fingerprint(compiled, device)
         return Prepared(node, fingerprint, loaded, version("fedsift"))
 
     def call(self, function: Callable[..., T], *arguments: Any) -> T:

@@ -35,6 +35,7 @@ from fedsift.core.task_vectors import Vector
 from fedsift.data.loading import load_dataset
 from fedsift.learning.models import load_layout
 from fedsift.protocol.messages import EVALUATE, POOLED, TRAIN
+from fedsift.runtime.gpu_share import check_device
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_session import ray_session
 from fedsift.runtime.worker_pool import WorkerPool
@@ -76,11 +77,12 @@ class TrainingCache:
             session: whose workers it uses.
 
         Raises:
-            BadInput: the data or the model cannot be had, or clients are to differ in steps.
+            BadInput: the data, the model or the device cannot be had, or clients are to differ in steps.
         """
         if config.epochs:
             raise BadInput(f"epochs = {config.epochs:g}: trainings are compared at equal steps here; leave epochs out")
         self.config, self._folder, self._bars, self._session = config, folder, bars, session
+        check_device(config)
         self._dataset = load_dataset(config)
         self.clients = choose_clients(config, self._dataset)
         self.layout = load_layout(config.model_settings)

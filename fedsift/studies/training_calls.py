@@ -75,7 +75,7 @@ def sign_fixed(
     on_device = torch.from_numpy(signs.copy()).to(model.weights.device)
     encoded = _encoded(config, rows, client_id)
     with _disturbed(model, noise, derive_seed(config.seed, "noise", client_id)):
-        return tune_sign_fixed(model, task, on_device, encoded, settings, grid, seed)
+        return tune_sign_fixed(model, task, on_device, encoded, settings, grid, seed).cpu().numpy()
 
 
 @contextmanager
@@ -157,6 +157,6 @@ def _fine_tuner(config: RunConfig) -> FineTuner:
     return loaded.fine_tuner(config.model_settings, config.tuning)
 
 
-def _encoded(config: RunConfig, rows: Rows, client_id: str) -> list[Any]:
+def _encoded(config: RunConfig, rows: Rows, client_id: str) -> Sequence[Any]:
     held = rows[client_id] if client_id in rows else loaded.dataset_of(config).train_examples(client_id)
     return encode_rows(loaded.model_and_task(config.model_settings)[1], held, client_id)

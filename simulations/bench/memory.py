@@ -1,6 +1,7 @@
 """What a run takes, held against what `fedsift plan` says: memory of server and client, an upload, the ledger."""
 
 from functools import partial
+from typing import Any
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.simulations.bench.overhead import DENSITY, TERMS
@@ -30,7 +31,7 @@ def measure_memory(config: RunConfig, rounds: int, size: int = _SIZE) -> Part:
     title = "memory and files, beside fedsift plan"
     if memory("VmHWM") is None:
         return Part(title, [], ["peaks are read from Linux's /proc, which is not there"])
-    server = {"clients": _CLIENTS, "workers": 1, "profile": config.profile, "size": size}
+    server: dict[str, Any] = {"clients": _CLIENTS, "workers": 1, "profile": config.profile, "size": size}
     calls = {"server": partial(run_arm, f"{ARMS}.overhead_run", config, **server)}
     calls |= {dtype: partial(run_arm, f"{ARMS}.memory_run", config, dtype=dtype) for dtype in PRECISIONS}
     runs = in_turn(calls, rounds, warm_up=0)

@@ -40,7 +40,7 @@ def measure_overhead(config: RunConfig, rounds: int, clients: Sequence[int] = ()
     arms += [("stock Flower", count, "stock_flower", fedavg) for count in clients if count <= _MOST_STOCK_CLIENTS]
     counts, calls = {}, {}
     for arm, count, module, settings in arms:
-        row = f"{arm}, {count:,} clients"
+        row = f"{arm}, {count:,}"
         counts[row] = count
         told = {"clients": count, "workers": min(config.worker_count, count), "profile": config.profile, **settings}
         calls[row] = partial(run_arm, f"{ARMS}.{module}", config, **told)
@@ -57,6 +57,7 @@ def measure_overhead(config: RunConfig, rounds: int, clients: Sequence[int] = ()
                 took = tuple(run.told[name] * 1e3 for run in runs)
                 measurements.append(Measurement(row, name, "ms", took))
     notes = [
+        "a row is an arm and its number of clients",
         f"fedsift: {TERMS.size:,} entries at 2 bits, 30% kept, up; queried, decoded, checked, added, a ledger on disk",
         f"stock Flower: {TERMS.size:,} float32 down and up; averaged",
         f"{config.worker_count} workers; no warm-up: each run is a new process; neither server's process imports torch",

@@ -181,4 +181,7 @@ _PAPER_FOUND = (
     "Fine-tuning must be fully deterministic: a removal needs the very weights that were merged (section 3, "
     "appendix A). What happens if it is not, and whether it would be noticed, is left open."
 )
-EXPERIMENT = Experiment("determinism", Kind.QUESTION, _TITLE, _PAPER_FOUND, {"clients": 20}, measure, draw, found)
+_FAILS_IF = "a rerun with nothing planted has other bits, or a digest is wrong about a changed upload."
+EXPERIMENT = Experiment(
+    "determinism", Kind.QUESTION, _TITLE, _PAPER_FOUND, {"clients": 20}, measure, draw, found, _FAILS_IF
+)

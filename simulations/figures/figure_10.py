@@ -112,4 +112,8 @@ _PAPER_FOUND = (
     "of FT + Merge barely gain accuracy, and can store more than SIFT-Masks (17 models for 500 clients) and still "
     "score less (section 4.4, figure 10)."
 )
-EXPERIMENT = Experiment("fig10", Kind.FIGURE, _TITLE, _PAPER_FOUND, {"clients": 100}, measure, draw, found)
+_FAILS_IF = (
+    "some number of clusters scores as much as SIFT-Masks as published in no more storage. Client trainings "
+    "follow from what the methods are and cannot fail."
+)
+EXPERIMENT = Experiment("fig10", Kind.FIGURE, _TITLE, _PAPER_FOUND, {"clients": 100}, measure, draw, found, _FAILS_IF)

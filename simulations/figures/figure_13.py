@@ -65,4 +65,5 @@ _PAPER_FOUND = (
     "TIES and SIFT + Merge both reduce sign conflicts, which does not change the quality of the merged model much "
     "(figure 13, appendix C, 500 models)."
 )
-EXPERIMENT = Experiment("fig13", Kind.FIGURE, _TITLE, _PAPER_FOUND, {"clients": 100}, measure, draw, found)
+_FAILS_IF = f"the three merges are {SIMILAR} apart or more."
+EXPERIMENT = Experiment("fig13", Kind.FIGURE, _TITLE, _PAPER_FOUND, {"clients": 100}, measure, draw, found, _FAILS_IF)

@@ -77,13 +77,15 @@ def draw(result: Result, figure: Figure) -> None:
 
 def found(result: Result) -> str:
     """Compare the ends of both walks."""
-    told, holds = [], True
+    told, holds = [], False
+    judged = SIFT_PUBLISHED if has_series(result, SIFT_PUBLISHED) else SIFT_MASKED
     for name in (SIFT_PUBLISHED, SIFT_MASKED):
         if has_series(result, name):
             inside, outside = (series_of(result, name, panel)["y"] for panel in (_HELD_IN, _HELD_OUT))
-            holds &= outside[-1] < outside[0] and inside[-1] > inside[0]
+            if name == judged:
+                holds = outside[-1] < outside[0] and inside[-1] > inside[0]
             told.append(
-                f"{name} falls from {outside[0]:.3f} to {outside[-1]:.3f} held-out and goes from {inside[0]:.3f} to "
+                f"{name} goes from {outside[0]:.3f} to {outside[-1]:.3f} held-out and from {inside[0]:.3f} to "
                 f"{inside[-1]:.3f} held-in"
             )
     merged = series_of(result, FT_MERGED, _HELD_IN)["y"]
@@ -99,4 +101,5 @@ _PAPER_FOUND = (
     "FT + Merge; held-in, on those who stay, it rises, since less interferes; with all unlearned everything is at "
     "zero-shot (section 4.3, figure 8)."
 )
-EXPERIMENT = Experiment("fig8", Kind.FIGURE, _TITLE, _PAPER_FOUND, {"clients": 100}, measure, draw, found)
+_FAILS_IF = "SIFT-Masks as published does not fall held-out, or does not rise held-in."
+EXPERIMENT = Experiment("fig8", Kind.FIGURE, _TITLE, _PAPER_FOUND, {"clients": 100}, measure, draw, found, _FAILS_IF)

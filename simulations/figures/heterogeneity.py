@@ -180,4 +180,7 @@ _PAPER_FOUND = (
     "it on StackOverflow, whose clients are alike; on TOFU Central FT gets there, but slowly (section 4.2, figure "
     "6). No measure of heterogeneity is given."
 )
-EXPERIMENT = Experiment("heterogeneity", Kind.QUESTION, _TITLE, _PAPER_FOUND, {"clients": 20}, measure, draw, found)
+_FAILS_IF = "a gain of SIFT-Masks as published is no larger without shared rows than with all shared."
+EXPERIMENT = Experiment(
+    "heterogeneity", Kind.QUESTION, _TITLE, _PAPER_FOUND, {"clients": 20}, measure, draw, found, _FAILS_IF
+)

@@ -63,7 +63,7 @@ def _open(path: Path, config: RunConfig) -> RunFolder:
 
 def _rounds(grid: Grid, folder: RunFolder, config: RunConfig, settings: ServerSettings, deployed: bool) -> None:
     started = time.perf_counter()
-    model_digest = load_model(config.model_settings)[0].base_digest()
+    model_digest = load_model(config.model_settings.on_cpu())[0].base_digest()
     gc.collect()  # The server needs M0 for nothing else.
     key = folder.signing_key()
     state = open_state(config, folder.ledger, settings.capacity, model_digest, key)

@@ -5,8 +5,9 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+import torch
 
-from tests.cli.commands import invoke
+from tests.cli.commands import failed, invoke
 from tests.learning.damage import WEIGHTS, Damage, content, removed, without
 
 
@@ -90,6 +91,7 @@ def told(options: dict[str, str], *arguments: str) -> str:
         ({"--head": "label-text"}, "head belongs to --task classification"),
         ({"--dtype": "float16"}, "did you mean 'bfloat16'"),
         ({"--device": "gpu"}, "unknown device 'gpu'"),
+        ({"--clients-per-gpu": "0"}, "clients-per-gpu = 0: give a whole number from 1 to 64"),
         ({"--tune": "*.ln_7.*"}, "tune: unknown parameter '*.ln_7.*'"),
         ({"--tune": "*.ln_1.*", "--lora-rank": "2"}, "tune and lora-rank exclude each other"),
         ({"--micro-batch": "-1"}, "micro-batch = -1"),
@@ -108,6 +110,26 @@ def told(options: dict[str, str], *arguments: str) -> str:
 )
 def test_one_line(options: dict[str, str], changed: dict[str, str], message: str) -> None:
     assert message in told({**options, **changed})
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["run"],
+        ["compare", "--leave-count", "1"],
+        ["tune", "--newcomers", "0.5", "--test-share", "0.3"],
+        ["reproduce", "fig3"],
+        ["optout", "one-client"],
+        ["bench", "--gpu", "--no-chat", "--model", "people"],
+    ],
+)
+def test_a_gpu_that_is_not_there(command: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    said = failed(*command, "--device", "cuda", "--clients", "6", "--out", out)
+    assert said.startswith("fedsift: device = cuda: no CUDA device is seen by torch (")
+    assert said.count("\n") == 1
+    assert not out.exists()
 
 
 def test_an_output_that_is_there(options: dict[str, str]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fedsift.core.contribution import UploadTerms
+from fedsift.core.contribution import UploadTerms, quantise
 from fedsift.core.quantisation import QuantisationGrid
 from fedsift.core.server_state import ServerState
 from fedsift.learning.local_trainer import LocalTrainer
@@ -136,4 +136,10 @@ def test_checkpointing_changes_no_bit(family: str, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 def test_the_same_digest_twice_on_a_gpu(tmp_path: Path) -> None:
-    assert_removal_is_exact(settings_of("llama", save_model(tmp_path, "llama"), device="cuda"))
+    settings = settings_of("llama", save_model(tmp_path, "llama"), device="cuda")
+    assert_removal_is_exact(settings)
+    trainer, terms = trainer_of(settings)
+    tuned = trainer.tune("ann", CLIENTS["ann"])
+    packed_here = quantise(tuned.magnitudes.cpu().numpy(), terms).contribution
+    assert tuned.quantised.contribution.to_bytes() == packed_here.to_bytes()
+    assert load_model(settings)[0].base_digest() == load_model(settings.on_cpu())[0].base_digest()

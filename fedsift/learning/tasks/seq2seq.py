@@ -110,8 +110,9 @@ class Seq2SeqLanguageModelling(Task):
 
     def log_likelihoods(self, model: nn.Module, batch: Seq2SeqBatch) -> Tensor:
         """Log-probability of each row's whole target, float64 of shape (rows,)."""
-        logits = self._logits(model, batch).transpose(1, 2)
-        return -cross_entropy(logits, batch.labels, reduction="none", ignore_index=NO_LABEL).double().sum(1)
+        logits, labels = self._logits(model, batch).flatten(0, 1), batch.labels.flatten()
+        negative = cross_entropy(logits, labels, reduction="none", ignore_index=NO_LABEL)
+        return -negative.view(batch.labels.shape).double().sum(1)
 
     def generated(self, model: nn.Module, encoded: Seq2SeqRow) -> tuple[str, str]:
         """By the decoder."""

@@ -6,8 +6,9 @@ A task of one's own is a class with `model`, `batch`, `loss` and `scores` (docs/
 import math
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import count
+from typing import Any, NamedTuple, TypeVar, overload
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from fedsift.core.examples import Row, shown
 from fedsift.core.seeds import random_order
 
 T = TypeVar("T")
+_MANY = 10_000  # rows of a client; so many are not all encoded at once
 _LEAST = sys.float_info.min  # of a probability whose logarithm is taken
 
 
@@ -170,26 +172,48 @@ def input_of_last_layer(model: nn.Module, run: Callable[[], object]) -> Tensor:
     return seen[-1].flatten(0, -2)
 
 
-def encode_rows(task: Task, rows: Sequence[Row], client_id: str) -> list[Any]:
-    """All rows of a client, encoded.
+def encode_rows(task: Task, rows: Sequence[Row], client_id: str) -> Sequence[Any]:
+    """All rows of a client, encoded; of many, each only when it is asked for, since few of them may be.
 
     Raises:
         BadInput: there are none, or one is not for this task; the message names client and row.
     """
     if not rows:
         raise BadInput(f"client {client_id!r} has no rows; a client needs at least one")
-    return each_row(task.encode, rows, client_id)
+    return list(each_row(task.encode, rows, client_id)) if len(rows) <= _MANY else _EncodedRows(task, rows, client_id)
 
 
-def each_row(function: Callable[[Row], T], rows: Sequence[Row], client_id: str) -> list[T]:
-    """What a function makes of each row of a client; an error names the client and the row."""
-    made = []
-    for number, row in enumerate(rows, start=1):
+class _EncodedRows(Sequence[Any]):
+    """Rows that are encoded each time they are asked for: what a forward pass takes is far more."""
+
+    def __init__(self, task: Task, rows: Sequence[Row], client_id: str) -> None:
+        self._task, self._rows, self._client_id = task, rows, client_id
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, place: int) -> Any: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Any]: ...
+    def __getitem__(self, place: int | slice) -> Any:
+        if isinstance(place, slice):
+            return list(each_row(self._task.encode, self._rows[place], self._client_id, range(len(self))[place]))
+        return next(each_row(self._task.encode, [self._rows[place]], self._client_id, [place]))
+
+    def __iter__(self) -> Iterator[Any]:
+        return each_row(self._task.encode, self._rows, self._client_id)
+
+
+def each_row(
+    function: Callable[[Row], T], rows: Iterable[Row], client_id: str, places: Iterable[int] | None = None
+) -> Iterator[T]:
+    """What a function makes of each row of a client; an error names the client and the row, by its place."""
+    for place, row in zip(count() if places is None else places, rows, strict=False):
         try:
-            made.append(function(row))
+            yield function(row)
         except BadInput as error:
-            raise BadInput(f"client {client_id!r}, row {number}: {error}") from error
-    return made
+            raise BadInput(f"client {client_id!r}, row {place + 1}: {error}") from error
 
 
 def training_steps(
@@ -214,7 +238,8 @@ def training_steps(
     per_epoch = len(encoded) // batch_size
     for step in range(steps):
         epoch, index = divmod(step, per_epoch)
-        order = random_order(seed, len(encoded), epoch)
+        if not index:
+            order = random_order(seed, len(encoded), epoch)
         chosen = [encoded[i] for i in order[index * batch_size : (index + 1) * batch_size]]
         yield _micro_batches(task, chosen, micro_batch)
 

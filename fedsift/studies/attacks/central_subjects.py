@@ -14,7 +14,17 @@ from fedsift.strategies.central_ft import CentralFineTuning
 from fedsift.strategies.msa import Msa
 from fedsift.strategies.negmerge import NegMerge
 from fedsift.strategies.task_negation import TaskNegation
-from fedsift.studies.attacks.subjects import AFTER, BEFORE, ORACLE, STATES, Parties, Reference, Subject, always
+from fedsift.studies.attacks.subjects import (
+    AFTER,
+    BEFORE,
+    ORACLE,
+    OUTSIDER,
+    STATES,
+    Parties,
+    Reference,
+    Subject,
+    always,
+)
 from fedsift.studies.cached_clients import CachedClients
 from fedsift.studies.training_cache import TrainingCache
 
@@ -55,4 +65,4 @@ class CentralUnderAttack:
         for state, joining, leaving in ((BEFORE, self._parties.members, ()), (AFTER, (), self._parties.leavers)):
             method.change(self._clients, set(joining), set(leaving))
             states[state] = method.shared()["0"]
-        return Subject(method.title, {state: always(states[state]) for state in STATES}, references, one_model=True)
+        return Subject(method.title, {state: always(states[state]) for state in STATES}, references, True, OUTSIDER)

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from fedsift.core.examples import Row
 from fedsift.core.registration import registered
 from fedsift.core.task_vectors import Vector
+from fedsift.studies.attacks.inputs import Numbers
 from fedsift.studies.attacks.membership_attack import MembershipAttack, Models, References
-from fedsift.studies.attacks.roc import roc
-from fedsift.studies.attacks.subjects import AFTER, ORACLE, Parties, Served, Subject
+from fedsift.studies.attacks.roc import paired_differences, roc
+from fedsift.studies.attacks.subjects import AFTER, BEFORE, ORACLE, Parties, Served, Subject
 from fedsift.studies.training_cache import TrainingCache
 
 # First those that need no reference models, then by name.
@@ -24,7 +25,7 @@ ATTACKS = sorted(
 def membership(
     cache: TrainingCache, subject: Subject, parties: Parties, rows: Mapping[str, Sequence[Row]]
 ) -> list[dict[str, Any]]:
-    """A row of the result for each attack: what it finds in each state.
+    """A row of the result for each attack: what it finds in each state, and how far that is from the oracle.
 
     Args:
         cache: scores.
@@ -47,9 +48,20 @@ def membership(
         for attack in ATTACKS
         if subject.references or not attack.needs_references
     }
+    seed = cache.config.seed
+
+    def sides(found: Numbers) -> tuple[Numbers, Numbers]:
+        return found[:looked_for], found[looked_for:]
+
     return [
-        {"method": subject.title, "attack": attack.name, "title": attack.title}
-        | {state: roc(found[:looked_for], found[looked_for:]).to_json() for state, found in by_state.items()}
+        {"method": subject.title, "observer": subject.observer, "attack": attack.name, "title": attack.title}
+        | {state: roc(*sides(found)).to_json() for state, found in by_state.items()}
+        | {
+            "difference": {
+                each: paired_differences(sides(by_state[each]), sides(by_state[ORACLE]), seed)
+                for each in (BEFORE, AFTER)
+            }
+        }
         | {"equals_oracle": bool(np.array_equal(by_state[AFTER], by_state[ORACLE]))}
         for attack, by_state in scores.items()
     ]

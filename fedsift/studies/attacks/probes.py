@@ -48,6 +48,7 @@ def relearning(
             break
     return {
         "method": subject.title,
+        "observer": subject.observer,
         "steps_to_recover": {state: steps_to_recover(scores[state], float(target)) for state in STATES},
         "equals_oracle": scores[AFTER] == scores[ORACLE],
     }
@@ -92,6 +93,7 @@ def canary_exposure(cache: TrainingCache, subject: Subject, planted: Mapping[str
 
     return {
         "method": subject.title,
+        "observer": subject.observer,
         "exposure": {state: bits(state) for state in STATES},
         "equals_oracle": all(np.array_equal(losses[f"{AFTER} {each}"], losses[f"{ORACLE} {each}"]) for each in planted),
     }

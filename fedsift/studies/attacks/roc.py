@@ -19,11 +19,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fedsift.core.seeds import derive_seed
 from fedsift.studies.attacks.inputs import Numbers, finite
 
 Interval = tuple[float, float]
 
+# What a membership attack's scores come to, by its name in the result: the rate is that of false positives.
+FIGURES = {"auc": "AUC", "tpr_at_0.001": "TPR at FPR 0.1%", "tpr_at_0.01": "TPR at FPR 1%"}
+
 _Z = NormalDist().inv_cdf(0.975)
+_RESAMPLES = 500
+_ENDS = (0.025, 0.975)  # of a 95% interval
 _BISECTIONS = 60  # past float64's digits
 
 
@@ -43,8 +49,7 @@ class Roc:
 
     def to_json(self) -> dict[str, float | list[float]]:
         """The same for a JSON file, under the names that say the false positive rate."""
-        names = ("auc", "tpr_at_0.001", "tpr_at_0.01")
-        told = zip((each for name in names for each in (name, f"{name}_interval")), vars(self).values(), strict=True)
+        told = zip((each for name in FIGURES for each in (name, f"{name}_interval")), vars(self).values(), strict=True)
         return {name: list(value) if isinstance(value, tuple) else value for name, value in told}
 
 
@@ -64,6 +69,40 @@ def roc(members: NDArray[Any], non_members: NDArray[Any]) -> Roc:
     rare, rare_interval = _share_found(inside, outside, one_in=1000)
     few, few_interval = _share_found(inside, outside, one_in=100)
     return Roc(auc, auc_interval, rare, rare_interval, few, few_interval)
+
+
+def paired_differences(
+    found: tuple[Numbers, Numbers], reference: tuple[Numbers, Numbers], root_seed: int
+) -> dict[str, list[float]]:
+    """By how much an attack's `FIGURES` on one model exceed those on the reference, which never had the leavers.
+
+    Args:
+        found: scores of members and of non-members by the model, shapes (a,) and (b,).
+        reference: of the same examples by the reference, in the same order.
+        root_seed: of the resamples.
+
+    Returns:
+        Each figure's difference, and the ends of its 95% bootstrap interval: examples are drawn in pairs, those of the
+        two sides apart. All three are 0 where the scores are the same.
+    """
+    draws = np.random.Philox(key=derive_seed(root_seed, "attack differences"))
+    sizes = [len(side) for side in found]
+    resamples = [[draws.random_raw(size) % size for size in sizes] for _ in range(_RESAMPLES)]
+
+    def exceeds(places: list[NDArray[Any]]) -> Numbers:
+        here, there = ([scores[at] for scores, at in zip(sides, places, strict=True)] for sides in (found, reference))
+        return _figures(*here) - _figures(*there)
+
+    differences = exceeds([np.arange(size) for size in sizes])
+    ends = np.quantile([exceeds(places) for places in resamples], _ENDS, axis=0)
+    low, high = np.minimum(ends[0], differences), np.maximum(ends[1], differences)
+    return dict(zip(FIGURES, np.stack([differences, low, high], axis=1).tolist(), strict=True))
+
+
+def _figures(members: Numbers, non_members: Numbers) -> Numbers:
+    inside, outside = np.sort(members), np.sort(non_members)
+    rates = (_share_found(inside, outside, one_in)[0] for one_in in (1000, 100))
+    return np.array([_share_below(inside, outside).mean(), *rates])
 
 
 def _auc(members: Numbers, non_members: Numbers) -> tuple[float, Interval]:

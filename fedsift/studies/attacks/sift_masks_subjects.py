@@ -14,7 +14,18 @@ from fedsift.core.task_vectors import Vector
 from fedsift.learning.models import load_layout
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
 from fedsift.studies.attacks.difference import Sums, before_minus_after, recovered
-from fedsift.studies.attacks.subjects import AFTER, BEFORE, ORACLE, Parties, Reference, Served, Subject, always
+from fedsift.studies.attacks.subjects import (
+    AFTER,
+    BEFORE,
+    ORACLE,
+    OUTSIDER,
+    SERVER,
+    Parties,
+    Reference,
+    Served,
+    Subject,
+    always,
+)
 from fedsift.studies.training_cache import TrainingCache
 
 _TITLE = METHODS[SIFT_MASKS].title
@@ -59,8 +70,9 @@ class SiftMasksUnderAttack:
         merged_references = [Reference(half, partial(self._merged_of, half)) for half in halves]
         own_references = [Reference(half, partial(self._hosts, number, half)) for number, half in enumerate(halves)]
         return [
-            Subject(_TITLE, {BEFORE: self._merged(before), **without}, merged_references, one_model=True),
-            Subject(OWN_MASK, {BEFORE: own, **without}, own_references, one_model=False),
+            Subject(_TITLE, {BEFORE: self._merged(before), **without}, merged_references, True, OUTSIDER),
+            # It was sent a leaver's upload twice, and an upload is the leaver's own model.
+            Subject(OWN_MASK, {BEFORE: own, **without}, own_references, False, SERVER),
         ]
 
     def difference(self) -> dict[str, float | str]:

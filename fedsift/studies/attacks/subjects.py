@@ -9,6 +9,8 @@ from fedsift.core.seeds import derive_seed, random_order
 from fedsift.core.task_vectors import Vector
 
 BEFORE, AFTER, ORACLE = STATES = ("before", "after", "oracle")
+# An outsider sees what is published; the server also what it was sent.
+OUTSIDER, SERVER = OBSERVERS = ("outsider", "server")
 LEAST_REFERENCES = 4  # two that have an example and two that have not
 _POPULATION_SHARE = 4  # one in so many of those who never joined
 
@@ -90,6 +92,7 @@ class Subject:
     states: Mapping[str, Served]  # what is served in each of the `STATES`
     references: Sequence[Reference]  # the same method with other members; empty where none were made
     one_model: bool  # whether all clients are served the same
+    observer: str  # who sees what is served, one of `OBSERVERS`
 
 
 def always(vector: Vector) -> Served:

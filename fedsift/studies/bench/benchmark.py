@@ -1,7 +1,8 @@
 """What a benchmark is."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.studies.bench.measurement import Part
@@ -18,9 +19,19 @@ class Benchmark:
         help: of its option.
         measure: takes a configuration, and in how many rounds to measure.
         on_ray: whether it starts Ray.
+        with_blazefl: whether it also takes the Python of an environment that has BlazeFL, None for none.
+        device: of a configuration under which it is measured where nothing is asked for; empty for all but "cuda".
+        defaults: its own, of options that are not given.
     """
 
     name: str
     help: str
-    measure: Callable[[RunConfig, int], Part]
+    measure: Callable[..., Part]
     on_ray: bool = False
+    with_blazefl: bool = False
+    device: str = ""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+    def is_meant(self, config: RunConfig) -> bool:
+        """Whether it is measured under a configuration where no benchmark is asked for by name."""
+        return self.device == config.device if self.device else config.device != "cuda"

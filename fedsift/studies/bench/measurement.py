@@ -1,8 +1,9 @@
 """Figures that are measured in turn, and the table of them: a row an arm, a column a quantity."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
+from textwrap import fill, wrap
 from typing import Any, TypeVar
 
 from rich.table import Table
@@ -10,6 +11,8 @@ from rich.table import Table
 from fedsift.studies.number_text import three_digits
 
 T = TypeVar("T")
+_WIDTH = 80  # characters of a line
+_PADDING = 2  # of a column
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class Part:
     measurements: Sequence[Measurement]  # the first arm is the one that the others are compared with
     notes: Sequence[str] = ()  # what could not be measured and why, and what a figure means, a line each
     compared: bool = True  # whether the table shows the ratios to the first arm
+    facts: Mapping[str, Any] = field(default_factory=dict)  # what is no figure, for machines
 
     def ratios(self, arm: str, quantity: str) -> tuple[float, ...]:
         """An arm's figure over the first arm's, round by round; empty where these have other rounds, or none."""
@@ -47,6 +51,7 @@ class Part:
         return {
             "title": self.title,
             "notes": list(self.notes),
+            "facts": dict(self.facts),
             "measurements": [
                 {
                     "arm": each.arm,
@@ -60,21 +65,39 @@ class Part:
             ],
         }
 
-    def table(self) -> Table:
-        """Each cell: median, least to most where there were several rounds, and the ratio to the first arm."""
+    def tables(self) -> list[Table]:
+        """Each cell: median, least to most where there were several rounds, and the ratio to the first arm.
+
+        A table has as many columns as there is room for in 80 characters; all others stand in further ones.
+        """
+        tables: list[Table] = []
         quantities = list(dict.fromkeys(each.quantity for each in self.measurements))
+        while quantities or not tables:
+            fitting = 1
+            while fitting < len(quantities) and _width(self._table(quantities[: fitting + 1])) <= _WIDTH:
+                fitting += 1
+            tables.append(self._table(quantities[:fitting]))
+            quantities = quantities[fitting:]
+        tables[0].title = self.title
+        return tables
+
+    def lines(self) -> list[str]:
+        """The notes, below the tables."""
+        return [fill(note, _WIDTH, subsequent_indent="  ") for note in self.notes]
+
+    def _table(self, quantities: Sequence[str]) -> Table:
         units = {each.quantity: each.unit for each in self.measurements}
         arms = list(dict.fromkeys(each.arm for each in self.measurements))
         cells = {(each.arm, each.quantity): each for each in self.measurements}
-        table = Table(title=self.title, title_justify="left", caption="\n".join(self.notes), caption_justify="left")
+        table = Table(title_justify="left")
         table.add_column("")
         for quantity in quantities:
-            table.add_column(f"{quantity}, {units[quantity]}", justify="right")
+            table.add_column(", ".join(filter(None, (quantity, units[quantity]))), justify="right")
         for arm in arms:
-            row = (cells.get((arm, quantity)) for quantity in quantities)
-            table.add_row(
-                arm, *("" if each is None else self._cell(each, self.compared and arm != arms[0]) for each in row)
-            )
+            row = [cells.get((arm, quantity)) for quantity in quantities]
+            if any(row):
+                own = ("" if each is None else self._cell(each, self.compared and arm != arms[0]) for each in row)
+                table.add_row(arm, *own)
         return table
 
     def _cell(self, each: Measurement, compared: bool) -> str:
@@ -83,6 +106,16 @@ class Part:
             text += f" ({three_digits(min(each.values))} to {three_digits(max(each.values))})"
         ratios = self.ratios(each.arm, each.quantity) if compared else ()
         return f"{text} x {median(ratios):.2f}" if ratios else text
+
+
+def _width(table: Table) -> int:
+    """Characters that its lines have where no cell is broken, and headings take two lines."""
+    widest = (max(map(len, [*_halves(str(column.header)), *map(str, column.cells)])) for column in table.columns)
+    return sum(each + _PADDING for each in widest)
+
+
+def _halves(heading: str) -> list[str]:
+    return wrap(heading, max(1, len(heading) // 2 + 3))
 
 
 def in_turn(arms: Mapping[str, Callable[[], T]], rounds: int, warm_up: int = 1) -> dict[str, list[T]]:

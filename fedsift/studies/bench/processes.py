@@ -6,7 +6,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,12 +38,21 @@ class ArmRun:
 PEAK_MEMORY = "peak memory"  # of the arm's own process, without its workers; MiB
 
 
-def run_arm(module: str, config: "RunConfig", **settings: Any) -> ArmRun:
+def run_arm(
+    module: str,
+    config: "RunConfig",
+    *,
+    python: str = sys.executable,
+    environment: Mapping[str, str] = {},
+    **settings: Any,
+) -> ArmRun:
     """Run `python -m module` to its end.
 
     Args:
         module: one that calls `answer` when it is run.
         config: what it is to measure.
+        python: the interpreter, of an environment that has fedsift.
+        environment: variables that it has beside those of this process.
         settings: what `answer` hands on as keywords.
 
     Raises:
@@ -51,7 +60,14 @@ def run_arm(module: str, config: "RunConfig", **settings: Any) -> ArmRun:
     """
     order = json.dumps({"config": config.to_user_config(), "settings": settings})
     started = time.perf_counter()
-    done = subprocess.run([sys.executable, "-m", module], input=order, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [python, "-m", module],
+        input=order,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
     whole = time.perf_counter() - started
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
@@ -69,9 +85,9 @@ def answer(measure: Callable[..., dict[str, Any]]) -> None:
     sys.stdout.write("\n" + json.dumps({**told, PEAK_MEMORY: _peak_memory()}) + "\n")
 
 
-def set_worker_environment(profile: str) -> None:
+def set_worker_environment(profile: str, gpus: int = 0) -> None:
     """Give processes that this one starts the environment of fedsift's workers; torch reads it when imported."""
-    os.environ.update(worker_environment(profile, gpus=0))
+    os.environ.update(worker_environment(profile, gpus))
 
 
 def memory(key: str) -> float | None:

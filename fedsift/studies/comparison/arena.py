@@ -50,8 +50,12 @@ class Arena:
     own_steps: Callable[[str], int]  # that a client takes on its own
     out: Path  # a folder for the clients' files
     bars: PhaseBars  # are told of the progress
+    chosen_on: frozenset[str] = frozenset()  # members whose scores decide on settings, and are not reported
     baselines: list[Baseline] = dataclasses.field(default_factory=list)  # once found
     alone: Score | None = None  # of the members, once found
+
+    def _reported(self, clients: Sequence[str]) -> list[str]:
+        return [client_id for client_id in clients if client_id not in self.chosen_on]
 
     @property
     def _stayers(self) -> list[str]:
@@ -120,10 +124,13 @@ class Arena:
         for name in ("zero_shot", "majority"):
             theirs: list[Score | None] = [getattr(each, name, None) for each in (members, newcomers)]
             if any(theirs):
-                self.baselines.append(Baseline(name, SCORES[name], *theirs))
+                self.baselines.append(Baseline(name, SCORES[name], *map(self._without_chosen_on, theirs)))
         if members and members.alone_by:
-            self.alone = members.alone
+            self.alone = self._without_chosen_on(members.alone)
             self.baselines.append(Baseline("alone", f"alone: {SCORES[members.alone_by]}", self.alone, None))
+
+    def _without_chosen_on(self, score: Score | None) -> Score | None:
+        return score and score.without(self.chosen_on, self.config.seed)
 
     def compared(self, name: str) -> MethodRow:
         """A row for any other method."""
@@ -174,7 +181,7 @@ class Arena:
         def mean(scores: Scores, clients: Sequence[str], name: str) -> float | None:
             return mean_scores({each: scores[each] for each in clients if each in scores}).get(name)
 
-        members, newcomers = score(self.members, own), score(self.newcomers, others)
+        members, newcomers = score(self._reported(self.members), own), score(self.newcomers, others)
         return partial(
             MethodRow,
             name=method.name,
@@ -185,7 +192,7 @@ class Arena:
             members_high=members.high if members else None,
             better_than_alone=number_above(members, self.alone) if self.alone else None,
             worse_than_alone=number_above(self.alone, members) if self.alone else None,
-            members_after=mean(after, self._stayers, own),
+            members_after=mean(after, self._reported(self._stayers), own),
             leavers_before=mean(before, self.leavers, own),
             leavers_after=mean(after, self.leavers, others),
             newcomers_before=newcomers.mean if newcomers else None,

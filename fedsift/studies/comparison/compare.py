@@ -13,9 +13,11 @@ from fedsift.data.loading import load_dataset
 from fedsift.federation.method_client import ROUNDS_FOLDER
 from fedsift.files.output import clear, make_empty
 from fedsift.learning.models import load_layout, metric_of
+from fedsift.protocol.compared_method import VALIDATION_CLIENTS, validation_among
+from fedsift.runtime.gpu_share import check_device
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_session import ray_session
-from fedsift.strategies.registry import COMPARED, METHODS, SIFT_MASKS, SIFT_MERGE, method_named
+from fedsift.strategies.registry import COMPARED, METHODS, SIFT_MASKS, SIFT_MERGE, compared_named, method_named
 from fedsift.studies.comparison.arena import Arena
 from fedsift.studies.comparison.comparison import Comparison
 from fedsift.studies.scripted_client_app import APP
@@ -48,6 +50,7 @@ def compare(
             raise BadInput(f"method {name} trains in rounds: give --rounds with their number")
     if not config.anybody_leaves:
         raise BadInput("a comparison needs somebody who leaves: give leave-count, or leave with their ids")
+    check_device(config)
     dataset = load_dataset(config)
     participants = Participants.of(config, dataset)
     members, newcomers = participants.members, participants.newcomers
@@ -55,14 +58,14 @@ def compare(
     schedule, steps = rounds.schedule(config, dataset, members), own_steps(config, dataset)
     layout, metric = load_layout(config.model_settings), metric_of(config.model_settings)
     held_out = config.is_held_out
-    found = Comparison(len(members), len(newcomers), list(leavers), metric, layout.size, held_out)
+    chosen_on = _chosen_on(names, members, leavers)
+    found = Comparison(len(members), len(newcomers), list(leavers), metric, layout.size, held_out, sorted(chosen_on))
     made = make_empty(out)
     try:
         with bars, ray_session(len(members), config, APP) as pool:
             pool.prepare(config.to_user_config())  # A method's seconds are its own, not the workers' start-up.
-            arena = Arena(
-                pool, config, dataset.client_ids, members, newcomers, leavers, layout, schedule, steps, out, bars
-            )
+            clients = dataset.client_ids, members, newcomers, leavers
+            arena = Arena(pool, config, *clients, layout, schedule, steps, out, bars, chosen_on)
             if {SIFT_MASKS, SIFT_MERGE} & set(names):
                 found.methods += [row for row in arena.sift_masks() if row.name in names]
             else:
@@ -85,6 +88,17 @@ def compare(
 def default_methods(rounds: RoundSettings) -> list[str]:
     """The names of all methods; of those that train in rounds only where there are any."""
     return [name for name, method in METHODS.items() if rounds.rounds or not method.in_rounds]
+
+
+def _chosen_on(names: Sequence[str], members: Sequence[str], leavers: Sequence[str]) -> frozenset[str]:
+    """The members who score the candidates of any method, at first and once the leavers are gone.
+
+    Nobody where as many others would not be left to report on: then the scores are of those who chose as well.
+    """
+    if not any(compared_named(name).chooses() for name in names if name not in (SIFT_MASKS, SIFT_MERGE)):
+        return frozenset()
+    chosen_on = frozenset(validation_among(members)) | frozenset(validation_among(set(members) - set(leavers)))
+    return chosen_on if len(members) - len(chosen_on) >= VALIDATION_CLIENTS else frozenset()
 
 
 def _own(names: Sequence[str]) -> list[str]:

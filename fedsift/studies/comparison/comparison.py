@@ -66,23 +66,31 @@ class Comparison:
     metric: str  # of the scores
     tuned_parameters: int  # n
     held_out: bool  # whether scores are on rows that nobody tuned on
+    # members on whose scores settings were chosen, and who are in no mean but the leavers'; empty where nothing was
+    # chosen, or where too few others were left
+    chosen_on: list[str] = field(default_factory=list)
     baselines: list[Baseline] = field(default_factory=list)  # zero-shot, majority label, alone
     methods: list[MethodRow] = field(default_factory=list)  # a row for each
 
     def write(self, out: Path) -> None:
-        """Write `result.json` and `methods.csv`, whose first rows are the baselines."""
+        """Write `result.json` and `methods.csv`, a number a cell; its first rows are the baselines."""
         write_json(out / "result.json", self, indent=1)
-        spent = [f"{part}_{each.name}" for part in ("first", "removals") for each in dataclasses.fields(Spent)]
-        names = [each.name for each in dataclasses.fields(MethodRow) if each.type is not Spent] + spent
-        rows = [*map(_as_row, self.baselines), *map(_with_spent, self.methods)]
+        rows = [*map(_as_row, self.baselines), *map(_tidy, self.methods)]
+        names = list(dict.fromkeys(name for row in reversed(rows) for name in row))
         write_whole(out / "methods.csv", csv_text([names, *([row.get(name) for name in names] for row in rows)]))
 
 
-def _with_spent(row: MethodRow) -> dict[str, Any]:
-    """A method's row, what it spent on the virtual clock a number a column."""
-    cells = dataclasses.asdict(row)
-    parts = {part: cells.pop(part) for part in ("first", "removals")}
-    return cells | {f"{part}_{name}": value for part, spent in parts.items() for name, value in spent.items()}
+def _tidy(row: MethodRow) -> dict[str, Any]:
+    """A method's row: of each removal's numbers the first and all, and a column for each part of what has parts."""
+    cells: dict[str, Any] = {}
+    for name, value in dataclasses.asdict(row).items():
+        if isinstance(value, dict):
+            cells |= {f"{name}_{part}": number for part, number in value.items()}
+        elif isinstance(value, list):
+            cells |= {f"{name}_first_removal": value[0], f"{name}_all_removals": sum(value)}
+        else:
+            cells[name] = value
+    return cells
 
 
 def _as_row(baseline: Baseline) -> dict[str, str | float]:

@@ -1,6 +1,5 @@
 """How methods and comparisons are shown."""
 
-from rich import box
 from rich.table import Table
 
 from fedsift.runs.scores import three_places, with_interval
@@ -8,16 +7,19 @@ from fedsift.strategies.registry import METHODS
 from fedsift.studies.comparison.comparison import Comparison, MethodRow
 
 
-def methods_table() -> Table:
-    """The registry as a table; T members, M the bytes of a model."""
-    table = Table(title="methods (T members, M bytes of a model)", title_justify="left")
-    table.add_column("name", no_wrap=True)
-    for column in ("method", "paper", "removal", "trainings a removal", "storage"):
-        table.add_column(column)
-    for method in METHODS.values():
-        kind = "exact" if method.exact else "approximate"
-        table.add_row(method.name, method.title, method.paper, kind, method.cost.formula, method.storage.formula)
-    return table
+def methods_tables() -> list[Table]:
+    """The registry, exact methods first; T members, M the bytes of a model."""
+    tables = []
+    for exact, kind in ((True, "exact"), (False, "approximate")):
+        table = Table(title=f"{kind} methods")
+        for column in ("name", "paper", "trainings a removal", "storage"):
+            table.add_column(column)
+        for method in METHODS.values():
+            if method.exact == exact:
+                table.add_row(method.name, method.paper, method.cost.formula, method.storage.formula)
+        tables.append(table)
+    table.caption = "T members, S shards, M bytes of a model, R rounds of which each has a share s of the members"
+    return tables
 
 
 def comparison_tables(found: Comparison) -> list[Table]:
@@ -31,11 +33,12 @@ def _scores(found: Comparison) -> Table:
         f"mean {found.metric} on {rows}\n{found.clients} members, {len(found.leavers)} leave, {found.newcomers} "
         "newcomers; in brackets 95% over clients"
     )
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    if found.chosen_on:
+        title += f"\nwithout the {len(found.chosen_on)} members on whose scores settings of methods were chosen"
+    table = Table(title=title)
     table.add_column("method")
     for column in ("members", "better / worse", "newcomers", "stay", "left"):
-        is_counted = column.startswith("better")
-        table.add_column(column, justify="right", no_wrap=not is_counted, max_width=8 if is_counted else None)
+        table.add_column(column, justify="right")
     for each in found.baselines:
         table.add_row(each.title, str(each.members or "-"), "", str(each.newcomers or "-"), "", "")
     table.add_section()
@@ -54,8 +57,8 @@ def _scores(found: Comparison) -> Table:
 
 def _removals(found: Comparison) -> Table:
     removals = len(found.leavers)
-    table = Table(title="removals, in client trainings", title_justify="left")
-    table.add_column("method", no_wrap=True)
+    table = Table(title="removals, in client trainings")
+    table.add_column("method")
     for column in ("first", f"all {removals}", "of everybody", "storage", "seconds", "same bits"):
         table.add_column(column, justify="right")
     for row in found.methods:
@@ -76,10 +79,10 @@ def _removals(found: Comparison) -> Table:
 
 
 def _clock(found: Comparison) -> Table:
-    table = Table(title=f"{len(found.leavers)} removals on the virtual clock", title_justify="left")
-    table.add_column("method", no_wrap=True)
+    table = Table(title=f"{len(found.leavers)} removals on the virtual clock")
+    table.add_column("method")
     for column in ("trainings", "steps", "hours", "MB up", "MB down", "kJ"):
-        table.add_column(column, justify="right", no_wrap=True)
+        table.add_column(column, justify="right")
     for row in found.methods:
         spent = row.removals
         table.add_row(

@@ -1,7 +1,13 @@
-"""Leavers that have changed their hardware: their reruns go to workers of a pool of its own."""
+"""Leavers that have changed their hardware: their reruns go to workers of a pool of its own.
 
+These run on a CPU, under another reproducibility profile than the others' workers.
+"""
+
+import dataclasses
 from collections.abc import Collection
 from typing import Any
+
+from flwr.app import UserConfig
 
 from fedsift.protocol.messages import FORGET
 from fedsift.runtime.in_flight import Workers
@@ -18,8 +24,9 @@ def other_profile(profile: str) -> str:
 class PoolWithOtherHardware(Workers):
     """A pool of workers in which clients that have changed their hardware rerun their training in a pool of its own."""
 
-    def __init__(self, pool: WorkerPool, other: WorkerPool) -> None:
-        self._pool, self._other = pool, other
+    def __init__(self, pool: WorkerPool, other: WorkerPool, other_config: UserConfig) -> None:
+        """`other_config` is what clients run under in the other pool."""
+        self._pool, self._other, self._other_config = pool, other, other_config
 
     def __len__(self) -> int:
         return len(self._pool)
@@ -33,8 +40,10 @@ class PoolWithOtherHardware(Workers):
         """Send messages to a worker of the pool that they are for."""
         leaves = parcel.messages[0].metadata.message_type == FORGET
         script, _ = ClientScript.split(parcel.contexts[0].node_config)
-        pool = self._other if leaves and script.misbehaviour == Misbehaviour.OTHER_HARDWARE else self._pool
-        return pool.submit(parcel, died_under)
+        if not (leaves and script.misbehaviour == Misbehaviour.OTHER_HARDWARE):
+            return self._pool.submit(parcel, died_under)
+        contexts = [dataclasses.replace(context, run_config=self._other_config) for context in parcel.contexts]
+        return self._other.submit(parcel._replace(contexts=contexts), died_under)
 
     def finished(self, actor: Any) -> None:
         """A pool knows its own workers."""

@@ -22,6 +22,7 @@ from fedsift.learning.models import metric_of
 from fedsift.protocol.client_rounds import last_line
 from fedsift.runs.federate import federate, places
 from fedsift.runs.ledger_folder import least_room
+from fedsift.runtime.gpu_share import check_device
 from fedsift.runtime.progress import STEP, PhaseBars
 from fedsift.runtime.ray_session import ray_session
 from fedsift.runtime.worker_pool import WorkerPool
@@ -69,6 +70,7 @@ def play(
         if getattr(config, name):
             why = "the scenario says who leaves, and oracles are always asked"
             raise BadInput(f"{hyphened(name)} has no place here: {why}")
+    check_device(config)
     cast = Cast.of(scenario, config)
     if rounds:  # What is wrong with its file of devices is said before anything runs.
         rounds.schedule(config, load_dataset(config), cast.clients)
@@ -111,8 +113,9 @@ def _play(
         environments = pool.prepare(user_config)
         if other_hardware:
             other = WorkerPool(APP, 1, other_profile(config.profile))
-            environments += other.prepare(user_config)
-            federation.workers = PoolWithOtherHardware(pool, other)
+            other_config = {**user_config, "device": "cpu"}
+            environments += other.prepare(other_config)
+            federation.workers = PoolWithOtherHardware(pool, other, other_config)
         if not log.steps:
             federation.play(plan, 1, bars, lambda: None)
         if not log.by_influence:

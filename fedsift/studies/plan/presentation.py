@@ -36,7 +36,7 @@ def footprint_table(footprint: Footprint) -> Table:
         f"SIFT-Masks: {clients:,} clients, {_count(assumptions.tuned_parameters)} of "
         f"{_count(assumptions.model_parameters)} parameters tuned, levels 0 to {assumptions.grid.levels}"
     )
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title)
     table.add_column("")
     for column in ("a client", f"all {clients:,}", "the server"):
         table.add_column(column, justify="right")
@@ -70,12 +70,12 @@ def footprint_table(footprint: Footprint) -> Table:
 def removals_table(rows: Sequence[Removals]) -> Table:
     """Trainings and device-hours of removals, and what is stored, a row for each method."""
     assumptions = rows[0].footprint.assumptions
-    table = Table(title="removals, one after the other: client trainings (device-hours)", title_justify="left")
+    table = Table(title="removals, one after the other: client trainings (device-hours)")
     table.add_column("method")
     table.add_column("exact")
     for span in ("the first", f"the first {assumptions.leavers:,}", f"all {assumptions.clients:,}"):
-        table.add_column(span, justify="right", no_wrap=True)
-    table.add_column("storage", justify="right", no_wrap=True)
+        table.add_column(span, justify="right")
+    table.add_column("storage", justify="right")
     for row in rows:
         costs = [f"{count:,} ({three_digits(hours)})" for count, hours in zip(row.trainings, row.hours, strict=True)]
         table.add_row(row.method.title, "yes" if row.method.exact else "no", *costs, decimal(row.storage_bytes))

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from rich.filesize import decimal
 
 from fedsift.runs.scores import decimals
+from fedsift.studies.attacks.roc import FIGURES
 from fedsift.studies.report.drawing import COLOURS, SERIES, Figure, legend, legend_label, marks_every, tick_label
+from fedsift.studies.report.observers import OURS
 from fedsift.studies.report.outcome import Outcome
-from fedsift.studies.report.summary import OURS
 from fedsift.studies.report.table import Interval, Table
 from fedsift.studies.report.tables import WHEN
 
@@ -34,7 +35,6 @@ _SCORES = {
 }
 _POWERS_SUFFICE = 100  # client trainings; below, a logarithmic axis has ticks between the powers of ten
 _MARKS = dict(zip(WHEN.values(), (("vermillion", "s"), ("blue", "o"), ("green", "D")), strict=True))
-_GUESSING = 0.5  # AUC
 _APART = 0.24  # of a row, between the marks of the states that are attacked
 _INCHES_PER_LINE = 0.17  # of a legend
 
@@ -199,15 +199,15 @@ def _storage(table: Table) -> Figure:
 def _attacks(table: Table) -> Figure:
     """A forest plot: a panel for each attack, a row for each method, an AUC with its interval for each state."""
     panels: dict[str, dict[str, dict[str, Interval]]] = {}
-    for attack, method, when, auc in zip(*map(table.column, ("attack", "method", "state", "auc")), strict=True):
-        panels.setdefault(attack, {}).setdefault(method, {})[when] = auc
+    for figure, attack, method, *found in zip(*map(table.column, ("figure", "attack", "method", *WHEN)), strict=True):
+        if figure == FIGURES["auc"]:
+            panels.setdefault(attack, {})[method] = dict(zip(WHEN.values(), found, strict=True))
     sizes = [len(methods) for methods in panels.values()]
 
     def draw(canvas: "Canvas", narrow: bool) -> None:
         all_axes = canvas.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=sizes)[:, 0]
         for axes, (attack, methods) in zip(all_axes, panels.items(), strict=True):
             axes.set_title(legend_label(attack, narrow))
-            axes.axvline(_GUESSING, color=COLOURS["muted"], linestyle=":", linewidth=1.2)
             handles = []
             for place, (when, (colour, marker)) in enumerate(_MARKS.items()):
                 found = [methods[method][when] for method in methods]

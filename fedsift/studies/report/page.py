@@ -8,12 +8,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from fedsift.studies.report.drawing import Drawn, Figure
+from fedsift.studies.report.observers import OURS
 from fedsift.studies.report.outcome import Outcome
-from fedsift.studies.report.summary import OURS, Summary, difference_attack
+from fedsift.studies.report.summary import Summary, difference_attack
 from fedsift.studies.report.table import Table
 
 _HERE = Path(__file__).parent
-_LONG_TABLE = 30  # rows; longer ones are folded
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,11 @@ _SECTIONS = (
         ("membership", "relearning", "canaries"),
         (
             "Can the data of those who left be told from data that were never there? Each attack is made on the state "
-            "before they left, on the state after, and on that of the run which they never joined. An AUC of 0.5 is "
-            "guessing; TPR at FPR is the share of the leavers' data found while that share of others' is accused (of "
-            "fewer than 1,000 others, or 100 for 1%, none may be). "
-            "After an exact removal an attack finds what it finds where they never joined, whatever that is.",
+            "before they left, on the state after, and on that of the run which they never joined: that is what each "
+            "figure is held against, since the leavers' data may be easier or harder than others' for a model that "
+            "never had them. A difference counts whatever its sign. AUC is the share of pairs in which an example of "
+            "theirs looks more like a member's than one of others'; TPR at FPR is the share of the leavers' data found "
+            "while that share of others' is accused (of fewer than 1,000 others, or 100 for 1%, none may be).",
         ),
     ),
     _Section("storage", ("storage",)),
@@ -97,6 +98,5 @@ def page(outcome: Outcome, summary: Summary, tables: Mapping[str, Table], figure
         words=words,
         figures=by_name,
         tables=tables,
-        long_table=_LONG_TABLE,
         style=Markup((_HERE / "style.css").read_text(encoding="utf-8")),
     )

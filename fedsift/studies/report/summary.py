@@ -6,12 +6,11 @@ from typing import Any
 from rich.filesize import decimal
 
 from fedsift.runs.scores import decimals
-from fedsift.strategies.registry import METHODS, SIFT_MASKS
 from fedsift.studies.optout.scenario_result import Proof
+from fedsift.studies.report.observers import observers
 from fedsift.studies.report.outcome import Outcome
 from fedsift.studies.report.table import human_change, last_line
 
-OURS = METHODS[SIFT_MASKS].title
 _NAMED = 5  # clients; the others are counted
 
 
@@ -29,7 +28,7 @@ class Summary:
 
 def summarise(outcome: Outcome) -> Summary:
     """The outcome in words."""
-    points = [_checks(outcome), _cost(outcome), _scores(outcome), _attacks(outcome), _storage(outcome)]
+    points = [*observers(outcome), _checks(outcome), _cost(outcome), _scores(outcome), _storage(outcome)]
     return Summary(
         verdict=outcome.verdict,
         headline=_headline(outcome),
@@ -177,24 +176,6 @@ def _scores(outcome: Outcome) -> str:
         changes = human_change(mean), human_change(worst)
         text += " For those who stayed it changed by {} in the mean, and by {} for the worst of them.".format(*changes)
     return text
-
-
-def _attacks(outcome: Outcome) -> str:
-    attacks = outcome.result.attacks
-    ours = [row for row in attacks["rows"] if row["method"] == OURS] if attacks else []
-    if not ours:
-        return ""
-    strongest = max(ours, key=lambda row: row["before"]["auc"])
-    before, after = strongest["before"], strongest["after"]
-    low, high = after["auc_interval"]
-    text = (
-        f"The strongest membership attack ({strongest['title']}) told the leavers from strangers with an AUC "
-        f"of {before['auc']:.3f} before they left, and {after['auc']:.3f} after (95% interval {low:.3f} to {high:.3f}; "
-        "0.5 is guessing)."
-    )
-    if all(row["equals_oracle"] for row in ours):
-        return f"{text} Every attack found after the removals exactly what it finds in the run without them."
-    return f"{text} Not every attack found after the removals what it finds in the run without them."
 
 
 def _storage(outcome: Outcome) -> str:

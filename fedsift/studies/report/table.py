@@ -15,6 +15,7 @@ from fedsift.runs.scores import decimals
 _LONGEST_TABULAR = 40  # rows; more of them go over several pages, as a longtable
 _NEGATIVE = re.compile(r"-\d[\d,.]*$")
 _DIGEST_SHOWN = 16  # of 64; the rest is in the CSV
+_INTERVALS = ("interval", "distance")  # kinds whose values are an `Interval`; a distance has a sign
 _LONGEST_REASON = 300  # characters; the rest is in the CSV
 
 
@@ -40,7 +41,7 @@ class Column:
     @property
     def numeric(self) -> bool:
         """Whether its cells are set to the right."""
-        return self.kind in ("quantity", "amount", "score", "change", "times", "interval", "recovery")
+        return self.kind in ("quantity", "amount", "score", "change", "times", *_INTERVALS, "recovery")
 
     def shown(self, value: Any) -> str:
         """A value for people, in one line."""
@@ -72,7 +73,7 @@ class Table:
         columns: dict[str, Sequence[Any]] = {}
         for column in self.columns:
             values = self.column(column.key)
-            if column.kind == "interval":
+            if column.kind in _INTERVALS:
                 parts = zip(*(each or (None, None, None) for each in values), strict=True)
                 columns |= dict(zip((column.key, f"{column.key}_low", f"{column.key}_high"), parts, strict=True))
             else:
@@ -130,6 +131,7 @@ _SHOWN: dict[str, Callable[[Any], str]] = {
     "change": human_change,
     "times": lambda value: f"{value:,.1f}",
     "interval": str,
+    "distance": lambda value: f"{human_change(value[0])} ({human_change(value[1])} to {human_change(value[2])})",
 }
 _NONE = {"check": "not run", "recovery": "not recovered", "reason": ""}
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from fedsift.studies.attacks.roc import FIGURES
 from fedsift.studies.optout.scenario_result import CheckedStep
+from fedsift.studies.report.observers import OURS
 from fedsift.studies.report.outcome import Outcome
-from fedsift.studies.report.summary import OURS
 from fedsift.studies.report.table import Column, Interval, Table
 
 # The states that are attacked: key in result.json, and how people know them.
@@ -198,31 +199,44 @@ def _probe(name: str, title: str, told: Sequence[Mapping[str, Any]], key: str, k
 
 
 def _membership(told: dict[str, Any]) -> Table:
+    """Signed distances: what an attack finds where the leavers never joined, what before and after, and by how much."""
     columns = (
         Column("attack", "attack"),
+        Column("figure", "figure"),
         _METHOD,
-        Column("state", "state"),
-        Column("auc", "AUC (95% interval)", "interval"),
-        Column("tpr_at_0.001", "TPR at FPR 0.1% (95% interval)", "interval"),
-        Column("tpr_at_0.01", "TPR at FPR 1% (95% interval)", "interval"),
+        Column("oracle", WHEN["oracle"], "interval"),
+        *(
+            column
+            for state in ("before", "after")
+            for column in (
+                Column(state, WHEN[state], "interval"),
+                Column(f"{state}_difference", f"{WHEN[state]}, difference", "distance"),
+            )
+        ),
         _SAME,
     )
-    titles = [row["title"] for row in told["rows"]]
+    titles, figures = [row["title"] for row in told["rows"]], list(FIGURES)
     rows = [
         (
             row["title"],
+            FIGURES[figure],
             row["method"],
-            when,
             *(
-                Interval(row[key][each], *row[key][f"{each}_interval"])
-                for each in ("auc", "tpr_at_0.001", "tpr_at_0.01")
+                cell
+                for state in ("oracle", "before", "after")
+                for cell in (
+                    Interval(row[state][figure], *row[state][f"{figure}_interval"]),
+                    *(Interval(*row["difference"][state][figure]) for _ in range(state != "oracle")),
+                )
             ),
-            row["equals_oracle"] if key == "after" else None,
+            row["equals_oracle"],
         )
-        for row in sorted(told["rows"], key=lambda row: titles.index(row["title"]))
-        for key, when in WHEN.items()
+        for row, figure in sorted(
+            ((row, figure) for row in told["rows"] for figure in figures),
+            key=lambda each: (titles.index(each[0]["title"]), figures.index(each[1])),
+        )
     ]
-    return Table("membership", "Membership attacks on the leavers", columns, rows)
+    return Table("membership", "Membership attacks on the leavers, with 95% intervals", columns, rows)
 
 
 def _configuration(outcome: Outcome) -> Table:

@@ -39,7 +39,8 @@ class Experiment:
         defaults: fields of `RunConfig`; minutes on two cores.
         measure: all training and scoring, through the cache.
         draw: onto a figure of matplotlib, the axes of the paper.
-        found: what was found here, from the numbers alone; begins with `verdict`.
+        found: what was found here, from the numbers alone; begins with `verdict` where a claim is judged.
+        fails_if: what numbers would have been no `verdict` as in the paper; empty where no claim is judged.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Experiment:
     measure: Callable[[TrainingCache], Result]
     draw: Callable[[Result, Figure], None]
     found: Callable[[Result], str]
+    fails_if: str = ""
 
 
 def means(name: str, x: Sequence[Any], scores: Sequence[Sequence[float]]) -> dict[str, Any]:

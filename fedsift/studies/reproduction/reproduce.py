@@ -19,6 +19,7 @@ from pandas import DataFrame, concat
 
 from fedsift.configuration.run_config import PUBLISHED_TUNING, RunConfig
 from fedsift.core.errors import unknown_name
+from fedsift.core.localisation import OWN_LEVELS
 from fedsift.core.options import hyphened
 from fedsift.files.csv_cells import csv_text
 from fedsift.files.output import make_writable, write_whole
@@ -27,8 +28,9 @@ from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_session import ray_session
 from fedsift.runtime.ray_start import check_ray
 from fedsift.studies.report.drawing import check_matplotlib
-from fedsift.studies.reproduction.experiment import Experiment, Result
+from fedsift.studies.reproduction.experiment import Experiment, Result, has_series
 from fedsift.studies.reproduction.figure_style import render
+from fedsift.studies.reproduction.merges import SIFT_MASKED, SIFT_PUBLISHED
 from fedsift.studies.reproduction.registry import EXPERIMENTS
 from fedsift.studies.training_cache import Session, TrainingCache
 
@@ -88,8 +90,19 @@ def reproduce(name: str, config: RunConfig, out: Path, bars: PhaseBars, session:
         "configuration": {hyphened(key): value for key, value in dataclasses.asdict(config).items()},
     }
     result["found"] = experiment.found(result)
+    result["fails_if"] = _fails_if(experiment, config, result)
     _write(experiment, result, out)
     return result
+
+
+def _fails_if(experiment: Experiment, config: RunConfig, result: Result) -> str:
+    """What would have been found instead had the claim failed, and what here could not have."""
+    if experiment.fails_if and config.localise == OWN_LEVELS and has_series(result, SIFT_PUBLISHED):
+        return (
+            f"{experiment.fails_if} {SIFT_MASKED} as configured (localise = {OWN_LEVELS!r}) serves a member its own "
+            "levels whatever is merged, so its scores cannot fail and are not judged."
+        )
+    return experiment.fails_if
 
 
 def _named(name: str) -> Experiment:
@@ -121,6 +134,7 @@ def _described(experiment: Experiment, result: Result) -> str:
         f"![{experiment.title}]({experiment.name}.svg)\n\n"
         f"**The paper** (arXiv 2504.04626): {experiment.paper_found}\n\n"
         f"**Here**: {result['found']}\n\n"
+        f"**The claim fails if** {result['fails_if'] or '(no claim is judged)'}\n\n"
         f"{result['clients']:,} clients, {result['tuned_parameters']:,} tuned parameters, {result['metric']}; "
         f"{result['seconds']:,.0f} seconds. The configuration:\n\n"
         f"```toml\n{tomli_w.dumps(result['configuration'])}```\n"

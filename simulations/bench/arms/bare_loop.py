@@ -7,14 +7,17 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from fedsift.configuration.clients_of_run import choose_clients
-from fedsift.configuration.run_config import RunConfig
+from fedsift.configuration.run_config import RunConfig, cores
 from fedsift.core.contribution import UploadTerms
 from fedsift.core.running_sums import RunningSums
 from fedsift.data.loading import load_dataset
 from fedsift.learning.local_trainer import LocalTrainer
 from fedsift.learning.models import load_head_terms, load_layout, load_model
 from fedsift.learning.reproducibility import make_deterministic
+from fedsift.runtime.gpu_share import gpus_here, workers_and_share
 from fedsift.studies.bench.processes import ArmFailed, answer, set_worker_environment
+
+TUNING = "tuning"  # seconds in tuning and encoding, without sums, in the mean over the processes
 
 
 def measure(user_config: dict[str, Any]) -> dict[str, Any]:
@@ -24,16 +27,18 @@ def measure(user_config: dict[str, Any]) -> dict[str, Any]:
     """
     config = RunConfig.from_user_config(user_config)
     clients = choose_clients(config, load_dataset(config))
-    set_worker_environment(config.profile)
+    gpus = gpus_here(config)
+    workers, _ = workers_and_share(config, len(clients), gpus, cores())
+    set_worker_environment(config.profile, gpus)
     spawn = multiprocessing.get_context("spawn")
     taken = spawn.Value("q", 0)
     connections = []
-    for _ in range(min(config.worker_count, len(clients))):
+    for _ in range(workers):
         ours, theirs = spawn.Pipe()
         spawn.Process(target=_work, args=(config, clients, taken, theirs), daemon=True).start()
         theirs.close()  # The process then has the only one: if it dies, we hear of it.
         connections.append(ours)
-    total = _empty_sums(config, len(clients))
+    total, tuning = _empty_sums(config, len(clients)), 0.0
     try:
         for connection in connections:
             connection.recv()
@@ -41,23 +46,25 @@ def measure(user_config: dict[str, Any]) -> dict[str, Any]:
         for connection in connections:
             connection.send("go")
         for connection in connections:
-            for (_, vector), part in zip(total.vectors(), connection.recv(), strict=True):
+            parts, in_tuning = connection.recv()
+            tuning += in_tuning / workers
+            for (_, vector), part in zip(total.vectors(), parts, strict=True):
                 vector += part
         seconds = time.perf_counter() - started
     except EOFError as error:
         raise ArmFailed("a process of the bare loop died") from error
     sums_hash = hashlib.sha256()
     total.update_hash(sums_hash)
-    return {"seconds": seconds, "sums": sums_hash.hexdigest()}
+    return {"seconds": seconds, TUNING: tuning, "sums": sums_hash.hexdigest()}
 
 
 def _work(config: RunConfig, clients: list[str], taken: Any, connection: Connection) -> None:
-    """Load, wait for the word, take one client after the other until none is left, and send S and C of these."""
+    """Load, wait for the word, take one client after the other, and send S and C of these, and seconds in tuning."""
     make_deterministic()
     dataset = load_dataset(config)
     model, task = load_model(config.model_settings)
     trainer = LocalTrainer(model, task, _terms(config), config.tuning, config.seed)
-    sums = _empty_sums(config, len(clients))
+    sums, tuning = _empty_sums(config, len(clients)), 0.0
     connection.send("ready")
     connection.recv()
     while True:
@@ -67,8 +74,11 @@ def _work(config: RunConfig, clients: list[str], taken: Any, connection: Connect
         if place >= len(clients):
             break
         client_id = clients[place]
-        sums.add(trainer.tune(client_id, dataset.train_examples(client_id)).upload)
-    connection.send([vector for _, vector in sums.vectors()])
+        started = time.perf_counter()
+        upload = trainer.tune(client_id, dataset.train_examples(client_id)).upload
+        tuning += time.perf_counter() - started
+        sums.add(upload)
+    connection.send(([vector for _, vector in sums.vectors()], tuning))
 
 
 def _terms(config: RunConfig) -> UploadTerms:

@@ -2,7 +2,7 @@
 
 import hashlib
 
-import numpy as np
+import torch
 from flwr.app import Context, Message, UserConfig
 from flwr.clientapp import ClientApp
 
@@ -27,7 +27,7 @@ def train(message: Message, context: Context) -> Message:
     contribution = ready_made(kind, read_terms(message.content))
     context.state[MEMBERSHIP] = membership(member=True, server_round=round_of(message))
     quantised = Quantised(contribution, 0.0, 0)
-    tuned = Tuned(np.empty(0, np.float32), quantised, hashlib.sha256(client.id.encode()).digest(), steps=1)
+    tuned = Tuned(torch.empty(0), quantised, hashlib.sha256(client.id.encode()).digest(), steps=1)
     return client.trained(message, tuned)
 
 

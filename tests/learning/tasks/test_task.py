@@ -72,3 +72,16 @@ def test_tensors_are_found_in_whatever_holds_them() -> None:
     moved = to_device({"a": [torch.zeros(2), (torch.ones(1), "text")], "b": 3}, meta)
     assert moved["a"][0].device == moved["a"][1][0].device == meta
     assert (moved["a"][1][1], moved["b"]) == ("text", 3)
+
+
+def test_of_many_rows_only_those_that_are_asked_for_are_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [3, 1, 4, "x", 5, 9]
+    monkeypatch.setattr("fedsift.learning.tasks.task._MANY", 5)
+    encoded = encode_rows(Numbers(), rows, "ann")
+    one_by_one = [encode_rows(Numbers(), [row], "ann")[0] for row in rows if row != "x"]
+    assert len(encoded) == 6
+    assert [*encoded[:3], *encoded[4:]] == one_by_one
+    assert [encoded[place] for place in (0, 1, 2, -2, -1)] == one_by_one
+    for ask in (lambda: encoded[3], lambda: encoded[2:5], lambda: list(encoded)):
+        with pytest.raises(BadInput, match=r"client 'ann', row 4: "):
+            ask()

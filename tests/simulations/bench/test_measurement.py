@@ -17,9 +17,10 @@ PART = Part(
 
 
 def shown(part: Part) -> str:
-    console = Console(width=100)
+    console = Console(width=80)
     with console.capture() as captured:
-        console.print(part.table())
+        for each in (*part.tables(), *part.lines()):
+            console.print(each)
     return captured.get()
 
 
@@ -36,6 +37,18 @@ def test_the_table_has_medians_spread_and_ratios() -> None:
         assert expected in text
     assert "x 1.00" not in text  # The first arm is not compared with itself.
     assert "x " not in shown(Part("steps", PART.measurements, compared=False))
+
+
+def test_columns_that_do_not_fit_stand_in_further_tables() -> None:
+    """No cell is broken, and every figure is there."""
+    arms, quantities = ["fedsift, 100,000 clients", "theirs"], [f"quantity number {each}" for each in range(7)]
+    values = {(arm, name): (float(place), 1e4 + place) for place, name in enumerate(quantities) for arm in arms}
+    part = Part("title", [Measurement(*both, "ms", figures) for both, figures in values.items()], ["a note"])
+    text = shown(part)
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.count("title") == text.count("a note") == 1
+    assert all(text.count(f" ({place} to 10,00{place})") == 2 for place in range(1, 7))
+    assert text.count("fedsift, 100,000 clients") == len(part.tables()) > 1
 
 
 def test_json_keeps_every_value() -> None:

@@ -22,4 +22,4 @@ def test_where_peaks_cannot_be_read_it_says_so(tiny_config: RunConfig, monkeypat
     monkeypatch.setattr("fedsift.simulations.bench.memory.memory", lambda _: None)
     part = measure_memory(tiny_config, rounds=1)
     assert not part.measurements and "which is not there" in part.notes[0]
-    part.table()
+    part.tables()

@@ -111,7 +111,7 @@ def stored(cost: int, score: float) -> Result:
 @pytest.mark.parametrize(
     ("name", "holding", "failing", "words"),
     [
-        ("fig8", walk([0.8, 0.9], [0.8, 0.1]), walk([0.8, 0.7], [0.8, 0.1]), "falls from 0.800 to 0.100 held-out"),
+        ("fig8", walk([0.8, 0.9], [0.8, 0.1]), walk([0.8, 0.7], [0.8, 0.1]), "goes from 0.800 to 0.100 held-out"),
         ("fig8", walk([0.8, 0.9], [0.8, 0.1]), walk([0.8, 0.9], [0.8, 0.8]), "from 0.800 to 0.900 held-in"),
         (
             "fig9",

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import inspect
 import json
 import sys
 from contextlib import AbstractContextManager
@@ -147,3 +148,8 @@ def test_data_that_are_not_there_and_a_file_for_a_folder(tiny_config: RunConfig,
     (tmp_path / "file").touch()
     with pytest.raises(BadInput, match=r"out = .*file: cannot be written \(File exists\)"):
         reproduce(counted, tiny_config, tmp_path / "file", PhaseBars())
+
+
+def test_who_judges_a_claim_says_what_would_have_failed() -> None:
+    for experiment in EXPERIMENTS.values():
+        assert bool(experiment.fails_if) == ("verdict(" in inspect.getsource(experiment.found)), experiment.name

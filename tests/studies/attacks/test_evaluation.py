@@ -20,6 +20,7 @@ from fedsift.studies.attacks.canary import canary
 from fedsift.studies.attacks.central_subjects import CentralUnderAttack
 from fedsift.studies.attacks.evaluation import evaluate_attacks
 from fedsift.studies.attacks.measure_membership import membership
+from fedsift.studies.attacks.roc import FIGURES
 from fedsift.studies.attacks.sift_masks_subjects import OWN_MASK, SiftMasksUnderAttack
 from fedsift.studies.attacks.subjects import AFTER, BEFORE, ORACLE, STATES, Parties
 from fedsift.studies.training_cache import Session, TrainingCache
@@ -118,11 +119,13 @@ def test_result_has_the_keys_of_the_report(result: dict[str, Any]) -> None:
     assert (result["examples"], result["leavers"]) == (6, 2)
     figures = {"auc", "auc_interval", "tpr_at_0.001", "tpr_at_0.001_interval", "tpr_at_0.01", "tpr_at_0.01_interval"}
     for row in result["rows"]:
-        assert set(row) == {"method", "attack", "title", "equals_oracle", *STATES}
+        assert set(row) == {"method", "observer", "attack", "title", "difference", "equals_oracle", *STATES}
+        if row["equals_oracle"]:
+            assert row["difference"]["after"] == {figure: [0.0, 0.0, 0.0] for figure in FIGURES}
         assert all(set(row[state]) == figures for state in STATES)
     for part, what in (("relearning", "steps_to_recover"), ("canaries", "exposure")):
         for row in result[part]:
-            assert set(row) == {"method", what, "equals_oracle"}
+            assert set(row) == {"method", "observer", what, "equals_oracle"}
             assert set(row[what]) == set(STATES)
     assert set(result["difference"]) == {"recovered_share", "verdict"}
     assert result["difference"]["recovered_share"] == 1.0

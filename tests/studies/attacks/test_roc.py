@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 from numpy.typing import NDArray
 
 from fedsift.core.errors import BadInput
-from fedsift.studies.attacks.roc import roc, wilson
+from fedsift.studies.attacks.roc import FIGURES, paired_differences, roc, wilson
 
 Z = 1.959963984540054
 # Twenty scores, with ties within and between the groups.
@@ -154,3 +154,25 @@ def test_scores_that_are_none(scores: list[float]) -> None:
         roc(np.array(scores), np.ones(3))
     with pytest.raises(BadInput, match="scores of non-members"):
         roc(np.ones(3), np.array(scores))
+
+
+def test_differences_are_those_of_the_figures_and_pair_the_examples() -> None:
+    reference = MEMBERS[::-1] - 0.3, NON_MEMBERS
+    found = paired_differences((MEMBERS, NON_MEMBERS), reference, 0)
+    here, there = roc(MEMBERS, NON_MEMBERS).to_json(), roc(*reference).to_json()
+    for figure in FIGURES:
+        difference, low, high = found[figure]
+        assert difference == pytest.approx(here[figure] - there[figure])  # type: ignore[operator]
+        assert low <= difference <= high
+    # A constant added to all scores of both sides changes no order, whichever examples are drawn.
+    same = (MEMBERS, NON_MEMBERS), (MEMBERS + 1, NON_MEMBERS + 1)
+    assert paired_differences(*same, 0) == {figure: [0.0, 0.0, 0.0] for figure in FIGURES}
+
+
+def test_the_interval_of_a_difference_narrows_with_examples() -> None:
+    def width(repeats: int) -> float:
+        sides = np.tile(MEMBERS, repeats), np.tile(NON_MEMBERS, repeats)
+        _, low, high = paired_differences(sides, (sides[0] - 0.3, sides[1]), 0)["auc"]
+        return high - low
+
+    assert width(16) < width(1) / 3

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from fedsift.cli.table_layout import lay_out
 from fedsift.configuration.participants import Participants
 from fedsift.configuration.round_settings import RoundSettings
 from fedsift.configuration.run_config import RunConfig
@@ -156,6 +157,7 @@ def test_baselines_need_no_sift_masks_among_the_methods(
 def test_the_table(found: Comparison) -> None:
     console = Console(width=80, record=True, file=StringIO())
     for table in comparison_tables(found):
+        assert lay_out(table, 80) <= 80
         console.print(table)
     shown = console.export_text()
     assert "on rows that nobody trained on (held-out)" in shown
@@ -171,6 +173,7 @@ def test_the_files_of_a_comparison(found: Comparison, out: Path) -> None:
     with (out / "methods.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["name"] for row in rows] == ["zero_shot", "alone", *ONCE]
+    assert not any(mark in cell for row in rows for cell in row.values() for mark in "[]{}")
     zero_shot = found.baselines[0].members
     assert zero_shot
     assert [float(rows[0][f"members_{each}"]) for each in ("before", "low", "high")] == [
@@ -195,6 +198,24 @@ def test_the_methods_command() -> None:
     assert titles == [method.title for method in METHODS.values()]
     printed = done("methods")
     assert all(name in printed for name in METHODS)
+
+
+def test_who_chose_settings_is_not_reported(tiny_config: RunConfig, tmp_path: Path) -> None:
+    row = '{{"who": "client {0:02}", "question": "q{1}?", "answer": "{2}{2}{1}"}}\n'.format
+    table = tmp_path / "rows.jsonl"
+    table.write_text("".join(row(each, place, "abcdefghijkl"[each]) for each in range(12) for place in range(4)))
+    config = dataclasses.replace(tiny_config, dataset=str(table), clients=12, leave=("client 01", "client 11"))
+    found = compare(config, ["ft-merge", "task-arithmetic"], tmp_path / "out", PhaseBars())
+    assert found.chosen_on == [f"client {each:02}" for each in range(6)]  # client 05 once client 01 has left
+    zero_shot = found.baselines[0].members
+    assert zero_shot
+    assert list(zero_shot.per_client) == [f"client {each:02}" for each in range(6, 12)]
+    with (tmp_path / "out" / "methods.csv").open(encoding="utf-8") as file:
+        last = list(csv.DictReader(file))[-1]
+    assert float(last["hyper_parameters_scale"]) == found.methods[1].hyper_parameters["scale"]
+    assert [last["trainings_first_removal"], last["trainings_all_removals"]] == ["1", "2"]
+    # Without a search nobody is left out.
+    assert compare(config, ["ft-merge"], tmp_path / "again", PhaseBars()).chosen_on == []
 
 
 def test_mistakes(tiny_config: RunConfig, tmp_path: Path) -> None:

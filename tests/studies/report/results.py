@@ -134,8 +134,18 @@ def _attacks() -> dict[str, Any]:
         return {"auc": auc, "auc_interval": [auc - 0.03, auc + 0.02], **rates}
 
     titles = {"loss": "loss threshold", "lira": "LiRA, online", "rmia": "RMIA"}
+
+    def distance(auc: float, oracle: float = 0.512) -> dict[str, list[float]]:
+        by = auc - oracle
+        rates = {"tpr_at_0.001": by / 4, "tpr_at_0.01": by / 2}
+        return {figure: [value, value - 0.05, value + 0.04] for figure, value in {"auc": by, **rates}.items()}
+
     before = {"loss": 0.81, "lira": 0.934, "rmia": 0.915}
     exact = {"SIFT-Masks": True, "Central FT": True, "negated task vector": False}
+    # Further from its reference than .934 is, and below .5.
+    own = {"method": "SIFT-Masks, own mask", "observer": "server", "attack": "loss", "title": titles["loss"]}
+    own |= {"before": at(0.04), "after": at(0.512), "oracle": at(0.512), "equals_oracle": True}
+    own["difference"] = {"before": distance(0.04), "after": {figure: [0.0] * 3 for figure in distance(0)}}
     recovered, sooner = ({"before": 0, "after": after, "oracle": oracle} for after, oracle in ((17, 17), (4, None)))
     exposed = {"before": 9.5, "oracle": 1.25}
     return {
@@ -144,22 +154,38 @@ def _attacks() -> dict[str, Any]:
         "rows": [
             {
                 "method": method,
+                "observer": "outsider",
                 "attack": attack,
                 "title": title,
                 "before": at(before[attack] - 0.02 * place),
                 "after": at(0.512 if same else 0.655),
                 "oracle": at(0.512),
+                "difference": {
+                    "before": distance(before[attack] - 0.02 * place),
+                    "after": {figure: [0.0] * 3 for figure in distance(0)} if same else distance(0.655),
+                },
                 "equals_oracle": same,
             }
             for attack, title in titles.items()
             for place, (method, same) in enumerate(exact.items())
-        ],
+        ]
+        + [own],
         "relearning": [
-            {"method": method, "steps_to_recover": (recovered if same else sooner), "equals_oracle": same}
+            {
+                "method": method,
+                "observer": "outsider",
+                "steps_to_recover": (recovered if same else sooner),
+                "equals_oracle": same,
+            }
             for method, same in exact.items()
         ],
         "canaries": [
-            {"method": method, "exposure": {**exposed, "after": 1.25 if same else 4.0}, "equals_oracle": same}
+            {
+                "method": method,
+                "observer": "outsider",
+                "exposure": {**exposed, "after": 1.25 if same else 4.0},
+                "equals_oracle": same,
+            }
             for method, same in exact.items()
         ],
         "difference": {"recovered_share": 1.0, "verdict": "recovered bit for bit"},
