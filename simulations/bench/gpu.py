@@ -140,7 +140,7 @@ def _part(pairs: Sequence[_Pair], work: Mapping[str, tuple[int, int]], steps: in
             measurements.append(Measurement(arm, _UTILISATION, "", (rate * _FLOPS_A_TOKEN * parameters / peak,)))
         sums = {run.told["sums"] for run in (*pair.fedsift, pair.bare_loop)}
         digests.setdefault(pair.subject, set()).update(sums)
-    measurements.append(Measurement(f"{told['clients']} clients, removals", "after start-up", "s", (told["seconds"],)))
+    measurements.append(Measurement(f"{told['clients']} clients, removals", "whole run", "s", (told["seconds"],)))
     equal, same = all(len(each) == 1 for each in digests.values()), told["reference"] == told["state"]
     facts = {
         "environments": told["environments"],
