@@ -90,6 +90,7 @@ class SiftMasks(ClientRounds[SiftRecord]):
     Attributes:
         state: the sums and members.
         folder: where large vectors lie that are served to clients of this machine; None: within messages.
+        stays: whether who asks to leave stays, and only has rows of its own forgotten.
     """
 
     def __init__(
@@ -114,6 +115,7 @@ class SiftMasks(ClientRounds[SiftRecord]):
         super().__init__()
         self.state = state
         self.folder: Path | None = None
+        self.stays = False
         self._localisations = tuple(Localisation(name) for name in dict.fromkeys(localisations))
         self._scoring = scoring
         self._facts = facts
@@ -153,6 +155,7 @@ class SiftMasks(ClientRounds[SiftRecord]):
                     client = ConfigRecord({"client-id": self.clients[node_id]})
                     if message_type == FORGET:
                         client["environment"] = self._environment(self.clients[node_id])
+                        client[messages.STAYS] = self.stays
                     content = RecordDict({"terms": terms, "config": config, "client": client})
                     if self.clients[node_id] not in scored:
                         content["config"] = ConfigRecord({**config, "score": False})
@@ -179,7 +182,8 @@ class SiftMasks(ClientRounds[SiftRecord]):
                 client = self.client_record(reply)
                 upload, training = messages.field(client, "upload", bytes), messages.reply_training(client)
                 if leaving:
-                    self.state.stage_removal(client_id, upload, training)
+                    instead = messages.replacement_of(reply) if self.stays else None
+                    self.state.stage_removal(client_id, upload, training, instead)
                 else:
                     node_id = reply.metadata.src_node_id
                     node_key = self._node_keys.key(node_id) if self._node_keys else ""

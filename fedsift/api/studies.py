@@ -61,11 +61,15 @@ def compare(
     Raises:
         BadInput: an unknown method, nobody leaves, or as of `fedsift.simulate`.
     """
-    given = {name: options.pop(name) for name in RoundSettings.options() if name in options}
-    rounds = RoundSettings(**given)
+    rounds = _rounds_in(options)
     names = default_methods(rounds) if methods is None else list(methods)
     with settings_in(out, config, options) as (folder, settings):
         return Compared(folder, compare_methods(settings, names, folder, bars(progress), rounds))
+
+
+def _rounds_in(options: dict[str, Any]) -> RoundSettings:
+    """Those of the options that are about rounds, taken out of the others."""
+    return RoundSettings(**{name: options.pop(name) for name in RoundSettings.options() if name in options})
 
 
 @dataclass(frozen=True)
@@ -105,13 +109,14 @@ def optout(
         attacks: also attack the first leavers' examples.
         out: a folder, new or empty; runs/001, runs/002, ... for None.
         progress: whether to show bars.
-        options: as of `fedsift.simulate`; they override those of the scenario.
+        options: as of `fedsift.simulate`; they override those of the scenario. With `rounds` (docs/rounds.md), what
+            methods that train in rounds would cost stands beside.
 
     Raises:
         BadInput: something is wrong with the scenario, or as of `fedsift.simulate`.
     """
-    read = read_scenario(str(scenario))
+    read, rounds = read_scenario(str(scenario)), _rounds_in(options)
     given = {**{key.replace("-", "_"): value for key, value in read.run.items()}, **options}
     with settings_in(out, None, given) as (folder, settings):
-        result = play_scenario.play(read, settings, folder, bars(progress), full_oracles, evaluate_every)
+        result = play_scenario.play(read, settings, folder, bars(progress), full_oracles, evaluate_every, rounds)
         return OptOut(folder, attack(folder, bars(progress)) if attacks else result)

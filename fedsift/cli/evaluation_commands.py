@@ -64,9 +64,11 @@ def compare(
             tell(found, json_, [*comparison_tables(found), f"written  {folder}"])
 
 
+@takes(of=RoundSettings, into="in_rounds")
 @takes(*TRAINING, Group.GRID, "partial_sums")
 def optout(
     overrides: dict[str, Any],
+    in_rounds: dict[str, Any],
     scenario: Annotated[str | None, typer.Argument(help="A .toml file, or a ready one by name.")] = None,
     full_oracles: Annotated[int, typer.Option(help="Steps also held against a run of exactly their members.")] = 10,
     evaluate_every: Annotated[int | None, typer.Option(help="Score after so many steps; default: 12 times.")] = None,
@@ -87,8 +89,8 @@ def optout(
         from fedsift.studies.report.summary import summarise
         from fedsift.studies.report.tensorboard import check_tensorboard, write_events
 
-        given = overriding(overrides)
-        if resume and (scenario or out or given):
+        given, rounds = overriding(overrides), rounds_of(in_rounds)
+        if resume and (scenario or out or given or rounds != RoundSettings()):
             raise BadInput(
                 "--resume takes the scenario's own configuration; give no other option than --attacks, --tensorboard "
                 "and --json"
@@ -105,7 +107,7 @@ def optout(
             else:
                 read = read_scenario(str(scenario))
                 settings = RunConfig.from_mapping({**read.run, **given}, source="options")
-                result = player.play(read, settings, folder, bars, full_oracles, evaluate_every)
+                result = player.play(read, settings, folder, bars, full_oracles, evaluate_every, rounds)
             if attacks:
                 from fedsift.studies.optout.attacks import attack
 

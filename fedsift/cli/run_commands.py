@@ -56,15 +56,24 @@ def forget(
     run: Annotated[Path, typer.Argument(help="The run's folder.")],
     clients: Annotated[list[str], typer.Argument(help="Members that leave, as one batch.")],
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Where a rerun differs, rerun all others.")] = False,
+    rows: Annotated[
+        str, typer.Option(help="The one client stays, without these rows: a table, or numbers as 1,4-6.")
+    ] = "",
     json_: Annotated[bool, JSON] = False,
 ) -> None:
-    """Remove clients from a run: only they train again."""
+    """Remove clients from a run, or rows of a client that stays: only they train again."""
     with errors_in_one_line("the state is that of before or of after; the same command goes on"):
         from fedsift.cli.run_summary import removal_summary
         from fedsift.runs.forget import forget as remove
+        from fedsift.runs.forget_rows import forget_rows
 
         bars = progress_bars()
-        result = remove(run, clients, rebuild, bars, bars.tell)
+        if rows:
+            if len(clients) != 1 or rebuild:
+                raise BadInput("--rows goes with one client, and without --rebuild")
+            result = forget_rows(run, clients[0], rows, bars)
+        else:
+            result = remove(run, clients, rebuild, bars, bars.tell)
         tell(result, json_, removal_summary(result, run), good=not result.refused)
 
 

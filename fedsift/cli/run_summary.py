@@ -146,13 +146,13 @@ def _privacy_line(spent: PrivacySpent | None) -> list[Text]:
 
 def _removal_lines(removals: Iterable[Removal]) -> list[Text]:
     """A line for each removal, as far as they are shown; none for a refusal of a client that has left since."""
-    shown = [removal for removal in removals if removal.verdict.removed or removal.stands_refused]
+    shown = [removal for removal in removals if removal.verdict.done or removal.stands_refused]
     lines = []
     for removal in shown[:_SHOWN]:
-        removed = removal.verdict.removed
-        what = f"{removal.steps_retrained} steps retrained" if removed else removal.reason or ""
+        done = removal.verdict.done
+        what = f"{removal.steps_retrained} steps retrained" if done else removal.reason or ""
         who = f"receipt {removal.receipt}" if removal.client is None else legible(removal.client)
-        lines.append(Text(f"removal  {who}  {removal.verdict}  {what}".rstrip(), "green" if removed else "red"))
+        lines.append(Text(f"removal  {who}  {removal.verdict}  {what}".rstrip(), "green" if done else "red"))
     if len(shown) > _SHOWN:
         lines.append(Text(f"removal  ... and {len(shown) - _SHOWN} more, in result.json"))
     return lines

@@ -55,7 +55,7 @@ class RoundSettings(Options):
             BadInput: the file of the devices cannot be used.
         """
         return Schedule(
-            steps=lambda each: self.local_steps or config.tuning.steps_for(len(dataset.train_examples(each))),
+            steps=(lambda _: self.local_steps) if self.local_steps else own_steps(config, dataset),
             seed=config.seed,
             rounds=self.rounds,
             sample=self.sample,
@@ -75,6 +75,11 @@ class RoundSettings(Options):
             if client_id not in known:
                 raise BadInput(f"devices {self.devices}: client {client_id!r} is not in the file")
         return known.__getitem__
+
+
+def own_steps(config: RunConfig, dataset: FederatedDataset) -> Callable[[str], int]:
+    """The way to the steps that a client tunes on its own; its rows are read only where they matter."""
+    return lambda client_id: config.tuning.steps_for(len(dataset.train_examples(client_id)) if config.epochs else 0)
 
 
 def _slower(seed: int, client_id: str, sigma: float) -> Device:

@@ -32,7 +32,7 @@ class Blend(NamedTuple):
 
     own: float = 0.0  # the own model's share
     prior: float = 0.0  # of labels: weight of the client's own frequencies
-    # Of a language model, whose tokens have no such frequencies, how the shared head raises them (`shared_tokens`):
+    # Of a language model, whose tokens have no such frequencies, how the shared head raises them (`SharedTokens`):
     ratio: float = 0.8  # by how much it is surer than M0,
     sharp: float = 0.0  # or by how sure it is
 
@@ -56,17 +56,23 @@ def shared_labels(scores: Logits, base: Logits | None) -> NDArray[np.float64]:
     return log_softmax(sharp if base is None else sharp + log_softmax(base))
 
 
-def shared_tokens(scores: Logits, base: Logits, blend: Blend) -> NDArray[np.float64]:
-    """Log-probabilities of tokens: log p0 + ratio log(1 + s / (floor p0)) + sharp s, s = max(score, 0), normalised.
+class SharedTokens:
+    """Log-probabilities of tokens from the shared head's scores and M0's logits, for any blend.
 
-    A token that the head does not know keeps what M0 gives it. By the ratio, one that it knows goes from p0 to about
-    p0^(1 - ratio) s^ratio: many tokens that are a little likelier than M0 has it add up. By the sharp term those alone
-    count that it is sure of.
+    log p0 + ratio log(1 + s / (floor p0)) + sharp s, s = max(score, 0), normalised. A token that the head does not know
+    keeps what M0 gives it. By the ratio, one that it knows goes from p0 to about p0^(1 - ratio) s^ratio: many tokens
+    that are a little likelier than M0 has it add up. By the sharp term those alone count that it is sure of.
     """
-    known = log_softmax(base)
-    positive = np.maximum(scores.astype(np.float64), 0)
-    gain = positive / (_FLOOR * np.exp(np.maximum(known, _LEAST_LOG)))
-    return log_softmax(known + blend.ratio * np.log1p(gain) + blend.sharp * positive)
+
+    def __init__(self, scores: Logits, base: Logits) -> None:
+        """From scores and logits of the same decisions, shape (m, L) both."""
+        self._known = log_softmax(base)
+        self._positive = np.maximum(scores.astype(np.float64), 0)
+        self._gain = np.log1p(self._positive / (_FLOOR * np.exp(np.maximum(self._known, _LEAST_LOG))))
+
+    def under(self, blend: Blend) -> NDArray[np.float64]:
+        """With a blend's ratio and sharpness; shape (m, L)."""
+        return log_softmax(self._known + blend.ratio * self._gain + blend.sharp * self._positive)
 
 
 def blended(

@@ -45,6 +45,13 @@ def mask_path(folder: Path, client_id: str) -> Path:
     return client_file(folder, client_id, ".mask")
 
 
+def aside(folder: Path) -> Path:
+    """Where masks lie that are to take the place of those in a folder; made where there is none."""
+    path = folder / "aside"
+    path.mkdir(exist_ok=True)
+    return path
+
+
 def save_mask(folder: Path, client_id: str, mask: ClientMask, terms: UploadTerms) -> None:
     """Write a client's mask, made under the terms; whole or not at all."""
     arrays: dict[str, NDArray[Any]] = {"packed": np.frombuffer(mask.packed, np.uint8)}

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from fedsift.core.errors import Refused
 from fedsift.core.linear_checksum import LinearChecksum
@@ -25,6 +26,14 @@ class Training:
     def environment(self) -> bytes:
         """The digest by which the fingerprint is known."""
         return hashlib.sha256(self.fingerprint.encode()).digest()
+
+
+class Replacement(NamedTuple):
+    """What a member that stays sends beside its rerun: a training without rows that it asked to have forgotten."""
+
+    upload: bytes
+    training: Training
+    rows: int  # by how many rows fewer than the rerun
 
 
 @dataclass(frozen=True)

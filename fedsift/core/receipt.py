@@ -16,11 +16,19 @@ class Verdict(StrEnum):
 
     BIT_EXACT = "BIT_EXACT"  # the rerun had the digest that was merged, and was subtracted
     REBUILT = "REBUILT"  # all who stayed trained again
+    # it stays, and asked for rows of its own: the rerun with them had the digest that was merged, and the one without
+    # them took its place
+    ROWS_BIT_EXACT = "ROWS_BIT_EXACT"
     REFUSED = "REFUSED"  # nothing was changed
 
     @property
     def removed(self) -> bool:
         """Whether the client is gone."""
+        return self in (Verdict.BIT_EXACT, Verdict.REBUILT)
+
+    @property
+    def done(self) -> bool:
+        """Whether what was asked for is done."""
         return self is not Verdict.REFUSED
 
 
@@ -48,6 +56,7 @@ class ReceiptBody(RunFacts):
     state_after: str
     members_after: int
     sign_seed: int
+    rows_forgotten: int | None = None  # of a client that stays: how many of the rows that it tuned on
     members_retrained: int | None = None  # of a rebuild: who trained again
     members_matching: int | None = None  # and how many came to the same upload
 

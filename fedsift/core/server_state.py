@@ -6,6 +6,7 @@ import sqlite3
 import struct
 from collections.abc import Collection, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from fedsift.core.ledger import Ledger
 from fedsift.core.ledger_file import damaged, told_as_damage
 from fedsift.core.linear_checksum import LinearChecksum
 from fedsift.core.localisation import Localisation
-from fedsift.core.member import Member, Training, commitment, why_different
+from fedsift.core.member import Member, Replacement, Training, commitment, why_different
 from fedsift.core.members import Members
 from fedsift.core.merged_sums import MergedSums, joined
 from fedsift.core.partial_sums import PartialSums
@@ -84,6 +85,7 @@ class ServerState:
         self.members = Members(self.ledger.members())
         self.ledger.reread()
         self._leaving: dict[str, tuple[bytes, int]] = {}  # client -> digest of its upload, steps of its rerun
+        self._replaced: dict[str, tuple[str, int]] = {}  # of these, who stays: its fingerprint, and rows forgotten
         self._digest_before = ""
 
     def merge(self, client_id: str, upload: bytes, training: Training | None = None, node_key: str = "") -> Member:
@@ -169,13 +171,21 @@ class ServerState:
         with self.ledger.transaction():
             self._write_sums()
 
-    def stage_removal(self, client_id: str, upload: bytes, training: Training | None = None) -> None:
+    def stage_removal(
+        self,
+        client_id: str,
+        upload: bytes,
+        training: Training | None = None,
+        replacement: Replacement | None = None,
+    ) -> None:
         """Subtract a member's contribution, rerun by the member itself. `commit_removals` makes it last.
+
+        With a `replacement` it stays a member, with that one.
 
         Raises:
             Refused: it is no member, or the rerun is not bit for bit what was merged, or was on other data, even if it
                 came to the same upload; the message says what differs: the data, else the environment, else only the
-                upload.
+                upload. Or the replacement is no valid upload.
         """
         training = training or Training()
         member = self._member(client_id)
@@ -183,11 +193,16 @@ class ServerState:
         if digest != member.digest or training.data_digest != member.data_digest:
             there = self.ledger.fingerprint(member.environment)
             raise Refused(why_different(client_id, member, digest, training, there))
+        read = replacement and Upload.from_bytes(replacement.upload, self.terms)
         if not self._leaving:
             self._digest_before = self.digest().hex()
         self.sums.subtract(Upload.from_bytes(upload, self.terms))
         self.members.remove(client_id)
         self._leaving[client_id] = digest, training.steps
+        if replacement and read:
+            self.sums.add(read)
+            self.members.add(client_id, Member.of(read, *replacement[:2], self._checksum))
+            self._replaced[client_id] = replacement.training.fingerprint, replacement.rows
 
     def commit_removals(self, facts: RunFacts | None = None) -> list[Receipt]:
         """Make all staged removals last, in one transaction that publishes one state; nothing of the members is left.
@@ -202,18 +217,25 @@ class ServerState:
             with self.ledger.transaction():
                 for client_id in self._leaving:
                     self.ledger.delete_member(client_id)
+                for client_id, (fingerprint, _) in self._replaced.items():
+                    self.ledger.insert_member(client_id, self.members[client_id], fingerprint)
                 self._forget_vote()
                 self._write_sums()
                 states = self._digest_before, digest.hex()
-                leavers = sorted(self._leaving.items())
-                bodies = [self.receipt_body(each, Verdict.BIT_EXACT, "", *of, states, facts) for each, of in leavers]
+                bodies = [self._body_of_removal(each, states, facts) for each in sorted(self._leaving)]
                 receipts = [self.ledger.append_receipt(body) for body in bodies]
         except BaseException:
             self._follow_ledger()
             raise
-        self._leaving = {}
+        self._leaving, self._replaced = {}, {}
         self.ledger.scrub()
         return receipts
+
+    def _body_of_removal(self, client_id: str, states: tuple[str, str], facts: RunFacts | None) -> ReceiptBody:
+        stays = client_id in self._replaced
+        verdict = Verdict.ROWS_BIT_EXACT if stays else Verdict.BIT_EXACT
+        body = self.receipt_body(client_id, verdict, "", *self._leaving[client_id], states, facts)
+        return replace(body, rows_forgotten=self._replaced[client_id][1]) if stays else body
 
     def remove(self, client_id: str, upload: bytes, training: Training | None = None) -> Receipt:
         """Remove one member at once: `stage_removal`, then `commit_removals`."""

@@ -7,11 +7,13 @@ from fedsift.data.federated_dataset import FederatedDataset
 from fedsift.data.held_out import with_held_out_rows
 from fedsift.data.kinds import kind_of
 from fedsift.data.settings import DataSettings
+from fedsift.data.without_forgotten import WithoutForgotten
 
 
 def load_dataset(settings: DataSettings) -> FederatedDataset:
-    """The data set that the settings name, with rows to score on."""
-    return with_held_out_rows(kind_of(settings.dataset).load(settings), settings)
+    """The data set that the settings name, with rows to score on, and without those that are forgotten."""
+    dataset = with_held_out_rows(kind_of(settings.dataset).load(settings), settings)
+    return WithoutForgotten(dataset, Path(settings.forgotten_rows)) if settings.forgotten_rows else dataset
 
 
 def data_files_digest(settings: DataSettings) -> str:

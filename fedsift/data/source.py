@@ -37,6 +37,11 @@ class Source(Seeded):
     group_column: str = _option(
         "", "Column of a table: rows with the same text there are all tuned on or all kept for scoring, whoever's."
     )
+    forgotten_rows: str = _option(
+        "",
+        "A run's forgotten-rows.json: rows that clients asked to have forgotten, which are left out.",
+        effect=Effect.FREE,
+    )
     clients: int = _option(
         0,
         "How many clients join, the first of the data; 0 for all (people: 500). Of a partition they change the bits.",

@@ -17,6 +17,7 @@ from fedsift.core.errors import BadInput, unknown_name
 from fedsift.core.examples import Row
 from fedsift.data.federated_dataset import FederatedDataset
 from fedsift.data.kinds.own import dataset_of_client
+from fedsift.data.without_forgotten import WithoutForgotten
 from fedsift.federation.client_folder import ClientFolder
 from fedsift.learning.reproducibility import environment_fingerprint
 from fedsift.protocol import messages
@@ -94,6 +95,12 @@ class Client:
         """What it tunes on."""
         return self._dataset.train_examples(self.id)
 
+    @property
+    def merged_examples(self) -> Sequence[Row]:
+        """What it tuned on when it was merged: with the rows that it asks to have forgotten now."""
+        dataset = self._dataset
+        return dataset.merged_examples(self.id) if isinstance(dataset, WithoutForgotten) else self.train_examples
+
     def train_examples_of(self, client_id: str) -> Sequence[Row]:
         """What another client tunes on, for methods that pool data."""
         return self._dataset.train_examples(client_id)
@@ -157,15 +164,18 @@ class Client:
 
     def trained(self, message: Message, tuned: "Tuned") -> Message:
         """The reply to both kinds of training: the upload and what the server keeps beside it."""
+        return messages.client_reply(message, self.id, self.told(tuned))
+
+    def told(self, tuned: "Tuned") -> dict[str, str | bytes | int]:
+        """What the server is told of a training."""
         environment = environment_fingerprint(self.config.compile, self.config.device)
-        config: dict[str, str | bytes | int] = {
+        return {
             "upload": tuned.upload.to_bytes(),
             "saturated": tuned.quantised.saturated,
             "steps": tuned.steps,
             "data-digest": tuned.data_digest,
             "environment": json.dumps(environment, sort_keys=True),
         }
-        return messages.client_reply(message, self.id, config)
 
 
 def round_of(message: Message) -> int:

@@ -1,16 +1,21 @@
 """The ClientApp: one client's side of every message, the same in simulation and deployment."""
 
 import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flwr.app import ConfigRecord, Context, Message
 from flwr.clientapp import ClientApp
 
 from fedsift.core.errors import BadInput
 from fedsift.core.localisation import Localisation
-from fedsift.core.mask_file import ClientMask, delete_mask, load_mask, save_mask
+from fedsift.core.mask_file import ClientMask, aside, delete_mask, load_mask, save_mask
 from fedsift.federation.client import MEMBERSHIP, Client, membership, round_of
 from fedsift.federation.evaluation import scores_of_served, scores_of_tuned, votes
 from fedsift.protocol import messages
+
+if TYPE_CHECKING:
+    from fedsift.learning.local_trainer import Tuned
 
 app = ClientApp()
 
@@ -32,24 +37,38 @@ def train(message: Message, context: Context) -> Message:
     trainer = client.trainer(message)
     tuned = trainer.tune(client.id, client.train_examples)
     if client.mask_folder is not None:
-        scores = {}
-        if config.get("score"):
-            scores = scores_of_tuned(client, trainer, tuned)
-        mask = ClientMask.of(tuned.quantised, Localisation(client.config.localise).keeps_levels)
-        said = tuned.said_by_base
-        if said is not None:
-            mask = dataclasses.replace(mask, decisions=said.decisions, base_logits=said.logits)
-        mask = dataclasses.replace(mask, scores=scores)
-        save_mask(client.mask_folder, client.id, mask, tuned.quantised.contribution.terms)
+        scores = scores_of_tuned(client, trainer, tuned) if config.get("score") else {}
+        _keep(client, client.mask_folder, tuned, scores)
     context.state[MEMBERSHIP] = membership(member=True, server_round=round_of(message))
     return client.trained(message, tuned)
 
 
 @app.train("forget")
 def forget(message: Message, context: Context) -> Message:
-    """Rerun the training that was merged, for the server to check and subtract."""
+    """Rerun the training that was merged, for the server to check and subtract.
+
+    Who stays trains once more, without the rows that it asked to have forgotten; its new mask lies aside until that is
+    done.
+    """
     client = Client(context)
-    return client.trained(message, client.trainer(message).tune(client.id, client.train_examples))
+    trainer, merged = client.trainer(message), client.merged_examples
+    reply = client.trained(message, trainer.tune(client.id, merged))
+    if messages.record_of(message.content, "client", ConfigRecord).get(messages.STAYS):
+        tuned = trainer.tune(client.id, client.train_examples)
+        if client.mask_folder is not None:
+            _keep(client, aside(client.mask_folder), tuned, {})
+        rows = len(merged) - len(client.train_examples)
+        reply.content[messages.REPLACEMENT] = ConfigRecord({**client.told(tuned), "rows": rows})
+    return reply
+
+
+def _keep(client: Client, folder: Path, tuned: "Tuned", scores: dict[str, float]) -> None:
+    """Write what the client has to be served with."""
+    mask = ClientMask.of(tuned.quantised, Localisation(client.config.localise).keeps_levels)
+    said = tuned.said_by_base
+    if said is not None:
+        mask = dataclasses.replace(mask, decisions=said.decisions, base_logits=said.logits)
+    save_mask(folder, client.id, dataclasses.replace(mask, scores=scores), tuned.quantised.contribution.terms)
 
 
 @app.query("removed")

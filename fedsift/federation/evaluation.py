@@ -70,11 +70,16 @@ def scores_of_served(client: Client, trainer: "LocalTrainer", message: Message) 
     if trainer.task.labels and trainer.task.has_prior and client.train_examples:
         scores["majority"] = _majority(client, trainer, test)
     own = client.config.localise
-    own_magnitudes = None
+    own_magnitudes = own_logits = None
     if served is not None and kept is not None:
         for name, array in served.items():
             magnitudes = Localisation(name).localised(messages.read_float_array(array), kept, terms)
-            scores |= _of_weights(name, client, trainer, magnitudes, test)
+            if name == own and said is not None and said.base is not None and client.is_held_out:
+                own_logits = trainer.logits(magnitudes, test)  # They are blended, too: one pass for both.
+                scores |= _named(name, _of_logits(trainer, said, own_logits))
+                scores |= _generated(name, client, trainer, magnitudes, test)
+            else:
+                scores |= _of_weights(name, client, trainer, magnitudes, test)
             if name == own:
                 own_magnitudes = magnitudes
             del magnitudes  # Before the next ones are made.
@@ -83,7 +88,7 @@ def scores_of_served(client: Client, trainer: "LocalTrainer", message: Message) 
         scores |= _renamed(scores, "merged", "served")
     if head is not None and said is not None:
         scores.pop(f"{ROUGE_L}served", None)  # A blend generates nothing.
-        scores |= _scores_of_head(client, trainer, head, test, said, kept, own_magnitudes)
+        scores |= _scores_of_head(client, trainer, head, test, said, kept, own_magnitudes, own_logits)
     return scores
 
 
@@ -122,13 +127,18 @@ def _zero_shot(client: Client, trainer: "LocalTrainer", said: "SaidOf | None", t
     """M0's scores, from what it said already, where that answers."""
     if said is None or said.base is None:
         return _of_weights("zero_shot", client, trainer, None, test)
+    found = _of_logits(trainer, said, said.base)
+    return _named("zero_shot", found) | _generated("zero_shot", client, trainer, None, test)
+
+
+def _of_logits(trainer: "LocalTrainer", said: "SaidOf", logits: NDArray[np.float32]) -> "Measure":
+    """The scores of weights that have said these logits, of a task whose scores they are."""
     from fedsift.learning.tasks.task import Measure
 
-    places, logs = np.unique(said.rows, return_inverse=True)[1], log_softmax(said.base)
+    places, logs = np.unique(said.rows, return_inverse=True)[1], log_softmax(logits)
     score = trainer.task.score_decisions(logs, said.targets, places)
     of_targets = logs[np.arange(len(said.targets)), said.targets]
-    nll = -float(of_targets.mean()) if trainer.task.is_of_tokens else None
-    return _named("zero_shot", Measure(score, nll)) | _generated("zero_shot", client, trainer, None, test)
+    return Measure(score, -float(of_targets.mean()) if trainer.task.is_of_tokens else None)
 
 
 def _scores_of_head(
@@ -139,6 +149,7 @@ def _scores_of_head(
     said: "SaidOf",
     kept: ClientMask | None,
     magnitudes: NDArray[np.float32] | None,
+    logits: NDArray[np.float32] | None,
 ) -> dict[str, float]:
     from fedsift.learning.blended_predictor import BlendedPredictor, OwnHead, SaidOf
 
@@ -161,7 +172,7 @@ def _scores_of_head(
     predictor = BlendedPredictor(task, sums, head.ridge, own, True, directions)
     scores = _named("own_head", OwnHead(task, own, sums.targets.shape[1]).measure(said, alone))
     scores |= _named("shared_head", predictor.measure(said, head.blend._replace(own=0.0)))
-    said = dataclasses.replace(said, own=trainer.logits(magnitudes, test))
+    said = dataclasses.replace(said, own=trainer.logits(magnitudes, test) if logits is None else logits)
     scores |= _named("served", predictor.measure(said, head.blend))
     held_in = SaidOf.of(task, rows, own, _base_logits(trainer, kept, rows), trainer.logits(magnitudes, rows))
     scores[f"{HELD_IN}served"] = predictor.score(held_in, head.blend)

@@ -101,7 +101,7 @@ class LoggedRounds(SiftMasks):
         record = self.rounds[-1]
         record.joined += merged_before
         for body in self._settled:
-            if not body.verdict.removed:
+            if not body.verdict.done:
                 record.failures[body.client] = log.failures[body.client]
         return messages
 

@@ -3,14 +3,14 @@
 It is made by the client, from the server's sums and from what the client itself keeps (docs/served.md).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fedsift.core.blend import BLENDS, Blend, blended, integer_loss, lost_score, shared_labels, shared_tokens
+from fedsift.core.blend import BLENDS, Blend, SharedTokens, blended, integer_loss, lost_score, shared_labels
 from fedsift.core.head_statistics import Decisions
 from fedsift.core.shared_head import HeadSums, balance, label_centre, own_head, own_part, scores, solve
 from fedsift.learning.decisions import targets_and_rows
@@ -87,7 +87,7 @@ class BlendedPredictor:
         """The task's metric over rows, blended, and the likelihood of their tokens."""
         total = rows = likelihood = 0.0
         for _, part in _parts(said):
-            log_probabilities = self._blended(part, blend, scores(self._weights, part.features), self.label_counts)
+            log_probabilities = self._mix(part, scores(self._weights, part.features), self.label_counts)(blend)
             places = np.unique(part.rows, return_inverse=True)[1]
             count = int(places[-1]) + 1
             total += count * self.task.score_decisions(log_probabilities, part.targets, places)
@@ -97,7 +97,7 @@ class BlendedPredictor:
 
     def log_probabilities(self, said: SaidOf, blend: Blend) -> NDArray[np.float64]:
         """Of each label for each decision, blended; shape (decisions, labels)."""
-        return self._blended(said, blend, scores(self._weights, said.features), self.label_counts)
+        return self._mix(said, scores(self._weights, said.features), self.label_counts)(blend)
 
     @property
     def weights(self) -> NDArray[np.float64]:
@@ -113,9 +113,8 @@ class BlendedPredictor:
         """The integer loss over rows that are not among the client's own, with each of `BLENDS`."""
         losses = np.zeros(len(BLENDS), np.int64)
         for _, part in _parts(said):
-            shared = scores(self._weights, part.features)
-            mixed = (self._blended(part, each, shared, self.label_counts) for each in BLENDS)
-            losses += [self._loss(each, part) for each in mixed]
+            mixed = self._mix(part, scores(self._weights, part.features), self.label_counts)
+            losses += [self._loss(mixed(each), part) for each in BLENDS]
         return [int(loss) for loss in losses]
 
     def own_votes(self, said: SaidOf) -> list[int]:
@@ -132,8 +131,8 @@ class BlendedPredictor:
             of_row = np.zeros((rows[-1] + 1, self._labels), np.int64)
             np.add.at(of_row, (rows, labels), 1)
             counts = self.label_counts - of_row[rows]
-            shared = self._own.held_out[start : start + len(labels)]
-            losses += [self._loss(self._blended(part, each, shared, counts), part) for each in blends]
+            mixed = self._mix(part, self._own.held_out[start : start + len(labels)], counts)
+            losses += [self._loss(mixed(each), part) for each in blends]
         return [int(loss) for loss in losses]
 
     def _loss(self, log_probabilities: NDArray[np.float64], said: SaidOf) -> int:
@@ -146,15 +145,19 @@ class BlendedPredictor:
             loss += lost_score(self.task.score_decisions(logs, targets, np.zeros_like(targets)))
         return loss
 
-    def _blended(
-        self, said: SaidOf, blend: Blend, head: NDArray[np.float64], counts: NDArray[Any]
-    ) -> NDArray[np.float64]:
-        """Log-probabilities of all labels, from the head's scores; labels above its number of them share one."""
+    def _mix(
+        self, said: SaidOf, head: NDArray[np.float64], counts: NDArray[Any]
+    ) -> Callable[[Blend], NDArray[np.float64]]:
+        """From the head's scores, what a blend makes of them: log-probabilities of all labels.
+
+        Labels above the head's number of them share one.
+        """
         if said.base is None or self.has_few_labels:
             known = counts if self.task.has_prior else None
-            return blended(blend, shared_labels(head * self._balance, said.base), said.own, known)
-        spread = head[:, np.arange(said.base.shape[1]) % self._labels]
-        return blended(blend, shared_tokens(spread, said.base, blend), said.own, None)
+            shared = shared_labels(head * self._balance, said.base)
+            return lambda blend: blended(blend, shared, said.own, known)
+        tokens = SharedTokens(head[:, np.arange(said.base.shape[1]) % self._labels], said.base)
+        return lambda blend: blended(blend, tokens.under(blend), said.own, None)
 
 
 class OwnHead(BlendedPredictor):

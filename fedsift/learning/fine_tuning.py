@@ -39,7 +39,6 @@ class FineTuner:
         """A client's rows as `fine_tune` and `score` take them."""
         return encode_rows(self._task, rows, client_id)
 
-    @enough_memory()
     def fine_tune(
         self,
         name: str,
@@ -79,7 +78,7 @@ class FineTuner:
             asked: steps, and what they minimise.
 
         Raises:
-            BadInput: the loss, or an entry in the end, is infinite or no number.
+            BadInput: the loss, or an entry in the end, is infinite or no number; or a GPU's memory is short.
         """
         lr = self._settings.lr
         task_vector = self._trained(f"{client_id} round {number}", encoded, start, lr, asked)
@@ -89,6 +88,7 @@ class FineTuner:
         """The sum of the learning rates of so many steps."""
         return self._settings.lr * sum(self._settings.lr_factors(steps))
 
+    @enough_memory()
     def _trained(
         self, name: str, encoded: Sequence[Any], start: NDArray[np.float32] | None, lr: float, asked: LocalTraining
     ) -> NDArray[np.float32]:

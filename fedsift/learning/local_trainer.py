@@ -76,7 +76,16 @@ def tune_sign_fixed(
     committed, factors = round(settings.commit_share * number), settings.lr_factors(number)
     commitment = Commitment(grid, number - committed + 1) if committed else None
     return tune_magnitudes(
-        model, signs, on_device, task.loss, settings.lr, commitment, settings.betas, factors, settings.weight_decay
+        model,
+        signs,
+        on_device,
+        task.loss,
+        settings.lr,
+        commitment,
+        settings.betas,
+        factors,
+        settings.weight_decay,
+        getattr(torch, settings.moments),
     )
 
 

@@ -44,13 +44,14 @@ def tune_magnitudes(
     betas: tuple[float, float] = (0.9, 0.999),
     lr_factors: Sequence[float] = (),
     weight_decay: float = 0.0,
+    moments: torch.dtype = torch.float32,
 ) -> Tensor:
     """Tune magnitudes from 0.
 
     It needs 16 bytes a tuned parameter in float32, weights, tau and Adam's two moments of 4 bytes each, and 14 in
-    bfloat16, beside M0 and the gradient of one large parameter. Several micro-batches need the whole gradient: 4 more,
-    or 2, and so does a GPU, where all parameters are moved at once. v is kept in the sign bits of tau, and everything
-    else is made a slice at a time.
+    bfloat16; 4 less with moments in bfloat16. Beside these there are M0 and the gradient of one large parameter.
+    Several micro-batches need the whole gradient: 4 more, or 2, and so does a GPU, where all parameters are moved at
+    once. v is kept in the sign bits of tau, and everything else is made a slice at a time.
 
     Args:
         model: starts from M0 whatever it holds, and is left at the weights that a further step would run on:
@@ -63,6 +64,7 @@ def tune_magnitudes(
         betas: Adam's; by default PyTorch's, and the paper's.
         lr_factors: of each step, what lr is multiplied by; 1 for all where there are none.
         weight_decay: share of lr by which each step shrinks tau, and so draws the weights towards M0 (AdamW).
+        moments: what Adam's are kept in between two steps; it calculates in float32.
 
     Returns:
         u >= 0 in float32, shape (n,), on the model's device; not quantised.
@@ -74,7 +76,7 @@ def tune_magnitudes(
     task_vector = torch.empty_like(model.weights, dtype=torch.float32)
     for entries, _ in model.slices():
         torch.mul(signs[entries].float(), 0.0, out=task_vector[entries])
-    optimizer = _ProjectedAdam(task_vector, betas, weight_decay, model.slice_size)
+    optimizer = _ProjectedAdam(task_vector, betas, weight_decay, moments, model.slice_size)
     gradient = Gradient(model)
     for step, micro_batches in enumerate(steps, start=1):
         optimizer.step, optimizer.lr = step, lr * (lr_factors[step - 1] if lr_factors else 1.0)
@@ -97,17 +99,25 @@ class _ProjectedAdam:
         lr: its learning rate.
     """
 
-    def __init__(self, task_vector: Tensor, betas: tuple[float, float], weight_decay: float, slice_size: int) -> None:
+    def __init__(
+        self,
+        task_vector: Tensor,
+        betas: tuple[float, float],
+        weight_decay: float,
+        moments: torch.dtype,
+        slice_size: int,
+    ) -> None:
         self.step, self.lr, self._slice_size = 0, 0.0, slice_size
         self._task_vector, self._betas, self._weight_decay = task_vector, betas, weight_decay
-        self._moments = torch.zeros_like(task_vector), torch.zeros_like(task_vector)
+        self._moments = torch.zeros_like(task_vector, dtype=moments), torch.zeros_like(task_vector, dtype=moments)
 
     def move(self, entries: slice, gradient: Tensor) -> None:
         """Move entries of tau by their gradient; once a step."""
         vectors = (self._task_vector, *self._moments)
         parts = [torch.split(each, self._slice_size) for each in (gradient, *(each[entries] for each in vectors))]
-        for slope, tau, first, second in zip(*parts, strict=True):
+        for slope, tau, *kept in zip(*parts, strict=True):
             sign = torch.ones_like(tau).copysign_(tau)
+            first, second = (each.float() for each in kept)  # themselves, where they are float32
             adam(
                 [tau],
                 [slope.float()],
@@ -126,6 +136,9 @@ class _ProjectedAdam:
                 maximize=False,
             )
             tau.mul_(sign).clamp_(min=0).copysign_(sign)
+            for moment, moved in zip(kept, (first, second), strict=True):
+                if moment is not moved:
+                    moment.copy_(moved)
 
 
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:

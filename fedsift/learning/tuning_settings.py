@@ -9,6 +9,7 @@ from fedsift.core.quantisation import FLOAT32_LEAST, FLOAT32_MOST
 
 _option = partial(option, group=Group.TUNING)
 SCHEDULES = ("constant", "linear", "cosine")
+MOMENTS = ("float32", "bfloat16")
 _PLACES = 6  # of a schedule's factor: cosines differ in their last place between machines
 
 
@@ -30,6 +31,9 @@ class TuningSettings(Options):
     )
     beta1: float = _option(0.8, "Share that Adam keeps of its first moment (the paper: 0.9).", ge=0, lt=1)
     beta2: float = _option(0.95, "Share that it keeps of the second (the paper: 0.999).", ge=0, lt=1)
+    moments: str = _option(
+        "float32", "Type that Adam's two moments are kept in; bfloat16 takes 4 bytes a parameter less.", choices=MOMENTS
+    )
     batch_size: int = _option(128, "Rows a step. A client with fewer uses all of them at each step.", ge=1)
     # The gradient is the same but for its rounding, so the number is part of what a rerun must repeat.
     micro_batch: int = _option(

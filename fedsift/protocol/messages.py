@@ -5,7 +5,8 @@ Bulk travels as raw bytes, never as pickles. Types of messages:
     query           -> client id, and its wish: join, stay, leave or away
     train           client id, terms, whether to score; of a deployment, the public key of its certificates
                     -> client id, upload, what is told of the training
-    train.forget    client id, terms, where it trained -> the same, from a member that leaves and trains again
+    train.forget    client id, terms, where it trained, whether it stays -> the same, from a member that leaves and
+                    trains again; from one that stays, and has rows of its own forgotten, also the training without them
     query.removed   -> client id; tells a client that its removal is done
     query.vote      terms, the shared head's sums, whether the client is a voter -> client id, its votes on the blend
     query.mask      terms -> client id, its mask
@@ -36,7 +37,7 @@ from numpy.typing import NDArray
 from fedsift.core.contribution import UploadTerms
 from fedsift.core.errors import Refused
 from fedsift.core.head_statistics import HeadTerms
-from fedsift.core.member import Training
+from fedsift.core.member import Replacement, Training
 from fedsift.core.quantisation import QuantisationGrid
 from fedsift.core.strict_json import parse_json
 
@@ -47,6 +48,7 @@ EVALUATE, EVALUATE_SERVED = "evaluate", "evaluate.served"
 # Error codes of a reply. Flower keeps those below 100 for itself.
 CLIENT_INPUT_ERROR, CLIENT_CRASHED, NO_ANSWER = 100, 101, 102
 
+STAYS, REPLACEMENT = "stays", "replacement"  # of who has some of its rows forgotten
 PUBLIC_KEY = "public-key"  # in the configuration of a training: that of the server's certificates
 
 _LARGEST_FINGERPRINT = 10_000
@@ -155,6 +157,14 @@ def client_reply(
     if task_vectors:
         content["task-vectors"] = ArrayRecord({str(i): float_array(each) for i, each in enumerate(task_vectors)})
     return Message(content, reply_to=message)
+
+
+def replacement_of(reply: Message) -> Replacement:
+    """What a member that stays sent beside its rerun."""
+    record = reply.content.get(REPLACEMENT)
+    if not isinstance(record, ConfigRecord):
+        raise Refused("a reply lacks the training without the rows that are to be forgotten")
+    return Replacement(field(record, "upload", bytes), reply_training(record), field(record, "rows", int))
 
 
 def client_record(reply: Message) -> ConfigRecord:

@@ -39,6 +39,7 @@ def federate(
     newcomers: Container[str] = (),
     log: RoundLog | None = None,
     key: Ed25519PrivateKey | None = None,
+    stays: bool = False,
 ) -> Outcome:
     """Play the rounds of a run: one to merge, a second one for those who leave.
 
@@ -54,6 +55,7 @@ def federate(
         newcomers: clients that never join, and only score the merged model.
         log: of a run with a ledger: rounds in it are not played again, and those that are played are added to its file.
         key: seals the ledger.
+        stays: whether who leaves stays, and only has the rows forgotten that the configuration leaves out now.
     """
     user_config = config.to_user_config()
     nodes = node_configs(clients, newcomers, mask_folder=masks)
@@ -71,6 +73,7 @@ def federate(
                 strategy = SiftMasks(state, localisations, scoring, facts, held_out=config.is_held_out)
             else:
                 strategy = LoggedRounds(state, localisations, scoring, facts, log, config.is_held_out)
+            strategy.stays = stays
             if masks is not None and not config.ray_address and can_share_files():
                 strategy.folder = masks
             strategy.start(

@@ -34,7 +34,7 @@ class Forgotten:
     def refused(self) -> list[str]:
         """Clients whose last verdict is a refusal."""
         last = {each.client: each.verdict for each in self.removals}
-        return [client for client, verdict in last.items() if client is not None and not verdict.removed]
+        return [client for client, verdict in last.items() if client is not None and not verdict.done]
 
 
 def forget(
@@ -50,7 +50,7 @@ def forget(
     folder, config = RunFolder.open(path)
     with folder.locked(leaving=client_ids):
         folder.bring_up_to_date()
-        members, _ = _members(folder)
+        members, _ = members_now(folder)
         leavers = tuple(dict.fromkeys(client_ids))
         for client_id in leavers:
             if client_id not in members:
@@ -65,15 +65,15 @@ def forget(
         if chosen:
             # On a cluster all workers start: each is to rerun where its member was merged, and the machines may differ.
             clients = len(members) if config.ray_address else len(chosen)
-            with _removals_stand(folder, len(chosen)) as (removed, late), workers(clients, config, bars) as pool:
+            with removals_stand(folder, len(chosen)) as (removed, late), workers(clients, config, bars) as pool:
                 leaving = merging(config, leavers=chosen)
                 federate(pool, leaving, chosen, bars, folder.ledger, folder.masks(), rounds=1, key=key)
             receipts += removed
-        refused = tuple(body.client for body in receipts if not body.verdict.removed)
+        refused = tuple(body.client for body in receipts if not body.verdict.done)
         if refused and rebuild:
             receipts += rebuild_without(folder, config, dataset_ids, refused, bars, tell)
         late += folder.catch_up()
-        members, state_digest = _members(folder)
+        members, state_digest = members_now(folder)
         return Forgotten(
             removals=[Removal.of(body) for body in receipts],
             state_digest=state_digest,
@@ -84,7 +84,7 @@ def forget(
 
 
 @contextmanager
-def _removals_stand(folder: RunFolder, leavers: int) -> Iterator[tuple[list[ReceiptBody], list[str]]]:
+def removals_stand(folder: RunFolder, leavers: int) -> Iterator[tuple[list[ReceiptBody], list[str]]]:
     """Whatever ends the round of these leavers after its removals: the receipts that they have by then are the answer.
 
     Yields:
@@ -112,7 +112,8 @@ def _refuse_gone(folder: RunFolder, config: RunConfig, client_ids: Sequence[str]
         return [state.refuse(client_id, reason, run_facts(config)).body for client_id in client_ids]
 
 
-def _members(folder: RunFolder) -> tuple[dict[str, Member], str]:
+def members_now(folder: RunFolder) -> tuple[dict[str, Member], str]:
+    """Who is a member, and the state's digest."""
     with Ledger.open(folder.ledger, read_only=True) as ledger:
         state = ServerState(ledger)
         return dict(state.members), state.digest().hex()

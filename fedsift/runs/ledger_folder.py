@@ -5,8 +5,11 @@ ledger.sqlite   the server's state
 masks/          one file per member: what the clients keep
 certificates/   one file per receipt
 result.json     at the end
+
+and what `fedsift.runs.row_requests` says of.
 """
 
+import dataclasses
 import fcntl
 import os
 import re
@@ -31,6 +34,7 @@ from fedsift.core.signing_key import default_key_path, load_or_make_key, public_
 from fedsift.files.output import clear, make_empty, output_errors, try_writing
 from fedsift.runs.certificates import Certificates
 from fedsift.runs.older_ledger import settle, take_up
+from fedsift.runs.row_requests import RowRequests
 
 _MASKS = "masks"
 _MASKS_NAME = re.compile(rf"{_MASKS}(-[1-9][0-9]*)?")
@@ -45,6 +49,7 @@ class LedgerFolder:
         self.ledger = path / "ledger.sqlite"
         self.result = path / "result.json"
         self.certificates = Certificates(path)
+        self.row_requests = RowRequests(path, self.ledger)
 
     @classmethod
     def create(cls, path: Path, config: RunConfig, room: int = 0) -> Self:
@@ -71,7 +76,11 @@ class LedgerFolder:
         check_no_links(path)
         for each in (path / "certificates", *_mask_folders(path)):
             check_no_links(each)
-        return cls(path), RunConfig.from_mapping(read_toml(path / "config.toml"), source=str(path / "config.toml"))
+        config = RunConfig.from_mapping(read_toml(path / "config.toml"), source=str(path / "config.toml"))
+        folder = cls(path)
+        if left_out := folder.row_requests.file:
+            config = dataclasses.replace(config, forgotten_rows=left_out)
+        return folder, config
 
     @contextmanager
     def locked(self, leaving: Collection[str] | None = ()) -> Iterator[None]:

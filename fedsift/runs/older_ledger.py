@@ -31,6 +31,12 @@ def take_up(ledger: Ledger, run: Path, certificates: Certificates, leaving: Coll
     """
     log = ReceiptLog.of(ledger)
     lost = _lost(log, certificates, ledger.public_key, max(certificates.numbers(), default=0))
+    for body in lost:
+        if body.rows_forgotten:
+            raise BadInput(
+                f"the ledger ends with receipt {len(log)}, and receipt {body.number} is certified, by which client "
+                f"{body.client!r} had rows forgotten: put back a ledger that has it, since this one has them again"
+            )
     owed = owed_removals(ledger, lost)
     if leaving is not None and (missing := sorted(owed.difference(leaving))):
         raise BadInput(f"{_told(log, lost, owed)}: fedsift forget {shlex.join([str(run), '--', *missing])}")

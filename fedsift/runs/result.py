@@ -56,7 +56,7 @@ class Removal:
     @property
     def stands_refused(self) -> bool:
         """Whether it was refused, and the client has not left since."""
-        return not self.verdict.removed and self.client is not None
+        return not self.verdict.done and self.client is not None
 
 
 def _unnamed(removals: Iterable[Removal], removed: Collection[str]) -> list[Removal]:
@@ -161,8 +161,12 @@ class RunResult:
         return not refused and (self.oracle is None or self.oracle.bit_identical)
 
     def after(self, receipts: Sequence[ReceiptBody], state_digest: str) -> "RunResult":
-        """The result after further receipts: no score of a client that left is in it, and nothing tells who it was."""
-        removed, seed = removed_clients(receipts), self.seed
+        """The result after further receipts.
+
+        No score of a client that left, or had rows forgotten, is in it, and nothing tells who left.
+        """
+        gone, seed = removed_clients(receipts), self.seed
+        removed = gone | {body.client for body in receipts if body.rows_forgotten}  # Those scores are of its old model.
         scores, after = without(self.scores, removed, seed), self.scores_after_removal
         scores_after = None if after is None else without(after, removed, seed)
         members, members_after = self.members, self.members_after_removal
@@ -181,7 +185,7 @@ class RunResult:
             text_after_removal=text_after and text_after.without(removed, seed),
             text_of_newcomers=text_of_newcomers and text_of_newcomers.without(removed, seed),
             failures={each: why for each, why in self.failures.items() if each not in removed},
-            removals=_unnamed([*self.removals, *map(Removal.of, receipts)], removed),
+            removals=_unnamed([*self.removals, *map(Removal.of, receipts)], gone),
             state_digest=state_digest,
             oracle=None,
         )

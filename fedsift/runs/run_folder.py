@@ -48,6 +48,8 @@ class RunFolder(LedgerFolder):
             BadInput: result.json is damaged; nothing is changed.
         """
         result = self.read_result()
+        if self.ledger.exists():
+            self.row_requests.settle(self.masks(), self.members())
         self.sweep()
         if result is not None:
             self.rounds.unlink(missing_ok=True)

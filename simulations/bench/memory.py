@@ -33,7 +33,9 @@ def measure_memory(config: RunConfig, rounds: int, size: int = _SIZE) -> Part:
         return Part(title, [], ["peaks are read from Linux's /proc, which is not there"])
     server: dict[str, Any] = {"clients": _CLIENTS, "workers": 1, "profile": config.profile, "size": size}
     calls = {"server": partial(run_arm, f"{ARMS}.overhead_run", config, **server)}
-    calls |= {dtype: partial(run_arm, f"{ARMS}.memory_run", config, dtype=dtype) for dtype in PRECISIONS}
+    clients = {dtype: {"dtype": dtype, "moments": "float32"} for dtype in PRECISIONS}
+    clients["float32, moments in bfloat16"] = {"dtype": "float32", "moments": "bfloat16"}
+    calls |= {row: partial(run_arm, f"{ARMS}.memory_run", config, **types) for row, types in clients.items()}
     runs = in_turn(calls, rounds, warm_up=0)
     plan = _planned(model_parameters=size, clients=_CLIENTS, levels=TERMS.grid.levels, density=DENSITY)
     rows = {
@@ -41,10 +43,10 @@ def measure_memory(config: RunConfig, rounds: int, size: int = _SIZE) -> Part:
         "an upload": (plan.upload_bytes, [run.told["upload bytes"] for run in runs["server"]]),
         "the ledger": (plan.ledger_bytes, [run.told["ledger bytes"] for run in runs["server"]]),
     }
-    for dtype in PRECISIONS:
-        told = [run.told for run in runs[dtype]]
-        plan = _planned(model_parameters=told[0]["parameters"], tuned=told[0]["tuned"], dtype=dtype)
-        rows[f"client's memory, {dtype}"] = plan.client_bytes, [each["bytes"] for each in told]
+    for row, types in clients.items():
+        told = [run.told for run in runs[row]]
+        plan = _planned(model_parameters=told[0]["parameters"], tuned=told[0]["tuned"], **types)
+        rows[f"client's memory, {row}"] = plan.client_bytes, [each["bytes"] for each in told]
     measurements, outside = [], []
     for row, (planned, measured) in rows.items():
         shares = tuple(each / planned for each in measured)

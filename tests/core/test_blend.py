@@ -6,13 +6,13 @@ from fedsift.core.blend import (
     BLENDS,
     HEAD_VOTES,
     Blend,
+    SharedTokens,
     blended,
     choose,
     choose_voters,
     integer_loss,
     log_softmax,
     lost_score,
-    shared_tokens,
 )
 
 COUNTS = np.array([3, 0])  # of two labels: (3.5 / 4, .5 / 4)
@@ -92,11 +92,11 @@ def test_voters_depend_on_members_alone() -> None:
 def test_tokens_by_hand() -> None:
     """M0 gives 1/2, 1/4, 1/4; a score of .15 raises 1/4 by (1 + .15 / .025)^.5 = 7^.5, or by e^(40 s)."""
     base, head = np.log([[0.5, 0.25, 0.25]]), np.array([[-1.0, 0.15, 0.0]])
-    by_ratio = np.exp(shared_tokens(head, base, Blend(ratio=0.5)))[0]
+    by_ratio = np.exp(SharedTokens(head, base).under(Blend(ratio=0.5)))[0]
     assert by_ratio == pytest.approx(np.array([0.5, 0.25 * 7**0.5, 0.25]) / (0.75 + 0.25 * 7**0.5))
-    sharp = np.exp(shared_tokens(head, base, Blend(ratio=0.0, sharp=40.0)))[0]
+    sharp = np.exp(SharedTokens(head, base).under(Blend(ratio=0.0, sharp=40.0)))[0]
     assert sharp == pytest.approx(np.array([0.5, 0.25 * np.exp(6), 0.25]) / (0.75 + 0.25 * np.exp(6)))
-    assert np.exp(shared_tokens(head, base, Blend(ratio=0.0)))[0] == pytest.approx([0.5, 0.25, 0.25])
+    assert np.exp(SharedTokens(head, base).under(Blend(ratio=0.0)))[0] == pytest.approx([0.5, 0.25, 0.25])
 
 
 def test_a_score_that_is_lost_by_hand() -> None:

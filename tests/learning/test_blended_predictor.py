@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from torch import Tensor, nn
 
-from fedsift.core.blend import BLENDS, Blend, blended, integer_loss, log_softmax, shared_labels, shared_tokens
+from fedsift.core.blend import BLENDS, Blend, SharedTokens, blended, integer_loss, log_softmax, shared_labels
 from fedsift.core.head_statistics import Decisions, quantised
 from fedsift.core.shared_head import HeadSums, balance, scores, solve
 from fedsift.learning import blended_predictor
@@ -134,7 +134,7 @@ def test_tokens_that_share_a_label_of_the_head_share_its_score() -> None:
     assert said.base is not None
     head = scores(solve(sums, RIDGE), said.features)
     spread = np.stack([head[:, token % LABELS] for token in range(task.labels)], axis=1)
-    likelihoods = shared_tokens(spread, said.base, blend)[np.arange(5), said.targets]
+    likelihoods = SharedTokens(spread, said.base).under(blend)[np.arange(5), said.targets]
     expected = (np.exp(likelihoods[:2].mean()) + np.exp(likelihoods[2:].mean())) / 2
     assert BlendedPredictor(task, sums, RIDGE).score(only(said, [0, 1]), blend) == pytest.approx(expected)
 

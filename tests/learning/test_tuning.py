@@ -63,9 +63,13 @@ def test_two_steps_by_hand() -> None:
     torch.testing.assert_close(magnitudes, torch.tensor([0.2, 0.1 - 0.1 * 0.01 / 0.19]))
 
 
+@pytest.mark.parametrize("moments", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("size", [200, TWO_SLICES])
-def test_equals_adam_on_tau_with_projection(size: int) -> None:
-    """Section 3 of the paper, written as it stands: Adam on tau, then entries with tau * v < 0 are set to 0."""
+def test_equals_adam_on_tau_with_projection(size: int, moments: torch.dtype) -> None:
+    """Section 3 of the paper, written as it stands: Adam on tau, then entries with tau * v < 0 are set to 0.
+
+    Moments of a shorter type are rounded to it after each step.
+    """
     torch.manual_seed(1)
     steps, lr = 15, 0.05
     base = torch.randn(size)
@@ -75,7 +79,7 @@ def test_equals_adam_on_tau_with_projection(size: int) -> None:
     def loss(module: nn.Module, target: Tensor) -> Tensor:
         return ((module.w.sin() - target) ** 2).sum()
 
-    magnitudes = tune_magnitudes(flat(base.tolist()), signs, whole(targets), loss, lr)
+    magnitudes = tune_magnitudes(flat(base.tolist()), signs, whole(targets), loss, lr, moments=moments)
 
     tau = torch.zeros(size, requires_grad=True)
     optimizer = torch.optim.Adam([tau], lr=lr, fused=True)
@@ -85,6 +89,8 @@ def test_equals_adam_on_tau_with_projection(size: int) -> None:
         optimizer.step()
         with torch.no_grad():
             tau[tau * signs < 0] = 0.0
+            for name in ("exp_avg", "exp_avg_sq"):
+                optimizer.state[tau][name] = optimizer.state[tau][name].to(moments).float()
 
     assert 0 < int((magnitudes > 0).sum()) < size
     assert torch.equal(signs * magnitudes, tau.detach())

@@ -8,11 +8,13 @@ import pytest
 from flwr.app import ArrayRecord, ConfigRecord, Message
 
 from fedsift.core.bit_packing import pack_mask
+from fedsift.core.local_training import LocalTraining, Objective
 from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.protocol.compared_method import PoolTraining, Recipient
 from fedsift.protocol.messages import client_reply, read_float_array
 from fedsift.protocol.method_rounds import GridClients, MethodRecord, MethodRounds
 from fedsift.strategies.consensus_tall_masks import ConsensusTallMasks
+from fedsift.strategies.fedavg import FedAvg
 from fedsift.strategies.fine_tune_merge import FineTuneMerge
 from fedsift.strategies.ties import TiesMerging
 
@@ -145,3 +147,47 @@ def test_a_round_changes_the_membership_as_clients_wish(speak_as: Callable[[int]
     assert merge.state_digest != removal.state_digest == method.digest()
     recipient = Recipient(None, method.shared(), [SIZE], lambda _: 0.0)
     assert [each.tolist() for each in method.serve(recipient)] == [ONES.tolist()]
+
+
+def trained(rows: int = 2, steps: int = 5, reach: object = 0.5, size: int = SIZE) -> Answer:
+    return {
+        "fields": {"rows": rows, "steps": steps, "reach": reach},
+        "task_vectors": [np.ones(size, np.float32)],
+    }
+
+
+def test_trainings_of_a_round_that_cannot_be_are_refused(asking: Asking) -> None:
+    answers = {"a": trained(), "b": trained(rows=0), "c": trained(reach=NAN), "d": trained(size=2)}
+    answers["e"] = trained(reach=1)  # a whole number
+    clients, _, _ = asking(FedAvg(LAYOUT), answers)
+    found = list(clients.local(1, ONES, dict.fromkeys("abcde", LocalTraining(5))))
+    assert [(client_id, each.rows, each.steps, each.reach) for client_id, each in found] == [("a", 2, 5, 0.5)]
+    assert set(clients.failures) == set("bcde")
+
+
+def test_the_rounds_model_is_sent_once_and_each_its_own_correction(asking: Asking) -> None:
+    clients, _, grid = asking(FedAvg(LAYOUT), {"a": trained(), "b": trained()})
+    asked = {"a": LocalTraining(5, Objective.NPO, 0.5), "b": LocalTraining(4, correction=2 * ONES)}
+    assert len(list(clients.local(7, 3 * ONES, asked))) == 2
+    first, second = (message.content for message in grid.asked)
+    assert first["start"] is second["start"]
+    assert read_float_array(first.array_records["start"]["values"]).tolist() == (3 * ONES).tolist()
+    config = first.config_records["config"]
+    assert [config[each] for each in ("round", "steps", "objective", "proximal")] == [7, 5, "npo", 0.5]
+    assert "correction" not in first
+    assert read_float_array(second.array_records["correction"]["values"]).tolist() == (2 * ONES).tolist()
+
+
+def test_plain_trainings_are_on_the_clock_side_by_side(asking: Asking) -> None:
+    """The slowest decides: 7 steps of a second, and 12 bytes up. A pool trains on a device of its own."""
+    steps = {"a": 5, "b": 7}
+    answers = {each: {"fields": {"steps": number}, "task_vectors": [ONES]} for each, number in steps.items()}
+    clients, _, _ = asking(FineTuneMerge(LAYOUT), answers)
+    assert len(list(clients.fine_tuned({"a", "b"}))) == 2
+    assert clients.spent.seconds == pytest.approx(7 + 12 / 1e6)
+    assert (clients.spent.up, clients.spent.down) == (24, 0)
+    assert clients.spent.joules == pytest.approx(5 * (12 + 24 / 1e6))
+    pool = {"fields": {"pool": 0, "steps": 9}, "task_vectors": [ONES]}
+    clients, _, _ = asking(FineTuneMerge(LAYOUT), {"a": pool})
+    assert len(list(clients.pooled([PoolTraining([["a"], ["b"]])]))) == 1
+    assert (clients.spent.seconds, clients.spent.up, clients.spent.joules) == (9, 0, 45)

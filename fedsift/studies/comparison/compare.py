@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fedsift.configuration.clients_of_run import choose_leavers
 from fedsift.configuration.participants import Participants
-from fedsift.configuration.round_settings import RoundSettings
+from fedsift.configuration.round_settings import RoundSettings, own_steps
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
 from fedsift.data.loading import load_dataset
@@ -55,21 +55,17 @@ def compare(
     participants = Participants.of(config, dataset)
     members, newcomers = participants.members, participants.newcomers
     leavers = choose_leavers(config, members, newcomers)
-    schedule = rounds.schedule(config, dataset, members)
+    schedule, steps = rounds.schedule(config, dataset, members), own_steps(config, dataset)
     layout, metric = load_layout(config.model_settings), metric_of(config.model_settings)
     held_out = config.is_held_out
     chosen_on = _chosen_on(names, members, leavers)
     found = Comparison(len(members), len(newcomers), list(leavers), metric, layout.size, held_out, sorted(chosen_on))
     made = make_empty(out)
-
-    def own_steps(client_id: str) -> int:
-        return config.tuning.steps_for(len(dataset.train_examples(client_id)))
-
     try:
         with bars, ray_session(len(members), config, APP) as pool:
             pool.prepare(config.to_user_config())  # A method's seconds are its own, not the workers' start-up.
             clients = dataset.client_ids, members, newcomers, leavers
-            arena = Arena(pool, config, *clients, layout, schedule, own_steps, out, bars, chosen_on)
+            arena = Arena(pool, config, *clients, layout, schedule, steps, out, bars, chosen_on)
             if {SIFT_MASKS, SIFT_MERGE} & set(names):
                 found.methods += [row for row in arena.sift_masks() if row.name in names]
             else:

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+from fedsift.configuration.round_settings import RoundSettings, own_steps
 from fedsift.configuration.run_config import RunConfig, read_toml
 from fedsift.core.contribution import UploadTerms
 from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
 from fedsift.core.mask_file import load_mask, mask_path
 from fedsift.core.options import hyphened
+from fedsift.data.loading import load_dataset
 from fedsift.files.output import write_whole
 from fedsift.learning.models import metric_of
 from fedsift.protocol.client_rounds import last_line
@@ -25,6 +27,7 @@ from fedsift.runtime.progress import STEP, PhaseBars
 from fedsift.runtime.ray_session import ray_session
 from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.studies.client_script import Misbehaviour
+from fedsift.studies.optout.on_clock import on_clock
 from fedsift.studies.optout.oracle import chain_digests, chains, full_steps
 from fedsift.studies.optout.other_hardware import PoolWithOtherHardware, other_profile
 from fedsift.studies.optout.scenario import Scenario, read_scenario
@@ -42,6 +45,7 @@ def play(
     bars: PhaseBars,
     full_oracles: int = 10,
     evaluate_every: int | None = None,
+    rounds: RoundSettings | None = None,
 ) -> ScenarioResult:
     """Play a scenario into a new folder.
 
@@ -52,6 +56,7 @@ def play(
         bars: progress.
         full_oracles: so many steps, drawn from the seed, are also held against a federation of exactly their members.
         evaluate_every: score after every so many steps; by default after step 0, the last, and ten in between.
+        rounds: of methods that train in rounds, whose costs are to stand beside SIFT-Masks'.
 
     Raises:
         BadInput: something is wrong with the scenario, the configuration, the data, the model or the folder; nothing
@@ -67,8 +72,11 @@ def play(
             raise BadInput(f"{hyphened(name)} has no place here: {why}")
     check_device(config)
     cast = Cast.of(scenario, config)
+    if rounds:  # What is wrong with its file of devices is said before anything runs.
+        rounds.schedule(config, load_dataset(config), cast.clients)
     folder = ScenarioFolder.create(out, config, least_room(cast.size, len(cast.clients)))
-    log = StepLog(full_oracles, evaluate_every)
+    told_rounds = (rounds or RoundSettings()).to_mapping()
+    log = StepLog(full_oracles, evaluate_every, told_rounds)
     with folder.kept_once_merged(), folder.locked():
         log.write(folder.steps)
         write_whole(folder.scenario, scenario.toml)
@@ -121,10 +129,13 @@ def _play(
         bars.finish()
     with closing(Ledger.open(folder.ledger, read_only=True)) as ledger:
         receipts = ledger.receipts()
+    dataset = load_dataset(config)
+    schedule = RoundSettings.from_mapping(log.rounds).schedule(config, dataset, cast.clients)
+    clock = on_clock(log.steps, schedule, cast.size, own_steps(config, dataset))
     told, metric = read_toml(folder.path / "config.toml"), metric_of(config.model_settings)
     newcomers, seconds, held_out = len(cast.newcomers), time.perf_counter() - started, config.is_held_out
     result = ScenarioResult.of(
-        scenario, told, metric, held_out, cast.size, log, newcomers, receipts, environments, seconds
+        scenario, told, metric, held_out, cast.size, log, clock, newcomers, receipts, environments, seconds
     )
     folder.write_result(result)
     return result

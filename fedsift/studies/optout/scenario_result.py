@@ -1,6 +1,6 @@
 """result.json of a scenario: steps held against their oracles, costs by method, removals, the verdict."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import accumulate
@@ -9,6 +9,7 @@ from typing import Any
 from fedsift.core.receipt import Receipt, Verdict
 from fedsift.protocol.method import Method
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
+from fedsift.studies.optout.on_clock import OnClock
 from fedsift.studies.optout.scenario import Scenario
 from fedsift.studies.optout.step_log import LoggedStep, Step, StepLog
 
@@ -68,6 +69,7 @@ class ScenarioResult:
     steps: list[CheckedStep]  # the merge, and those after it
     costs: dict[str, list[int]]  # title of each method -> client trainings up to each step
     storage_bytes: dict[str, int]  # title of each method -> bytes that it keeps
+    on_clock: dict[str, OnClock]  # title of a method -> its cost on the virtual clock; empty without rounds
     removals: list[StepRemoval]  # in the order of their receipts
     attacks: dict[str, Any] | None  # on the leavers; None where they were not asked for
     verdict: Proof  # of the whole
@@ -83,6 +85,7 @@ class ScenarioResult:
         held_out: bool,
         tuned_parameters: int,
         log: StepLog,
+        clock: Mapping[str, OnClock],
         newcomers: int,
         receipts: Sequence[Receipt],
         environment: list[dict[str, str]],
@@ -105,7 +108,12 @@ class ScenarioResult:
             dense_bytes=4 * tuned_parameters,
             steps=steps,
             costs=costs(steps),
-            storage_bytes={method.title: method.storage(tuned_parameters, members) for method in METHODS.values()},
+            storage_bytes={
+                method.title: method.storage(tuned_parameters, members)
+                for method in METHODS.values()
+                if not method.in_rounds
+            },
+            on_clock=dict(clock),
             removals=removals(receipts, log.steps),
             attacks=None,
             verdict=proof(steps),
@@ -135,7 +143,9 @@ def proof(steps: Sequence[CheckedStep]) -> Proof:
 
 
 def costs(steps: Sequence[Step]) -> dict[str, list[int]]:
-    """Title of each method -> client trainings up to each step: measured for SIFT-Masks, by its formula for the others.
+    """Title of each method without rounds -> client trainings up to each step.
+
+    They are measured for SIFT-Masks, and by their formulas for the others.
 
     Every method trains who joins. For those who leave in one step a method pays what single removals cost, one after
     the other, or trains all who remain once, whichever is less.
@@ -143,6 +153,7 @@ def costs(steps: Sequence[Step]) -> dict[str, list[int]]:
     return {
         method.title: list(accumulate(step.trainings if name == SIFT_MASKS else _cost(method, step) for step in steps))
         for name, method in METHODS.items()
+        if not method.in_rounds  # These are on the clock.
     }
 
 

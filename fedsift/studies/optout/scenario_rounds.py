@@ -109,7 +109,7 @@ class ScenarioRounds(SiftMasks):
         step, record, log, members = self._step, self.rounds[-1], self._log, self.state.members
         receipts = self._settled + record.receipts
         self._settled = []
-        refused = {body.client: body.reason for body in receipts if not body.verdict.removed}
+        refused = {body.client: body.reason for body in receipts if not body.verdict.done}
         asked = {body.client for body in receipts}
         answered = set(self.clients.values())
         offline = [each for each in self._plan.steps[step].offline if each not in answered]

@@ -70,11 +70,12 @@ class OracleDigests:
 class StepLog:
     """The file's content.
 
-    `full_oracles` and `evaluate_every` are as `play` was asked for.
+    `full_oracles`, `evaluate_every` and `rounds` are as `play` was asked for.
     """
 
     full_oracles: int
     evaluate_every: int | None
+    rounds: dict[str, float | str] = field(default_factory=dict)  # `RoundSettings`, by their keys
     steps: list[LoggedStep] = field(default_factory=list)  # those that are over
     # Of the step under way, written before its removals are committed: client -> bytes of its upload, optimiser steps.
     reruns: dict[str, tuple[int, int]] = field(default_factory=dict)

@@ -40,6 +40,7 @@ class Assumptions(Options):
     model_parameters: float = option(1.2e9, "Of the whole model, frozen ones included.", Group.MODEL, ge=1, le=10**15)
     tuned: float = option(1.0, "How many of them are tuned, or up to 1 which share.", Group.MODEL, gt=0)
     dtype: str = _as_of_a_run("dtype")
+    moments: str = _as_of_a_run("moments")
     # A method's costs are added up over every member that leaves.
     clients: int = option(500, "How many clients.", Group.DATA, ge=1, le=10**6)
     tokens: int = option(RunConfig.max_length, "Tokens a row, with those of its prompt.", Group.DATA, ge=1)

@@ -63,7 +63,7 @@ class Outcome:
         """Step, client and reason of each refused removal."""
         found = {(step.step, client): why for step in self.steps for client, why in step.refused.items()}
         for removal in self.result.removals:
-            if not removal.verdict.removed:
+            if not removal.verdict.done:
                 found.setdefault((removal.step, removal.client), removal.reason)
         return [(step, client, why) for (step, client), why in sorted(found.items())]
 

@@ -41,7 +41,7 @@ class Column:
     @property
     def numeric(self) -> bool:
         """Whether its cells are set to the right."""
-        return self.kind in ("quantity", "score", "change", "times", *_INTERVALS, "recovery")
+        return self.kind in ("quantity", "amount", "score", "change", "times", *_INTERVALS, "recovery")
 
     def shown(self, value: Any) -> str:
         """A value for people, in one line."""
@@ -126,6 +126,7 @@ _SHOWN: dict[str, Callable[[Any], str]] = {
     "check": _plain,
     "quantity": _quantity,
     "recovery": _quantity,
+    "amount": lambda value: f"{value:,.3f}" if value < 100 else f"{value:,.0f}",
     "score": decimals,
     "change": human_change,
     "times": lambda value: f"{value:,.1f}",

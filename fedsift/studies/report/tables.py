@@ -28,6 +28,7 @@ def all_tables(outcome: Outcome) -> dict[str, Table]:
         scores(outcome),
         costs(outcome),
         _costs_in_all(outcome),
+        _on_clock(outcome),
         _storage(outcome),
         _removals(outcome),
         *_attack_tables(outcome),
@@ -138,6 +139,17 @@ def _costs_in_all(outcome: Outcome) -> Table:
     in_all = {title: cumulated[-1] for title, cumulated in outcome.costs.items()}
     column = Column("trainings", "client trainings", "quantity")
     return _by_method("costs_in_all", "Client trainings after the merge", column, in_all)
+
+
+def _on_clock(outcome: Outcome) -> Table:
+    counted = ("hours", "megabytes_up", "megabytes_down", "kilojoules")
+    amounts = (Column(each, each.replace("_", " "), "amount") for each in counted)
+    rows = []
+    for title, each in outcome.result.on_clock.items():
+        spent = each.spent
+        rows.append((title, each.trainings, spent.seconds / 3600, spent.up / 1e6, spent.down / 1e6, spent.joules / 1e3))
+    columns = (_METHOD, Column("trainings", "client trainings", "quantity"), *amounts)
+    return Table("on_clock", "All changes after the merge on the virtual clock", columns, rows)
 
 
 def _storage(outcome: Outcome) -> Table:

@@ -19,7 +19,7 @@ from fedsift.learning.tuning import Commitment, tune_magnitudes
 from fedsift.studies.bench.processes import PEAK_MEMORY, answer, memory
 
 BYTES, PARAMETERS, TUNED = "bytes", "parameters", "tuned"
-_VOCABULARY, _TOKENS = 64, 16
+_VOCABULARY, _TOKENS = 64, 2  # Few: activations are not what is measured.
 _CLEAR = Path("/proc/self/clear_refs")
 # As of a model with 135 million parameters, but for a small vocabulary: 106 million.
 _SHAPE = {
@@ -45,15 +45,18 @@ class _Signs:
         return torch.from_numpy(sign_vector(1, entries.stop - entries.start, entries.start))
 
 
-def measure(_: UserConfig, dtype: str) -> dict[str, Any]:
-    """The most bytes that a tuning takes in a type, M0 among them, beyond libraries; and how large the model is."""
+def measure(_: UserConfig, dtype: str, moments: str) -> dict[str, Any]:
+    """The most bytes that a tuning takes, M0 among them, beyond libraries; and how large the model is.
+
+    Weights are of one type, and Adam's moments are kept in another.
+    """
     make_deterministic()
-    _tune_and_quantise(_llama(dtype, _TINY))  # Loads what is loaded at first use.
+    _tune_and_quantise(_llama(dtype, _TINY), moments)  # Loads what is loaded at first use.
     libraries = memory("VmRSS")
     module = _llama(dtype, _SHAPE)
     parameters, tuned = sum(each.numel() for each in module.parameters()), chosen_layers(module, HIDDEN).size
     _CLEAR.write_text("5", encoding="ascii")  # Peaks count from here.
-    _tune_and_quantise(module)
+    _tune_and_quantise(module, moments)
     peak = memory("VmHWM")
     assert libraries is not None and peak is not None
     return {BYTES: (peak - libraries) * 2**20, PARAMETERS: parameters, TUNED: tuned, PEAK_MEMORY: peak}
@@ -65,7 +68,7 @@ def _llama(dtype: str, shape: dict[str, int]) -> LlamaForCausalLM:
     return LlamaForCausalLM._from_config(config, dtype=getattr(torch, dtype))
 
 
-def _tune_and_quantise(module: nn.Module) -> None:
+def _tune_and_quantise(module: nn.Module, moments: str) -> None:
     """Two steps, the second of which is a commit step."""
     model = FlatModel(module, chosen_layers(module, HIDDEN))
     size, grid = model.layout.size, QuantisationGrid(3, 0.002, 0.2)
@@ -75,7 +78,8 @@ def _tune_and_quantise(module: nn.Module) -> None:
         value: Tensor = module(input_ids=ids, labels=ids).loss
         return value
 
-    magnitudes = tune_magnitudes(model, _Signs(), steps, loss, lr=0.001, commitment=Commitment(grid, 2)).numpy()
+    kept_in, commitment = getattr(torch, moments), Commitment(grid, 2)
+    magnitudes = tune_magnitudes(model, _Signs(), steps, loss, 0.001, commitment, moments=kept_in).numpy()
     quantise(magnitudes, UploadTerms(model.layout.digest, size, 1, grid))
 
 

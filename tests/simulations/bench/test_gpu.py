@@ -100,7 +100,7 @@ def test_all_of_it_on_a_cpu(tiny_config: RunConfig, tmp_path: Path) -> None:
     file = tmp_path / "gpu.json"
     options = {"--model": tiny_config.model, "--clients": 4, "--steps": 3, "--lr": 1e-3, "--out": file}
     sizes = {"--device": "cpu", "--dtype": "float32", "--batch-size": 2, "--max-length": 24}
-    print(done("bench", "--gpu", "--no-chat", *chain.from_iterable((options | sizes).items())))
+    print(done("bench", "--gpu", "--rounds", 1, "--no-chat", *chain.from_iterable((options | sizes).items())))
     facts = json.loads(file.read_text(encoding="utf-8"))["parts"]["gpu"]["facts"]
     assert facts["digests_are_equal"] and facts["reference_is_equal"]
     assert facts["verdicts"] == ["BIT_EXACT"]

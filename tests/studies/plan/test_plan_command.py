@@ -27,7 +27,13 @@ def test_json_has_the_assumptions_and_all_figures() -> None:
     options = [f"--{name.replace('_', '-')}={value}" for name, value in EXAMPLE.items()]
     footprint, told = Footprint(assumed()), json.loads(done("plan", *options, "--json"))
     assert told == plan_json(footprint, removals(footprint))
-    assert told["assumptions"] == {**EXAMPLE, "tuned": 1_200_000_000, "head_features": 0, "head_labels": 2}
+    assert told["assumptions"] == {
+        **EXAMPLE,
+        "tuned": 1_200_000_000,
+        "moments": "float32",
+        "head_features": 0,
+        "head_labels": 2,
+    }
     assert told["sift_masks"]["upload_bytes"] == 210_000_080
     assert [row["name"] for row in told["methods"]] == list(METHODS)
     assert told["methods"][0]["trainings"] == {"first_removal": 1, "asked_removals": 5, "all_removals": 499}
@@ -35,7 +41,7 @@ def test_json_has_the_assumptions_and_all_figures() -> None:
 
 def test_defaults_are_those_of_a_run() -> None:
     told = json.loads(done("plan", "--json"))["assumptions"]
-    for name in ("steps", "batch_size", "dtype"):
+    for name in ("steps", "batch_size", "dtype", "moments"):
         assert told[name] == getattr(RunConfig, name)
     assert (told["tokens"], told["clients"], told["removals"]) == (RunConfig.max_length, 500, 5)
     assert told["levels"] == RunConfig().grid.levels

@@ -77,6 +77,13 @@ def played(
             "Central FT": 200_448,
             "SISA": 200_448 * 30,
         },
+        "on_clock": {
+            "SIFT-Masks": {"trainings": 3, "spent": {"seconds": 7.2, "up": 30_000, "down": 0, "joules": 90.0}},
+            "FedAvg": {
+                "trainings": 980,
+                "spent": {"seconds": 3600.0, "up": 2 * 10**8, "down": 2 * 10**8, "joules": 5e5},
+            },
+        },
         "removals": removals,
         "attacks": _attacks() if attacks else None,
         "verdict": verdict,

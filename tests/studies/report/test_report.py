@@ -186,7 +186,7 @@ def test_the_same_result_gives_the_same_bytes(attacked: Path, tmp_path: Path) ->
 
 def test_sections_without_data_are_left_out(tmp_path: Path) -> None:
     told = three_of_a_hundred()
-    told["costs"], told["storage_bytes"] = {}, {}
+    told["costs"], told["storage_bytes"], told["on_clock"] = {}, {}, {}
     for step in told["steps"]:
         step["scores"] = None
     page = written(tmp_path, told)
