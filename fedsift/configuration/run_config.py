@@ -193,7 +193,11 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
         return dataclasses.replace(self, leave=client_ids, leave_count=0)
 
     def changed_terms(self, recorded: Mapping[str, Any]) -> list[str]:
-        """What a ledger was made with (by `to_user_config`) that would give other bits, as "key = value"."""
+        """What a ledger was made with (by `to_user_config`) that would give other bits, as "key = value".
+
+        A ledger that is older than an option was made with its default.
+        """
+        recorded = {**RunConfig().to_user_config(), **recorded}
         now, bits = self.to_user_config(), dict(zip(self.to_mapping(), self.options().values(), strict=True))
         binding = {key for key, each in bits.items() if each.effect is Effect.BITS}
         if self.partition:  # Among how many clients rows are split decides whose they are.

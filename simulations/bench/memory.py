@@ -33,7 +33,7 @@ def measure_memory(config: RunConfig, rounds: int, size: int = _SIZE) -> Part:
         return Part(title, [], ["peaks are read from Linux's /proc, which is not there"])
     server: dict[str, Any] = {"clients": _CLIENTS, "workers": 1, "profile": config.profile, "size": size}
     calls = {"server": partial(run_arm, f"{ARMS}.overhead_run", config, **server)}
-    clients = {dtype: {"dtype": dtype, "moments": "float32"} for dtype in PRECISIONS}
+    clients: dict[str, dict[str, Any]] = {dtype: {"dtype": dtype, "moments": "float32"} for dtype in PRECISIONS}
     clients["float32, moments in bfloat16"] = {"dtype": "float32", "moments": "bfloat16"}
     calls |= {row: partial(run_arm, f"{ARMS}.memory_run", config, **types) for row, types in clients.items()}
     runs = in_turn(calls, rounds, warm_up=0)

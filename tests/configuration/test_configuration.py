@@ -125,6 +125,8 @@ def test_terms_are_what_changes_the_bits() -> None:
     free = RunConfig(steps=5, clients=3, leave=("a",), oracle=True, localise="paper", workers=1, partial_sums=True)
     assert free.changed_terms(recorded) == []
     assert RunConfig(steps=6, lora_rank=2).changed_terms(recorded) == ["lora-rank = 0", "steps = 5"]
+    older = {key: value for key, value in recorded.items() if key != "lora-rank"}
+    assert RunConfig(steps=5, lora_rank=2).changed_terms(older) == ["lora-rank = 0"]
     # Of a partition the number of clients is a term.
     parts = RunConfig(dataset="rows.csv", partition="iid", clients=4, prompt="{q}", target="a")
     recorded = parts.to_user_config()
