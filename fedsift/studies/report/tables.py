@@ -201,7 +201,7 @@ def _probe(name: str, title: str, told: Sequence[Mapping[str, Any]], key: str, k
 def _membership(told: dict[str, Any]) -> Table:
     """Signed distances: what an attack finds where the leavers never joined, what before and after, and by how much."""
     columns = (
-        Column("attack", "attack"),
+        Column("metric", "attack"),
         Column("figure", "figure"),
         _METHOD,
         Column("oracle", WHEN["oracle"], "interval"),

@@ -19,7 +19,8 @@ from fedsift.strategies.task_negation import TaskNegation
 from fedsift.studies.attacks.canary import canary
 from fedsift.studies.attacks.central_subjects import CentralUnderAttack
 from fedsift.studies.attacks.evaluation import evaluate_attacks
-from fedsift.studies.attacks.measure_membership import membership
+from fedsift.studies.attacks.evidence import Evidence
+from fedsift.studies.attacks.measure_membership import ATTACKS, membership
 from fedsift.studies.attacks.roc import FIGURES
 from fedsift.studies.attacks.sift_masks_subjects import OWN_MASK, SiftMasksUnderAttack
 from fedsift.studies.attacks.subjects import AFTER, BEFORE, ORACLE, STATES, Parties
@@ -64,7 +65,7 @@ def of_method(result: dict[str, Any], part: str, titles: Sequence[str]) -> list[
 
 def test_exact_removal_leaves_what_the_oracle_leaves(result: dict[str, Any]) -> None:
     rows = of_method(result, "rows", EXACT)
-    assert [(row["equals_oracle"], row[AFTER] == row[ORACLE]) for row in rows] == [(True, True)] * 9
+    assert [(row["equals_oracle"], row[AFTER] == row[ORACLE]) for row in rows] == [(True, True)] * 3 * len(ATTACKS)
     for part, what in (("relearning", "steps_to_recover"), ("canaries", "exposure")):
         rows = of_method(result, part, EXACT)
         assert [row["method"] for row in rows] == list(EXACT)
@@ -74,14 +75,14 @@ def test_exact_removal_leaves_what_the_oracle_leaves(result: dict[str, Any]) -> 
 
 
 def test_approximate_removal_does_not(result: dict[str, Any]) -> None:
-    for part, number in (("rows", 9), ("relearning", 3), ("canaries", 3)):
+    for part, number in (("rows", 3 * len(ATTACKS)), ("relearning", 3), ("canaries", 3)):
         rows = of_method(result, part, APPROXIMATE)
         assert len(rows) == number
         assert not any(row["equals_oracle"] for row in rows)
 
 
 def test_attacks_find_members_before(result: dict[str, Any]) -> None:
-    auc = {(row["method"], row["attack"], state): row[state]["auc"] for row in result["rows"] for state in STATES}
+    auc = {(row["method"], row["metric"], state): row[state]["auc"] for row in result["rows"] for state in STATES}
     for method in (OWN_MASK, "Central FT"):
         assert auc[method, "lira", BEFORE] > 0.85
         assert auc[method, "lira", BEFORE] > auc[method, "lira", ORACLE] + 0.2
@@ -95,9 +96,10 @@ def test_an_incomplete_removal_is_seen(cache: TrainingCache, parties: Parties, m
     whole = SiftMasksUnderAttack._after
     monkeypatch.setattr(SiftMasksUnderAttack, "_after", lambda self, leavers: whole(self, leavers[1:]))
     rows = {each: load_dataset(cache.config).train_examples(each) for each in CLIENTS}
+    evidence = Evidence(cache, parties, rows)
     for subject in SiftMasksUnderAttack(cache, parties).subjects(parties.halves(4, 0)):
-        found = membership(cache, subject, parties, rows)
-        assert [row["equals_oracle"] for row in found] == [False] * 3
+        found = membership(evidence, subject, evidence.of_states(subject))
+        assert [row["equals_oracle"] for row in found] == [False] * len(ATTACKS)
 
 
 def test_nothing_is_subtracted(cache: TrainingCache, parties: Parties, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,10 +109,11 @@ def test_nothing_is_subtracted(cache: TrainingCache, parties: Parties, monkeypat
     central, *approximate = CentralUnderAttack(cache, parties, rows, 2).subjects([])
     assert not np.array_equal(central.states[AFTER](""), central.states[BEFORE](""))
     assert tuple(subject.title for subject in approximate) == APPROXIMATE
+    evidence = Evidence(cache, parties, rows)
     for subject in approximate:
         assert subject.states[AFTER]("").tobytes() == subject.states[BEFORE]("").tobytes()
-        (row,) = membership(cache, subject, parties, rows)
-        assert row[AFTER] == row[BEFORE]
+        for row in membership(evidence, subject, evidence.of_states(subject)):
+            assert row[AFTER] == row[BEFORE]
 
 
 def test_result_has_the_keys_of_the_report(result: dict[str, Any]) -> None:
@@ -119,7 +122,7 @@ def test_result_has_the_keys_of_the_report(result: dict[str, Any]) -> None:
     assert (result["examples"], result["leavers"]) == (6, 2)
     figures = {"auc", "auc_interval", "tpr_at_0.001", "tpr_at_0.001_interval", "tpr_at_0.01", "tpr_at_0.01_interval"}
     for row in result["rows"]:
-        assert set(row) == {"method", "observer", "attack", "title", "difference", "equals_oracle", *STATES}
+        assert set(row) == {"method", "observer", "metric", "title", "difference", "equals_oracle", *STATES}
         if row["equals_oracle"]:
             assert row["difference"]["after"] == {figure: [0.0, 0.0, 0.0] for figure in FIGURES}
         assert all(set(row[state]) == figures for state in STATES)

@@ -143,7 +143,7 @@ def _attacks() -> dict[str, Any]:
     before = {"loss": 0.81, "lira": 0.934, "rmia": 0.915}
     exact = {"SIFT-Masks": True, "Central FT": True, "negated task vector": False}
     # Further from its reference than .934 is, and below .5.
-    own = {"method": "SIFT-Masks, own mask", "observer": "server", "attack": "loss", "title": titles["loss"]}
+    own = {"method": "SIFT-Masks, own mask", "observer": "server", "metric": "loss", "title": titles["loss"]}
     own |= {"before": at(0.04), "after": at(0.512), "oracle": at(0.512), "equals_oracle": True}
     own["difference"] = {"before": distance(0.04), "after": {figure: [0.0] * 3 for figure in distance(0)}}
     recovered, sooner = ({"before": 0, "after": after, "oracle": oracle} for after, oracle in ((17, 17), (4, None)))
@@ -155,7 +155,7 @@ def _attacks() -> dict[str, Any]:
             {
                 "method": method,
                 "observer": "outsider",
-                "attack": attack,
+                "metric": attack,
                 "title": title,
                 "before": at(before[attack] - 0.02 * place),
                 "after": at(0.512 if same else 0.655),

@@ -163,7 +163,7 @@ def test_csv_has_the_values_of_the_result(attacked: Path) -> None:
     assert {row["method"]: int(row["bytes"]) for row in rows("storage")} == told["storage_bytes"]
     assert [row["client"] for row in rows("removals")] == ["person-0007", "person-0042", "person-0099"]
     assert [row["state_digest"] for row in rows("steps")] == [step["state_digest"] for step in told["steps"]]
-    found = {(row["attack"], row["method"], row["figure"]): row for row in rows("membership")}
+    found = {(row["metric"], row["method"], row["figure"]): row for row in rows("membership")}
     assert len(found) == (3 * 3 + 1) * 3
     for row in told["attacks"]["rows"]:
         auc = found[row["title"], row["method"], "AUC"]
