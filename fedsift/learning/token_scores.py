@@ -72,8 +72,7 @@ def _scores(logits: Tensor, targets: Tensor) -> tuple[Tensor, ...]:
     logs = torch.log_softmax(logits, dim=-1)
     of_target = logs.gather(1, targets[:, None])[:, 0]
     probabilities = logs.exp()
-    # A token that is ruled out has a log of -inf and no probability.
-    finite = logs.clamp_min(torch.finfo(logs.dtype).min / 2)
+    finite = logs.masked_fill(probabilities == 0, 0)  # What is ruled out has a log of -inf, and counts for nothing.
     mean = (probabilities * finite).sum(1)
     variance = (probabilities * (finite - mean[:, None]) ** 2).sum(1).clamp_min(_LEAST_VARIANCE)
     normalised = (of_target - mean) / variance.sqrt()

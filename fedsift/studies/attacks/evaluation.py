@@ -13,6 +13,7 @@ from fedsift.studies.attacks.canary import canary
 from fedsift.studies.attacks.central_subjects import CentralUnderAttack
 from fedsift.studies.attacks.evidence import Evidence
 from fedsift.studies.attacks.measure_membership import membership
+from fedsift.studies.attacks.measure_memory import memory
 from fedsift.studies.attacks.probes import canary_exposure, canary_row, relearning
 from fedsift.studies.attacks.sift_masks_subjects import SiftMasksUnderAttack
 from fedsift.studies.attacks.subjects import Parties
@@ -47,8 +48,8 @@ def evaluate_attacks(
         relearning_steps: to try, at most.
 
     Returns:
-        "examples" and "leavers" counted; "rows" of the membership attacks; "relearning", "canaries" (in language
-        modelling; else empty), and the "difference" attack on the sums.
+        "examples" and "leavers" counted; rows of "membership" attacks and of "memory" metrics; "relearning",
+        "canaries" (in language modelling; else empty), and the "difference" attack on the sums.
 
     Raises:
         BadInput: too few clients, one in two parts, or a number of references that is odd or too small.
@@ -61,13 +62,13 @@ def evaluate_attacks(
     sift_masks = SiftMasksUnderAttack(cache, parties)
     subjects = sift_masks.subjects(halves)
     subjects += CentralUnderAttack(cache, parties, rows, pooled_steps).subjects(pooled_halves)
-    evidence, found = Evidence(cache, parties, rows), []
-    for subject in subjects:
-        found += membership(evidence, subject, evidence.of_states(subject))
+    evidence = Evidence(cache, parties, rows)
+    known = [(subject, evidence.of_states(subject)) for subject in subjects]
     return {
         "examples": sum(len(rows[each]) for each in parties.leavers),
         "leavers": len(parties.leavers),
-        "rows": found,
+        "membership": [row for each in known for row in membership(evidence, *each)],
+        "memory": [row for each in known for row in memory(evidence, *each)],
         "relearning": [relearning(cache, each, parties.leavers, rows, relearning_steps) for each in subjects],
         "canaries": _canaries(cache, parties, rows, pooled_steps),
         "difference": sift_masks.difference(),

@@ -20,6 +20,7 @@ from fedsift.studies.attacks.canary import canary
 from fedsift.studies.attacks.central_subjects import CentralUnderAttack
 from fedsift.studies.attacks.evaluation import evaluate_attacks
 from fedsift.studies.attacks.evidence import Evidence
+from fedsift.studies.attacks.measure_memory import METRICS, memory
 from fedsift.studies.attacks.measure_membership import ATTACKS, membership
 from fedsift.studies.attacks.roc import FIGURES
 from fedsift.studies.attacks.sift_masks_subjects import OWN_MASK, SiftMasksUnderAttack
@@ -31,6 +32,8 @@ CLIENTS = [f"client {number}" for number in range(8)]
 MEMBERS, LEAVERS, NON_MEMBERS = CLIENTS[:5], CLIENTS[1:3], CLIENTS[5:]
 EXACT = ("SIFT-Masks", OWN_MASK, "Central FT")
 CANARY_BITS = 4
+# Metrics that any other loss changes; those of texts and of the likeliest tokens can come out the same.
+LOSSES = {"forget_Q_A_Prob", "forget_truth_ratio", "forget_quality"}
 APPROXIMATE = ("task negation", "NegMerge", "MSA")
 
 
@@ -64,8 +67,15 @@ def of_method(result: dict[str, Any], part: str, titles: Sequence[str]) -> list[
 
 
 def test_exact_removal_leaves_what_the_oracle_leaves(result: dict[str, Any]) -> None:
-    rows = of_method(result, "rows", EXACT)
+    rows = of_method(result, "membership", EXACT)
     assert [(row["equals_oracle"], row[AFTER] == row[ORACLE]) for row in rows] == [(True, True)] * 3 * len(ATTACKS)
+    rows = of_method(result, "memory", EXACT)
+    assert {row["metric"] for row in rows} == set(METRICS)
+    assert len(rows) == 3 * len(METRICS) - 1  # of own masks no newcomers
+    for row in rows:
+        assert row["equals_oracle"]
+        assert row[AFTER] == row[ORACLE]
+        assert [*row["difference"][AFTER].values()] == [[0.0, 0.0, 0.0]]
     for part, what in (("relearning", "steps_to_recover"), ("canaries", "exposure")):
         rows = of_method(result, part, EXACT)
         assert [row["method"] for row in rows] == list(EXACT)
@@ -75,14 +85,16 @@ def test_exact_removal_leaves_what_the_oracle_leaves(result: dict[str, Any]) -> 
 
 
 def test_approximate_removal_does_not(result: dict[str, Any]) -> None:
-    for part, number in (("rows", 3 * len(ATTACKS)), ("relearning", 3), ("canaries", 3)):
+    for part, number in (("membership", 3 * len(ATTACKS)), ("relearning", 3), ("canaries", 3)):
         rows = of_method(result, part, APPROXIMATE)
         assert len(rows) == number
         assert not any(row["equals_oracle"] for row in rows)
+    remembered = of_method(result, "memory", APPROXIMATE)
+    assert {row["metric"] for row in remembered if not row["equals_oracle"]} >= LOSSES
 
 
 def test_attacks_find_members_before(result: dict[str, Any]) -> None:
-    auc = {(row["method"], row["metric"], state): row[state]["auc"] for row in result["rows"] for state in STATES}
+    auc = {(row["method"], row["metric"], state): row[state]["auc"] for row in result["membership"] for state in STATES}
     for method in (OWN_MASK, "Central FT"):
         assert auc[method, "lira", BEFORE] > 0.85
         assert auc[method, "lira", BEFORE] > auc[method, "lira", ORACLE] + 0.2
@@ -118,14 +130,21 @@ def test_nothing_is_subtracted(cache: TrainingCache, parties: Parties, monkeypat
 
 def test_result_has_the_keys_of_the_report(result: dict[str, Any]) -> None:
     assert json.loads(json.dumps(result, allow_nan=False)) == result
-    assert set(result) == {"examples", "leavers", "rows", "relearning", "canaries", "difference"}
+    assert set(result) == {"examples", "leavers", "membership", "memory", "relearning", "canaries", "difference"}
     assert (result["examples"], result["leavers"]) == (6, 2)
     figures = {"auc", "auc_interval", "tpr_at_0.001", "tpr_at_0.001_interval", "tpr_at_0.01", "tpr_at_0.01_interval"}
-    for row in result["rows"]:
+    for row in result["membership"]:
         assert set(row) == {"method", "observer", "metric", "title", "difference", "equals_oracle", *STATES}
         if row["equals_oracle"]:
             assert row["difference"]["after"] == {figure: [0.0, 0.0, 0.0] for figure in FIGURES}
         assert all(set(row[state]) == figures for state in STATES)
+    for row in result["memory"]:
+        assert set(row) == {"method", "observer", "metric", "title", "rises", "difference", "equals_oracle", *STATES}
+        (figure,) = row["difference"][AFTER]
+        assert all(set(row[state]) == {figure, f"{figure}_interval"} for state in STATES)
+        for state in STATES:
+            low, high = row[state][f"{figure}_interval"]
+            assert 0 <= low <= row[state][figure] <= high <= 1
     for part, what in (("relearning", "steps_to_recover"), ("canaries", "exposure")):
         for row in result[part]:
             assert set(row) == {"method", "observer", what, "equals_oracle"}

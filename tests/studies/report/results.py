@@ -151,7 +151,7 @@ def _attacks() -> dict[str, Any]:
     return {
         "examples": 60,
         "leavers": 3,
-        "rows": [
+        "membership": [
             {
                 "method": method,
                 "observer": "outsider",
@@ -170,6 +170,7 @@ def _attacks() -> dict[str, Any]:
             for place, (method, same) in enumerate(exact.items())
         ]
         + [own],
+        "memory": [_remembered(method, same) for method, same in exact.items()],
         "relearning": [
             {
                 "method": method,
@@ -189,6 +190,25 @@ def _attacks() -> dict[str, Any]:
             for method, same in exact.items()
         ],
         "difference": {"recovered_share": 1.0, "verdict": "recovered bit for bit"},
+    }
+
+
+def _remembered(method: str, same: bool) -> dict[str, Any]:
+    def at(value: float) -> dict[str, Any]:
+        return {"mean": value, "mean_interval": [value - 0.03, value + 0.02]}
+
+    after = 0.0 if same else 0.125
+    return {
+        "method": method,
+        "observer": "outsider",
+        "metric": "extraction_strength",
+        "title": "extraction strength",
+        "rises": True,
+        "before": at(0.5),
+        "after": at(0.25 + after),
+        "oracle": at(0.25),
+        "difference": {"before": {"mean": [0.25, 0.2, 0.3]}, "after": {"mean": [after] * 3}},
+        "equals_oracle": same,
     }
 
 
