@@ -164,8 +164,7 @@ def _what_notices_what(cache: TrainingCache, parties: Parties, capsys: pytest.Ca
             (by, _, _), *_ = row["difference"][AFTER].values()
             noticed.setdefault(row["metric"], {})[plant] = by
             if plant == "own models kept" and row["metric"] in {*REMEMBERED, *(each.name for each in ATTACKS)}:
-                if 0:
-                    assert by * (1 if row.get("rises", True) else -1) > 0.1, row
+                assert by * (1 if row.get("rises", True) else -1) > 0.1, row
     with capsys.disabled():
         print(f"\n{'':28}", *(f"{plant:>20}" for plant in planted))
         for metric, found in noticed.items():
