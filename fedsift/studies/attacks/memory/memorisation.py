@@ -1,7 +1,8 @@
-"""How much of an answer the model goes on with by heart, the tokens before given (OpenUnlearning, arXiv 2506.12618).
+"""How much of an answer the model goes on with by heart, the tokens before given (as OpenUnlearning measures it).
 
-Exact memorisation is the share of tokens that are the likeliest. Extraction strength is 1 less the shortest share of
-the answer after which all others are: how little has to be given for the rest to come out (arXiv 2310.16263).
+Exact memorisation is the share of tokens that are the likeliest (Tirumala et al. 2022, arXiv 2205.10770). Extraction
+strength is 1 less the shortest share of the answer after which all others are: how little has to be given for the rest
+to come out (Carlini et al. 2021, arXiv 2012.07805).
 """
 
 import numpy as np
