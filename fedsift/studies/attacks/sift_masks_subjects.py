@@ -20,6 +20,7 @@ from fedsift.studies.attacks.subjects import (
     ORACLE,
     OUTSIDER,
     SERVER,
+    STAYER,
     Parties,
     Reference,
     Served,
@@ -30,6 +31,7 @@ from fedsift.studies.training_cache import TrainingCache
 
 _TITLE = METHODS[SIFT_MASKS].title
 OWN_MASK = f"{_TITLE}, own mask"
+DIFFERENCE = f"{_TITLE}, before less after"
 
 
 class SiftMasksUnderAttack:
@@ -51,7 +53,7 @@ class SiftMasksUnderAttack:
         self._localisation = Localisation(config.localise)
 
     def subjects(self, halves: Sequence[Collection[str]]) -> list[Subject]:
-        """The merged model, and the leavers' own models; the latter are the merged one once they have left.
+        """The merged model, the leavers' own models, which are the merged one once they have left, and the difference.
 
         Args:
             halves: members of the reference states. In one of them a client that is no member is looked for in the
@@ -75,12 +77,16 @@ class SiftMasksUnderAttack:
             AFTER: stayers_own(after, without[AFTER]),
             ORACLE: stayers_own(oracle, without[ORACLE]),
         }
+        published = self._merged(before)
         merged_references = [Reference(half, partial(self._merged_of, half)) for half in halves]
         own_references = [Reference(half, partial(self._hosts, number, half)) for number, half in enumerate(halves)]
         return [
-            Subject(_TITLE, {BEFORE: self._merged(before), **without}, merged_references, True, OUTSIDER),
+            Subject(_TITLE, {BEFORE: published, **without}, merged_references, True, OUTSIDER),
             # It was sent a leaver's upload twice, and an upload is the leaver's own model.
             Subject(OWN_MASK, {BEFORE: own, **own_without}, own_references, False, SERVER),
+            # What comes of every exact removal: extraction guided by two models (2505.24379), and, of a lone member
+            # that all others collude against, reconstruction of one who stays (2602.16697).
+            Subject(DIFFERENCE, {BEFORE: published, **without, AFTER: self._less(before, after)}, [], True, STAYER),
         ]
 
     def difference(self) -> dict[str, float | str]:
@@ -118,6 +124,16 @@ class SiftMasksUnderAttack:
 
     def _merged(self, state: ServerState) -> Served:
         return always(self._cache.signs * state.merged_magnitudes())
+
+    def _less(self, before: ServerState, after: ServerState) -> Served:
+        """The leavers' mean task vector, as it is told by the merged models of before and after."""
+        members, leavers = len(self._parties.members), len(self._parties.leavers)
+        sums = [
+            number * state.merged_magnitudes().astype(np.float64)
+            for number, state in ((members, before), (members - leavers, after))
+        ]
+        magnitudes: Vector = ((sums[0] - sums[1]) / leavers).astype(np.float32)
+        return always(self._cache.signs * magnitudes)
 
     def _merged_of(self, members: Collection[str]) -> Served:
         return self._merged(self._state(members))

@@ -9,8 +9,8 @@ from fedsift.core.seeds import derive_seed, random_order
 from fedsift.core.task_vectors import Vector
 
 BEFORE, AFTER, ORACLE = STATES = ("before", "after", "oracle")
-# An outsider sees what is published; the server also what it was sent.
-OUTSIDER, SERVER = OBSERVERS = ("outsider", "server")
+# An outsider sees what is published, a stayer kept that of before; the server also sees what it was sent.
+OUTSIDER, STAYER, SERVER = OBSERVERS = ("outsider", "stayer", "server")
 LEAST_REFERENCES = 4  # two that have an example and two that have not
 _POPULATION_SHARE = 4  # one in so many of those who never joined
 

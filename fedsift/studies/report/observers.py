@@ -6,7 +6,7 @@ from typing import Any
 from fedsift.runs.scores import decimals
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
 from fedsift.studies.attacks import memory_metric, roc
-from fedsift.studies.attacks.subjects import OUTSIDER, SERVER
+from fedsift.studies.attacks.subjects import OUTSIDER, SERVER, STAYER
 from fedsift.studies.report.outcome import Outcome
 from fedsift.studies.report.table import human_change
 
@@ -20,7 +20,7 @@ def observers(outcome: Outcome) -> list[str]:
     if not told:
         return []
     ours = [row for row in [*told["membership"], *told["memory"]] if row["method"].startswith(OURS)]
-    return [_outsider(told, ours), _stayer(outcome), _server(told, ours)]
+    return [_outsider(told, ours), _stayer(outcome, ours), _server(told, ours)]
 
 
 def worst(rows: Sequence[dict[str, Any]], state: str) -> tuple[dict[str, Any], str]:
@@ -36,17 +36,21 @@ def _outsider(told: dict[str, Any], ours: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def _stayer(outcome: Outcome) -> str:
-    assert outcome.result.attacks is not None
+def _stayer(outcome: Outcome, ours: Sequence[dict[str, Any]]) -> str:
+    told = outcome.result.attacks
+    assert told is not None
+    seen = [row for row in ours if row["observer"] == STAYER]
     head = ""
     if outcome.result.held_out and outcome.result.config.get("shared-head"):
         head = ", and so do the shared head's sums, which have the leaver's labels and features"
-    return (
+    sentences = [
         "A stayer sees what an outsider does. One that kept what it was served before can subtract what it is served "
-        f"now: of one who leaves alone {outcome.result.attacks['difference']['recovered_share']:.1%} of the "
-        f"contribution comes back{head}. That is so with every exact removal; batches, and noise on what is published, "
-        "are against it."
-    )
+        f"now: of one who leaves alone {told['difference']['recovered_share']:.1%} of the contribution comes back"
+        f"{head}.",
+        _found(told, seen, "In the model of the difference", "in the merged model of before"),
+        "That is so with every exact removal; batches, and noise on what is published, are against it.",
+    ]
+    return " ".join(filter(None, sentences))
 
 
 def _server(told: dict[str, Any], ours: Sequence[dict[str, Any]]) -> str:

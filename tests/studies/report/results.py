@@ -146,6 +146,10 @@ def _attacks() -> dict[str, Any]:
     own = {"method": "SIFT-Masks, own mask", "observer": "server", "metric": "loss", "title": titles["loss"]}
     own |= {"before": at(0.04), "after": at(0.512), "oracle": at(0.512), "equals_oracle": True}
     own["difference"] = {"before": distance(0.04), "after": {figure: [0.0] * 3 for figure in distance(0)}}
+    # What comes of an exact removal all the same.
+    less = own | {"method": "SIFT-Masks, before less after", "observer": "stayer", "after": at(0.975)}
+    less |= {"before": at(0.79), "equals_oracle": False}
+    less["difference"] = {"before": distance(0.79), "after": distance(0.975)}
     recovered, sooner = ({"before": 0, "after": after, "oracle": oracle} for after, oracle in ((17, 17), (4, None)))
     exposed = {"before": 9.5, "oracle": 1.25}
     return {
@@ -169,7 +173,7 @@ def _attacks() -> dict[str, Any]:
             for attack, title in titles.items()
             for place, (method, same) in enumerate(exact.items())
         ]
-        + [own],
+        + [own, less],
         "memory": [_remembered(method, same) for method, same in exact.items()],
         "relearning": [
             {

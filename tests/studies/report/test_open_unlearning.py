@@ -31,7 +31,7 @@ def test_names_and_numbers() -> None:
     more("forget_quality", "ks", 1.0, 0.0)
     told["examples"] = 3
     found = json.loads(open_unlearning(told))
-    assert list(found) == ["SIFT-Masks", "Central FT", "negated task vector", "SIFT-Masks, own mask"]
+    assert {"SIFT-Masks", "Central FT", "negated task vector", "SIFT-Masks, own mask"} < set(found)
     before, oracle = found["SIFT-Masks"]["before"], found["SIFT-Masks"]["oracle"]
     assert before == {
         "extraction_strength": 0.5,
