@@ -309,8 +309,8 @@ class SiftMasks(ClientRounds[SiftRecord]):
 
     def _vote(self, server_round: int, head: SentHead, grid: Grid) -> None:
         """Let members choose the blend; their losses are summed and dropped."""
-        terms, voters = self._terms_record(), choose_voters(self.state.terms.sign_seed, self.state.members)
-        members = {node_id: each for node_id, each in self.clients.items() if each in self.state.members}
+        terms, (asked, voters) = self._terms_record(), choose_voters(self.state.terms.sign_seed, self.state.members)
+        members = {node_id: each for node_id, each in self.clients.items() if each in {*asked}}
 
         def asking() -> Iterator[Message]:
             for node_id, client_id in members.items():

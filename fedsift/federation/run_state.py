@@ -26,7 +26,8 @@ def run_facts(config: RunConfig) -> RunFacts:
 
 def scoring_of(config: RunConfig) -> Scoring:
     """Which rounds of a run end with scores, and who is scored then."""
-    return Scoring(config.evaluate_every if config.evaluate else 0, config.evaluate_clients)
+    every = config.evaluate_every if config.evaluate else 0
+    return Scoring(every, config.evaluate_clients, always=frozenset(config.leave))
 
 
 def open_state(
