@@ -9,7 +9,7 @@ from rich.table import Table
 _UNBOUNDED = 100_000  # columns
 
 
-def lay_out(table: Table, columns: int) -> int:
+def lay_out(table: Table, console: Console) -> int:
     """Give a table its style and its columns their widths.
 
     The widest column is folded first, between words: texts and titles as far as they can be, then what is set to the
@@ -18,7 +18,7 @@ def lay_out(table: Table, columns: int) -> int:
 
     Args:
         table: is changed.
-        columns: of the terminal.
+        console: of the terminal's width.
 
     Returns:
         The table's width.
@@ -35,21 +35,20 @@ def lay_out(table: Table, columns: int) -> int:
         max(word, line) if column.justify == "right" else word
         for column, word, line in zip(table.columns, longest_words, lines, strict=True)
     ]
-    room = columns - (_width(table, widths) - sum(widths))
+    room = console.width - (_width(table, widths, console) - sum(widths))
     for least in (numbers_whole, longest_words):
         while sum(widths) > max(room, sum(least)):
             widest = max((at for at, width in enumerate(widths) if width > least[at]), key=widths.__getitem__)
             widths[widest] -= 1
-    return _width(table, widths)
+    return _width(table, widths, console)
 
 
 def _longest(texts: list[str]) -> int:
     return max(map(cell_len, texts), default=1)
 
 
-def _width(table: Table, widths: list[int]) -> int:
+def _width(table: Table, widths: list[int], console: Console) -> int:
     """The table's width, once its columns have these."""
     for column, width in zip(table.columns, widths, strict=True):
         column.width, column.no_wrap = width, False
-    console = Console(width=_UNBOUNDED)
-    return Measurement.get(console, console.options, table).maximum
+    return Measurement.get(console, console.options.update(width=_UNBOUNDED), table).maximum

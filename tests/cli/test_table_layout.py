@@ -22,8 +22,9 @@ def printed(rows: list[list[str]], columns: int) -> tuple[str, int]:
         table.add_column(title, justify="right" if place else "left")
     for row in rows[1:]:
         table.add_row(*row)
-    width = lay_out(table, columns)
-    console = Console(width=max(columns, width), file=io.StringIO())
+    console = Console(width=columns, file=io.StringIO())
+    width = lay_out(table, console)
+    console.width = max(columns, width)
     console.print(table)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue(), width
