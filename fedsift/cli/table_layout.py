@@ -12,8 +12,8 @@ _UNBOUNDED = 100_000  # columns
 def lay_out(table: Table, console: Console) -> int:
     """Give a table its style and its columns their widths.
 
-    The widest column is folded first, between words: texts and titles as far as they can be, then what is set to the
-    right, which is numbers. No column gets narrower than its longest word: a table that has no room for these becomes
+    The widest column is folded first, between words: titles of numbers, which are what is set to the right, then texts,
+    then numbers, each as far as it can be. No column gets narrower than its longest word: a table that has no room for these becomes
     wider than the terminal.
 
     Args:
@@ -31,12 +31,15 @@ def lay_out(table: Table, console: Console) -> int:
     longest_words = [_longest(" ".join([title, *of]).split()) for title, of in zip(titles, cells, strict=True)]
     lines = [_longest("\n".join(of).split("\n")) for of in cells]
     widths = [max(cell_len(title), line, 1) for title, line in zip(titles, lines, strict=True)]
-    numbers_whole = [
-        max(word, line) if column.justify == "right" else word
-        for column, word, line in zip(table.columns, longest_words, lines, strict=True)
-    ]
+    texts_whole, numbers_whole = (
+        [
+            max(word, line) if column.justify == "right" else text
+            for column, word, line, text in zip(table.columns, longest_words, lines, texts, strict=True)
+        ]
+        for texts in (widths, longest_words)
+    )
     room = console.width - (_width(table, widths, console) - sum(widths))
-    for least in (numbers_whole, longest_words):
+    for least in (texts_whole, numbers_whole, longest_words):
         while sum(widths) > max(room, sum(least)):
             widest = max((at for at, width in enumerate(widths) if width > least[at]), key=widths.__getitem__)
             widths[widest] -= 1

@@ -39,6 +39,17 @@ def test_no_word_is_cut(rows: list[list[str]], columns: int) -> None:
     assert width <= max(columns, longest + 2 * len(rows[0]))
 
 
+def test_titles_of_numbers_are_folded_before_texts() -> None:
+    text, width = printed([["method", "members after"], ["one two three", ".614"]], 22)
+    assert width == 22
+    assert [line.split() for line in text.splitlines()] == [
+        ["members"],
+        ["method", "after"],
+        ["─" * 22],
+        ["one", "two", "three", ".614"],
+    ]
+
+
 def test_texts_are_folded_before_numbers() -> None:
     rows = [["method", "the mean score"], ["one two three four five six seven", ".614 [.583, .645]"]]
     text, width = printed(rows, 36)
