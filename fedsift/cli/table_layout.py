@@ -13,8 +13,8 @@ def lay_out(table: Table, console: Console) -> int:
     """Give a table its style and its columns their widths.
 
     The widest column is folded first, between words: titles of numbers, which are what is set to the right, then texts,
-    then numbers, each as far as it can be. No column gets narrower than its longest word: a table that has no room for these becomes
-    wider than the terminal.
+    then numbers, each as far as it can be. No column gets narrower than its longest word: a table that has no room for
+    these becomes wider than the terminal.
 
     Args:
         table: is changed.
