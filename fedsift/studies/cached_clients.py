@@ -7,6 +7,7 @@ from statistics import mean
 
 import numpy as np
 
+from fedsift.core.ensemble import Ensemble
 from fedsift.core.examples import Row
 from fedsift.core.local_training import LocallyTrained, LocalTraining
 from fedsift.core.regression import Regression
@@ -59,6 +60,8 @@ class CachedClients:
 
     def pooled(self, trainings: Sequence[PoolTraining]) -> Iterator[tuple[int, Stages]]:
         """As of `Clients`; a stage of all trainings side by side, then the next."""
+        if any(each.in_layers for each in trainings):
+            raise NotImplementedError("the cache of trainings has none by layers; fedsift compare has")
         found = [Stages([], 0) for _ in trainings]
         for stage in range(max((len(each.slices) for each in trainings), default=0)):
             asked = {
@@ -115,6 +118,8 @@ class CachedClients:
         self, method: ComparedMethod, ids: Set[str], candidates: Sequence[Terms], shared: Mapping[str, Vector]
     ) -> dict[str, list[float]]:
         """As of `Clients`."""
+        if method.ensemble is not Ensemble.DRAWN:
+            raise NotImplementedError(f"the cache of trainings scores models one by one, {method.name} together")
         scores: dict[str, list[float]] = {client_id: [] for client_id in sorted(ids)}
         together = max(1, _BYTES_AT_ONCE // (4 * self._cache.size))
         for start in range(0, len(candidates), together):

@@ -49,6 +49,6 @@ def test_an_approximate_removal_leaves_another_state(name: str) -> None:
     work = method.change(clients, set(), {"client 0"})
     oracle.change(clients, set(CLIENTS[1:]), set())
     assert len({before, method.digest(), oracle.digest()}) == 3
-    if not method.cost.share_of_rounds:  # Who is asked in these depends on the draw.
+    if not method.cost.share_of_rounds and name != "s3t":  # Those depend on a draw; of S3T it is the mean of many.
         assert work.trainings == method.cost(len(CLIENTS))
     assert method.members == set(CLIENTS[1:])
