@@ -54,13 +54,13 @@ class S3t(PooledTraining):
             places = range(shard * self.slices, (shard + 1) * self.slices)
             anew = [Pool(dealt[place], in_layers=True) for place in places]
             kept = [earlier[place] for place in places] if earlier else anew
-            if shard not in joined and (any(pool.clients for pool in kept) or not anew[0].clients):
+            if shard not in joined and any(pool.clients for pool in kept):
                 self.pools += kept
                 continue
-            for pool in anew:
-                pool.checkpoints = max((common(pool, each) for each in kept), key=len)
             self.pools += anew
-            untrained += [pool for pool in anew if len(pool.checkpoints) < len(pool.slices)]
+            for pool in anew if anew[0].clients else ():
+                pool.checkpoints = max((common(pool, each) for each in kept), key=len)
+                untrained += [pool] if len(pool.checkpoints) < len(pool.slices) else []
         work = train(clients, untrained)
         return work if leaving else Work()
 

@@ -57,6 +57,16 @@ def test_a_shard_falls_back_until_nothing_is_left() -> None:
     assert method.shared() == {}
 
 
+def test_a_shard_that_loses_its_last_member_is_as_if_never_joined() -> None:
+    (other, *_) = in_slice(0, shard=1)
+    method, alone = S3t(LAYOUT), S3t(LAYOUT)
+    method.change(MadeUpClients(), {A, B, other}, set())
+    method.change(MadeUpClients(), set(), {A})
+    method.change(MadeUpClients(), set(), {B})
+    alone.change(MadeUpClients(), {other}, set())
+    assert method.digest() == alone.digest()
+
+
 def test_who_joins_turns_a_shard_on_again() -> None:
     method, clients = S3t(LAYOUT), MadeUpClients()
     method.change(clients, {A, B, C}, set())
