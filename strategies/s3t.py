@@ -23,12 +23,12 @@ from fedsift.strategies.families.clusters import CLUSTERS, random_cluster
 from fedsift.strategies.families.pooled_training import Pool, PooledTraining, common, train
 from fedsift.strategies.sisa import SLICES
 
-# Removals until each slice of a shard was hit once, so that no sequence is left: R (1 + 1/2 + ... + 1/R) in the mean.
+# Removals until each slice of a shard was hit once, so that no sequence is left: L (1 + 1/2 + ... + 1/L) = L H in the mean.
 _REMOVALS = SLICES * sum(1 / number for number in range(1, SLICES + 1))
 
 
 def _trainings(members: int) -> int:
-    """A shard's others train R sequences again, once in so many removals in the shard."""
+    """A shard's others train L sequences again, once in so many removals in the shard."""
     return round(SLICES * (members - 1) / CLUSTERS / _REMOVALS)
 
 
@@ -37,7 +37,7 @@ class S3t(PooledTraining):
 
     number, slices, ensemble = CLUSTERS, SLICES, Ensemble.MEAN
     name, title, paper, place = "s3t", "S3T", "Chowdhury et al. 2025, arXiv 2406.16257", 29
-    exact, cost, storage = False, Cost(_trainings, "T/(S H)"), models(CLUSTERS * SLICES, "M S R")
+    exact, cost, storage = False, Cost(_trainings, "T/(S H)"), models(CLUSTERS * SLICES, "M S L")
 
     def deal(self, clients: Clients) -> list[list[list[str]]]:
         """All sequences of the first shard, then of the next: the rotations of its slices."""

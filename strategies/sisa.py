@@ -20,7 +20,7 @@ class Sisa(PooledTraining):
 
     number, slices, ensemble = CLUSTERS, SLICES, Ensemble.MEAN
     name, title, paper, place = "sisa", "SISA (mean)", "Bourtoule et al. 2021, arXiv 1912.03817", 22
-    exact, cost, storage = True, others_of_shard(CLUSTERS), models(CLUSTERS * SLICES, "M S R")
+    exact, cost, storage = True, others_of_shard(CLUSTERS), models(CLUSTERS * SLICES, "M S L")
 
     @staticmethod
     def serve(recipient: Recipient, **terms: float) -> list[Vector]:
