@@ -158,7 +158,7 @@ def test_baselines_need_no_sift_masks_among_the_methods(
 def test_the_table(found: Comparison) -> None:
     console = Console(width=80, record=True, file=StringIO())
     for table in comparison_tables(found):
-        assert lay_out(table, 80) <= 80
+        assert lay_out(table, console) <= 80
         console.print(table)
     shown = console.export_text()
     assert "on rows that nobody trained on (held-out)" in shown
