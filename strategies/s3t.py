@@ -23,7 +23,7 @@ from fedsift.strategies.families.clusters import CLUSTERS, random_cluster
 from fedsift.strategies.families.pooled_training import Pool, PooledTraining, common, train
 from fedsift.strategies.sisa import SLICES
 
-# Removals until each slice of a shard was hit once, so that no sequence is left: L (1 + 1/2 + ... + 1/L) = L H in the mean.
+# Removals until each slice of a shard was hit once, so that no sequence is left; in the mean, L (1 + 1/2 + ... + 1/L).
 _REMOVALS = SLICES * sum(1 / number for number in range(1, SLICES + 1))
 
 
