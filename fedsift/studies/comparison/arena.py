@@ -151,7 +151,7 @@ class Arena:
         for record in removals:
             again.add(record.spent)
         distance_left = 0.0 if same else None
-        if played.before_removals:
+        if played.before_removals and not same:
             distance_left = _distance(after, target) / _distance(played.before_removals, target)
         return self._row(type(method), merge.scores, removals[-1].scores, "served 0", "served 0")(
             state_digest=method.digest(),

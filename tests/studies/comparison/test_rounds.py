@@ -25,7 +25,7 @@ from fedsift.studies.comparison.compare import compare, default_methods
 from fedsift.studies.comparison.comparison import Comparison, MethodRow
 
 IN_ROUNDS = [name for name, method in METHODS.items() if method.in_rounds]
-EXACT = ["fedavg", "fedprox", "fedadam", "scaffold", "knot"]
+EXACT = ["fedavg", "fedavg-replay", "fedprox", "fedadam", "scaffold", "knot"]
 ROUNDS = RoundSettings(rounds=3, sample=0.5, stragglers=0.4, local_steps=2)
 
 
