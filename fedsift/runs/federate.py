@@ -18,8 +18,10 @@ from fedsift.federation.outcome import Outcome
 from fedsift.federation.pilot import training_seconds
 from fedsift.federation.round_log import LoggedRounds, RoundLog, removed_clients
 from fedsift.federation.run_state import open_state, run_facts, scoring_of
+from fedsift.files.output import check_room
 from fedsift.protocol.partial_merge import PartialMerge
 from fedsift.protocol.vector_file import can_share_files
+from fedsift.runs.ledger_folder import least_room
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_grid import Progress, RayGrid, node_configs
 from fedsift.runtime.ray_session import ray_session
@@ -64,7 +66,9 @@ def federate(
         environments = pool.prepare(user_config, shared_file) if clients else []
         if isinstance(bars, PhaseBars) and ledger:  # Not of an oracle, which takes as long.
             bars.note(_estimate(pool, config, [each for each in clients if each not in newcomers]))
-        state = open_state(config, ledger, max(1, len(clients)), pool.model_digest, key)
+        if ledger and not ledger.exists() and pool.loaded.layout:
+            check_room(ledger.parent, least_room(pool.loaded.layout.size, len(clients)))
+        state = open_state(config, ledger, max(1, len(clients)), pool.loaded if clients else None, key)
         with state.ledger:
             if config.partial_sums:
                 grid.partial_merge = PartialMerge(state.terms, state.ledger.checksum_secret)

@@ -17,6 +17,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from fedsift.core.errors import BadInput, FedsiftError
 from fedsift.learning.reproducibility import DEFAULT_PROFILE, worker_environment
+from fedsift.protocol.loaded import Loaded
 from fedsift.runtime.in_flight import LOOK_SECONDS, answers
 from fedsift.runtime.worker import Parcel, Prepared, Worker
 
@@ -57,7 +58,7 @@ class WorkerPool:
     """Ray actors that run one ClientApp, or functions beside it; shared by all grids of a command.
 
     Attributes:
-        model_digest: of the M0 that all workers have loaded; empty before `prepare`.
+        loaded: what all workers have; nothing before `prepare`.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class WorkerPool:
         """
         self._client_app, self._gpus_per_worker, self._cluster_folder = client_app, gpus_per_worker, cluster_folder
         self._environment = None if inherits else worker_environment(profile, gpus_per_worker)
-        self.model_digest = b""
+        self.loaded = Loaded()
         self._live: dict[Any, _Live] = {self._start(): _Live() for _ in range(workers)}
         self._starting: dict[Any, _Starting] = {}  # by the future of the answer
         self._nodes: dict[Any, str] = {}  # also of the dead
@@ -246,7 +247,7 @@ class WorkerPool:
     def _check(self, prepared: Prepared) -> None:
         """See that a worker has what the first one has."""
         self._first = first = self._first or prepared
-        self.model_digest = first.loaded.model_digest
+        self.loaded = first.loaded
         for what, own, other in (
             ("the model's weights", first.loaded.model_digest.hex(), prepared.loaded.model_digest.hex()),
             ("the data's files", first.loaded.data_digest, prepared.loaded.data_digest),
