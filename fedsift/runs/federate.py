@@ -22,15 +22,16 @@ from fedsift.files.output import check_room
 from fedsift.protocol.partial_merge import PartialMerge
 from fedsift.protocol.vector_file import can_share_files
 from fedsift.runs.ledger_folder import least_room
+from fedsift.runtime.in_flight import Pool
+from fedsift.runtime.local_pool import local_session
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_grid import Progress, RayGrid, node_configs
 from fedsift.runtime.ray_session import ray_session
-from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.strategies.sift_masks import SiftMasks
 
 
 def federate(
-    pool: WorkerPool,
+    pool: Pool,
     config: RunConfig,
     clients: Mapping[str, int],
     bars: Progress | None = None,
@@ -109,7 +110,7 @@ def merging(config: RunConfig, leavers: Iterable[str] = ()) -> RunConfig:
     return dataclasses.replace(config.leaving(*leavers), evaluate=False)
 
 
-def _estimate(pool: WorkerPool, config: RunConfig, members: Sequence[str]) -> str:
+def _estimate(pool: Pool, config: RunConfig, members: Sequence[str]) -> str:
     """How long the training is going to take; empty where that will soon be seen."""
     if not members:
         return ""
@@ -124,9 +125,14 @@ def _estimate(pool: WorkerPool, config: RunConfig, members: Sequence[str]) -> st
 
 
 @contextmanager
-def workers(clients: int, config: RunConfig, bars: PhaseBars) -> Iterator[WorkerPool]:
-    """Workers for so many clients, with bars around all that they do."""
-    with bars, ray_session(clients, config) as pool:
+def workers(clients: int, config: RunConfig, bars: PhaseBars, short: bool = True) -> Iterator[Pool]:
+    """Workers for so many clients, with bars around all that they do.
+
+    A short command, which only trains, takes processes of this machine where its CPUs are asked for: Ray's own start
+    would cost it as much as its work.
+    """
+    start = local_session if short and config.device == "cpu" and not config.ray_address else ray_session
+    with bars, start(clients, config) as pool:
         yield pool
         bars.finish()
 

@@ -52,14 +52,14 @@ class LedgerFolder:
         self.row_requests = RowRequests(path, self.ledger)
 
     @classmethod
-    def create(cls, path: Path, config: RunConfig) -> Self:
-        """A new folder with its configuration.
+    def create(cls, path: Path, config: RunConfig, room: int = 0) -> Self:
+        """A new folder with its configuration, on a disk with room for so many bytes.
 
         Raises:
             BadInput: as of `make_empty`; nothing is written.
         """
         folder = cls(path)
-        folder._made = make_empty(path)
+        folder._made = make_empty(path, room)
         with folder.kept_once_merged(), output_errors(path):
             write_toml(config, path / "config.toml")
         return folder

@@ -23,9 +23,9 @@ from fedsift.runs.result import Oracle, RunResult
 from fedsift.runs.run_folder import RunFolder
 from fedsift.runtime.flower_engine import run_on_flower
 from fedsift.runtime.gpu_share import check_device
+from fedsift.runtime.in_flight import Pool
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_start import check_ray
-from fedsift.runtime.worker_pool import WorkerPool
 
 # What changes what is served, or who takes part, but not the bits of a contribution.
 _SERVED_BY = (
@@ -143,7 +143,7 @@ def _simulate(
     if folder.ledger.exists():
         with Ledger.open(folder.ledger, key=key) as ledger, ledger.transaction():
             ledger.set("config", json.dumps(config.to_user_config()))
-    with workers(len(present), config, bars) as pool:
+    with workers(len(present), config, bars, short=False) as pool:
         outcome = federate(
             pool, config, present, bars, folder.ledger, folder.masks(), newcomers=newcomers, log=log, key=key
         )
@@ -176,14 +176,14 @@ def _with_oracle(folder: RunFolder, config: RunConfig, result: RunResult, bars: 
     """The result of a run that is over; the oracle is asked where it has not been, about the members of now."""
     if config.oracle and result.oracle is None:
         members = folder.members()
-        with workers(len(members), config, bars) as pool:
+        with workers(len(members), config, bars, short=False) as pool:
             oracle = _oracle(pool, config, members, bars)
         result = dataclasses.replace(result, oracle=Oracle(oracle, oracle == result.state_digest))
         folder.write_result(result)
     return result
 
 
-def _oracle(pool: WorkerPool, config: RunConfig, members: Container[str], bars: PhaseBars) -> str:
+def _oracle(pool: Pool, config: RunConfig, members: Container[str], bars: PhaseBars) -> str:
     """The state digest of a run in which nobody but these members ever was."""
     bars.prefix = "oracle "
     client_ids = load_dataset(config).client_ids

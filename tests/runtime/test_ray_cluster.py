@@ -17,8 +17,9 @@ from fedsift.learning.models import load_model
 from fedsift.protocol.loaded import Loaded
 from fedsift.runs.federate import federate, places
 from fedsift.runtime.cluster import connected
-from fedsift.runtime.ray_session import CLIENT_APP
-from fedsift.runtime.worker_pool import NoWorkers, WorkerPool
+from fedsift.runtime.in_flight import NoWorkers
+from fedsift.runtime.worker import CLIENT_APP
+from fedsift.runtime.worker_pool import WorkerPool
 from tests.cli.commands import COMMAND, fedsift, result_of, run_until
 from tests.ray_cluster import ray_cluster
 
