@@ -37,7 +37,7 @@ def test_a_run_with_seeds_has_the_means_of_runs_with_each(config_file: Path, tmp
     out = tmp_path / "out"
     printed = done("run", config_file, "--seed", 4, "--seeds", 2, "--out", out)
     assert fits(printed)
-    assert "2 seeds from 4; in brackets 95% over seeds (Student's t)" in printed
+    assert "2 seeds from 4; in brackets 95% over seeds (Student's t), where they differ" in printed
     alone = [tmp_path / f"alone-{seed}" for seed in (4, 5)]
     for seed, folder in zip((4, 5), alone, strict=True):
         done("run", config_file, "--seed", seed, "--out", folder)
@@ -114,7 +114,7 @@ def test_the_documents_examples(own_code: Path, monkeypatch: pytest.MonkeyPatch)
     fewer: Sequence[Sequence[Any]] = [["--clients", 4, "--steps", 3, "--seeds", 2], [], []]
     printed = [done(*command, *more) for command, more in zip(commands, fewer, strict=True)]
     assert fits(printed[1])
-    assert "highest served of newcomers: lr = 0.01, steps = " in printed[1]
+    assert "best     lr = 0.01, steps = " in printed[1]
     assert len(list((own_code / "swept").glob("lr=0.01,steps=*/seed-0/result.json"))) == 2
     assert len(printed[2].splitlines()) == 4
 

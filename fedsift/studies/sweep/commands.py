@@ -37,6 +37,7 @@ class Found:
     metric: str  # of the scores
     held_out: bool  # whether they are on rows that nobody tuned on
     proven: bool = True  # as a single command's exit code says it
+    chosen_on: int = 0  # members who chose settings, and are in no mean
 
 
 class Command(ABC):
@@ -149,7 +150,7 @@ class Compare(Command):
 
     name, rows, scores = "compare", "method", (MEMBERS, NEWCOMERS, "stay", "left")
     note = "stay, left: after the removals, which are counted in client trainings"
-    counts = ("first removal", "all removals", "of everybody", "MiB stored", "seconds")
+    counts = ("first removal", "all removals", "of everybody", "bytes stored", "seconds")
     settings = (RunConfig, RoundSettings)
 
     def __init__(self, methods: Sequence[str] | None = None) -> None:
@@ -183,10 +184,10 @@ class Compare(Command):
         for row in result.methods:
             scores = (row.members_before, row.newcomers_before, row.members_after, row.leavers_after)
             trainings = (row.trainings[0], sum(row.trainings), row.trainings_of_all_removals)
-            counts = (*trainings, row.storage_bytes / 2**20, row.seconds)
+            counts = (*trainings, row.storage_bytes, row.seconds)
             columns = (*self.scores, *self.counts)
             figures[row.name] = _known(dict(zip(columns, (*scores, *counts), strict=True)))
-        return Found(figures, result.metric, result.held_out)
+        return Found(figures, result.metric, result.held_out, chosen_on=len(result.chosen_on))
 
 
 def _known(columns: Mapping[str, float | None]) -> dict[str, float]:

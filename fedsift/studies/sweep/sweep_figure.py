@@ -1,5 +1,6 @@
 """The figure of a sweep: its score over the option that varies most, or over each option of a search."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-_APART = 0.6  # of the room between two values, over which the marks of all series are spread
+_APART = 0.4  # of the room between two values, over which the marks of all series are spread
 _INCHES_PER_LINE = 0.17  # of a legend
 _MOST_UPRIGHT = 8  # values on an axis; of more, the labels are turned
 
@@ -106,8 +107,8 @@ def _searched(scored: Scored, search: OptunaSearch, axis: str, alt: str) -> Figu
     def draw(canvas: "Canvas", narrow: bool) -> None:
         columns = 1 if narrow else min(3, len(search.space))
         rows = -(-len(search.space) // columns)
-        panels = canvas.subplots(rows, columns, sharey=True, squeeze=False).flat
-        for panel in list(panels)[len(search.space) :]:
+        panels = list(canvas.subplots(rows, columns, sharey=True, squeeze=False).flat)
+        for panel in panels[len(search.space) :]:
             panel.set_visible(False)
         for axes, (key, space) in zip(panels, search.space.items(), strict=False):
             ticks = [] if isinstance(space, Range) else _distinct(space)
@@ -119,6 +120,9 @@ def _searched(scored: Scored, search: OptunaSearch, axis: str, alt: str) -> Figu
                 _categories(axes, ticks)
             elif isinstance(space, Range) and space.log:
                 axes.set_xscale("log")
+                ends_and_middle = (space.low, math.sqrt(space.low * space.high), space.high)
+                axes.set_xticks(ends_and_middle, [f"{each:.2g}" for each in ends_and_middle])
+                axes.minorticks_off()
             axes.set_xlabel(key)
             if axes.get_subplotspec().is_first_col():
                 axes.set_ylabel(axis)

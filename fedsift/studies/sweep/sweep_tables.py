@@ -38,19 +38,33 @@ def table_of(swept: Swept) -> Table:
 
 
 def title_of(swept: Swept) -> str:
-    """What the numbers are, and what the interval is, in two lines."""
+    """What the numbers are, and what the interval is, in lines."""
     some, seeds, first = swept.some, swept.sweep.seeds, swept.sweep.first_seed
     rows = "rows that nobody trained on (held-out)" if some.held_out else "the rows trained on (held-in)"
-    if seeds == 1:
-        return f"mean {some.metric} on {rows}\nseed {first} alone: no interval"
-    return f"mean {some.metric} on {rows}\n{seeds} seeds from {first}; in brackets 95% over seeds (Student's t)"
+    interval = "in brackets 95% over seeds (Student's t), where they differ"
+    lines = [
+        f"mean {some.metric} on {rows}",
+        f"seed {first} alone: no interval" if seeds == 1 else f"{seeds} seeds from {first}; {interval}",
+    ]
+    if some.chosen_on:
+        lines.append(f"without the {some.chosen_on} members on whose scores settings of methods were chosen")
+    return "\n".join(lines)
 
 
 def printed(swept: Swept) -> list[Printed | Text]:
-    """The tables of a command that is repeated, or one of all points; then what failed, and what was not proven."""
-    shown: list[Printed | Text] = (
-        [_of_points(swept)] if swept.varies else [*_of_one(swept), Text(swept.sweep.command.note)]
-    )
+    """The tables of a command that is repeated, or one of all points; then what failed, and what was not proven.
+
+    What stands above and below is no title or caption, since a narrow table would fold it.
+    """
+    shown: list[Printed | Text] = [*map(Text, title_of(swept).split("\n"))]
+    if swept.varies:
+        if _has_one_row(swept) and swept.sweep.score:
+            shown.insert(0, Text(f"{swept.sweep.score.row}:"))
+        shown.append(_of_points(swept))
+        if swept.best is not None:
+            shown.append(Text(visible(f"best     {_told(swept.best.changes)}, by {swept.sweep.score}")))
+    else:
+        shown += [*_of_one(swept), Text(swept.sweep.command.note)]
     for point in swept.points:
         place = _told(point.changes)
         shown += [
@@ -73,7 +87,7 @@ def _of_one(swept: Swept) -> list[Printed]:
         present = [column for column in kind if any(column in found for found in figures.values())]
         for start in range(0, len(present), _COLUMNS):
             columns = present[start : start + _COLUMNS]
-            table = _table("" if tables else title_of(swept), {command.rows: False}, columns)
+            table = _table({command.rows: False}, columns)
             for row, found in figures.items():
                 if found.keys() & set(columns):
                     table.add_row(row, *(_cell(found.get(column), are_counts) for column in columns))
@@ -87,24 +101,25 @@ def _of_points(swept: Swept) -> Printed:
     command, score = sweep.command, sweep.score
     assert score is not None
     columns = list(dict.fromkeys([score.column, MEMBERS]))
-    one_row = command.name == "run"
+    one_row = _has_one_row(swept)
     numbers = {key: all(type(point.changes[key]) in (int, float) for point in swept.points) for key in varied}
-    table = _table(title_of(swept), numbers | ({} if one_row else {command.rows: False}), columns)
-    if one_row:
-        table.title = f"{score.row}: {table.title}"
+    table = _table(numbers | ({} if one_row else {command.rows: False}), columns)
     for point in swept.points:
         changes = [shown(point.changes[key]) for key in varied]
         for row, found in point.figures.items():
             if row == score.row or (not one_row and score.column in found):
                 name = [] if one_row else [row]
                 table.add_row(*changes, *name, *(_cell(found.get(column), False) for column in columns))
-    if swept.best is not None:
-        table.caption = f"highest {score}: {_told(swept.best.changes)}"
     return table
 
 
-def _table(title: str, texts: Mapping[str, bool], numbers: Sequence[str]) -> Printed:
-    table = Printed(title=title or None)
+def _has_one_row(swept: Swept) -> bool:
+    """Whether the score's row stands for a point; of a comparison all methods do."""
+    return swept.sweep.command.name == "run"
+
+
+def _table(texts: Mapping[str, bool], numbers: Sequence[str]) -> Printed:
+    table = Printed()
     for text, is_number in texts.items():
         table.add_column(text, justify="right" if is_number else "left")
     for number in numbers:
@@ -131,7 +146,7 @@ def _cell(figure: OverSeeds | None, is_count: bool) -> str:
     if figure is None:
         return "-"
     number = one_place if is_count else three_places
-    if figure.low is None or figure.high is None:
+    if figure.low is None or figure.high is None or figure.low == figure.high:
         return number(figure.mean)
     return f"{number(figure.mean)} [{number(figure.low)}, {number(figure.high)}]"
 

@@ -48,18 +48,28 @@ def test_seeds_go_on_from_the_options_own(tmp_path: Path) -> None:
     assert swept.points[0].figures["served"]["members"].per_seed == pytest.approx({7: 0.87, 8: 0.88})  # 20 steps
 
 
-@pytest.mark.parametrize("stop_after", (0, 3, 7))
+@pytest.mark.parametrize("stop_after", range(8))
 def test_a_stop_anywhere_loses_nothing(tmp_path: Path, stop_after: int) -> None:
     out = tmp_path / "out"
     stopped, again = MadeUp(stop_after), MadeUp()
     with pytest.raises(KeyboardInterrupt):
         play_sweep(sweep(stopped), out, PhaseBars)
-    write_sweep(play_sweep(sweep(again), out, PhaseBars), out)
+    swept, undisturbed = (
+        play_sweep(sweep(again), out, PhaseBars),
+        play_sweep(sweep(MadeUp()), tmp_path / "2", PhaseBars),
+    )
     assert stopped.played + again.played == FOLDERS
-    write_sweep(play_sweep(sweep(MadeUp()), tmp_path / "undisturbed", PhaseBars), tmp_path / "undisturbed")
-    for name in ("result.json", "table.csv", "table.tex", "figure.svg", "figure.png"):
-        assert (out / name).read_bytes() == (tmp_path / "undisturbed" / name).read_bytes()
+    assert [vars(point) for point in swept.points] == [vars(point) for point in undisturbed.points]
     assert not list(out.rglob("*.partial"))
+
+
+def test_the_same_files_come_of_what_is_there(tmp_path: Path) -> None:
+    found = []
+    for _ in range(2):
+        write_sweep(play_sweep(sweep(MadeUp(), grid={"steps": [5, 10]}), tmp_path, PhaseBars), tmp_path)
+        names = ("result.json", "table.csv", "table.tex", "figure.svg", "figure.png")
+        found.append([(tmp_path / name).read_bytes() for name in names])
+    assert found[0] == found[1]
 
 
 def test_more_values_and_seeds_are_played_beside_those_that_are_there(tmp_path: Path) -> None:
@@ -89,7 +99,7 @@ def test_a_point_that_fails_is_told_and_others_go_on(tmp_path: Path) -> None:
     swept = play_sweep(sweep(MadeUp(), grid={"lr": [0.01, 1.0]}), tmp_path / "out", PhaseBars)
     assert [bool(point.found) for point in swept.points] == [True, False]
     assert swept.points[1].failures == {0: "the loss is nan", 1: "the loss is nan"}
-    assert [str(line) for line in printed(swept)[1:]] == [f"failed   lr = 1, seed {s}  the loss is nan" for s in (0, 1)]
+    assert [str(line) for line in printed(swept)[5:]] == [f"failed   lr = 1, seed {s}  the loss is nan" for s in (0, 1)]
 
 
 def test_where_all_fail_nothing_is_left(tmp_path: Path) -> None:
@@ -158,11 +168,13 @@ def test_tables_have_a_number_a_cell_and_fit_80_columns(tmp_path: Path) -> None:
     assert told["best"] == {"steps": 10, "lr": 0.01}
     assert told["points"][0]["figures"]["served"]["newcomers"]["per_seed"] == {"0": 0.95, "1": 0.96}
     assert r"\toprule" in (tmp_path / "table.tex").read_text(encoding="utf-8")
-    (table,) = printed(swept)
+    row, first, second, table, best = printed(swept)
+    assert str(row) == "served:"
     assert isinstance(table, Table)
     assert lay_out(table, 80) <= 80
-    assert "2 seeds from 0; in brackets 95% over seeds (Student's t)" in str(table.title)
-    assert table.caption == "highest served of newcomers: steps = 10, lr = 0.01"
+    assert str(first) == "mean accuracy on rows that nobody trained on (held-out)"
+    assert str(second) == "2 seeds from 0; in brackets 95% over seeds (Student's t), where they differ"
+    assert str(best) == "best     steps = 10, lr = 0.01, by served of newcomers"
 
 
 def test_the_figure_says_in_words_what_it_shows(tmp_path: Path) -> None:
@@ -174,3 +186,6 @@ def test_the_figure_says_in_words_what_it_shows(tmp_path: Path) -> None:
     )
     assert grid and "steps = 10, lr = 0.01: 1.005 (0.941 to 1.069)" in grid
     assert searched and "Highest: steps = " in searched
+    drawn = ElementTree.parse(tmp_path / "search" / "figure.svg").getroot()
+    texts = ["".join(each.itertext()) for each in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"steps", "lr", "localise", "own", "paper", "served of newcomers"} <= {*texts}
