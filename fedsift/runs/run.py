@@ -139,6 +139,7 @@ def _simulate(
     present = places(participants.everybody, _present(folder, participants, log))
     newcomers = participants.newcomers
     folder.result.unlink(missing_ok=True)  # From here on the run is not over.
+    folder.delete_figures()
     log.write()
     if folder.ledger.exists():
         with Ledger.open(folder.ledger, key=key) as ledger, ledger.transaction():

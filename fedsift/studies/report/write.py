@@ -1,5 +1,6 @@
 """The files of a report."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from fedsift.core.errors import BadInput
@@ -31,6 +32,15 @@ def write_report(folder: Path) -> list[Path]:
         contents |= {f"figures/{figure.name}.svg": forms.svg, f"figures/{figure.name}.png": forms.png}
     for name, table in tables.items():
         contents |= {f"tables/{name}.csv": table.to_csv(), f"tables/{name}.tex": table.to_latex()}
+    return write_files(folder, contents)
+
+
+def write_files(folder: Path, contents: Mapping[str, str | bytes]) -> list[Path]:
+    """Write files by their names within a folder; returns them.
+
+    Raises:
+        BadInput: they cannot be written.
+    """
     return [_write(folder / name, content) for name, content in contents.items()]
 
 
