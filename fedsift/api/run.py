@@ -11,6 +11,7 @@ from fedsift.core.errors import BadInput
 from fedsift.runs import run as simulation
 from fedsift.runs.export import Exported, export
 from fedsift.runs.forget import forget
+from fedsift.runs.forget_rows import forget_rows
 from fedsift.runs.join import Joined, join
 from fedsift.runs.result import Removal, RunResult
 from fedsift.runs.run_folder import RunFolder
@@ -148,6 +149,23 @@ class Run:
         removals = forget(self.path, _several(clients), rebuild, shown, shown.tell).removals
         last = {removal.client: removal for removal in removals}
         return last[clients] if isinstance(clients, str) else list(last.values())
+
+    def forget_rows(self, client: str, rows: str | Path, *, progress: bool = False) -> Removal:
+        """Have rows of a member forgotten that stays: it alone trains again, with them and without.
+
+        Args:
+            client: an id.
+            rows: a table with the columns of the run's data; or numbers, as "1,4-6", of the rows that it tunes on.
+            progress: whether to show bars.
+
+        Returns:
+            What became of it; `verdict` says REFUSED, and `reason` why, where nothing was changed.
+
+        Raises:
+            Refused: it is no member; nothing is changed.
+            BadInput: one of them is no row of the client, or none would be left to tune on; nothing is changed.
+        """
+        return forget_rows(self.path, client, str(rows), bars(progress)).removals[-1]
 
     def join(self, clients: str | Several, *, progress: bool = False) -> Joined:
         """Merge clients of the data, new ones or such that left: only they train.

@@ -16,7 +16,9 @@ def score_table(result: RunResult) -> Table:
     """A row for each kind of score; after removals, those who stay and those who left have columns too."""
     rows = "rows that nobody trained on (held-out)" if result.held_out else "the rows trained on (held-in)"
     newcomers, alone_by = result.newcomers, result.members and result.members.alone_by
-    counted = [f"{result.clients} members", f"{_scored(newcomers)} newcomers"]
+    scored = max((len(score.per_client) for score in result.scores.values()), default=0)
+    of_members = f"{result.clients} members" if scored >= result.clients else f"{scored} of {result.clients} members"
+    counted = [of_members, f"{_scored(newcomers)} newcomers"]
     table = Table(title=f"mean {result.metric} on {rows}\n{', '.join(counted)}; in brackets 95% over clients")
     table.add_column("model")
     after = result.scores_after_removal

@@ -73,7 +73,7 @@ def show(each: Table | Text | str) -> None:
         return
     console, shown = _console(), _visible(each)
     if isinstance(each, Table):
-        console.width = max(console.width, lay_out(shown, console.width))
+        console.width = max(console.width, lay_out(shown, console))
     console.print(shown, soft_wrap=isinstance(each, Text))
 
 

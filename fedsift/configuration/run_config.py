@@ -91,7 +91,11 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
     evaluate: bool = option(True, "Score the base model, each client's own, and what members are served.", _RUN, _FREE)
     evaluate_every: int = option(1, "Score in each round whose number is a multiple of it.", _RUN, _FREE, ge=1)
     evaluate_clients: int = option(
-        0, "Score so many members, and as many newcomers, the first by a hash; 0 for all.", _RUN, _FREE, ge=0
+        100,
+        "Score so many members, the first by a hash, those who leave, and as many newcomers; 0 for all.",
+        _RUN,
+        _FREE,
+        ge=0,
     )
     generate: bool = option(
         False, "Also have language models answer, greedily, and score that by ROUGE-L (docs/own-model.md).", _RUN, _FREE

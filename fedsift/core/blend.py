@@ -23,6 +23,7 @@ _SHARPNESS = 12.0  # of the shared head's scores, which are about 1 for the labe
 _LEAST_LOG = -30.0  # Of a probability: nothing is divided by less.
 _FLOOR = 0.1  # of a language model: below this share of M0's own probability, a token's score says little
 _SHARE_OF_VOTERS, _LEAST_VOTERS = 20, 8
+_MOST_OF_HEAD = 100  # members that say what a setting costs without an own model: more would tell nothing new
 
 Logits = NDArray[np.floating]  # shape (m, L)
 
@@ -109,13 +110,15 @@ def lost_score(score: float) -> int:
 MOST_LOSS = round(_LOSS_SCALE * _MOST_LOSS)  # of a decision, in the units of a vote
 
 
-def choose_voters(sign_seed: int, members: Collection[str]) -> set[str]:
-    """Who also tunes on a part of its rows, to tell what its own model is worth on the others: a twentieth, or eight.
+def choose_voters(sign_seed: int, members: Collection[str]) -> tuple[list[str], set[str]]:
+    """Who votes, a hundred members or all of fewer; and who of them also tunes on a part of its rows.
 
-    The first by a hash, so that the choice depends on who is a member alone.
+    These tell what an own model is worth on the other rows: a twentieth of the members, or eight. The first by a hash,
+    so that the choice depends on who is a member alone.
     """
     ranked = sorted(members, key=lambda client_id: derive_seed(sign_seed, "voter", client_id))
-    return set(ranked[: max(_LEAST_VOTERS, len(ranked) // _SHARE_OF_VOTERS)])
+    tuning = max(_LEAST_VOTERS, len(ranked) // _SHARE_OF_VOTERS)
+    return ranked[: max(_MOST_OF_HEAD, tuning)], set(ranked[:tuning])
 
 
 def choose(head_losses: Sequence[int], own_losses: Sequence[int] | None) -> Blend:

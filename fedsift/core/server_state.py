@@ -1,45 +1,34 @@
 """The server's state: the running sums in memory, everything in the ledger, and the operations that change both."""
 
 import hashlib
-import json
 import sqlite3
-import struct
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from numpy.typing import NDArray
 
 from fedsift.core.bit_packing import packed_size
-from fedsift.core.blend import UNVOTED, Blend
 from fedsift.core.contribution import UploadTerms
 from fedsift.core.errors import Refused
 from fedsift.core.ledger import Ledger
-from fedsift.core.ledger_file import damaged, told_as_damage
+from fedsift.core.ledger_file import damaged
 from fedsift.core.linear_checksum import LinearChecksum
-from fedsift.core.localisation import Localisation
 from fedsift.core.member import Member, Replacement, Training, commitment, why_different
 from fedsift.core.members import Members
-from fedsift.core.merged_sums import MergedSums, joined
 from fedsift.core.partial_sums import PartialSums
-from fedsift.core.publication import EXACT, Publication, publication_noise, sensitivity
-from fedsift.core.receipt import Receipt, ReceiptBody, RunFacts, Verdict, canonical
-from fedsift.core.shared_head import HeadSums
+from fedsift.core.publication import EXACT, Publication
+from fedsift.core.receipt import Receipt, ReceiptBody, RunFacts, Verdict
+from fedsift.core.served_state import ServedState
 from fedsift.core.upload import Upload
 
 _LEAST_FOLD_BYTES = 1 << 22  # A journal is folded when it outgrows the sums, but not for less than this.
 
 
-class ServerState:
-    """Merge, remove, serve; every change is all or nothing, in memory and on disk.
-
-    Attributes:
-        publication: how the merged model is published.
-    """
+class ServerState(ServedState):
+    """Merge and remove; every change is all or nothing, in memory and on disk."""
 
     def __init__(self, ledger: Ledger, publication: Publication = EXACT) -> None:
         """Take up the state of a ledger: its sums, and on top of them its journal."""
@@ -278,114 +267,13 @@ class ServerState:
             **vars(facts or RunFacts()),
         )
 
-    def serve(self, client_id: str, packed_mask: bytes, localisation: Localisation) -> NDArray[np.float32]:
-        """All of `serve_slices`, shape (k,)."""
-        return joined(self.serve_slices(client_id, packed_mask, localisation), self.terms.size)
-
-    def serve_slices(
-        self, client_id: str, packed_mask: bytes, localisation: Localisation
-    ) -> Iterator[NDArray[np.float32]]:
-        """Magnitudes for the k entries of a member's mask, by slices; none where it is served from its own levels.
-
-        Raises:
-            Refused: it is no member, or the mask is not the one it was merged with. A mask of its choice would
-                read single members' values off the sums.
-        """
-        member = self._member(client_id)
-        is_whole = len(packed_mask) == packed_size(self.terms.size, 1)
-        if not is_whole or hashlib.sha256(packed_mask).digest() != member.mask_digest:
-            raise Refused(f"client {client_id!r} asked to be served under a mask that it was not merged with")
-        return self._merged.served_slices(packed_mask, localisation)
-
-    def merged_magnitudes(self) -> NDArray[np.float32]:
-        """All of `merged_slices`, shape (n,)."""
-        return joined(self.merged_slices(), self.terms.size)
-
-    def merged_slices(self) -> Iterator[NDArray[np.float32]]:
-        """Lambda * S * step / |T|, n entries by slices: the merged model that everybody without a mask gets.
-
-        Zero without members; as the `publication` says, with noise on S.
-        """
-        noise, secret = None, self.ledger.checksum_secret.to_bytes(16, "little")
-        if self.publication.noise:
-            deviation = self.publication.noise * sensitivity(self.terms.grid.levels, self.terms.size)
-            noise = publication_noise(secret, self.digest(), deviation)
-        return self._merged.merged_slices(self.publication.scale, noise)
-
-    def publish(self) -> None:
-        """The merged model of now is for others to see: with noise, the state counts as published from now on.
-
-        Whether it is sent or not: it can be exported from now on.
-        """
-        digest, published = self.digest().hex(), self.ledger.publications
-        if self.publication.noise and digest not in published:
-            with self.ledger.transaction():
-                self.ledger.set("publications", json.dumps([*published, digest]))
-
-    def head_sums(self) -> HeadSums:
-        """What the shared head is solved from, over all members; of a federation that has one."""
-        assert self.terms.head is not None
-        gram, targets, count = self.sums.head.values()
-        return HeadSums.of_vectors(gram, targets, int(count[0]), self.terms.head.features)
-
-    @property
-    def blend(self) -> Blend:
-        """The setting that the members of now have voted for; `UNVOTED` where they have not."""
-        with told_as_damage():
-            chosen = self.ledger.get("blend")
-            return Blend(*map(float, json.loads(chosen))) if chosen else UNVOTED
-
-    @blend.setter
-    def blend(self, blend: Blend) -> None:
-        with self.ledger.transaction():
-            self.ledger.set("blend", json.dumps(blend))
-
-    @property
-    def has_voted(self) -> bool:
-        """Whether the members of now have chosen a blend."""
-        return bool(self.ledger.get("blend"))
-
     def _forget_vote(self) -> None:
         """What members chose is theirs who were members then."""
         if self.has_voted:
             self.ledger.set("blend", "")
-
-    @property
-    def _merged(self) -> MergedSums:
-        return MergedSums(self.terms, self.sums, len(self.members))
-
-    def digest(self) -> bytes:
-        """SHA-256 of the state (32 bytes): equal digests, equal states.
-
-        Over the terms, the hash of the members' uploads (`Members.hash`), and the sums. It holds no client id and no
-        order of arrival, so a run that a removed client never joined has the same one.
-        """
-        grid = self.terms.grid
-        terms = {
-            "layout": self.terms.layout_digest.hex(),
-            "parameters": self.terms.size,
-            "sign_seed": self.terms.sign_seed,
-            "levels": grid.levels,
-            "max_magnitude": struct.pack("<d", grid.max_magnitude).hex(),
-            "threshold": struct.pack("<d", grid.threshold).hex(),
-            "members": [len(self.members), self.members.hash().hex()],
-            **({"head": vars(self.terms.head)} if self.terms.head else {}),
-        }
-        state = hashlib.sha256(canonical(terms).encode())
-        self.sums.update_hash(state)
-        return state.digest()
-
-    def checksums(self) -> dict[str, int]:
-        """The checksum of each sum, by its name and in their order."""
-        return {name: self._checksum.of_vector(vector) for name, vector in self.sums.vectors()}
 
     def _write_sums(self) -> None:
         """Write the sums, and empty the journal."""
         self.ledger.write_sums(self.sums)
         self.ledger.clear_journal()
         self._journal_bytes = 0
-
-    def _member(self, client_id: str) -> Member:
-        if client_id not in self.members:
-            raise Refused(f"client {client_id!r} is not a member")
-        return self.members[client_id]

@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from functools import cache
-from statistics import mean
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from fedsift.core.task_vectors import Vector
 from fedsift.federation.client import MEMBERSHIP, Client, membership, round_of
 from fedsift.protocol import messages
 from fedsift.protocol.compared_method import ComparedMethod, Recipient
-from fedsift.strategies.families.pooled_training import stage_steps
+from fedsift.strategies.families.pooled_training import stage_entries, stage_steps
 from fedsift.strategies.registry import compared_named
 
 ROUNDS_FOLDER = "rounds"  # in the folder of the task vectors: a file for each training of a round
@@ -116,7 +115,7 @@ def train_pooled(message: Message, context: Context) -> Message:
     pool, first, slices = int(str(config["pool"])), int(str(config["first"])), json.loads(str(config["slices"]))
     start = messages.find_record(message.content, "start", ArrayRecord)
     task_vector = None if start is None else messages.read_float_array(start["values"])
-    lr = client.config.lr * float(str(config["lr-factor"]))
+    lr, in_layers = client.config.lr * float(str(config["lr-factor"])), bool(config["in-layers"])
     client_ids: list[str] = []
     encoded: list[Any] = []
     steps = 0
@@ -129,23 +128,31 @@ def train_pooled(message: Message, context: Context) -> Message:
             continue
         if encoded:
             number = stage_steps(client.config.steps, len(client_ids), stage, len(slices))
-            task_vector = _pooled(client, client_ids, encoded, number, task_vector, lr)
+            entries = stage_entries(tuner.layout.size, stage, len(slices)) if in_layers else None
+            task_vector = _pooled(client, client_ids, encoded, number, task_vector, lr, entries)
             steps += number
         checkpoints.append(np.zeros(tuner.layout.size, np.float32) if task_vector is None else task_vector)
     return messages.client_reply(message, client.id, {"pool": pool, "steps": steps}, task_vectors=checkpoints)
 
 
 def _pooled(
-    client: Client, client_ids: Sequence[str], encoded: Sequence[Any], steps: int, start: Vector | None, lr: float
+    client: Client,
+    client_ids: Sequence[str],
+    encoded: Sequence[Any],
+    steps: int,
+    start: Vector | None,
+    lr: float,
+    entries: slice | None,
 ) -> Vector:
     """Train on several clients' rows; where another method has had the very same training, its result."""
     name = hashlib.sha256(json.dumps(client_ids).encode()).hexdigest()
     digest = hashlib.sha256(b"" if start is None else start.data).hexdigest()
-    training = f"pooled {name} {steps} {lr} {digest}"
+    part = f" {entries.start}:{entries.stop}" if entries else ""
+    training = f"pooled {name} {steps} {lr} {digest}{part}"
     tuner = client.fine_tuner
     task_vector = load_task_vector(client.vector_folder, training, tuner.layout.size)
     if task_vector is None:
-        task_vector = tuner.fine_tune(name, encoded, steps, start, lr)
+        task_vector = tuner.fine_tune(name, encoded, steps, start, lr, entries)
         save_task_vector(client.vector_folder, training, task_vector)
     return task_vector
 
@@ -190,7 +197,8 @@ def evaluate_served(message: Message, context: Context) -> Message:
     recipient = Recipient(own, shared, tuner.layout.sizes, score)
     scores = {}
     for place, terms in enumerate(candidates):
-        scores[f"served {place}"] = mean(tuner.score(each, test) for each in method.serve(recipient, **terms))
+        served = method.serve(recipient, **terms)
+        scores[f"served {place}"] = tuner.score_of_several(served, test, method.ensemble)
     return messages.client_reply(message, client.id, scores=scores)
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fedsift.core.errors import BadInput
 
@@ -75,3 +75,14 @@ def to_host(tensor: Tensor) -> Tensor:
         return tensor
     host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
     return host.copy_(tensor)
+
+
+def choose_attention(model: nn.Module, device: torch.device) -> None:
+    """Let torch attend in a way that runs: without its flash attention where that is half precision on a capped CPU.
+
+    With ATEN_CPU_CAPABILITY, as most profiles of reproducibility have it, torch's flash attention packs bfloat16 for
+    AMX all the same where the processor has that, and raises from 64 tokens on. In float32 it stays, as do its bits.
+    """
+    half = any(each.dtype in (torch.bfloat16, torch.float16) for each in model.parameters())
+    capped = device.type == "cpu" and "ATEN_CPU_CAPABILITY" in os.environ
+    torch.backends.cuda.enable_flash_sdp(not (half and capped))  # Of CPUs too, whatever its name says.

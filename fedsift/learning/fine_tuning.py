@@ -1,17 +1,20 @@
 """Plain fine-tuning, which the methods that SIFT-Masks is compared with build on: Adam on all tuned weights."""
 
 from collections.abc import Sequence
+from statistics import mean
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fedsift.core.ensemble import Ensemble
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import Row
 from fedsift.core.local_training import LocallyTrained, LocalTraining, Objective
 from fedsift.core.seeds import derive_seed
 from fedsift.learning.device import enough_memory
+from fedsift.learning.ensemble import score_together
 from fedsift.learning.flat_model import FlatModel
 from fedsift.learning.gradient import Gradient
 from fedsift.learning.linear_inputs import input_grams
@@ -46,6 +49,7 @@ class FineTuner:
         steps: int | None = None,
         start: NDArray[np.float32] | None = None,
         lr: float | None = None,
+        entries: slice | None = None,
     ) -> NDArray[np.float32]:
         """Tune on encoded rows with Adam, its state fresh.
 
@@ -55,6 +59,7 @@ class FineTuner:
             steps: how many; the settings' for None.
             start: the task vector to start from, shape (n,); M0 for None.
             lr: the settings' for None.
+            entries: of the flat vector, that are tuned alone; all for None.
 
         Returns:
             The task vector M - M0 in float32, shape (n,).
@@ -63,7 +68,12 @@ class FineTuner:
             BadInput: the loss, or an entry in the end, is infinite or no number; or a GPU's memory is short.
         """
         steps, lr = steps or self._settings.steps_for(len(encoded)), lr or self._settings.lr
-        return self._trained(name, encoded, start, lr, LocalTraining(steps))
+        trained = self._trained(name, encoded, start, lr, LocalTraining(steps), entries)
+        if entries is None:
+            return trained
+        kept = np.zeros_like(trained) if start is None else start.copy()  # the weights less M0 would be rounded
+        kept[entries] = trained[entries]
+        return kept
 
     def local(
         self, client_id: str, number: int, encoded: Sequence[Any], start: NDArray[np.float32], asked: LocalTraining
@@ -90,7 +100,13 @@ class FineTuner:
 
     @enough_memory()
     def _trained(
-        self, name: str, encoded: Sequence[Any], start: NDArray[np.float32] | None, lr: float, asked: LocalTraining
+        self,
+        name: str,
+        encoded: Sequence[Any],
+        start: NDArray[np.float32] | None,
+        lr: float,
+        asked: LocalTraining,
+        entries: slice | None = None,
     ) -> NDArray[np.float32]:
         model, settings, task = self._model, self._settings, self._task
         if start is None:
@@ -107,7 +123,11 @@ class FineTuner:
         sent = weights.clone() if asked.proximal else None
         correction = None if asked.correction is None else torch.from_numpy(asked.correction).to(weights.device)
         decay, factors = settings.weight_decay, settings.lr_factors(asked.steps)
-        optimizer = torch.optim.AdamW([weights], lr=lr, betas=settings.betas, weight_decay=decay, fused=True)
+        tuned = weights
+        if entries is not None:
+            tuned = weights[entries]
+            tuned.grad = slopes[entries]
+        optimizer = torch.optim.AdamW([tuned], lr=lr, betas=settings.betas, weight_decay=decay, fused=True)
         seed = derive_seed(self._root_seed, "batches", name)
         batches = training_steps(task, encoded, asked.steps, settings.batch_size, micro_batch, seed)
         for number, step in enumerate(batches, start=1):
@@ -166,3 +186,11 @@ class FineTuner:
             self._model.load_task_vector(task_vector)
         batch_size, device = self._settings.batch_size, self._model.weights.device
         return mean_score(self._task, self._model.module, encoded, batch_size, device)
+
+    def score_of_several(
+        self, task_vectors: Sequence[NDArray[np.float32]], encoded: Sequence[Any], ensemble: Ensemble
+    ) -> float:
+        """The task's metric over encoded rows, of models that serve together; without labels their mean score."""
+        if ensemble is Ensemble.DRAWN or not self._task.labels:
+            return mean(self.score(each, encoded) for each in task_vectors)
+        return score_together(self._task, self._model, task_vectors, encoded, self._settings.batch_size, ensemble)

@@ -16,7 +16,7 @@ from fedsift.learning.adapted_checkpoint import open_checkpoint
 from fedsift.learning.checkpoint import Checkpoint
 from fedsift.learning.checkpoint_check import check_positions, check_vocabulary, check_weights
 from fedsift.learning.compilation import compile_loss
-from fedsift.learning.device import enough_memory, torch_device
+from fedsift.learning.device import choose_attention, enough_memory, torch_device
 from fedsift.learning.flat_model import FlatModel
 from fedsift.learning.hidden_states import joined_width
 from fedsift.learning.lora import LORA_PARAMETERS, add_lora
@@ -48,6 +48,7 @@ def load_model(settings: ModelSettings) -> tuple[FlatModel, Task]:
     if settings.is_custom:
         custom = _own_task(settings)
         own = custom.model(derive_seed(settings.seed, "model"))
+        choose_attention(own, device)
         return FlatModel(own.to(device), chosen_layers(own, settings.tune)), custom
     checkpoint = _checkpoint(settings)
     kind = _kind(settings, checkpoint.config)
@@ -58,6 +59,7 @@ def load_model(settings: ModelSettings) -> tuple[FlatModel, Task]:
     check_positions(settings.model, body, checkpoint.config, settings.max_length)
     check_vocabulary(settings.model, tokenizer, body)
     module = _complete(settings, checkpoint.config, body).eval()
+    choose_attention(module, device)
     with checkpoint.reading("a first pass", "config.json describes a model that cannot run"):
         _pass_once(module)
     if settings.checkpointing:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, S
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, Protocol
 
+from fedsift.core.ensemble import Ensemble
 from fedsift.core.errors import BadInput
 from fedsift.core.local_training import LocallyTrained, LocalTraining
 from fedsift.core.parameter_layout import ParameterLayout
@@ -37,6 +38,7 @@ class PoolTraining(NamedTuple):
     first: int = 0  # the stage to begin with; those before it have been trained
     start: Vector | None = None  # the task vector to start from, shape (n,); M0 for None
     lr_factor: float = 1.0  # of the clients' learning rate
+    in_layers: bool = False  # whether each stage tunes parameters of its own, and leaves the others as they are
 
 
 class Stages(NamedTuple):
@@ -131,7 +133,10 @@ class ComparedMethod(Method, ABC):
         layout: of the tuned parameters.
         members: whose data the state has seen, and was not asked to forget.
         chosen: one of the `candidates`; empty before `choose`, and where there is nothing to choose.
+        ensemble: how several models that `serve` returns are taken together.
     """
+
+    ensemble: ClassVar[Ensemble] = Ensemble.DRAWN
 
     candidates: ClassVar[Sequence[Terms]] = ({},)  # hyper-parameters of `serve` to choose from
     searched: ClassVar[Sequence[Terms]] = ()  # those that each removal chooses from
@@ -184,7 +189,7 @@ class ComparedMethod(Method, ABC):
             **terms: hyper-parameters, one of the `candidates`, and the client's `own_terms`.
 
         Returns:
-            One, of shape (n,); or several, over whose scores the mean is taken.
+            One, of shape (n,); or several, which the method's `ensemble` takes together.
         """
 
     @classmethod

@@ -33,7 +33,7 @@ class Storage:
     """Bytes that a method keeps."""
 
     nbytes: Callable[[int, int], int]  # from n parameters of 4 bytes and T members
-    formula: str  # the same for people, M being the bytes of a model, S those of shards, R of slices
+    formula: str  # the same for people, M being the bytes of a model, S the number of shards, L of slices in each
 
     def __call__(self, parameters: int, members: int) -> int:
         """Bytes for so many parameters and members."""

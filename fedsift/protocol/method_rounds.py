@@ -188,6 +188,7 @@ class GridClients:
         def training(number: int, asked: PoolTraining) -> RecordDict:
             slices, factor = json.dumps(asked.slices), asked.lr_factor
             config = ConfigRecord({"pool": number, "first": asked.first, "slices": slices, "lr-factor": factor})
+            config["in-layers"] = asked.in_layers
             content = RecordDict({"config": config})
             if asked.start is not None:
                 content["start"] = ArrayRecord({"values": messages.float_array(asked.start)})

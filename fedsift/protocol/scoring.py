@@ -12,6 +12,7 @@ class Scoring:
 
     every: int = 1  # in each round whose number is a multiple of it; 0 for in none
     clients: int = 0  # how many of those who take part, and of newcomers as many; 0 for all
+    always: frozenset[str] = frozenset()  # who is scored besides
 
     def is_due(self, server_round: int) -> bool:
         """Whether a round ends with scores."""
@@ -21,7 +22,8 @@ class Scoring:
         """Who of some clients is scored: the first by a hash, so that it does not depend on who came when."""
         if not self.clients:
             return set(clients)
-        return set(sorted(clients, key=lambda client_id: derive_seed(seed, "scored", client_id))[: self.clients])
+        ranked = sorted(clients, key=lambda client_id: derive_seed(seed, "scored", client_id))
+        return {*ranked[: self.clients], *self.always.intersection(ranked)}
 
 
 ALL, NEVER = Scoring(), Scoring(every=0)

@@ -7,6 +7,7 @@ from statistics import mean
 
 import numpy as np
 
+from fedsift.core.ensemble import Ensemble
 from fedsift.core.examples import Row
 from fedsift.core.local_training import LocallyTrained, LocalTraining
 from fedsift.core.regression import Regression
@@ -15,7 +16,7 @@ from fedsift.core.task_vectors import Mask, Vector
 from fedsift.core.virtual_clock import Spent
 from fedsift.data.loading import load_dataset
 from fedsift.protocol.compared_method import ComparedMethod, PoolTraining, Recipient, Stages, Terms, Trained
-from fedsift.strategies.families.pooled_training import stage_steps
+from fedsift.strategies.families.pooled_training import stage_entries, stage_steps
 from fedsift.studies.training_cache import TrainingCache
 from fedsift.studies.training_calls import FineTuning
 
@@ -74,9 +75,12 @@ class CachedClients:
     def _stage(self, training: PoolTraining, stage: int, checkpoints: Sequence[Vector]) -> FineTuning:
         clients = [client_id for joining in training.slices[: stage + 1] for client_id in joining]
         rows = [row for client_id in clients for row in self._rows(client_id)]
-        steps = stage_steps(self._steps, len(clients), stage, len(training.slices)) if rows else 0
+        slices = len(training.slices)
+        steps = stage_steps(self._steps, len(clients), stage, slices) if rows else 0
         name = hashlib.sha256(json.dumps(clients).encode()).hexdigest()
-        return FineTuning(name, rows, steps, checkpoints[-1] if checkpoints else training.start, training.lr_factor)
+        start = checkpoints[-1] if checkpoints else training.start
+        entries = stage_entries(self._cache.size, stage, slices) if training.in_layers else None
+        return FineTuning(name, rows, steps, start, training.lr_factor, entries)
 
     def _tuned(self, asked: Mapping[int, FineTuning]) -> dict[int, Vector]:
         """The task vectors of trainings; of one without rows, that from which it starts."""
@@ -115,6 +119,8 @@ class CachedClients:
         self, method: ComparedMethod, ids: Set[str], candidates: Sequence[Terms], shared: Mapping[str, Vector]
     ) -> dict[str, list[float]]:
         """As of `Clients`."""
+        if method.ensemble is not Ensemble.DRAWN:
+            raise NotImplementedError(f"the cache of trainings scores models one by one, {method.name} together")
         scores: dict[str, list[float]] = {client_id: [] for client_id in sorted(ids)}
         together = max(1, _BYTES_AT_ONCE // (4 * self._cache.size))
         for start in range(0, len(candidates), together):
@@ -155,7 +161,7 @@ class CachedClients:
 def _key(training: FineTuning) -> str:
     """What decides a training's bits, the rows aside: they are those of the clients that its name stands for."""
     start = hashlib.sha256(b"" if training.start is None else training.start.data).hexdigest()
-    return f"{training.name} {training.steps} {training.lr_factor} {start}"
+    return f"{training.name} {training.steps} {training.lr_factor} {start} {training.entries}"
 
 
 def _no_score(name: str) -> float:

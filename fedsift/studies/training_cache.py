@@ -108,7 +108,7 @@ class TrainingCache:
         settings = self.config.model_settings
         origin = {
             "model": dataclasses.asdict(settings),
-            "weights": pool.model_digest.hex(),
+            "weights": pool.loaded.model_digest.hex(),
             "environments": environments,
             "fedsift": version("fedsift"),
             "process": _THIS_PROCESS if settings.is_custom else "",

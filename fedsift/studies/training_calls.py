@@ -43,13 +43,15 @@ class FineTuning(NamedTuple):
     steps: int  # how many
     start: Vector | None = None  # the task vector to start from, shape (n,); M0 for None
     lr_factor: float = 1.0  # of the configuration's learning rate
+    entries: slice | None = None  # that are tuned alone; all for None
 
 
 def tune(config: RunConfig, asked: FineTuning) -> Vector:
     """A plain fine-tuning on rows that are sent along."""
     tuner = _fine_tuner(config)
     encoded = tuner.encode(asked.name, asked.rows)
-    return tuner.fine_tune(asked.name, encoded, asked.steps, asked.start, config.lr * asked.lr_factor)
+    lr = config.lr * asked.lr_factor
+    return tuner.fine_tune(asked.name, encoded, asked.steps, asked.start, lr, asked.entries)
 
 
 def fine_tune(config: RunConfig, rows: Rows, name: str, client_ids: Sequence[str], steps: int) -> Vector:

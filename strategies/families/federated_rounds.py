@@ -16,6 +16,7 @@ import numpy as np
 from fedsift.core.fixed_point import FixedPointSum
 from fedsift.core.local_training import LocallyTrained, LocalTraining
 from fedsift.core.parameter_layout import ParameterLayout
+from fedsift.core.round_schedule import Played
 from fedsift.core.task_vectors import Vector, hash_vector
 from fedsift.protocol.compared_method import Clients, ComparedMethod, Recipient, Terms, Work
 
@@ -70,6 +71,20 @@ class FederatedRounds(ComparedMethod):
             self.model = self.moved(self._sum.mean(self._weight))
         self._clear()
 
+    def scheduled(
+        self,
+        clients: Clients,
+        number: int,
+        moment: float,
+        members: Collection[str],
+        share: float = 1.0,
+        everybody: bool = False,
+    ) -> Played:
+        """Who answers in time in a round that begins at a moment, and how long it takes; arguments as of `play`."""
+        schedule = replace(clients.schedule, sample=1.0) if everybody else clients.schedule
+        nbytes = _BYTES * self.layout.size * self.vectors
+        return schedule.play(number, members, moment, nbytes, nbytes, share)
+
     def play(
         self,
         clients: Clients,
@@ -89,12 +104,15 @@ class FederatedRounds(ComparedMethod):
             share: of a client's steps that this round takes.
             everybody: whether all of them are asked, and not a sample.
         """
+        moment = clients.spent.seconds - began
+        return self.play_out(clients, number, self.scheduled(clients, number, moment, members, share, everybody), share)
+
+    def play_out(self, clients: Clients, number: int, played: Played, share: float = 1.0) -> Work:
+        """Have those train whose answers count in a round, and step to the next model."""
         self.number = number
-        schedule = replace(clients.schedule, sample=1.0) if everybody else clients.schedule
-        nbytes = _BYTES * self.layout.size * self.vectors
-        played = schedule.play(number, members, clients.spent.seconds - began, nbytes, nbytes, share)
         clients.spent.add(played.spent)
-        trainings = {each: self.asked(each, schedule.local_steps(each, share)) for each in played.counted}
+        steps = clients.schedule.local_steps
+        trainings = {each: self.asked(each, steps(each, share)) for each in played.counted}
         work = Work()
         for client_id, trained in clients.local(number, self.model, trainings):
             self.fold(client_id, trained)

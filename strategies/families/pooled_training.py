@@ -1,4 +1,4 @@
-"""Methods that train on members' data pooled in one place: Central FT, its clustered form, SISA and APA.
+"""Methods that train on members' data pooled in one place: Central FT, SISA, S3T, APA, and forms of these.
 
 Clients are dealt out to pools, and within a pool to slices. A pool's model is trained stage by stage, on the first
 slice, then the first two, and so on, with a checkpoint after each; a removal trains again from the checkpoint before
@@ -36,6 +36,15 @@ def stage_steps(client_steps: int, clients: int, stage: int, slices: int) -> int
     return max(1, round(min(most, client_steps * clients) * epochs / _EPOCHS))
 
 
+def stage_entries(size: int, stage: int, slices: int) -> slice:
+    """Of n entries, those that are a stage's own: equal runs, from the model's top, where the vector ends, down.
+
+    So they are whole layers, but for those through which a cut goes.
+    """
+    below = slices - stage - 1
+    return slice(size * below // slices, size * (below + 1) // slices)
+
+
 @dataclass
 class Pool:
     """Clients whose data are trained on together."""
@@ -45,6 +54,7 @@ class Pool:
     checkpoints: list[Vector] = field(default_factory=list)
     start: Vector | None = None  # the task vector that the first stage starts from, shape (n,); M0 for None
     lr_factor: float = 1.0  # of the clients' learning rate
+    in_layers: bool = False  # whether each stage tunes entries of its own (`stage_entries`), and no others
 
     @property
     def clients(self) -> list[str]:
@@ -93,7 +103,7 @@ class PooledTraining(ComparedMethod):
         earlier, self.pools = self.pools, [Pool(slices) for slices in self.deal(clients)]
         peopled = [pool for pool in self.pools if pool.clients]
         for pool in peopled:
-            pool.checkpoints = max((_common(pool, each) for each in earlier), key=len, default=[])
+            pool.checkpoints = max((common(pool, each) for each in earlier), key=len, default=[])
         work = train(clients, [pool for pool in peopled if len(pool.checkpoints) < len(pool.slices)])
         return work if leaving else Work()
 
@@ -102,7 +112,7 @@ def train(clients: Clients, pools: Sequence[Pool]) -> Work:
     """Train the stages that pools lack, and say what that took."""
     starts = [pool.checkpoints[-1] if pool.checkpoints else pool.start for pool in pools]
     trainings = [
-        PoolTraining(pool.slices, len(pool.checkpoints), start, pool.lr_factor)
+        PoolTraining(pool.slices, len(pool.checkpoints), start, pool.lr_factor, pool.in_layers)
         for pool, start in zip(pools, starts, strict=True)
     ]
     work = Work()
@@ -113,7 +123,7 @@ def train(clients: Clients, pools: Sequence[Pool]) -> Work:
     return work
 
 
-def _common(pool: Pool, earlier: Pool) -> list[Vector]:
+def common(pool: Pool, earlier: Pool) -> list[Vector]:
     """The checkpoints of an earlier pool after the slices with which this one begins as well."""
     pairs = zip(pool.slices, earlier.slices, earlier.checkpoints, strict=False)
     return [checkpoint for _, _, checkpoint in takewhile(lambda pair: pair[0] == pair[1], pairs)]

@@ -22,8 +22,9 @@ def printed(rows: list[list[str]], columns: int) -> tuple[str, int]:
         table.add_column(title, justify="right" if place else "left")
     for row in rows[1:]:
         table.add_row(*row)
-    width = lay_out(table, columns)
-    console = Console(width=max(columns, width), file=io.StringIO())
+    console = Console(width=columns, file=io.StringIO())
+    width = lay_out(table, console)
+    console.width = max(columns, width)
     console.print(table)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue(), width
@@ -36,6 +37,17 @@ def test_no_word_is_cut(rows: list[list[str]], columns: int) -> None:
     assert max(map(len, text.splitlines())) <= width
     longest = sum(max([1, *(len(word) for row in rows for word in row[at].split())]) for at in range(len(rows[0])))
     assert width <= max(columns, longest + 2 * len(rows[0]))
+
+
+def test_titles_of_numbers_are_folded_before_texts() -> None:
+    text, width = printed([["method", "members after"], ["one two three", ".614"]], 22)
+    assert width == 22
+    assert [line.split() for line in text.splitlines()] == [
+        ["members"],
+        ["method", "after"],
+        ["─" * 22],
+        ["one", "two", "three", ".614"],
+    ]
 
 
 def test_texts_are_folded_before_numbers() -> None:

@@ -80,13 +80,17 @@ def test_alone_is_among_the_settings() -> None:
 
 def test_voters_depend_on_members_alone() -> None:
     members = [f"client-{number}" for number in range(400)]
-    voters = choose_voters(7, members)
-    assert len(voters) == 20
-    assert voters == choose_voters(7, members[::-1])
-    assert voters != choose_voters(8, members)
-    assert choose_voters(7, members[:5]) == set(members[:5])
-    leaver = next(iter(voters))
-    assert choose_voters(7, [each for each in members if each != leaver]) >= voters - {leaver}
+    asked, voters = choose_voters(7, members)
+    assert (len(asked), len(voters)) == (100, 20)
+    assert voters == {*asked[:20]}
+    assert (asked, voters) == choose_voters(7, members[::-1])
+    assert asked != choose_voters(8, members)[0]
+    few, of_few = choose_voters(7, members[:5])
+    assert {*few} == of_few == {*members[:5]}
+    leaver = asked[3]
+    then, and_then = choose_voters(7, [each for each in members if each != leaver])
+    assert {*then} > {*asked} - {leaver}
+    assert and_then >= voters - {leaver}
 
 
 def test_tokens_by_hand() -> None:

@@ -143,3 +143,12 @@ def test_the_same_digest_twice_on_a_gpu(tmp_path: Path) -> None:
     packed_here = quantise(tuned.magnitudes.cpu().numpy(), terms).contribution
     assert tuned.quantised.contribution.to_bytes() == packed_here.to_bytes()
     assert load_model(settings)[0].base_digest() == load_model(settings.on_cpu())[0].base_digest()
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama", "bert"])
+def test_long_rows_in_bfloat16(family: str, tmp_path: Path) -> None:
+    """On a processor with AMX, torch's flash attention raises from 64 tokens on under most profiles."""
+    settings = settings_of(family, save_model(tmp_path, family), dtype="bfloat16", max_length=160)
+    trainer, _ = trainer_of(settings)
+    rows = [(f"{question} {'Well? ' * 20}", answer) for question, answer in CLIENTS["ann"]]
+    assert trainer.tune("ann", rows).quantised.contribution.nonzero

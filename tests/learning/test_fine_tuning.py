@@ -76,3 +76,18 @@ def test_scores_are_of_the_task_vector(tuner: FineTuner) -> None:
 def test_bfloat16_is_refused(tiny_model: Path) -> None:
     with pytest.raises(BadInput, match="use dtype = float32"):
         FineTuner(*load_model(ModelSettings(model=str(tiny_model), dtype="bfloat16")), SETTINGS, root_seed=1)
+
+
+def test_it_tunes_some_entries_alone(tuner: FineTuner) -> None:
+    """They go the way that they go in a step of all; the others stay as they came, to the bit."""
+    encoded = tuner.encode("ann", ROWS)
+    start = tuner.fine_tune("ann", encoded)
+    own = slice(start.size // 3, start.size // 2)
+    whole = tuner.fine_tune("ann", encoded, steps=1, start=start)
+    found = tuner.fine_tune("ann", encoded, steps=1, start=start, entries=own)
+    np.testing.assert_allclose(found[own], whole[own], atol=1e-7)
+    assert (found[own] != start[own]).mean() > 0.99
+    found[own] = start[own]
+    assert np.array_equal(found, start)
+    fresh = tuner.fine_tune("ann", encoded, entries=own)
+    assert np.count_nonzero(fresh[: own.start]) == np.count_nonzero(fresh[own.stop :]) == 0

@@ -24,7 +24,7 @@ def people() -> list[str]:
 @pytest.fixture(scope="module")
 def leavers(people: list[str]) -> list[str]:
     """One who votes with its own model too, and one who does not."""
-    voters = choose_voters(PEOPLE.sign_seed, people)
+    _, voters = choose_voters(PEOPLE.sign_seed, people)
     assert len(voters) == 8
     return [sorted(voters)[0], next(each for each in people if each not in voters)]
 

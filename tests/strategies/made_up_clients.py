@@ -14,6 +14,7 @@ from fedsift.core.seeds import random_order
 from fedsift.core.task_vectors import Mask, Vector
 from fedsift.core.virtual_clock import Spent
 from fedsift.protocol.compared_method import ComparedMethod, PoolTraining, Recipient, Stages, Terms, Trained
+from fedsift.strategies.families.pooled_training import stage_entries
 
 LAYOUT = ParameterLayout(("layer.weight", "layer.bias"), ((3, 3), (3,)))
 SIZE, STEPS = LAYOUT.size, 10
@@ -69,7 +70,12 @@ class MadeUpClients:
             training, vector, checkpoints = trainings[number], trainings[number].start, list[Vector]()
             for stage in range(training.first, len(training.slices)):
                 clients = [each for joining in training.slices[: stage + 1] for each in joining]
-                vector = made_up(clients, training.lr_factor, None if vector is None else vector.tolist())
+                trained = made_up(clients, training.lr_factor, None if vector is None else vector.tolist())
+                if training.in_layers:
+                    own = stage_entries(SIZE, stage, len(training.slices))
+                    kept = np.zeros(SIZE, np.float32) if vector is None else vector.copy()
+                    kept[own], trained = trained[own], kept
+                vector = trained
                 checkpoints.append(vector)
             yield int(number), Stages(checkpoints, STEPS * len(checkpoints))
 

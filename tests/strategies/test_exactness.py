@@ -41,14 +41,14 @@ def test_the_digest_tells_members_apart(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(name for name, method in COMPARED.items() if not method.exact))
 def test_an_approximate_removal_leaves_another_state(name: str) -> None:
-    """The scores fall with what is subtracted for who leaves, so that something is."""
+    """The scores fall with what is subtracted for who leaves, so that something is; who leaves shares a shard."""
     method, oracle = COMPARED[name](LAYOUT), COMPARED[name](LAYOUT)
-    clients = MadeUpClients(score=lambda client_id, model: float(model[0]) if client_id == "client 0" else 1.0)
+    clients = MadeUpClients(score=lambda client_id, model: float(model[0]) if client_id == "client 1" else 1.0)
     method.change(clients, set(CLIENTS), set())
     before = method.digest()
-    work = method.change(clients, set(), {"client 0"})
-    oracle.change(clients, set(CLIENTS[1:]), set())
+    work = method.change(clients, set(), {"client 1"})
+    oracle.change(clients, set(CLIENTS) - {"client 1"}, set())
     assert len({before, method.digest(), oracle.digest()}) == 3
-    if not method.cost.share_of_rounds:  # Who is asked in these depends on the draw.
+    if not method.cost.share_of_rounds and name != "s3t":  # Those depend on a draw; of S3T it is the mean of many.
         assert work.trainings == method.cost(len(CLIENTS))
-    assert method.members == set(CLIENTS[1:])
+    assert method.members == set(CLIENTS) - {"client 1"}

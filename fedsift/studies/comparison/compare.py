@@ -1,5 +1,6 @@
 """`fedsift compare`: several methods on the same clients, with what a removal costs each, and whether it is exact."""
 
+import dataclasses
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,6 +46,7 @@ def compare(
             folder that cannot be used.
     """
     rounds = rounds or RoundSettings()
+    config = dataclasses.replace(config, evaluate_clients=0)  # All methods are scored on the same clients.
     for name in names:
         if method_named(name).in_rounds and not rounds.rounds:
             raise BadInput(f"method {name} trains in rounds: give --rounds with their number")

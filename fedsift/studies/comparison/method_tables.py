@@ -18,7 +18,10 @@ def methods_tables() -> list[Table]:
             if method.exact == exact:
                 table.add_row(method.name, method.paper, method.cost.formula, method.storage.formula)
         tables.append(table)
-    table.caption = "T members, S shards, M bytes of a model, R rounds of which each has a share s of the members"
+    table.caption = (
+        "T members, S shards of L slices, H = 1 + 1/2 + ... + 1/L, M bytes of a model, "
+        "R rounds of which each has a share s of the members"
+    )
     return tables
 
 

@@ -1,5 +1,6 @@
 """The files of a report."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from fedsift.core.errors import BadInput
@@ -36,6 +37,15 @@ def write_report(folder: Path) -> list[Path]:
         contents |= {f"tables/{name}.csv": table.to_csv(), f"tables/{name}.tex": table.to_latex()}
     if outcome.result.attacks:
         contents["open-unlearning.json"] = open_unlearning(outcome.result.attacks)
+    return write_files(folder, contents)
+
+
+def write_files(folder: Path, contents: Mapping[str, str | bytes]) -> list[Path]:
+    """Write files by their names within a folder; returns them.
+
+    Raises:
+        BadInput: they cannot be written.
+    """
     return [_write(folder / name, content) for name, content in contents.items()]
 
 
