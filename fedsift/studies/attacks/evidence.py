@@ -1,12 +1,13 @@
 """What all attacks and metrics go by: what each model knows of the rows of each part, asked once for all of them."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 
 from fedsift.core.examples import Row, rows_digest
 from fedsift.core.seeds import derive_seed, random_order
 from fedsift.core.task_vectors import Vector
-from fedsift.studies.attacks.subjects import Parties, Served, Subject
+from fedsift.studies.attacks.subjects import Parties, Reference, Subject
 from fedsift.studies.attacks.wrong_answers import wrong_answers
 from fedsift.studies.recall import Asked, Recall
 from fedsift.studies.training_cache import TrainingCache
@@ -60,6 +61,7 @@ class Evidence:
             outsiders = {each: rows[each] for each in (*parties.strangers, *parties.population)}
             self._wrong = wrong_answers(questioned, outsiders, self.seed)
         self._known: dict[str, Recall] = {}
+        self._of_references: list[tuple[Sequence[Reference], list[Recall]]] = []
 
     @property
     def asked_rows(self) -> list[Row]:
@@ -73,38 +75,53 @@ class Evidence:
     def of_states(self, subject: Subject) -> dict[str, dict[str, Recall]]:
         """State -> part -> all that is to be known; parts that nobody plays are left out."""
         groups = [(part, group) for part in self._clients for group in self._groups(subject, part)]
-        found = self._found(
-            (
-                (f"{state} {place}", served(group[0]), self._questions(part, group))
-                for state, served in subject.states.items()
-                for place, (part, group) in enumerate(groups)
-            ),
-            len(subject.states) * len(groups),
+        questions = [self._questions(part, group) for part, group in groups]
+        keys = {
+            (state, place): _key(served(group[0]), questions[place])
+            for state, served in subject.states.items()
+            for place, (_, group) in enumerate(groups)
+        }
+        missing = {key: asked for asked, key in keys.items() if key not in self._known}
+        requests = (
+            (key, subject.states[state](groups[place][1][0]), questions[place])
+            for key, (state, place) in missing.items()
         )
+        self._known |= self._cache.recalled(requests, len(missing))
 
         def of_part(state: str, part: str) -> Recall:
-            return Recall.joined([found[f"{state} {place}"] for place, each in enumerate(groups) if each[0] == part])
+            return Recall.joined(
+                [self._known[keys[state, place]] for place, each in enumerate(groups) if each[0] == part]
+            )
 
         return {state: {part: of_part(state, part) for part in self._clients} for state in subject.states}
 
     def of_references(self, subject: Subject) -> list[Recall]:
-        """Of each reference model: the losses of `asked_rows`."""
+        """Of each reference model: the losses of `asked_rows`. Subjects can have the same ones."""
+        for references, known in self._of_references:
+            if references is subject.references:
+                return known
         asked = self.parties.asked
         groups = [asked] if subject.one_model else [[each] for each in asked]
 
         def requests() -> Iterator[tuple[str, Vector, Asked]]:
             for number, reference in enumerate(subject.references):
-                served: Served = reference.open()
+                served = reference.open()
                 for place, group in enumerate(groups):
                     yield f"{number} {place}", served(group[0]), Asked(self.rows_of(group))
 
-        found = self._found(requests(), len(subject.references) * len(groups))
-        everything = range(len(groups))
-        return [Recall.joined([found[f"{n} {place}"] for place in everything]) for n in range(len(subject.references))]
+        said = dict(self._cache.recalled(requests(), len(subject.references) * len(groups)))
+        found = [
+            Recall.joined([said[f"{number} {place}"] for place in range(len(groups))])
+            for number in range(len(subject.references))
+        ]
+        self._of_references.append((subject.references, found))
+        return found
 
+    @cached_property
     def of_base(self) -> Recall:
         """The losses of `asked_rows` under M0."""
-        return self._found([("", None, Asked(self.asked_rows))], 1)[""]
+        ((_, found),) = self._cache.recalled([("", None, Asked(self.asked_rows))])
+        return found
 
     def _groups(self, subject: Subject, part: str) -> list[list[str]]:
         """Clients of a part that are served the same model."""
@@ -120,22 +137,7 @@ class Evidence:
         wrong = [answers for each in clients for answers in self._wrong[each]]
         return Asked(rows, tokens=True, wrong=wrong, says=True, samples=SAMPLES if part == LEAVERS else 0)
 
-    def _found(self, requests: Iterable[tuple[str, Vector | None, Asked]], total: int) -> dict[str, Recall]:
-        keys: dict[str, str] = {}
 
-        def missing() -> Iterator[tuple[str, Vector | None, Asked]]:
-            running = set()
-            for name, vector, asked in requests:
-                key = keys[name] = _key(vector, asked)
-                if key not in self._known and key not in running:
-                    running.add(key)
-                    yield key, vector, asked
-
-        self._known |= self._cache.recalled(missing(), total)
-        return {name: self._known[key] for name, key in keys.items()}
-
-
-def _key(vector: Vector | None, asked: Asked) -> str:
+def _key(vector: Vector, asked: Asked) -> str:
     """What decides an answer."""
-    weights = "" if vector is None else hashlib.sha256(vector.data).hexdigest()
-    return f"{weights} {rows_digest(asked.rows).hex()} {asked[1:]}"
+    return f"{hashlib.sha256(vector.data).hexdigest()} {rows_digest(asked.rows).hex()} {asked[1:]}"

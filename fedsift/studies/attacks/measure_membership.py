@@ -38,7 +38,7 @@ def membership(
         len(evidence.rows_of(clients)) for clients in (parties.leavers, [*parties.leavers, *parties.strangers])
     )
     references = _references(evidence, subject, examples)
-    base = evidence.of_base().losses[:examples]
+    base = evidence.of_base.losses[:examples]
     answers = map(answer_of, evidence.asked_rows[:examples] if evidence.of_language else ())
     compressed = [len(zlib.compress(answer.encode())) for answer in answers]
     targets = {state: _target(parts, base, compressed) for state, parts in states.items()}
