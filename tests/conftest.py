@@ -31,7 +31,13 @@ settings.load_profile("fast")  # unless pytest is given --hypothesis-profile
 
 make_deterministic()  # as workers are
 
-_STARTS_WORKERS = ("runs.federate", "studies.comparison.compare", "studies.optout.play_scenario", "studies.tune")
+_STARTS_WORKERS = (
+    "runs.federate.ray_session",
+    "runs.federate.local_session",
+    "studies.comparison.compare.ray_session",
+    "studies.optout.play_scenario.ray_session",
+    "studies.tune.ray_session",
+)
 
 
 @pytest.fixture(scope="session")
@@ -106,6 +112,6 @@ def session(pool: WorkerPool) -> Session:
 def shared_workers(request: pytest.FixtureRequest) -> Iterator[None]:
     """Commands that run in this process take these workers instead of starting their own."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in _STARTS_WORKERS:
-            patch.setattr(f"fedsift.{module}.ray_session", lambda *_: nullcontext(request.getfixturevalue("pool")))
+        for name in _STARTS_WORKERS:
+            patch.setattr(f"fedsift.{name}", lambda *_: nullcontext(request.getfixturevalue("pool")))
         yield

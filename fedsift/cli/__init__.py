@@ -10,14 +10,16 @@ from fedsift.cli.certificate_commands import log_head, public_key, verify_certif
 from fedsift.cli.deployment_commands import leave, make_certificates, make_node_key, rekey
 from fedsift.cli.evaluation_commands import compare, methods, optout, reproduce, tune
 from fedsift.cli.plan_command import plan
-from fedsift.cli.run_commands import check_data, export, forget, join, run, verify
+from fedsift.cli.run_commands import check_data, export, figures, forget, join, run, verify
+from fedsift.cli.sweep_command import sweep
 from fedsift.cli.terminal import INTERRUPTED, say, say_traceback
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-_SIMULATION = (run, check_data, forget, join, verify, export, optout, tune, methods, compare, reproduce, bench, plan)
+_RUN = (run, check_data, forget, join, verify, export, figures)
+_STUDY = (optout, tune, methods, compare, sweep, reproduce, bench, plan)
 _DEPLOYMENT = (make_certificates, make_node_key, leave, rekey)
 _PROOF = (verify_certificate, verify_log, log_head, public_key)
-for _command in (*_SIMULATION, *_DEPLOYMENT, *_PROOF):
+for _command in (*_RUN, *_STUDY, *_DEPLOYMENT, *_PROOF):
     app.command()(_command)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from fedsift.cli.options import JSON, TRAINING, overriding, rounds_of, settings_of, takes
+from fedsift.cli.sweep_command import SEEDS, repeat
 from fedsift.cli.terminal import NOTHING_WRITTEN, errors_in_one_line, how_to_resume, progress_bars, say, say_json, tell
 from fedsift.configuration.round_settings import RoundSettings
 from fedsift.configuration.run_config import RunConfig
@@ -50,6 +51,7 @@ def compare(
     config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,
     methods: Annotated[str | None, typer.Option(help="Names a,b,c of `fedsift methods`, or module:Class.")] = None,
     out: Annotated[Path | None, typer.Option(help="Output folder, new; default runs/001, 002, ...")] = None,
+    seeds: Annotated[int | None, SEEDS] = None,
     json_: Annotated[bool, JSON] = False,
 ) -> None:
     """Play merge and removals with several methods on the same clients."""
@@ -59,6 +61,11 @@ def compare(
         from fedsift.studies.comparison.method_tables import comparison_tables
 
         names = [name.strip() for name in methods.split(",")] if methods else default_methods(rounds)
+        if seeds:
+            from fedsift.studies.sweep.commands import Compare
+
+            repeat(Compare(names), {**settings.to_mapping(), **rounds.to_mapping()}, seeds, out, json_)
+            return
         with output_folder(out) as folder, errors_in_one_line(f"what is there so far is in {folder}", folder):
             found = play(settings, names, folder, progress_bars(), rounds)
             tell(found, json_, [*comparison_tables(found), f"written  {folder}"])
@@ -76,6 +83,7 @@ def optout(
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard events.")] = False,
     out: Annotated[Path | None, typer.Option(help="Output folder, new or empty; default runs/001, 002, ...")] = None,
     resume: Annotated[Path | None, typer.Option(help="A scenario's folder: go on with it after any stop.")] = None,
+    seeds: Annotated[int | None, SEEDS] = None,
     json_: Annotated[bool, JSON] = False,
 ) -> None:
     """Play a scenario of clients that opt out, prove every step, and write a report."""
@@ -90,7 +98,7 @@ def optout(
         from fedsift.studies.report.tensorboard import check_tensorboard, write_events
 
         given, rounds = overriding(overrides), rounds_of(in_rounds)
-        if resume and (scenario or out or given or rounds != RoundSettings()):
+        if resume and (scenario or out or seeds or given or rounds != RoundSettings()):
             raise BadInput(
                 "--resume takes the scenario's own configuration; give no other option than --attacks, --tensorboard "
                 "and --json"
@@ -100,6 +108,14 @@ def optout(
         check_matplotlib()  # Before minutes are spent on what it is to show.
         if tensorboard:
             check_tensorboard()
+        if seeds:
+            from fedsift.studies.sweep.optout_command import OptOut
+
+            read = read_scenario(str(scenario))
+            settings = RunConfig.from_mapping({**read.run, **given}, source="options")
+            command = OptOut(read, full_oracles, evaluate_every, attacks, tensorboard)
+            repeat(command, {**settings.to_mapping(), **rounds.to_mapping()}, seeds, out, json_)
+            return
         with output_folder(resume or out) as folder, errors_in_one_line(how_to_resume("optout", folder), folder):
             bars = progress_bars()
             if resume:

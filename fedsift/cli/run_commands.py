@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from fedsift.cli.options import JSON, TRAINING, settings_of, takes
+from fedsift.cli.sweep_command import SEEDS, repeat
 from fedsift.cli.terminal import NOTHING_WRITTEN, errors_in_one_line, how_to_resume, progress_bars, tell
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
@@ -20,13 +21,19 @@ def run(
     preset: Annotated[str | None, typer.Option(help="paper: as published (levels 65535, paper localisation).")] = None,
     out: Annotated[Path | None, typer.Option(help="Output folder, new or empty; default runs/001, 002, ...")] = None,
     resume: Annotated[Path | None, typer.Option(help="A run's folder: go on with it after any stop.")] = None,
+    seeds: Annotated[int | None, SEEDS] = None,
     json_: Annotated[bool, JSON] = False,
 ) -> None:
     """Simulate: merge all clients, remove those who leave, evaluate."""
     with errors_in_one_line(NOTHING_WRITTEN):
         settings = settings_of(overrides, config, preset)
-        if resume and (config or preset or out or any(value is not None for value in overrides.values())):
+        if resume and (config or preset or out or seeds or any(value is not None for value in overrides.values())):
             raise BadInput("--resume takes the run's own configuration; give no other option than --json")
+        if seeds:
+            from fedsift.studies.sweep.commands import Run
+
+            repeat(Run(), settings.to_mapping(), seeds, out, json_)
+            return
         from fedsift.cli.run_summary import run_summary
         from fedsift.runs import run as simulation
 
@@ -126,3 +133,15 @@ def export(
 
         exported = write(run, member, out)
         tell(exported, json_, export_summary(exported))
+
+
+def figures(
+    run: Annotated[Path, typer.Argument(help="The folder of a run that is over.")],
+    json_: Annotated[bool, JSON] = False,
+) -> None:
+    """Draw what each client has alone against what it is served, and rows by label and client."""
+    with errors_in_one_line(NOTHING_WRITTEN):
+        from fedsift.studies.run_figures import write_figures
+
+        files = [str(file) for file in write_figures(run)]
+        tell(files, json_, [f"written  {file}" for file in files])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
@@ -10,14 +11,16 @@ from fedsift.cli.findings import findings_summary
 from fedsift.cli.score_table import score_lines, score_table, warning_lines
 from fedsift.core.errors import legible
 from fedsift.protocol.client_rounds import last_line
-from fedsift.runs.check_data import DataReport, Spread
-from fedsift.runs.export import Exported
-from fedsift.runs.forget import Forgotten
-from fedsift.runs.join import Joined
 from fedsift.runs.privacy import PrivacySpent
 from fedsift.runs.result import Removal, RunResult
 from fedsift.runs.scores import MARGIN, ServedBelowLocal
-from fedsift.runs.verify import Verified
+
+if TYPE_CHECKING:  # torch, and what else a command may do without
+    from fedsift.runs.check_data import DataReport, Spread
+    from fedsift.runs.export import Exported
+    from fedsift.runs.forget import Forgotten
+    from fedsift.runs.join import Joined
+    from fedsift.runs.verify import Verified
 
 _TOKENS_SHOWN = 12
 _SHOWN = 10  # removals, and failures; the rest is in result.json
@@ -50,7 +53,7 @@ def run_summary(result: RunResult, out: Path) -> list[Table | Text]:
     return [*shown, Text(f"written  {out}"), *warning_lines(result)]
 
 
-def removal_summary(result: Forgotten, run: Path) -> list[Text]:
+def removal_summary(result: "Forgotten", run: Path) -> list[Text]:
     """What `fedsift forget` did."""
     return [
         *_removal_lines(result.removals),
@@ -61,7 +64,7 @@ def removal_summary(result: Forgotten, run: Path) -> list[Text]:
     ]
 
 
-def export_summary(exported: Exported) -> list[Text]:
+def export_summary(exported: "Exported") -> list[Text]:
     """What `fedsift export` wrote."""
     whose = "the merged model" if exported.member is None else f"the model of {legible(exported.member)}"
     return [
@@ -73,7 +76,7 @@ def export_summary(exported: Exported) -> list[Text]:
     ]
 
 
-def join_summary(result: Joined) -> list[Text]:
+def join_summary(result: "Joined") -> list[Text]:
     """What `fedsift join` did."""
     return [
         *(Text(f"joined   {legible(client_id)}", "green") for client_id in result.joined),
@@ -82,10 +85,10 @@ def join_summary(result: Joined) -> list[Text]:
     ]
 
 
-def data_summary(report: DataReport) -> list[Text]:
+def data_summary(report: "DataReport") -> list[Text]:
     """What `fedsift check-data` found."""
 
-    def spread(values: Spread) -> str:
+    def spread(values: "Spread") -> str:
         if values.min == values.max:
             return f"{values.min:g}"
         return f"{values.min:g} to {values.max:g} (median {values.median:g})"
@@ -121,7 +124,7 @@ def data_summary(report: DataReport) -> list[Text]:
     return [*shown, Text(f"trained  {verdict}, profile {report.profile}", "green" if same else "bold red")]
 
 
-def audit_summary(verified: Verified) -> list[Text]:
+def audit_summary(verified: "Verified") -> list[Text]:
     """What `fedsift verify` found."""
     known = "" if verified.known_key else "; no key is known here to hold it against (--public-key)"
     by = f"key {verified.sealed_by}" if verified.sealed_by else "no key: who can write the file can make its seal"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fedsift.core.receipt import ReceiptBody
 from fedsift.core.server_state import ServerState
-from fedsift.strategies.sift_masks import SiftRecord
+from fedsift.protocol.serving_rounds import SiftRecord
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,6 @@ import time
 from typing import NamedTuple
 
 from fedsift.configuration.run_config import RunConfig
-from fedsift.federation import loaded
-from fedsift.learning.gradient import Gradient
-from fedsift.learning.tasks.task import encode_rows, to_device, training_steps
 
 _SHARE = 100  # of what a run takes that two steps may be, so that they cost next to nothing
 _PASS = 1 / 3  # of a step's time that its rows take to run through the model once: backward is twice that
@@ -39,6 +36,10 @@ def training_seconds(config: RunConfig, client_id: str, clients: float) -> tuple
         client_id: who is tried.
         clients: for each worker.
     """
+    from fedsift.federation import loaded  # torch: not where this is only sent to a worker
+    from fedsift.learning.gradient import Gradient
+    from fedsift.learning.tasks.task import encode_rows, to_device, training_steps
+
     model, task = loaded.model_and_task(config.model_settings)
     rows = loaded.dataset_of(config).train_examples(client_id)
     work = work_of(config, len(rows), task.labels)

@@ -18,7 +18,8 @@ from fedsift.core.receipt import ReceiptBody, RunFacts
 from fedsift.core.server_state import ServerState
 from fedsift.files.json_file import read_json, write_json
 from fedsift.protocol.scoring import Scoring
-from fedsift.strategies.sift_masks import SiftMasks, SiftRecord
+from fedsift.protocol.serving_rounds import SiftRecord
+from fedsift.strategies.sift_masks import SiftMasks
 
 
 @dataclass

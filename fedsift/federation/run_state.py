@@ -13,7 +13,7 @@ from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
 from fedsift.core.receipt import RunFacts
 from fedsift.core.server_state import ServerState
-from fedsift.learning.models import load_head_terms, load_layout
+from fedsift.protocol.loaded import Loaded
 from fedsift.protocol.scoring import Scoring
 
 _SOFTWARE = f"fedsift {version('fedsift')}"
@@ -34,7 +34,7 @@ def open_state(
     config: RunConfig,
     ledger: Path | None,
     capacity: int,
-    model_digest: bytes = b"",
+    loaded: Loaded | None = None,
     key: Ed25519PrivateKey | None = None,
 ) -> ServerState:
     """The state in a ledger, made new where there is none.
@@ -43,12 +43,13 @@ def open_state(
         config: which model is tuned how.
         ledger: the file; in memory for None.
         capacity: of a new one.
-        model_digest: of M0, which all clients are to have; empty where nobody checks it.
+        loaded: what the clients have; with None their model is looked at here, and nobody checks its weights.
         key: seals the ledger; without it, one that was sealed can only be read.
 
     Raises:
         BadInput: the ledger was made with another configuration, or another M0.
     """
+    model_digest = loaded.model_digest if loaded else b""
     if ledger is not None and ledger.exists():
         with ExitStack() as failing:
             opened = failing.enter_context(Ledger.open(ledger, key=key))
@@ -62,8 +63,12 @@ def open_state(
             state = ServerState(opened, config.publication)
             failing.pop_all()
         return state
-    layout = load_layout(config.model_settings)
-    head = load_head_terms(config.model_settings)
+    if loaded and loaded.layout:
+        layout, head = loaded.layout, loaded.head
+    else:
+        from fedsift.learning.models import load_head_terms, load_layout  # torch: not where workers tell
+
+        layout, head = load_layout(config.model_settings), load_head_terms(config.model_settings)
     terms = UploadTerms(layout.digest, layout.size, config.sign_seed, config.grid, head)
     state = ServerState.create(ledger, terms, capacity, json.dumps(config.to_user_config()), model_digest, key)
     state.publication = config.publication

@@ -8,6 +8,7 @@ from fedsift.data.loading import data_files_digest
 from fedsift.federation.client_app import app as app
 from fedsift.federation.loaded import dataset_of, model_and_task, model_digest
 from fedsift.federation.method_client import add_handlers
+from fedsift.learning.models import load_head_terms
 from fedsift.learning.repeatability import check_repeatable
 from fedsift.learning.tasks.task import encode_rows
 from fedsift.protocol.loaded import Loaded
@@ -30,4 +31,5 @@ def prepare(run_config: UserConfig) -> Loaded:
     encoded = encode_rows(task, dataset.train_examples(first)[: config.batch_size], first)
     task.batch(encoded)
     check_repeatable(task, model, encoded[:1])
-    return Loaded(digest, data_files_digest(config) if config.ray_address else "")
+    data_digest = data_files_digest(config) if config.ray_address else ""
+    return Loaded(digest, data_digest, task.metric, model.layout, load_head_terms(config.model_settings))

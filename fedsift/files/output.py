@@ -71,10 +71,22 @@ def make_empty(path: Path, room: int = 0) -> list[Path]:
         for name in DATA_FILES if path.is_dir() else ():
             check_plain(path / name)
     made = make_writable(path)
-    if (free := shutil.disk_usage(path).free) < room:
+    try:
+        check_room(path, room)
+    except BadInput:
         _remove_empty(made)
-        raise BadInput(f"out = {path}: {room:,} bytes are needed at least, and {free:,} are free; {_ADVICE}")
+        raise
     return made
+
+
+def check_room(path: Path, room: int) -> None:
+    """See that a folder's disk has room for so many bytes.
+
+    Raises:
+        BadInput: it has not.
+    """
+    if (free := shutil.disk_usage(path).free) < room:
+        raise BadInput(f"out = {path}: {room:,} bytes are needed at least, and {free:,} are free; {_ADVICE}")
 
 
 @contextmanager

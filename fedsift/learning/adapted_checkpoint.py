@@ -11,8 +11,8 @@ import torch
 from fedsift.core.errors import BadInput
 from fedsift.learning.checkpoint import Checkpoint, untied_parameters
 from fedsift.learning.checkpoint_check import LoadingInfo, some
+from fedsift.learning.model_location import ADAPTERS
 
-_CONFIG = "adapter_config.json"
 _NAMES_BASE = "base_model_name_or_path"
 _GIVE = "give adapters as peft saves them, whose base is there"
 
@@ -77,17 +77,17 @@ def open_checkpoint(name: str, location: str) -> Checkpoint:
     """
     folder = Path(location)
     try:
-        text = (folder / _CONFIG).read_text(encoding="utf-8")
+        text = (folder / ADAPTERS).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         if isinstance(error, UnicodeError):
-            raise BadInput(f"model {name!r}: {_CONFIG} is no UTF-8 ({_GIVE})") from error
+            raise BadInput(f"model {name!r}: {ADAPTERS} is no UTF-8 ({_GIVE})") from error
         return Checkpoint(name, location)
     try:
         base = json.loads(text)[_NAMES_BASE]
     except (ValueError, KeyError, TypeError, RecursionError):
         base = None
     if not isinstance(base, str) or not base or "\0" in base:
-        raise BadInput(f"model {name!r}: {_CONFIG} does not say the adapters' base ({_NAMES_BASE}); {_GIVE}")
+        raise BadInput(f"model {name!r}: {ADAPTERS} does not say the adapters' base ({_NAMES_BASE}); {_GIVE}")
     beside = folder / base  # As fedsift export writes them.
     found = beside if beside.exists() else Path(base)
     if found.exists() and found.resolve() == folder.resolve():
@@ -95,7 +95,7 @@ def open_checkpoint(name: str, location: str) -> Checkpoint:
     try:
         return AdaptedCheckpoint(name, str(found) if found.exists() else base, folder)
     except BadInput as error:
-        raise BadInput(f"{error} (the base of the adapters in {name}, by {_NAMES_BASE} in {_CONFIG})") from error
+        raise BadInput(f"{error} (the base of the adapters in {name}, by {_NAMES_BASE} in {ADAPTERS})") from error
 
 
 def _type(settings: Any) -> str:

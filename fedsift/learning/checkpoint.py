@@ -1,7 +1,6 @@
 """A pretrained model: its files opened, with whatever is wrong in them raised as bad input."""
 
 import json
-import os
 import pickle
 import re
 from collections.abc import Iterator, Mapping
@@ -20,22 +19,13 @@ from huggingface_hub import try_to_load_from_cache
 from torch import Tensor
 from transformers import AutoConfig, AutoTokenizer
 from transformers.modeling_utils import load_state_dict
-from transformers.utils import is_gguf_available, logging
+from transformers.utils import logging
 
 from fedsift.core.errors import BadInput, FedsiftError
 from fedsift.learning.checkpoint_check import LoadingInfo, check_depth, check_stored
+from fedsift.learning.model_location import ENDINGS, WEIGHTS, check_location
 
 GgufConfig = getattr(transformers, "GgufConfig", None)
-# transformers takes the first that is there.
-_WEIGHTS, _ENDINGS = ("model.safetensors", "pytorch_model.bin"), ("", ".index.json")
-
-SUPPORTED = (
-    "a folder in Hugging Face format (config.json, a tokenizer, model.safetensors or pytorch_model.bin, whole or in "
-    "shards), one of peft's adapters (adapter_config.json), a .gguf file, or a hub name"
-)
-_GGUF = b"GGUF"  # how such a file begins
-# What models of other programs, or parts of one, end in.
-_OF_MODELS = (".gguf", ".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".onnx", ".h5", ".msgpack", ".npz", ".tflite")
 # Newer versions of transformers else keep the weights quantised; older ones never do.
 _DEQUANTISED = {"quantization_config": GgufConfig(dequantize=True)} if GgufConfig else {}
 _GIVE = (
@@ -67,10 +57,7 @@ class Checkpoint:
         Raises:
             BadInput: there is none, or something is not in it.
         """
-        try:
-            _check_location(self.location)
-        except OSError as error:  # A name that is too long, a folder without permission.
-            raise BadInput(f"model {self.name!r}: {error.strerror}; give a folder or a hub name") from error
+        check_location(self.name, self.location)
         logging.set_verbosity_error()
         getLogger("huggingface_hub").setLevel(ERROR)  # Without a network it would log each of its retries.
         logging.disable_progress_bar()
@@ -204,7 +191,7 @@ class Checkpoint:
                 shapes = {each.name: each.shape.tolist() for each in GGUFReader(self.location).tensors}
                 return {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
         folder, index = Path(self.location), {}
-        name = next(name for name in _WEIGHTS if any((folder / f"{name}{each}").is_file() for each in _ENDINGS))
+        name = next(name for name in WEIGHTS if any((folder / f"{name}{each}").is_file() for each in ENDINGS))
         files = [folder / name]
         if (folder / f"{name}.index.json").is_file():
             if files[0].is_file():
@@ -242,47 +229,6 @@ def _has(location: str, file: str) -> bool:
     if Path(location).is_dir():
         return (Path(location) / file).is_file()
     return isinstance(try_to_load_from_cache(location, file), str)
-
-
-def _check_location(location: str) -> None:
-    if not location:
-        raise BadInput('model is empty: give "people", a folder, a .gguf file or a hub name')
-    folder = Path(location)
-    if not folder.exists():
-        if folder.suffix == ".gguf":
-            raise BadInput(f"model file {location} does not exist")
-        if os.sep in location and (folder.is_absolute() or location.startswith(".") or location.count("/") > 1):
-            raise BadInput(f"model folder {location} does not exist")
-        return  # A hub name: transformers finds it or says why not.
-    if not folder.is_dir():
-        _check_file(folder)
-    elif not (folder / "config.json").is_file():
-        raise BadInput(f"model folder {location} has no config.json{_found(folder)}; give {SUPPORTED}")
-    elif not any((folder / f"{name}{each}").is_file() for name in _WEIGHTS for each in _ENDINGS):
-        raise BadInput(
-            f"model folder {location} has no weights: expected model.safetensors or pytorch_model.bin, whole or in "
-            f"shards{_found(folder)}"
-        )
-
-
-def _check_file(file: Path) -> None:
-    """See that a file is in GGUF, and that it can be read here."""
-    with file.open("rb") as opened:
-        start = opened.read(len(_GGUF))
-    if start != _GGUF:
-        what = "begins unlike a GGUF file" if file.suffix == ".gguf" else "is a file of a kind that is not read alone"
-        raise BadInput(f"model {file} {what}; give {SUPPORTED}")
-    if not is_gguf_available():
-        raise BadInput(f"model {file} needs gguf: pip install 'fedsift[gguf]'")
-
-
-def _found(folder: Path) -> str:
-    """Which files of models a folder has instead."""
-    files = sorted(file.name for file in folder.iterdir() if file.suffix.lower() in _OF_MODELS)
-    if not files:
-        return ""
-    remedy = f", as {folder / files[0]}" if files[0].endswith(".gguf") else ""
-    return f", but it holds {files[0]}{remedy}"
 
 
 def _reason(error: BaseException) -> str:

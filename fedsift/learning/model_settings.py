@@ -89,3 +89,8 @@ class ModelSettings(Seeded):
     def is_custom(self) -> bool:
         """Whether task and model are of the user's own."""
         return is_user_code(self.task)
+
+    @property
+    def has_free_answers(self) -> bool:
+        """Whether the task is language modelling without choices, so that any text can be an answer."""
+        return not self.is_custom and not self.choices

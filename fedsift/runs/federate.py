@@ -18,17 +18,20 @@ from fedsift.federation.outcome import Outcome
 from fedsift.federation.pilot import training_seconds
 from fedsift.federation.round_log import LoggedRounds, RoundLog, removed_clients
 from fedsift.federation.run_state import open_state, run_facts, scoring_of
+from fedsift.files.output import check_room
 from fedsift.protocol.partial_merge import PartialMerge
 from fedsift.protocol.vector_file import can_share_files
+from fedsift.runs.ledger_folder import least_room
+from fedsift.runtime.in_flight import Pool
+from fedsift.runtime.local_pool import local_session
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_grid import Progress, RayGrid, node_configs
 from fedsift.runtime.ray_session import ray_session
-from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.strategies.sift_masks import SiftMasks
 
 
 def federate(
-    pool: WorkerPool,
+    pool: Pool,
     config: RunConfig,
     clients: Mapping[str, int],
     bars: Progress | None = None,
@@ -64,7 +67,9 @@ def federate(
         environments = pool.prepare(user_config, shared_file) if clients else []
         if isinstance(bars, PhaseBars) and ledger:  # Not of an oracle, which takes as long.
             bars.note(_estimate(pool, config, [each for each in clients if each not in newcomers]))
-        state = open_state(config, ledger, max(1, len(clients)), pool.model_digest, key)
+        if ledger and not ledger.exists() and pool.loaded.layout:
+            check_room(ledger.parent, least_room(pool.loaded.layout.size, len(clients)))
+        state = open_state(config, ledger, max(1, len(clients)), pool.loaded if clients else None, key)
         with state.ledger:
             if config.partial_sums:
                 grid.partial_merge = PartialMerge(state.terms, state.ledger.checksum_secret)
@@ -105,7 +110,7 @@ def merging(config: RunConfig, leavers: Iterable[str] = ()) -> RunConfig:
     return dataclasses.replace(config.leaving(*leavers), evaluate=False)
 
 
-def _estimate(pool: WorkerPool, config: RunConfig, members: Sequence[str]) -> str:
+def _estimate(pool: Pool, config: RunConfig, members: Sequence[str]) -> str:
     """How long the training is going to take; empty where that will soon be seen."""
     if not members:
         return ""
@@ -120,9 +125,14 @@ def _estimate(pool: WorkerPool, config: RunConfig, members: Sequence[str]) -> st
 
 
 @contextmanager
-def workers(clients: int, config: RunConfig, bars: PhaseBars) -> Iterator[WorkerPool]:
-    """Workers for so many clients, with bars around all that they do."""
-    with bars, ray_session(clients, config) as pool:
+def workers(clients: int, config: RunConfig, bars: PhaseBars, short: bool = True) -> Iterator[Pool]:
+    """Workers for so many clients, with bars around all that they do.
+
+    A short command, which only trains, takes processes of this machine where its CPUs are asked for: Ray's own start
+    would cost it as much as its work.
+    """
+    start = local_session if short and config.device == "cpu" and not config.ray_address else ray_session
+    with bars, start(clients, config) as pool:
         yield pool
         bars.finish()
 

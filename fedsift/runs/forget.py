@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import Refused
@@ -30,6 +31,19 @@ class Forgotten:
     seconds: dict[str, float]  # by phase
     late: list[str]  # what else belongs to the removals and could not be done yet
 
+    @classmethod
+    def of(cls, folder: RunFolder, receipts: Sequence[ReceiptBody], bars: PhaseBars, late: Sequence[str]) -> Self:
+        """Let all files follow the ledger after these receipts, and say what there is then."""
+        still_late = [*late, *folder.catch_up()]
+        members, state_digest = _members(folder)
+        return cls(
+            removals=[Removal.of(body) for body in receipts],
+            state_digest=state_digest,
+            members=len(members),
+            seconds={phase: round(value, 3) for phase, value in bars.seconds.items()},
+            late=still_late,
+        )
+
     @property
     def refused(self) -> list[str]:
         """Clients whose last verdict is a refusal."""
@@ -50,7 +64,7 @@ def forget(
     folder, config = RunFolder.open(path)
     with folder.locked(leaving=client_ids):
         folder.bring_up_to_date()
-        members, _ = members_now(folder)
+        members, _ = _members(folder)
         leavers = tuple(dict.fromkeys(client_ids))
         for client_id in leavers:
             if client_id not in members:
@@ -72,15 +86,7 @@ def forget(
         refused = tuple(body.client for body in receipts if not body.verdict.done)
         if refused and rebuild:
             receipts += rebuild_without(folder, config, dataset_ids, refused, bars, tell)
-        late += folder.catch_up()
-        members, state_digest = members_now(folder)
-        return Forgotten(
-            removals=[Removal.of(body) for body in receipts],
-            state_digest=state_digest,
-            members=len(members),
-            seconds={phase: round(value, 3) for phase, value in bars.seconds.items()},
-            late=late,
-        )
+        return Forgotten.of(folder, receipts, bars, late)
 
 
 @contextmanager
@@ -112,7 +118,7 @@ def _refuse_gone(folder: RunFolder, config: RunConfig, client_ids: Sequence[str]
         return [state.refuse(client_id, reason, run_facts(config)).body for client_id in client_ids]
 
 
-def members_now(folder: RunFolder) -> tuple[dict[str, Member], str]:
+def _members(folder: RunFolder) -> tuple[dict[str, Member], str]:
     """Who is a member, and the state's digest."""
     with Ledger.open(folder.ledger, read_only=True) as ledger:
         state = ServerState(ledger)

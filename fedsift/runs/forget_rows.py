@@ -15,8 +15,7 @@ from fedsift.core.forgotten_rows import row_digest
 from fedsift.data.federated_dataset import FederatedDataset
 from fedsift.data.loading import load_dataset
 from fedsift.runs.federate import federate, merging, places, workers
-from fedsift.runs.forget import Forgotten, members_now, removals_stand
-from fedsift.runs.result import Removal
+from fedsift.runs.forget import Forgotten, removals_stand
 from fedsift.runs.run_folder import RunFolder
 from fedsift.runtime.progress import PhaseBars
 
@@ -53,15 +52,7 @@ def forget_rows(path: Path, client_id: str, rows: str, bars: PhaseBars) -> Forgo
         with removals_stand(folder, 1) as (receipts, late), workers(clients, without, bars) as pool:
             leaving = merging(without, leavers=chosen)
             federate(pool, leaving, chosen, bars, folder.ledger, folder.masks(), rounds=1, key=key, stays=True)
-        late += folder.catch_up()
-        members, state_digest = members_now(folder)
-        return Forgotten(
-            removals=[Removal.of(body) for body in receipts],
-            state_digest=state_digest,
-            members=len(members),
-            seconds={phase: round(value, 3) for phase, value in bars.seconds.items()},
-            late=late,
-        )
+        return Forgotten.of(folder, receipts, bars, late)
 
 
 def _named(config: RunConfig, dataset: FederatedDataset, client_id: str, rows: str) -> list[object]:

@@ -15,18 +15,17 @@ from fedsift.data.loading import load_dataset
 from fedsift.data.look_alikes import look_alike_warning, look_alikes
 from fedsift.federation.round_log import RoundLog
 from fedsift.federation.run_state import open_state
-from fedsift.learning.models import load_layout, load_model, metric_of
+from fedsift.learning.model_location import check_given
 from fedsift.protocol.client_rounds import last_line
 from fedsift.runs.federate import federate, merging, places, workers
-from fedsift.runs.ledger_folder import least_room
 from fedsift.runs.privacy import check_accounting
 from fedsift.runs.result import Oracle, RunResult
 from fedsift.runs.run_folder import RunFolder
 from fedsift.runtime.flower_engine import run_on_flower
 from fedsift.runtime.gpu_share import check_device
+from fedsift.runtime.in_flight import Pool
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_start import check_ray
-from fedsift.runtime.worker_pool import WorkerPool
 
 # What changes what is served, or who takes part, but not the bits of a contribution.
 _SERVED_BY = (
@@ -47,8 +46,8 @@ def run(config: RunConfig, out: Path, bars: PhaseBars) -> RunResult:
     Raises:
         BadInput: something is wrong with the configuration, the data, the model or the folder; nothing is written.
     """
-    participants, resolved, size = _check(config, bars)
-    folder = RunFolder.create(out, config, least_room(size, len(participants.everybody)))
+    participants, resolved = _check(config, bars)
+    folder = RunFolder.create(out, config)
     with folder.kept_once_merged():
         folder.signing_key()
         if config.engine == "flower":
@@ -71,7 +70,7 @@ def resume(out: Path, bars: PhaseBars) -> RunResult:
         raise BadInput(
             f"{out} was made on Flower's engine, which forgets what clients know: run it anew, with another --out"
         )
-    participants, config, _ = _check(config, bars)
+    participants, config = _check(config, bars)
     with folder.locked():
         folder.signing_key()
         folder.bring_up_to_date()
@@ -101,22 +100,22 @@ def _found(folder: RunFolder, config: RunConfig) -> tuple[int, bool]:
         return len(ledger.receipts()), bool(changed or to_vote)
 
 
-def _check(config: RunConfig, bars: PhaseBars) -> tuple[Participants, RunConfig, int]:
-    """Who takes part, the configuration with its leavers as ids, and n.
+def _check(config: RunConfig, bars: PhaseBars) -> tuple[Participants, RunConfig]:
+    """Who takes part, and the configuration with its leavers as ids.
 
-    What can be said of machine, data and model before workers load them, is said here.
+    What can be said of machine, data and model before workers load them, is said here, and without torch.
     """
     if not config.ray_address:
         check_ray()
     check_device(config)
     check_accounting(config.publish_noise)
+    check_given(config.model_settings)
     participants = Participants.of(config, load_dataset(config))
     bars.warn(look_alike_warning(look_alikes(participants.everybody)))
     leavers = choose_leavers(config, participants.members, participants.newcomers)
-    size = load_layout(config.model_settings).size
     if config.engine == "flower":
         _check_flower(config)
-    return participants, config.leaving(*leavers), size
+    return participants, config.leaving(*leavers)
 
 
 def _check_flower(config: RunConfig) -> None:
@@ -127,6 +126,8 @@ def _check_flower(config: RunConfig) -> None:
         name = "oracle" if config.oracle else "partial-sums"
         instead = "; `fedsift verify RUN --oracle` compares afterwards" if config.oracle else ""
         raise BadInput(f"{name} belongs to engine ray{instead}")
+    from fedsift.learning.models import load_model  # torch: not where workers tell
+
     load_model(config.model_settings.on_cpu())
 
 
@@ -138,11 +139,12 @@ def _simulate(
     present = places(participants.everybody, _present(folder, participants, log))
     newcomers = participants.newcomers
     folder.result.unlink(missing_ok=True)  # From here on the run is not over.
+    folder.delete_figures()
     log.write()
     if folder.ledger.exists():
         with Ledger.open(folder.ledger, key=key) as ledger, ledger.transaction():
             ledger.set("config", json.dumps(config.to_user_config()))
-    with workers(len(present), config, bars) as pool:
+    with workers(len(present), config, bars, short=False) as pool:
         outcome = federate(
             pool, config, present, bars, folder.ledger, folder.masks(), newcomers=newcomers, log=log, key=key
         )
@@ -154,7 +156,7 @@ def _simulate(
         folder.write_certificates()
         oracle = _oracle(pool, config, outcome.member_digests, bars) if config.oracle else None
     seconds = {**bars.seconds, "total": time.perf_counter() - started}
-    result = RunResult.of(config, metric_of(config.model_settings), outcome, oracle, seconds)
+    result = RunResult.of(config, pool.loaded.metric, outcome, oracle, seconds)
     folder.write_result(result)
     return result
 
@@ -175,14 +177,14 @@ def _with_oracle(folder: RunFolder, config: RunConfig, result: RunResult, bars: 
     """The result of a run that is over; the oracle is asked where it has not been, about the members of now."""
     if config.oracle and result.oracle is None:
         members = folder.members()
-        with workers(len(members), config, bars) as pool:
+        with workers(len(members), config, bars, short=False) as pool:
             oracle = _oracle(pool, config, members, bars)
         result = dataclasses.replace(result, oracle=Oracle(oracle, oracle == result.state_digest))
         folder.write_result(result)
     return result
 
 
-def _oracle(pool: WorkerPool, config: RunConfig, members: Container[str], bars: PhaseBars) -> str:
+def _oracle(pool: Pool, config: RunConfig, members: Container[str], bars: PhaseBars) -> str:
     """The state digest of a run in which nobody but these members ever was."""
     bars.prefix = "oracle "
     client_ids = load_dataset(config).client_ids

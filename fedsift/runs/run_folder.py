@@ -1,8 +1,10 @@
 """A run's folder: that of its ledger, with what is known of its rounds.
 
 rounds.json     while the run is under way (`fedsift.federation.round_log`)
+figures/        those of `fedsift figures`, until the run changes
 """
 
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Self
@@ -10,6 +12,7 @@ from typing import Self
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput, FedsiftError, unknown_name
 from fedsift.core.ledger import Ledger
+from fedsift.core.plain_files import check_plain
 from fedsift.core.receipt import ReceiptBody
 from fedsift.core.server_state import ServerState
 from fedsift.files.json_file import read_json, write_json
@@ -25,6 +28,7 @@ class RunFolder(LedgerFolder):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.rounds = path / "rounds.json"
+        self.figures = path / "figures"
 
     @classmethod
     def open(cls, path: Path) -> tuple[Self, RunConfig]:
@@ -64,7 +68,13 @@ class RunFolder(LedgerFolder):
             further = [receipt.body for receipt in state.ledger.receipts() if receipt.number not in known]
             digest = state.digest().hex()
         if further or digest != result.state_digest:
+            self.delete_figures()
             self.write_result(result.after(further, digest))
+
+    def delete_figures(self) -> None:
+        """Delete figures: the run is another than they show."""
+        check_plain(self.figures, folder=True)
+        shutil.rmtree(self.figures, ignore_errors=True)
 
     def catch_up(self) -> list[str]:
         """`bring_up_to_date` after a removal that stands, whatever happens now; returns what could not be done."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fedsift.core.audit import Finding, audit
 from fedsift.core.certificate import check_against
@@ -9,12 +10,12 @@ from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
 from fedsift.core.server_state import ServerState
 from fedsift.core.signing_key import default_key_path, load_or_make_key, public_key_of
-from fedsift.data.loading import load_dataset
-from fedsift.federation.outcome import Outcome
-from fedsift.runs.federate import merge, places
 from fedsift.runs.ledger_folder import LedgerFolder
 from fedsift.runs.older_ledger import certificate_problems
 from fedsift.runtime.progress import PhaseBars
+
+if TYPE_CHECKING:
+    from fedsift.federation.outcome import Outcome
 
 _SHOWN = 5
 
@@ -68,6 +69,9 @@ def verify(
         if oracle:
             if any(finding.problems for finding in findings):
                 raise BadInput("the ledger is damaged, so an oracle would tell nothing; run verify without --oracle")
+            from fedsift.data.loading import load_dataset  # Flower: not where nobody trains
+            from fedsift.runs.federate import merge, places
+
             state = ServerState(ledger)
             expected = {client_id: member.digest.hex() for client_id, member in state.members.items()}
             digest = state.digest().hex()
@@ -86,7 +90,7 @@ def _own_public_key() -> str | None:
         return None
 
 
-def _compare(expected: dict[str, str], digest: str, outcome: Outcome) -> list[str]:
+def _compare(expected: dict[str, str], digest: str, outcome: "Outcome") -> list[str]:
     found = outcome.member_digests
     different = [client_id for client_id in expected if found.get(client_id) != expected[client_id]]
     problems = [f"client {client_id!r} trains to another contribution now" for client_id in different[:_SHOWN]]

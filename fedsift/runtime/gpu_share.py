@@ -1,10 +1,7 @@
 """How many workers GPUs take, and the part of one that each gets."""
 
-import torch
-
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
-from fedsift.learning.device import torch_device
 
 
 def gpus_here(config: RunConfig) -> int:
@@ -13,6 +10,12 @@ def gpus_here(config: RunConfig) -> int:
     Raises:
         BadInput: it wants some, and there are none.
     """
+    if config.device == "cpu":
+        return 0
+    import torch
+
+    from fedsift.learning.device import torch_device
+
     return torch.cuda.device_count() if torch_device(config.device).type == "cuda" else 0
 
 

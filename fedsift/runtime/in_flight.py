@@ -1,26 +1,40 @@
-"""Work in flight: two parcels a worker, answers as they come, and what a worker had that died runs again."""
+"""Work in flight: two parcels a worker, answers as they come, and what a worker had that died runs again.
+
+Of workers it knows what `Workers` says: they may be Ray's, on many machines, or processes of this one.
+"""
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, Protocol, TypeVar
 
-import ray
-from ray.exceptions import NodeDiedError, ObjectLostError, RayActorError
+from flwr.app import ArrayRecord, UserConfig
 
 from fedsift.core.errors import FedsiftError
+from fedsift.protocol.loaded import Loaded
 from fedsift.runtime.worker import Parcel
 
+T = TypeVar("T")
+Call = tuple[str, tuple[Any, ...]]  # a name, and the arguments
 Item = TypeVar("Item")
 # Sends items to a worker, and tells which workers died over the first of them; gives the future and the worker.
 Submit = Callable[[Sequence[Item], Collection[Any]], tuple[Any, Any]]
 
 LOOK_SECONDS = 1.0  # How often those who wait look whether a worker has become ready.
 
-# A worker that died, alone or with its machine, or whose reply was computed and lost with the machine.
-_LOST = (RayActorError, NodeDiedError, ObjectLostError)
 _PER_WORKER = 2  # One runs, one waits: a worker is never idle while an answer is being used.
 _MAX_ATTEMPTS = 3  # An item whose worker died this often is the likely reason.
+
+
+class WorkerLost(Exception):
+    """A worker died, alone or with its machine, or its reply was computed and lost with the machine."""
+
+
+class NoWorkers(FedsiftError):
+    """No worker lives, and none comes; what is merged stays merged."""
+
+    exit_code = 1
 
 
 class WorkerDied(FedsiftError):
@@ -46,6 +60,47 @@ class Workers(Protocol):
 
     def replace(self, actor: Any) -> None:
         """Start another worker in place of a dead one."""
+
+    def wait(self, futures: list[Any], timeout: float | None) -> list[Any]:
+        """Those that are done, as soon as one is; none where none is within `timeout` seconds."""
+
+    def result(self, future: Any) -> Any:
+        """What a worker answered.
+
+        Raises:
+            WorkerLost: it died.
+            FedsiftError: as the worker raised it.
+        """
+
+    def share(self, record: ArrayRecord) -> Any | None:
+        """Where a record lies that many messages bring; None where it is sent with each of them."""
+
+
+class Pool(Workers, Protocol):
+    """Workers that can be made ready for a run, and called beside its messages.
+
+    Attributes:
+        loaded: what all workers have; nothing before `prepare`.
+    """
+
+    loaded: Loaded
+
+    def prepare(self, run_config: UserConfig, shared_file: str = "") -> list[dict[str, str]]:
+        """Wait until the workers have loaded model and data; returns their distinct fingerprints."""
+
+    def map(self, function: Callable[..., T], calls: Iterable[Call]) -> Iterator[tuple[str, T]]:
+        """Call a function in the workers with each tuple of arguments; yields names and results as they come.
+
+        Args:
+            function: of a module that the workers can import; it may keep in the process what the next calls need.
+            calls: names with arguments, made one by one while workers get free; references to Ray's objects are
+                replaced by these.
+
+        Raises:
+            FedsiftError: as the function raised it.
+            NoWorkers: none lives, and none comes in good time.
+            WorkerDied: a call's worker died three times over.
+        """
 
 
 def slots(workers: Workers) -> int:
@@ -85,7 +140,7 @@ def answers(
         if not pending:
             return
         seconds = min(deadline - time.monotonic(), LOOK_SECONDS if starting else float("inf"))
-        done, _ = ray.wait(list(pending), timeout=None if seconds == float("inf") else max(0.0, seconds))
+        done = workers.wait(list(pending), None if seconds == float("inf") else max(0.0, seconds))
         if not done and time.monotonic() < deadline:
             continue
         if not done:
@@ -93,8 +148,8 @@ def answers(
         sent, actor = pending.pop(done[0])
         workers.finished(actor)
         try:
-            answer = ray.get(done[0])
-        except _LOST as error:
+            answer = workers.result(done[0])
+        except WorkerLost as error:
             workers.replace(actor)
             for each in sent:
                 died.setdefault(name(each), []).append(actor)
@@ -103,3 +158,13 @@ def answers(
             retries.extend(sent)
             continue
         yield sent, answer
+
+
+def mapped(
+    workers: Workers, call: Callable[[tuple[Any, ...], Collection[Any]], tuple[Any, Any]], calls: Iterable[Call]
+) -> Iterator[tuple[str, Any]]:
+    """What `Pool.map` yields, where `call` calls the function in a worker, as `Submit` sends items."""
+    source = iter(calls)
+    submit: Submit[Call] = lambda sent, died_under: call(sent[0][1], died_under)  # noqa: E731
+    for (item,), result in answers(workers, lambda: list(islice(source, 1)), submit, name=lambda each: each[0]):
+        yield item[0], result

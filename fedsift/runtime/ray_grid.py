@@ -1,4 +1,4 @@
-"""Flower's Grid over Ray actors: replies stream, the broadcast is stored once, clients of dead workers run again.
+"""Flower's Grid over workers: replies stream, the broadcast is stored once, clients of dead workers run again.
 
 The stock simulation engine returns all replies at once and asks for each node again and again; here
 `send_and_receive` is a generator with about two messages in flight for each worker, so that memory and the cost of a
@@ -11,7 +11,6 @@ from operator import length_hint
 from pathlib import Path
 from typing import Any, Protocol
 
-import ray
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, RecordDict, UserConfig
 from flwr.serverapp import Grid
 from flwr.supercore.run import Run
@@ -170,13 +169,13 @@ class RayGrid(Grid):
         return Context(self._run.run_id, node_id, self._node_configs[node_id], state, self._run_config)
 
     def _reference(self, name: str, record: ArrayRecord) -> Any | None:
-        """Where a record lies in Ray's object store: put there when the same object is sent a second time."""
+        """Where a record lies for all workers: put there when the same object is sent a second time."""
         known, reference = self._broadcast.get(name, (None, None))
         if known is not record:
             self._broadcast[name] = record, None
             return None
         if reference is None:
-            reference = ray.put(record)
+            reference = self._pool.share(record)
             self._broadcast[name] = record, reference
         return reference
 

@@ -7,19 +7,21 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fedsift.configuration.run_config import RunConfig, cores
 from fedsift.learning.reproducibility import worker_environment
-from fedsift.runtime.cluster import connected, workers_on_cluster
 from fedsift.runtime.gpu_share import gpus_here, workers_and_share
-from fedsift.runtime.ray_start import local_ray
-from fedsift.runtime.worker_pool import WorkerPool
+from fedsift.runtime.worker import CLIENT_APP
 
-CLIENT_APP = "fedsift.federation.worker_app:app"  # of production
+if TYPE_CHECKING:  # Ray: not where nothing is started on it
+    from fedsift.runtime.worker_pool import WorkerPool
 
 
 @contextmanager
-def ray_session(clients: int, config: RunConfig, client_app: str = CLIENT_APP, spare: int = 0) -> Iterator[WorkerPool]:
+def ray_session(
+    clients: int, config: RunConfig, client_app: str = CLIENT_APP, spare: int = 0
+) -> Iterator["WorkerPool"]:
     """Workers as configured for so many clients, on this machine or a cluster, stopped at the end whatever happens.
 
     Args:
@@ -30,6 +32,8 @@ def ray_session(clients: int, config: RunConfig, client_app: str = CLIENT_APP, s
     """
     logging.getLogger("flwr").setLevel(logging.ERROR)  # The bars and the table say it better.
     if not clients:
+        from fedsift.runtime.worker_pool import WorkerPool
+
         yield WorkerPool(client_app, 0, config.profile)
         return
     terminated = signal.getsignal(signal.SIGTERM)  # Ray sets a handler of its own, if only for the main thread.
@@ -44,8 +48,11 @@ def ray_session(clients: int, config: RunConfig, client_app: str = CLIENT_APP, s
 
 
 @contextmanager
-def _on_this_machine(clients: int, config: RunConfig, client_app: str, spare: int) -> Iterator[WorkerPool]:
+def _on_this_machine(clients: int, config: RunConfig, client_app: str, spare: int) -> Iterator["WorkerPool"]:
     """Ray for these workers alone, started under their profile."""
+    from fedsift.runtime.ray_start import local_ray
+    from fedsift.runtime.worker_pool import WorkerPool
+
     gpus = gpus_here(config)
     workers, share = workers_and_share(config, clients, gpus, cores())
     with local_ray(workers + spare, worker_environment(config.profile, gpus), gpus):
@@ -53,8 +60,11 @@ def _on_this_machine(clients: int, config: RunConfig, client_app: str, spare: in
 
 
 @contextmanager
-def _on_cluster(clients: int, config: RunConfig, client_app: str, spare: int) -> Iterator[WorkerPool]:
+def _on_cluster(clients: int, config: RunConfig, client_app: str, spare: int) -> Iterator["WorkerPool"]:
     """Workers spread over a running cluster."""
+    from fedsift.runtime.cluster import connected, workers_on_cluster
+    from fedsift.runtime.worker_pool import WorkerPool
+
     with connected(config.ray_address):
         workers, share = workers_on_cluster(config, clients, spare)
         yield WorkerPool(client_app, workers, config.profile, share, cluster_folder=str(Path.cwd()))

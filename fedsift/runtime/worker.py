@@ -1,4 +1,4 @@
-"""A Ray actor that runs the ClientApp: one message at a time, deterministically."""
+"""What a worker's process does: it runs the ClientApp, one message at a time, deterministically."""
 
 import importlib
 import os
@@ -8,7 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-import ray
 from flwr.app import Context, Error, Message, RecordDict, UserConfig
 
 from fedsift.core.errors import BadInput, FedsiftError
@@ -19,12 +18,14 @@ from fedsift.protocol.partial_merge import Merging, PartialMerge
 
 T = TypeVar("T")
 
+CLIENT_APP = "fedsift.federation.worker_app:app"  # of production
+
 
 class Parcel(NamedTuple):
     """What a worker gets at once."""
 
     messages: Sequence[Message]  # at least one
-    shared: Mapping[str, Any]  # bulky records of all messages, by name: where they lie in Ray's object store
+    shared: Mapping[str, Any]  # bulky records of all messages, by name; on Ray where they lie in its object store
     contexts: Sequence[Context]  # of the messages' clients, as many as messages
     merge: PartialMerge | None = None  # the server's terms, if uploads are to be merged by the worker
     environment: str = ""  # the fingerprint that a worker should have, as canonical JSON; empty for any
@@ -33,13 +34,12 @@ class Parcel(NamedTuple):
 class Prepared(NamedTuple):
     """What a worker tells once it is ready."""
 
-    node: str  # the machine, for people: its address, and the beginning of its id in Ray
+    node: str  # the machine, for people
     fingerprint: dict[str, str]  # the worker's environment
     loaded: Loaded  # what must be the same in all workers
     software: str  # the version of fedsift, likewise
 
 
-@ray.remote(num_cpus=1)
 class Worker:
     """Runs one ClientApp for any number of clients, and functions beside it."""
 
@@ -66,8 +66,7 @@ class Worker:
         Raises:
             BadInput: as the app raises it, or the file is not there; on a cluster the message names the machine.
         """
-        address = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
-        node = f"{address} ({ray.get_runtime_context().get_node_id()[:8]})"
+        node = self.node()
         try:
             if shared_file and not Path(shared_file).is_file():
                 raise BadInput(
@@ -81,6 +80,10 @@ class Worker:
         fingerprint = environment_fingerprint(compiled, device)
         return Prepared(node, fingerprint, loaded, version("fedsift"))
 
+    def node(self) -> str:
+        """The machine, for people."""
+        return "this machine"
+
     def call(self, function: Callable[..., T], *arguments: Any) -> T:
         """Run a function in this process."""
         return function(*arguments)
@@ -90,12 +93,10 @@ class Worker:
 
         Where uploads are merged here, the reply of a merged one is None, but for the first, which has the sums.
         """
-        # Ray resolves references only where they are arguments themselves.
-        records = {name: ray.get(reference) for name, reference in parcel.shared.items()}
         merging = Merging(parcel.merge, len(parcel.messages)) if parcel.merge else None
         answers: list[tuple[Message | None, RecordDict]] = []
         for message, context in zip(parcel.messages, parcel.contexts, strict=True):
-            for name, record in records.items():
+            for name, record in parcel.shared.items():
                 message.content[name] = record
             reply = self._answer(message, context)
             answers.append((merging.take(message, reply) if merging else reply, context.state))

@@ -6,32 +6,27 @@ cluster that lost a machine may be never, the rest do its work.
 
 import json
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, TypeVar
 
 import ray
-from flwr.app import UserConfig
-from ray.exceptions import RayError, RayTaskError
+from flwr.app import ArrayRecord, UserConfig
+from ray.exceptions import NodeDiedError, ObjectLostError, RayActorError, RayError, RayTaskError
 
 from fedsift.core.errors import BadInput, FedsiftError
 from fedsift.learning.reproducibility import DEFAULT_PROFILE, worker_environment
-from fedsift.runtime.in_flight import LOOK_SECONDS, answers
-from fedsift.runtime.worker import Parcel, Prepared, Worker
+from fedsift.protocol.loaded import Loaded
+from fedsift.runtime.in_flight import LOOK_SECONDS, Call, NoWorkers, Pool, WorkerLost, mapped
+from fedsift.runtime.ray_worker import RayWorker
+from fedsift.runtime.worker import Parcel, Prepared
 
 T = TypeVar("T")
-Call = tuple[str, tuple[Any, ...]]  # a name, and the arguments
 
 _START_SECONDS = 300.0  # So long may a worker wait for a CPU and import its libraries; loading a model comes after.
 _GRACE_SECONDS = 60.0  # ... and so long those that find no CPU are waited for while others are ready.
 _MAX_STARTS = 3
-
-
-class NoWorkers(FedsiftError):
-    """No worker lives, and none comes; what is merged stays merged."""
-
-    exit_code = 1
+_LOST = (RayActorError, NodeDiedError, ObjectLostError)
 
 
 @dataclass
@@ -53,11 +48,11 @@ class _Starting:
     awaited: bool  # whether `prepare` waits for it; then its mistake is the user's, and raised
 
 
-class WorkerPool:
+class WorkerPool(Pool):
     """Ray actors that run one ClientApp, or functions beside it; shared by all grids of a command.
 
     Attributes:
-        model_digest: of the M0 that all workers have loaded; empty before `prepare`.
+        loaded: what all workers have; nothing before `prepare`.
     """
 
     def __init__(
@@ -76,7 +71,7 @@ class WorkerPool:
         """
         self._client_app, self._gpus_per_worker, self._cluster_folder = client_app, gpus_per_worker, cluster_folder
         self._environment = None if inherits else worker_environment(profile, gpus_per_worker)
-        self.model_digest = b""
+        self.loaded = Loaded()
         self._live: dict[Any, _Live] = {self._start(): _Live() for _ in range(workers)}
         self._starting: dict[Any, _Starting] = {}  # by the future of the answer
         self._nodes: dict[Any, str] = {}  # also of the dead
@@ -143,34 +138,32 @@ class WorkerPool:
         return actor.handle.remote(parcel), actor
 
     def map(self, function: Callable[..., T], calls: Iterable[Call]) -> Iterator[tuple[str, T]]:
-        """Call a function in the workers with each tuple of arguments; yields names and results as they come.
+        """As `Pool` says."""
 
-        Args:
-            function: of a module that the workers can import; it may keep in the process what the next calls need.
-            calls: names with arguments, made one by one while workers get free; references to Ray's objects are
-                replaced by these.
-
-        Raises:
-            FedsiftError: as the function raised it.
-            NoWorkers: none lives, and none comes in good time.
-            WorkerDied: a call's worker died three times over.
-        """
-        source = iter(calls)
-
-        def take() -> list[Call]:
-            return list(islice(source, 1))
-
-        def submit(sent: Sequence[Call], died_under: Collection[Any]) -> tuple[Any, Any]:
+        def call(arguments: tuple[Any, ...], died_under: Collection[Any]) -> tuple[Any, Any]:
             actor = self._chosen("", died_under)
-            return actor.call.remote(function, *sent[0][1]), actor
+            return actor.call.remote(function, *arguments), actor
 
+        return mapped(self, call, calls)
+
+    def wait(self, futures: list[Any], timeout: float | None) -> list[Any]:
+        """As `Workers` says."""
+        return list(ray.wait(futures, timeout=timeout)[0])
+
+    def result(self, future: Any) -> Any:
+        """As `Workers` says."""
         try:
-            for (call,), result in answers(self, take, submit, name=lambda call: call[0]):
-                yield call[0], result
+            return ray.get(future)
+        except _LOST as error:
+            raise WorkerLost(str(error)) from error
         except RayTaskError as error:
             if isinstance(error.cause, FedsiftError):
                 raise error.cause from None  # A mistake of the user's, without the worker's traceback.
             raise
+
+    def share(self, record: ArrayRecord) -> Any:
+        """Where a record lies in Ray's object store."""
+        return ray.put(record)
 
     def _chosen(self, environment: str, died_under: Collection[Any]) -> Any:
         """The worker that gets the next parcel; its load is counted.
@@ -204,7 +197,7 @@ class WorkerPool:
             self._ask(self._start())
 
     def _start(self) -> Any:
-        options = Worker.options(  # type: ignore[attr-defined]
+        options = RayWorker.options(  # type: ignore[attr-defined]
             num_gpus=self._gpus_per_worker,
             runtime_env=None if self._environment is None else {"env_vars": self._environment},
             scheduling_strategy="DEFAULT" if self._cluster_folder is None else "SPREAD",
@@ -246,7 +239,7 @@ class WorkerPool:
     def _check(self, prepared: Prepared) -> None:
         """See that a worker has what the first one has."""
         self._first = first = self._first or prepared
-        self.model_digest = first.loaded.model_digest
+        self.loaded = first.loaded
         for what, own, other in (
             ("the model's weights", first.loaded.model_digest.hex(), prepared.loaded.model_digest.hex()),
             ("the data's files", first.loaded.data_digest, prepared.loaded.data_digest),

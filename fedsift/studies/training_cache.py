@@ -40,6 +40,7 @@ from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_session import ray_session
 from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.studies import training_calls
+from fedsift.studies.recall import Asked, Recall, recall
 from fedsift.studies.training_calls import FineTuning
 
 T = TypeVar("T")
@@ -107,7 +108,7 @@ class TrainingCache:
         settings = self.config.model_settings
         origin = {
             "model": dataclasses.asdict(settings),
-            "weights": pool.model_digest.hex(),
+            "weights": pool.loaded.model_digest.hex(),
             "environments": environments,
             "fedsift": version("fedsift"),
             "process": _THIS_PROCESS if settings.is_custom else "",
@@ -200,6 +201,18 @@ class TrainingCache:
         """
         calls = ((name, (self.config, vector, rows)) for name, vector, rows in requests)
         return dict(self._map(training_calls.example_losses, calls, EVALUATE, total))
+
+    def recalled(
+        self, requests: Iterable[tuple[str, Vector | None, Asked]], total: int = 0
+    ) -> Iterator[tuple[str, Recall]]:
+        """Name and what M0 + tau, or M0 alone for None, knows of the rows it is asked about, as it gets done.
+
+        Args:
+            requests: name, task vector and what is asked; made one by one while workers get free.
+            total: how many, for the progress bar; 0 for none.
+        """
+        calls = ((name, (self.config, vector, asked)) for name, vector, asked in requests)
+        return self._map(recall, calls, EVALUATE, total)
 
     def scores(
         self, requests: Iterable[tuple[str, Mapping[str, Vector | None]]], total: int

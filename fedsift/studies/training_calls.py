@@ -29,9 +29,7 @@ from fedsift.learning.fine_tuning import FineTuner
 from fedsift.learning.flat_model import FlatModel
 from fedsift.learning.local_trainer import tune_sign_fixed
 from fedsift.learning.models import load_head_terms
-from fedsift.learning.tasks.causal_lm import CausalLanguageModelling
-from fedsift.learning.tasks.seq2seq import Seq2SeqLanguageModelling
-from fedsift.learning.tasks.task import encode_rows, to_device
+from fedsift.learning.tasks.task import Task, encode_rows, to_device
 from fedsift.learning.tuning_settings import TuningSettings
 
 Rows = Mapping[str, Sequence[Row]]
@@ -102,12 +100,16 @@ def example_losses(config: RunConfig, vector: Vector | None, rows: Sequence[Row]
         model.load_base()
     else:
         model.load_task_vector(vector)
+    return row_losses(task, model, encoded, config.batch_size)
+
+
+def row_losses(task: Task, model: FlatModel, encoded: Sequence[Any], size: int) -> NDArray[np.float64]:
+    """The loss of each row under the weights that are loaded, shape (rows,); of language modelling `size` at once."""
     module, device = model.module, model.weights.device
-    if not isinstance(task, CausalLanguageModelling | Seq2SeqLanguageModelling):
+    if not task.is_of_tokens:
         return np.array([float(task.loss(module, to_device(task.batch([row]), device))) for row in encoded])
-    size = config.batch_size
     batches = (task.score_batch(encoded[start : start + size]) for start in range(0, len(encoded), size))
-    # Of language modelling whole batches: an answer probability is exp(-loss) of its row.
+    # An answer probability is exp(-loss) of its row.
     scores = [task.scores(module, to_device(batch, device)).double().cpu() for batch in batches]
     return -torch.cat(scores).log().numpy()
 

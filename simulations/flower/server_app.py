@@ -19,6 +19,7 @@ from fedsift.federation.outcome import Outcome
 from fedsift.federation.run_state import open_state, run_facts, scoring_of
 from fedsift.learning.models import load_model, metric_of
 from fedsift.protocol.client_rounds import last_line
+from fedsift.protocol.loaded import Loaded
 from fedsift.protocol.messages import PUBLIC_KEY
 from fedsift.runs.older_ledger import owed_removals
 from fedsift.runs.result import RunResult
@@ -63,10 +64,10 @@ def _open(path: Path, config: RunConfig) -> RunFolder:
 
 def _rounds(grid: Grid, folder: RunFolder, config: RunConfig, settings: ServerSettings, deployed: bool) -> None:
     started = time.perf_counter()
-    model_digest = load_model(config.model_settings.on_cpu())[0].base_digest()
+    loaded = Loaded(load_model(config.model_settings.on_cpu())[0].base_digest())
     gc.collect()  # The server needs M0 for nothing else.
     key = folder.signing_key()
-    state = open_state(config, folder.ledger, settings.capacity, model_digest, key)
+    state = open_state(config, folder.ledger, settings.capacity, loaded, key)
     if deployed:
         for client_id in sorted(owed_removals(state.ledger)):
             _LOG.warning("fedsift: %s left, and is a member again in an older ledger; it is asked", legible(client_id))

@@ -116,9 +116,6 @@ def test_a_temporary_folder_that_ray_cannot_use(
         ["compare", str(config_file), "--methods", "ties", "--leave-count", "1", "--newcomers", "0", "--out", out],
         ["optout", str(scenario), "--newcomers", "0", "--out", out],
         ["reproduce", "fig3", "--clients", "2", "--out", out],
-        ["check-data", "people", "--clients", "2"],
-        ["forget", str(merged), "client 1"],
-        ["verify", str(merged), "--oracle"],
         ["bench", str(config_file), "--runs", "--out", out],
     ]
     before = sorted(folder.rglob("*"))

@@ -11,7 +11,7 @@ from fedsift.core.receipt import RunFacts
 from fedsift.core.server_state import ServerState
 from fedsift.federation.round_log import RoundLog
 from fedsift.files.json_file import read_json, write_json
-from fedsift.strategies.sift_masks import SiftRecord
+from fedsift.protocol.serving_rounds import SiftRecord
 from fedsift.studies.optout.step_log import StepLog
 from tests.core.uploads import terms
 

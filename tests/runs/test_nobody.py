@@ -13,6 +13,8 @@ from fedsift.federation.run_state import open_state
 from fedsift.runs.federate import federate, places
 from fedsift.runs.run import run
 from fedsift.runs.run_folder import RunFolder
+from fedsift.runtime.in_flight import Pool
+from fedsift.runtime.local_pool import local_session
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_session import ray_session
 from fedsift.runtime.worker_pool import WorkerPool
@@ -93,11 +95,11 @@ def test_the_only_member_is_rebuilt_away(
 ) -> None:
     """Without any worker: the session for nobody is the real one."""
 
-    def session(clients: int, config: RunConfig) -> AbstractContextManager[WorkerPool]:
-        return nullcontext(pool) if clients else ray_session(clients, config)
+    def session(clients: int, config: RunConfig) -> AbstractContextManager[Pool]:
+        return nullcontext(pool) if clients else local_session(clients, config)
 
-    monkeypatch.setattr("fedsift.runs.federate.ray_session", session)
-    monkeypatch.delattr("fedsift.runtime.ray_session._on_this_machine")
+    monkeypatch.setattr("fedsift.runs.federate.local_session", session)
+    monkeypatch.delattr("fedsift.runtime.local_pool._Process")
     out = merged(dataclasses.replace(config, clients=1), tmp_path / "out")
     table.write_text(table.read_text(encoding="utf-8").replace("000", "999"), encoding="utf-8")
     code, printed, told = invoke("forget", out, EVERYONE[0], "--rebuild", "--json")

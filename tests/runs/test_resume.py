@@ -14,12 +14,12 @@ from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
 from fedsift.core.server_state import ServerState
 from fedsift.federation.round_log import LoggedRounds, RoundLog
+from fedsift.protocol import serving_rounds
 from fedsift.runs import ledger_folder, run as simulation
 from fedsift.runs.forget import forget
 from fedsift.runs.join import join
 from fedsift.runs.run_folder import RunFolder
 from fedsift.runtime.progress import PhaseBars
-from fedsift.strategies import sift_masks
 from tests.cli.commands import failed, result_of
 from tests.runs.stopping import stopped
 from tests.runtime.drifting import DATASET, LEAVERS, MODULE, drift_in_the_second_round, left_behind, numbers, write_code
@@ -96,7 +96,7 @@ FURTHER_MOMENTS: list[list[tuple[Any, str, int]]] = [
         [(ServerState, "merge", 4)],
         [(RoundLog, "write", 3)],  # The first round is over, and not written down.
         [(ServerState, "commit_removals", 2)],
-        [(sift_masks, "choose", 2)],  # All have voted, and nothing is chosen.
+        [(serving_rounds, "choose", 2)],  # All have voted, and nothing is chosen.
         [
             (ServerState, "merge", 2),
             (ServerState, "serve_slices", 3),

@@ -14,10 +14,12 @@ from fedsift.configuration.run_config import RunConfig, write_toml
 from fedsift.core.errors import BadInput
 from fedsift.federation.run_state import open_state
 from fedsift.learning.models import load_model
+from fedsift.protocol.loaded import Loaded
 from fedsift.runs.federate import federate, places
 from fedsift.runtime.cluster import connected
-from fedsift.runtime.ray_session import CLIENT_APP
-from fedsift.runtime.worker_pool import NoWorkers, WorkerPool
+from fedsift.runtime.in_flight import NoWorkers
+from fedsift.runtime.worker import CLIENT_APP
+from fedsift.runtime.worker_pool import WorkerPool
 from tests.cli.commands import COMMAND, fedsift, result_of, run_until
 from tests.ray_cluster import ray_cluster
 
@@ -156,8 +158,8 @@ def test_a_model_that_changed(pool: WorkerPool, tiny_model: Path, tiny_config: R
     save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
     changed = load_model(dataclasses.replace(config, model=str(model)).model_settings)[0].base_digest()
     with pytest.raises(BadInput, match=f"the weights of model {tiny_model} changed since"):
-        open_state(config, ledger, 2, changed)
-    open_state(config, ledger, 2, load_model(config.model_settings)[0].base_digest()).ledger.close()
+        open_state(config, ledger, 2, Loaded(changed))
+    open_state(config, ledger, 2, Loaded(load_model(config.model_settings)[0].base_digest())).ledger.close()
 
 
 def test_no_worker_and_none_to_come(pool: WorkerPool, tiny_config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from fedsift.protocol.partial_merge import PartialMerge
 from fedsift.protocol.scoring import NEVER
 from fedsift.runtime.in_flight import WorkerDied
 from fedsift.runtime.ray_grid import RayGrid, node_configs
-from fedsift.runtime.ray_session import CLIENT_APP
+from fedsift.runtime.worker import CLIENT_APP
 from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.strategies.sift_masks import SiftMasks
 

@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import Row
 from fedsift.learning.hidden_states import joined_states
-from fedsift.learning.tasks.generation import greedy
+from fedsift.learning.tasks.generation import greedy, sampled
 from fedsift.learning.tasks.rendering import Rendering
 from fedsift.learning.tasks.task import RowReport, Task, report
 from fedsift.learning.tasks.text import fit, mean_answer_probability, pad, pad_token
@@ -23,6 +23,11 @@ class CausalRow(NamedTuple):
 
     ids: list[int]
     targets: int
+
+
+def _parts(row: CausalRow) -> tuple[list[int], list[int]]:
+    """Prompt and target."""
+    return row.ids[: -row.targets], row.ids[-row.targets :]
 
 
 class CausalBatch(NamedTuple):
@@ -134,8 +139,11 @@ class CausalLanguageModelling(Task):
 
     def generated(self, model: nn.Module, encoded: CausalRow) -> tuple[str, str]:
         """After the prompt."""
-        prompt, target = encoded.ids[: -encoded.targets], encoded.ids[-encoded.targets :]
-        return greedy(model, self._tokenizer, prompt, target)
+        return greedy(model, self._tokenizer, *_parts(encoded))
+
+    def sampled(self, model: nn.Module, encoded: CausalRow, number: int, seed: int) -> list[str]:
+        """After the prompt."""
+        return sampled(model, self._tokenizer, *_parts(encoded), number, seed)
 
     def describe(self, row: Row) -> RowReport:
         """Decoded from the tokens that are left."""

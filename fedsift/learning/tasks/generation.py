@@ -1,4 +1,4 @@
-"""What a model says after a prompt: greedy decoding, one row at a time."""
+"""What a model says after a prompt, greedily or drawn by lot, one row at a time."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,18 +23,37 @@ def greedy(model: Any, tokenizer: Any, prompt: Sequence[int], target: Sequence[i
         prompt: token ids.
         target: token ids.
     """
+    (said,) = _said(model, tokenizer, prompt, target, do_sample=False)
+    return said, tokenizer.decode(list(target), skip_special_tokens=True)
+
+
+@torch.no_grad()
+def sampled(
+    model: Any, tokenizer: Any, prompt: Sequence[int], target: Sequence[int], number: int, seed: int
+) -> list[str]:
+    """So many texts that a model says after a prompt, drawn at temperature 1 from the whole vocabulary.
+
+    Arguments as of `greedy`, and `seed`: of what is drawn, whatever was drawn before. What others draw is not touched.
+    """
+    device = next(model.parameters()).device
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        drawn = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "num_return_sequences": number}
+        return _said(model, tokenizer, prompt, target, do_sample=True, **drawn)
+
+
+def _said(model: Any, tokenizer: Any, prompt: Sequence[int], target: Sequence[int], **decoding: Any) -> list[str]:
     ends = {tokenizer.eos_token_id, target[-1]} & {tokenizer.eos_token_id, *tokenizer.added_tokens_decoder} - {None}
     settings = GenerationConfig(
-        do_sample=False,
         num_beams=1,
         max_new_tokens=len(target),
         eos_token_id=sorted(ends) or None,
         pad_token_id=pad_token(tokenizer),
         decoder_start_token_id=getattr(model.config, "decoder_start_token_id", None),
+        **decoding,
     )
     model.generation_config = settings  # Else what it leaves open would come from the model's own.
     ids = torch.tensor([prompt], device=next(model.parameters()).device)
-    said = model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=settings)[0]
+    said = model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=settings)
     start = 1 if model.config.is_encoder_decoder else len(prompt)
-    decode = tokenizer.decode
-    return decode(said[start:], skip_special_tokens=True), decode(list(target), skip_special_tokens=True)
+    return [tokenizer.decode(each[start:], skip_special_tokens=True) for each in said]

@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from fedsift.core.examples import Row, as_example
 from fedsift.learning.hidden_states import joined_states
-from fedsift.learning.tasks.generation import greedy
+from fedsift.learning.tasks.generation import greedy, sampled
 from fedsift.learning.tasks.rendering import PlainText
 from fedsift.learning.tasks.task import RowReport, Task, report
 from fedsift.learning.tasks.text import (
@@ -117,6 +117,10 @@ class Seq2SeqLanguageModelling(Task):
     def generated(self, model: nn.Module, encoded: Seq2SeqRow) -> tuple[str, str]:
         """By the decoder."""
         return greedy(model, self._tokenizer, encoded.prompt, encoded.target)
+
+    def sampled(self, model: nn.Module, encoded: Seq2SeqRow, number: int, seed: int) -> list[str]:
+        """By the decoder."""
+        return sampled(model, self._tokenizer, encoded.prompt, encoded.target, number, seed)
 
     def describe(self, row: Row) -> RowReport:
         """Decoded from the tokens that are left."""

@@ -116,6 +116,10 @@ class Task(ABC):
         """What a model says greedily after a row's prompt, in at most as many tokens as its target, and the target."""
         raise NotImplementedError(f"{type(self).__name__} generates nothing")
 
+    def sampled(self, model: nn.Module, encoded: Any, number: int, seed: int) -> list[str]:
+        """So many texts that a model says after a row's prompt, drawn at temperature 1; a seed gives the same ones."""
+        raise NotImplementedError(f"{type(self).__name__} generates nothing")
+
     def describe(self, row: Row) -> RowReport:
         """A row as the model sees it, for people."""
         return RowReport(0, 0, shown(row), "")

@@ -11,7 +11,9 @@ from typing import Any
 from fedsift.data.loading import load_dataset
 from fedsift.studies.attacks.canary import canary
 from fedsift.studies.attacks.central_subjects import CentralUnderAttack
+from fedsift.studies.attacks.evidence import Evidence
 from fedsift.studies.attacks.measure_membership import membership
+from fedsift.studies.attacks.measure_memory import memory
 from fedsift.studies.attacks.probes import canary_exposure, canary_row, relearning
 from fedsift.studies.attacks.sift_masks_subjects import SiftMasksUnderAttack
 from fedsift.studies.attacks.subjects import Parties
@@ -46,8 +48,8 @@ def evaluate_attacks(
         relearning_steps: to try, at most.
 
     Returns:
-        "examples" and "leavers" counted; "rows" of the membership attacks; "relearning", "canaries" (in language
-        modelling; else empty), and the "difference" attack on the sums.
+        "examples" and "leavers" counted; rows of "membership" attacks and of "memory" metrics; "relearning",
+        "canaries" (in language modelling; else empty), and the "difference" attack on the sums.
 
     Raises:
         BadInput: too few clients, one in two parts, or a number of references that is odd or too small.
@@ -60,10 +62,13 @@ def evaluate_attacks(
     sift_masks = SiftMasksUnderAttack(cache, parties)
     subjects = sift_masks.subjects(halves)
     subjects += CentralUnderAttack(cache, parties, rows, pooled_steps).subjects(pooled_halves)
+    evidence = Evidence(cache, parties, rows)
+    known = [(subject, evidence.of_states(subject)) for subject in subjects]
     return {
         "examples": sum(len(rows[each]) for each in parties.leavers),
         "leavers": len(parties.leavers),
-        "rows": [row for subject in subjects for row in membership(cache, subject, parties, rows)],
+        "membership": [row for each in known for row in membership(evidence, *each)],
+        "memory": [row for each in known for row in memory(evidence, *each)],
         "relearning": [relearning(cache, each, parties.leavers, rows, relearning_steps) for each in subjects],
         "canaries": _canaries(cache, parties, rows, pooled_steps),
         "difference": sift_masks.difference(),
@@ -72,8 +77,7 @@ def evaluate_attacks(
 
 def _canaries(cache: TrainingCache, parties: Parties, rows: dict[str, Any], pooled_steps: int) -> list[dict[str, Any]]:
     """The same once more, with a canary among the rows of each leaver."""
-    settings = cache.config.model_settings
-    if settings.is_custom or settings.choices:
+    if not cache.config.model_settings.has_free_answers:
         return []
     planted = {each: canary(cache.config.seed, each, 0) for each in parties.leavers}
     with_canary = {each: [*rows[each], canary_row(each, planted[each].secret)] for each in planted}

@@ -1,19 +1,20 @@
 """Membership attacks on a method: are the leavers' rows told from those of clients that never joined?"""
 
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fedsift.core.examples import Row
 from fedsift.core.registration import registered
-from fedsift.core.task_vectors import Vector
+from fedsift.learning.token_scores import TokenScores
+from fedsift.studies.attacks.evidence import EXAMPLES, POPULATION, Evidence
 from fedsift.studies.attacks.inputs import Numbers
-from fedsift.studies.attacks.membership_attack import MembershipAttack, Models, References
+from fedsift.studies.attacks.membership_attack import Language, MembershipAttack, References, Target
 from fedsift.studies.attacks.roc import paired_differences, roc
-from fedsift.studies.attacks.subjects import AFTER, BEFORE, ORACLE, Parties, Served, Subject
-from fedsift.studies.training_cache import TrainingCache
+from fedsift.studies.attacks.subjects import AFTER, BEFORE, ORACLE, Subject
+from fedsift.studies.attacks.wrong_answers import answer_of
+from fedsift.studies.recall import Recall
 
 # First those that need no reference models, then by name.
 ATTACKS = sorted(
@@ -23,42 +24,39 @@ ATTACKS = sorted(
 
 
 def membership(
-    cache: TrainingCache, subject: Subject, parties: Parties, rows: Mapping[str, Sequence[Row]]
+    evidence: Evidence, subject: Subject, states: Mapping[str, Mapping[str, Recall]]
 ) -> list[dict[str, Any]]:
     """A row of the result for each attack: what it finds in each state, and how far that is from the oracle.
 
     Args:
-        cache: scores.
-        subject: the method; without references it is attacked by the loss alone.
-        parties: of the attack.
-        rows: of leavers, strangers and population.
+        evidence: asks the reference models.
+        subject: the method; without references it is attacked by what the model alone says.
+        states: what is known of each.
     """
-    losses = _losses(cache, subject, parties, rows)
-    counts = [len(rows[client_id]) for client_id in parties.asked]
-    looked_for = sum(counts[: len(parties.leavers)])
-    examples = sum(counts) - sum(len(rows[client_id]) for client_id in parties.population)
-    of_references = [losses[f"reference {number}"] for number in range(len(subject.references))]
-    reference = np.array(of_references).reshape(len(of_references), sum(counts))
-    members = [[client_id in each.members for client_id in parties.asked] for each in subject.references]
-    seen = np.repeat(np.array(members, np.bool_).reshape(len(members), len(counts)), counts, axis=1)[:, :examples]
-    references = References(reference[:, :examples], reference[:, examples:], seen)
-    targets = {state: Models(losses[state][:examples], losses[state][examples:]) for state in subject.states}
+    parties = evidence.parties
+    looked_for, examples = (
+        len(evidence.rows_of(clients)) for clients in (parties.leavers, [*parties.leavers, *parties.strangers])
+    )
+    references = _references(evidence, subject, examples)
+    base = evidence.of_base().losses[:examples]
+    answers = map(answer_of, evidence.asked_rows[:examples] if evidence.of_language else ())
+    compressed = [len(zlib.compress(answer.encode())) for answer in answers]
+    targets = {state: _target(parts, base, compressed) for state, parts in states.items()}
     scores = {
         attack: {state: attack.scores(target, references) for state, target in targets.items()}
         for attack in ATTACKS
-        if subject.references or not attack.needs_references
+        if (subject.references or not attack.needs_references) and (evidence.of_language or not attack.needs_tokens)
     }
-    seed = cache.config.seed
 
     def sides(found: Numbers) -> tuple[Numbers, Numbers]:
         return found[:looked_for], found[looked_for:]
 
     return [
-        {"method": subject.title, "observer": subject.observer, "attack": attack.name, "title": attack.title}
+        {"method": subject.title, "observer": subject.observer, "metric": attack.name, "title": attack.title}
         | {state: roc(*sides(found)).to_json() for state, found in by_state.items()}
         | {
             "difference": {
-                each: paired_differences(sides(by_state[each]), sides(by_state[ORACLE]), seed)
+                each: paired_differences(sides(by_state[each]), sides(by_state[ORACLE]), evidence.seed)
                 for each in (BEFORE, AFTER)
             }
         }
@@ -67,22 +65,19 @@ def membership(
     ]
 
 
-def _losses(
-    cache: TrainingCache, subject: Subject, parties: Parties, rows: Mapping[str, Sequence[Row]]
-) -> dict[str, NDArray[np.float64]]:
-    """State, or "reference 0", "reference 1", ... -> the losses of all rows, in the order of who is asked."""
-    groups = [parties.asked] if subject.one_model else [[client_id] for client_id in parties.asked]
-    models = [*subject.states, *(f"reference {number}" for number in range(len(subject.references)))]
+def _references(evidence: Evidence, subject: Subject, examples: int) -> References:
+    asked = evidence.parties.asked
+    counts = [len(evidence.rows[each]) for each in asked]
+    losses = [each.losses for each in evidence.of_references(subject)]
+    of_all = np.array(losses).reshape(len(losses), sum(counts))
+    members = [[client_id in each.members for client_id in asked] for each in subject.references]
+    seen = np.repeat(np.array(members, np.bool_).reshape(len(members), len(counts)), counts, axis=1)
+    return References(of_all[:, :examples], of_all[:, examples:], seen[:, :examples])
 
-    def requests() -> Iterator[tuple[str, Vector, list[Row]]]:
-        for state, served in subject.states.items():
-            yield from of_model(state, served)
-        for number, reference in enumerate(subject.references):
-            yield from of_model(f"reference {number}", reference.open())
 
-    def of_model(name: str, served: Served) -> Iterator[tuple[str, Vector, list[Row]]]:
-        for place, group in enumerate(groups):
-            yield f"{name} {place}", served(group[0]), [row for client_id in group for row in rows[client_id]]
-
-    found = cache.example_losses(requests(), len(models) * len(groups))
-    return {name: np.concatenate([found[f"{name} {place}"] for place in range(len(groups))]) for name in models}
+def _target(parts: Mapping[str, Recall], base_losses: Numbers, compressed: Sequence[int]) -> Target:
+    found = [parts[part] for part in EXAMPLES if part in parts]
+    tokens = [each.tokens for each in found if each.tokens]
+    language = Language(TokenScores.joined(tokens), np.array(compressed, np.float64)) if tokens else None
+    losses = np.concatenate([each.losses for each in found])
+    return Target(losses, parts[POPULATION].losses, base_losses, language)

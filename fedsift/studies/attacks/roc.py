@@ -28,8 +28,8 @@ Interval = tuple[float, float]
 FIGURES = {"auc": "AUC", "tpr_at_0.001": "TPR at FPR 0.1%", "tpr_at_0.01": "TPR at FPR 1%"}
 
 _Z = NormalDist().inv_cdf(0.975)
-_RESAMPLES = 500
-_ENDS = (0.025, 0.975)  # of a 95% interval
+RESAMPLES = 500
+ENDS = (0.025, 0.975)  # of a 95% interval
 _BISECTIONS = 60  # past float64's digits
 
 
@@ -87,14 +87,14 @@ def paired_differences(
     """
     draws = np.random.Philox(key=derive_seed(root_seed, "attack differences"))
     sizes = [len(side) for side in found]
-    resamples = [[draws.random_raw(size) % size for size in sizes] for _ in range(_RESAMPLES)]
+    resamples = [[draws.random_raw(size) % size for size in sizes] for _ in range(RESAMPLES)]
 
     def exceeds(places: list[NDArray[Any]]) -> Numbers:
         here, there = ([scores[at] for scores, at in zip(sides, places, strict=True)] for sides in (found, reference))
         return _figures(*here) - _figures(*there)
 
     differences = exceeds([np.arange(size) for size in sizes])
-    ends = np.quantile([exceeds(places) for places in resamples], _ENDS, axis=0)
+    ends = np.quantile([exceeds(places) for places in resamples], ENDS, axis=0)
     low, high = np.minimum(ends[0], differences), np.maximum(ends[1], differences)
     return dict(zip(FIGURES, np.stack([differences, low, high], axis=1).tolist(), strict=True))
 

@@ -59,7 +59,8 @@ class SiftMasksUnderAttack:
         """
         parties = self._parties
         before, after = self._state(parties.members), self._after(parties.leavers)
-        without = {AFTER: self._merged(after), ORACLE: self._merged(self._state(parties.stayers))}
+        oracle = self._state(parties.stayers)
+        without = {AFTER: self._merged(after), ORACLE: self._merged(oracle)}
         # A stranger's rows are looked for in the model of one leaver, so that each of them counts once.
         others = [*parties.strangers, *parties.population]
         host = {each: parties.leavers[place % len(parties.leavers)] for place, each in enumerate(others)}
@@ -67,12 +68,19 @@ class SiftMasksUnderAttack:
         def own(client_id: str) -> Vector:
             return self._own(before, host.get(client_id, client_id))
 
+        def stayers_own(state: ServerState, merged: Served) -> Served:
+            return lambda each: self._own(state, each) if each in parties.stayers else merged(each)
+
+        own_without = {
+            AFTER: stayers_own(after, without[AFTER]),
+            ORACLE: stayers_own(oracle, without[ORACLE]),
+        }
         merged_references = [Reference(half, partial(self._merged_of, half)) for half in halves]
         own_references = [Reference(half, partial(self._hosts, number, half)) for number, half in enumerate(halves)]
         return [
             Subject(_TITLE, {BEFORE: self._merged(before), **without}, merged_references, True, OUTSIDER),
             # It was sent a leaver's upload twice, and an upload is the leaver's own model.
-            Subject(OWN_MASK, {BEFORE: own, **without}, own_references, False, SERVER),
+            Subject(OWN_MASK, {BEFORE: own, **own_without}, own_references, False, SERVER),
         ]
 
     def difference(self) -> dict[str, float | str]:

@@ -22,13 +22,13 @@ from fedsift.protocol.compared_method import ComparedMethod
 from fedsift.protocol.messages import Wish
 from fedsift.protocol.method import Method
 from fedsift.protocol.method_rounds import MethodRounds
+from fedsift.protocol.serving_rounds import SiftRecord
 from fedsift.runs.federate import federate, places
 from fedsift.runs.scores import SCORES, MemberScores, NewcomerScores, Score, number_above, scores_of_members
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_grid import RayGrid, node_configs
 from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.strategies.registry import METHODS, SIFT_MASKS, SIFT_MERGE, compared_named
-from fedsift.strategies.sift_masks import SiftRecord
 from fedsift.studies.client_script import ClientScript
 from fedsift.studies.comparison.comparison import Baseline, MethodRow
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from fedsift.core.round_schedule import Schedule
 from fedsift.core.virtual_clock import Spent
+from fedsift.protocol.method import EVERY_ROUND
 from fedsift.strategies.families.federated_rounds import FederatedRounds
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
 from fedsift.studies.optout.step_log import Step
@@ -37,7 +38,8 @@ def on_clock(
     """
     if not schedule.rounds:
         return {}
-    exact = [each for each in METHODS.values() if issubclass(each, FederatedRounds) and each.exact]
+    # A removal of these is all rounds again; replay goes back to where both runs part.
+    exact = [each for each in METHODS.values() if issubclass(each, FederatedRounds) and each.cost is EVERY_ROUND]
     found = {METHODS[SIFT_MASKS].title: OnClock(0, Spent())} | {each.title: OnClock(0, Spent()) for each in exact}
     members = set(steps[0].joined)
     for step in steps[1:]:

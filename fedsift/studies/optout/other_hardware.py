@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Collection
 from typing import Any
 
-from flwr.app import UserConfig
+from flwr.app import ArrayRecord, UserConfig
 
 from fedsift.protocol.messages import FORGET
 from fedsift.runtime.in_flight import Workers
@@ -54,3 +54,15 @@ class PoolWithOtherHardware(Workers):
         """A pool knows its own workers."""
         self._pool.replace(actor)
         self._other.replace(actor)
+
+    def wait(self, futures: list[Any], timeout: float | None) -> list[Any]:
+        """Both pools are of one Ray."""
+        return self._pool.wait(futures, timeout)
+
+    def result(self, future: Any) -> Any:
+        """Both pools are of one Ray."""
+        return self._pool.result(future)
+
+    def share(self, record: ArrayRecord) -> Any | None:
+        """Both pools are of one Ray."""
+        return self._pool.share(record)

@@ -199,7 +199,7 @@ def _storage(table: Table) -> Figure:
 def _attacks(table: Table) -> Figure:
     """A forest plot: a panel for each attack, a row for each method, an AUC with its interval for each state."""
     panels: dict[str, dict[str, dict[str, Interval]]] = {}
-    for figure, attack, method, *found in zip(*map(table.column, ("figure", "attack", "method", *WHEN)), strict=True):
+    for figure, attack, method, *found in zip(*map(table.column, ("figure", "metric", "method", *WHEN)), strict=True):
         if figure == FIGURES["auc"]:
             panels.setdefault(attack, {})[method] = dict(zip(WHEN.values(), found, strict=True))
     sizes = [len(methods) for methods in panels.values()]

@@ -5,12 +5,13 @@ from typing import Any
 
 from fedsift.runs.scores import decimals
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
-from fedsift.studies.attacks.roc import FIGURES
+from fedsift.studies.attacks import memory_metric, roc
 from fedsift.studies.attacks.subjects import OUTSIDER, SERVER
 from fedsift.studies.report.outcome import Outcome
 from fedsift.studies.report.table import human_change
 
 OURS = METHODS[SIFT_MASKS].title
+FIGURES = {**roc.FIGURES, **memory_metric.FIGURES}  # of the rows of result.json, for people
 
 
 def observers(outcome: Outcome) -> list[str]:
@@ -18,13 +19,13 @@ def observers(outcome: Outcome) -> list[str]:
     told = outcome.result.attacks
     if not told:
         return []
-    ours = [row for row in told["rows"] if row["method"].startswith(OURS)]
+    ours = [row for row in [*told["membership"], *told["memory"]] if row["method"].startswith(OURS)]
     return [_outsider(told, ours), _stayer(outcome), _server(told, ours)]
 
 
 def worst(rows: Sequence[dict[str, Any]], state: str) -> tuple[dict[str, Any], str]:
     """The row and the figure that lie furthest from the run which the leavers never joined, on either side of it."""
-    found = ((row, figure) for row in rows for figure in FIGURES)
+    found = ((row, figure) for row in rows for figure in row["difference"][state])
     return max(found, key=lambda each: abs(each[0]["difference"][state][each[1]][0]))
 
 

@@ -51,7 +51,7 @@ _SECTIONS = (
     ),
     _Section(
         "attacks",
-        ("membership", "relearning", "canaries"),
+        ("membership", "memory", "relearning", "canaries"),
         (
             "Can the data of those who left be told from data that were never there? Each attack is made on the state "
             "before they left, on the state after, and on that of the run which they never joined: that is what each "
@@ -59,6 +59,10 @@ _SECTIONS = (
             "never had them. A difference counts whatever its sign. AUC is the share of pairs in which an example of "
             "theirs looks more like a member's than one of others'; TPR at FPR is the share of the leavers' data found "
             "while that share of others' is accused (of fewer than 1,000 others, or 100 for 1%, none may be).",
+            "Metrics of memory ask a model for the leavers' answers: how likely each is, what it says by itself, how "
+            "much of an answer it goes on with by heart, and how likely wrong ones are beside it. All lie between 0 "
+            "and 1; a truth ratio falls where rows are remembered, the others rise. Utility is what is left for those "
+            "who stay and those who never joined.",
         ),
     ),
     _Section("storage", ("storage",)),

@@ -15,19 +15,25 @@ from fedsift.runs.scores import decimals
 _LONGEST_TABULAR = 40  # rows; more of them go over several pages, as a longtable
 _NEGATIVE = re.compile(r"-\d[\d,.]*$")
 _DIGEST_SHOWN = 16  # of 64; the rest is in the CSV
-_INTERVALS = ("interval", "distance")  # kinds whose values are an `Interval`; a distance has a sign
+# Kinds whose values are an `Interval`: of a score, of a difference, which has a sign, and of any number.
+_INTERVALS = ("interval", "distance", "mean")
 _LONGEST_REASON = 300  # characters; the rest is in the CSV
 
 
 class Interval(NamedTuple):
-    """An estimate and its confidence interval: three columns in CSV, one cell for people."""
+    """An estimate and its confidence interval: three columns in CSV, one cell for people. NaN where it has no ends."""
 
     value: float
     low: float
     high: float
 
     def __str__(self) -> str:
-        return f"{decimals(self.value)} ({decimals(self.low)} to {decimals(self.high)})"
+        return self.shown(decimals)
+
+    def shown(self, number: Callable[[float], str]) -> str:
+        """For people, each number as a function writes it."""
+        ends = "" if math.isnan(self.low) else f" ({number(self.low)} to {number(self.high)})"
+        return number(self.value) + ends
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,11 @@ def human_change(value: float) -> str:
     return f"{rounded:+.3f}" if rounded else "0.000"
 
 
+def one_place(value: float) -> str:
+    """A mean of whole numbers."""
+    return f"{value:,.1f}".removesuffix(".0")
+
+
 def last_line(text: str) -> str:
     """The last line of a text that is not empty (of a traceback, the error itself), cut where it is long."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -131,6 +142,7 @@ _SHOWN: dict[str, Callable[[Any], str]] = {
     "change": human_change,
     "times": lambda value: f"{value:,.1f}",
     "interval": str,
+    "mean": lambda value: value.shown(one_place),
     "distance": lambda value: f"{human_change(value[0])} ({human_change(value[1])} to {human_change(value[2])})",
 }
 _NONE = {"check": "not run", "recovery": "not recovered", "reason": ""}

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from fedsift.studies.attacks.roc import FIGURES
 from fedsift.studies.optout.scenario_result import CheckedStep
-from fedsift.studies.report.observers import OURS
+from fedsift.studies.report.observers import FIGURES, OURS
 from fedsift.studies.report.outcome import Outcome
 from fedsift.studies.report.table import Column, Interval, Table
 
@@ -184,8 +183,10 @@ def _attack_tables(outcome: Outcome) -> list[Table]:
         return []
     relearning = "Relearning: optimiser steps until the leavers' data are known again"
     canaries = "Canaries: exposure of those of the leavers, in bits"
+    remembered = "What is remembered of the leavers' rows, and what is left for others, with 95% intervals"
     return [
-        _membership(told),
+        _distances("membership", "Membership attacks on the leavers, with 95% intervals", told["membership"]),
+        _distances("memory", remembered, told["memory"]),
         _probe("relearning", relearning, told["relearning"], "steps_to_recover", "recovery"),
         _probe("canaries", canaries, told["canaries"], "exposure", "score"),
     ]
@@ -198,10 +199,10 @@ def _probe(name: str, title: str, told: Sequence[Mapping[str, Any]], key: str, k
     return Table(name, title, columns, rows)
 
 
-def _membership(told: dict[str, Any]) -> Table:
-    """Signed distances: what an attack finds where the leavers never joined, what before and after, and by how much."""
+def _distances(name: str, title: str, told: Sequence[Mapping[str, Any]]) -> Table:
+    """Signed: what is found where the leavers never joined, what before and after, and by how much that differs."""
     columns = (
-        Column("attack", "attack"),
+        Column("metric", "metric"),
         Column("figure", "figure"),
         _METHOD,
         Column("oracle", WHEN["oracle"], "interval"),
@@ -215,7 +216,7 @@ def _membership(told: dict[str, Any]) -> Table:
         ),
         _SAME,
     )
-    titles, figures = [row["title"] for row in told["rows"]], list(FIGURES)
+    titles, figures = [row["title"] for row in told], list(FIGURES)
     rows = [
         (
             row["title"],
@@ -232,11 +233,11 @@ def _membership(told: dict[str, Any]) -> Table:
             row["equals_oracle"],
         )
         for row, figure in sorted(
-            ((row, figure) for row in told["rows"] for figure in figures),
+            ((row, figure) for row in told for figure in row["difference"]["after"]),
             key=lambda each: (titles.index(each[0]["title"]), figures.index(each[1])),
         )
     ]
-    return Table("membership", "Membership attacks on the leavers, with 95% intervals", columns, rows)
+    return Table(name, title, columns, rows)
 
 
 def _configuration(outcome: Outcome) -> Table:

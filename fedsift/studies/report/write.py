@@ -1,11 +1,13 @@
 """The files of a report."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from fedsift.core.errors import BadInput
 from fedsift.core.plain_files import check_plain, written_whole
 from fedsift.studies.report.drawing import drawn
 from fedsift.studies.report.figures import all_figures
+from fedsift.studies.report.open_unlearning import open_unlearning
 from fedsift.studies.report.outcome import read_outcome
 from fedsift.studies.report.page import page
 from fedsift.studies.report.summary import summarise
@@ -14,6 +16,8 @@ from fedsift.studies.report.tables import all_tables
 
 def write_report(folder: Path) -> list[Path]:
     """Write report.html, figures/ (SVG, PNG) and tables/ (CSV, LaTeX) beside a result.json of `fedsift optout`.
+
+    After attacks also open-unlearning.json.
 
     The same result.json gives the same bytes, with the same matplotlib and FreeType.
 
@@ -31,6 +35,17 @@ def write_report(folder: Path) -> list[Path]:
         contents |= {f"figures/{figure.name}.svg": forms.svg, f"figures/{figure.name}.png": forms.png}
     for name, table in tables.items():
         contents |= {f"tables/{name}.csv": table.to_csv(), f"tables/{name}.tex": table.to_latex()}
+    if outcome.result.attacks:
+        contents["open-unlearning.json"] = open_unlearning(outcome.result.attacks)
+    return write_files(folder, contents)
+
+
+def write_files(folder: Path, contents: Mapping[str, str | bytes]) -> list[Path]:
+    """Write files by their names within a folder; returns them.
+
+    Raises:
+        BadInput: they cannot be written.
+    """
     return [_write(folder / name, content) for name, content in contents.items()]
 
 

@@ -144,3 +144,42 @@ def test_greedy_answers(tmp_path: Path, family: str) -> None:
             break
     decode = AutoTokenizer.from_pretrained(folder).decode
     assert task.generated(module, row) == (decode(said[start:], skip_special_tokens=True), "cdefgh")
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama", "flan-t5"])
+def test_drawn_answers(tmp_path: Path, family: str) -> None:
+    """A seed gives the same ones, whatever else is drawn, which is not touched."""
+    flat, task = load_model(ModelSettings(model=str(save_model(tmp_path, family))))
+    module, row = flat.module, task.encode(Example("ab", "cdefgh"))
+    module.get_output_embeddings().weight.data.mul_(0.005)  # type: ignore[operator]  # less sure of itself
+    state = torch.get_rng_state()
+    texts = task.sampled(module, row, 5, seed=1)
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.rand(3)
+    assert task.sampled(module, row, 5, seed=1) == texts != task.sampled(module, row, 5, seed=2)
+    assert len(set(texts)) > 1
+
+
+def test_drawn_answers_are_as_likely_as_they_are(
+    loaded: tuple[nn.Module, CausalLanguageModelling], tiny_model: Path
+) -> None:
+    """Of one byte, over all of them: of the texts that more than 1% say, each within four deviations."""
+    module, task = loaded
+    row = task.encode(EXAMPLES[0])
+    weight = module.get_output_embeddings().weight.data  # type: ignore[operator]
+    with torch.no_grad():
+        weight.mul_(0.25)
+        probabilities = module(torch.tensor([row.ids[:-1]])).logits[0, -1].softmax(0).tolist()
+        texts = task.sampled(module, row, 2000, seed=0)
+        weight.mul_(4)
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    expected: dict[str, float] = {}
+    for token, probability in enumerate(probabilities):
+        text = tokenizer.decode([token], skip_special_tokens=True)
+        expected[text] = expected.get(text, 0.0) + probability
+    likely = {text: share for text, share in expected.items() if share > 0.01}
+    assert len(likely) > 3
+    for text, share in likely.items():
+        bound = 4 * math.sqrt(share * (1 - share) / len(texts))
+        assert texts.count(text) / len(texts) == pytest.approx(share, abs=bound)
+    assert len(set(texts)) > 50  # and not the 50 likeliest alone

@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
+from fedsift.core.examples import Row
 from fedsift.data.loading import load_dataset
 from fedsift.runtime.progress import PhaseBars
 from fedsift.strategies.msa import Msa
@@ -19,7 +21,9 @@ from fedsift.strategies.task_negation import TaskNegation
 from fedsift.studies.attacks.canary import canary
 from fedsift.studies.attacks.central_subjects import CentralUnderAttack
 from fedsift.studies.attacks.evaluation import evaluate_attacks
-from fedsift.studies.attacks.measure_membership import membership
+from fedsift.studies.attacks.evidence import Evidence
+from fedsift.studies.attacks.measure_membership import ATTACKS, membership
+from fedsift.studies.attacks.measure_memory import METRICS, memory
 from fedsift.studies.attacks.roc import FIGURES
 from fedsift.studies.attacks.sift_masks_subjects import OWN_MASK, SiftMasksUnderAttack
 from fedsift.studies.attacks.subjects import AFTER, BEFORE, ORACLE, STATES, Parties
@@ -30,6 +34,12 @@ CLIENTS = [f"client {number}" for number in range(8)]
 MEMBERS, LEAVERS, NON_MEMBERS = CLIENTS[:5], CLIENTS[1:3], CLIENTS[5:]
 EXACT = ("SIFT-Masks", OWN_MASK, "Central FT")
 CANARY_BITS = 4
+STEPS_BY_HEART = 60
+# Metrics that any other loss changes; those of texts and of the likeliest tokens can come out the same.
+LOSSES = {"forget_Q_A_Prob", "forget_truth_ratio", "forget_quality"}
+REMEMBERED = {name for name, metric in METRICS.items() if metric.part == "leavers"}
+# Metrics that any other loss changes; those of texts and of the likeliest tokens can come out the same.
+LOSSES = {"forget_Q_A_Prob", "forget_truth_ratio", "forget_quality"}
 APPROXIMATE = ("task negation", "NegMerge", "MSA")
 
 
@@ -53,6 +63,11 @@ def result(cache: TrainingCache) -> dict[str, Any]:
         )
 
 
+def rows_of(cache: TrainingCache) -> dict[str, Sequence[Row]]:
+    dataset = load_dataset(cache.config)
+    return {each: dataset.train_examples(each) for each in CLIENTS}
+
+
 @pytest.fixture
 def parties() -> Parties:
     return Parties.of(MEMBERS, LEAVERS, NON_MEMBERS)
@@ -63,8 +78,22 @@ def of_method(result: dict[str, Any], part: str, titles: Sequence[str]) -> list[
 
 
 def test_exact_removal_leaves_what_the_oracle_leaves(result: dict[str, Any]) -> None:
-    rows = of_method(result, "rows", EXACT)
-    assert [(row["equals_oracle"], row[AFTER] == row[ORACLE]) for row in rows] == [(True, True)] * 9
+    rows = of_method(result, "membership", EXACT)
+    assert [(row["equals_oracle"], row[AFTER] == row[ORACLE]) for row in rows] == [(True, True)] * 3 * len(ATTACKS)
+    rows = of_method(result, "memory", EXACT)
+    assert {row["metric"] for row in rows} == set(METRICS)
+    assert len(rows) == 3 * len(METRICS) - 1  # of own masks no newcomers
+    for row in rows:
+        assert row["equals_oracle"]
+        assert row[AFTER] == row[ORACLE]
+        assert [*row["difference"][AFTER].values()] == [[0.0, 0.0, 0.0]]
+    rows = of_method(result, "memory", EXACT)
+    assert {row["metric"] for row in rows} == set(METRICS)
+    assert len(rows) == 3 * len(METRICS) - 1  # of own masks no newcomers
+    for row in rows:
+        assert row["equals_oracle"]
+        assert row[AFTER] == row[ORACLE]
+        assert [*row["difference"][AFTER].values()] == [[0.0, 0.0, 0.0]]
     for part, what in (("relearning", "steps_to_recover"), ("canaries", "exposure")):
         rows = of_method(result, part, EXACT)
         assert [row["method"] for row in rows] == list(EXACT)
@@ -74,14 +103,18 @@ def test_exact_removal_leaves_what_the_oracle_leaves(result: dict[str, Any]) -> 
 
 
 def test_approximate_removal_does_not(result: dict[str, Any]) -> None:
-    for part, number in (("rows", 9), ("relearning", 3), ("canaries", 3)):
+    for part, number in (("membership", 3 * len(ATTACKS)), ("relearning", 3), ("canaries", 3)):
         rows = of_method(result, part, APPROXIMATE)
         assert len(rows) == number
         assert not any(row["equals_oracle"] for row in rows)
+    remembered = of_method(result, "memory", APPROXIMATE)
+    assert {row["metric"] for row in remembered if not row["equals_oracle"]} >= LOSSES
+    remembered = of_method(result, "memory", APPROXIMATE)
+    assert {row["metric"] for row in remembered if not row["equals_oracle"]} >= LOSSES
 
 
 def test_attacks_find_members_before(result: dict[str, Any]) -> None:
-    auc = {(row["method"], row["attack"], state): row[state]["auc"] for row in result["rows"] for state in STATES}
+    auc = {(row["method"], row["metric"], state): row[state]["auc"] for row in result["membership"] for state in STATES}
     for method in (OWN_MASK, "Central FT"):
         assert auc[method, "lira", BEFORE] > 0.85
         assert auc[method, "lira", BEFORE] > auc[method, "lira", ORACLE] + 0.2
@@ -94,35 +127,88 @@ def test_attacks_find_members_before(result: dict[str, Any]) -> None:
 def test_an_incomplete_removal_is_seen(cache: TrainingCache, parties: Parties, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = SiftMasksUnderAttack._after
     monkeypatch.setattr(SiftMasksUnderAttack, "_after", lambda self, leavers: whole(self, leavers[1:]))
-    rows = {each: load_dataset(cache.config).train_examples(each) for each in CLIENTS}
+    evidence = Evidence(cache, parties, rows_of(cache))
     for subject in SiftMasksUnderAttack(cache, parties).subjects(parties.halves(4, 0)):
-        found = membership(cache, subject, parties, rows)
-        assert [row["equals_oracle"] for row in found] == [False] * 3
+        states = evidence.of_states(subject)
+        assert [row["equals_oracle"] for row in membership(evidence, subject, states)] == [False] * len(ATTACKS)
+        found = {row["metric"]: row["equals_oracle"] for row in memory(evidence, subject, states)}
+        assert {name for name, same in found.items() if not same} >= LOSSES
+
+
+def test_what_notices_what(
+    cache: TrainingCache, parties: Parties, tmp_path: Path, session: Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two removals that are none: the sums keep one of two leavers; both leavers keep what they were served.
+
+    Clients tune until they know their answers by heart. The second leaves all of that, so each metric of the leavers'
+    rows must tell, on its own side of the reference.
+    """
+    config = dataclasses.replace(cache.config, steps=STEPS_BY_HEART)
+    with TrainingCache(config, tmp_path, PhaseBars(), session) as by_heart:
+        _what_notices_what(by_heart, parties, capsys)
+
+
+def _what_notices_what(cache: TrainingCache, parties: Parties, capsys: pytest.CaptureFixture[str]) -> None:
+    evidence = Evidence(cache, parties, rows_of(cache))
+    under_attack = SiftMasksUnderAttack(cache, parties)
+    merged, own = under_attack.subjects(parties.halves(4, 0))
+    one_left_in = under_attack._merged(under_attack._after(LEAVERS[1:]))
+    planted = {
+        "one of two left in": dataclasses.replace(merged, states={**merged.states, AFTER: one_left_in}),
+        "own models kept": dataclasses.replace(own, states={**own.states, AFTER: own.states[BEFORE]}),
+    }
+    noticed: dict[str, dict[str, float]] = {}
+    for plant, subject in planted.items():
+        states = evidence.of_states(subject)
+        for row in [*membership(evidence, subject, states), *memory(evidence, subject, states)]:
+            (by, _, _), *_ = row["difference"][AFTER].values()
+            noticed.setdefault(row["metric"], {})[plant] = by
+            if plant == "own models kept" and row["metric"] in {*REMEMBERED, *(each.name for each in ATTACKS)}:
+                assert by * (1 if row.get("rises", True) else -1) > 0.1, row
+    with capsys.disabled():
+        print(f"\n{'':28}", *(f"{plant:>20}" for plant in planted))
+        for metric, found in noticed.items():
+            print(f"{metric:28}", *(f"{found[plant]:>+20.3f}" if plant in found else f"{'':>20}" for plant in planted))
 
 
 def test_nothing_is_subtracted(cache: TrainingCache, parties: Parties, monkeypatch: pytest.MonkeyPatch) -> None:
     for method in (TaskNegation, NegMerge, Msa):
         monkeypatch.setattr(method, "searched", method.searched[:1])
-    rows = {each: load_dataset(cache.config).train_examples(each) for each in CLIENTS}
+    rows = rows_of(cache)
     central, *approximate = CentralUnderAttack(cache, parties, rows, 2).subjects([])
     assert not np.array_equal(central.states[AFTER](""), central.states[BEFORE](""))
     assert tuple(subject.title for subject in approximate) == APPROXIMATE
+    evidence = Evidence(cache, parties, rows)
     for subject in approximate:
         assert subject.states[AFTER]("").tobytes() == subject.states[BEFORE]("").tobytes()
-        (row,) = membership(cache, subject, parties, rows)
-        assert row[AFTER] == row[BEFORE]
+        for row in membership(evidence, subject, evidence.of_states(subject)):
+            assert row[AFTER] == row[BEFORE]
 
 
 def test_result_has_the_keys_of_the_report(result: dict[str, Any]) -> None:
     assert json.loads(json.dumps(result, allow_nan=False)) == result
-    assert set(result) == {"examples", "leavers", "rows", "relearning", "canaries", "difference"}
+    assert set(result) == {"examples", "leavers", "membership", "memory", "relearning", "canaries", "difference"}
     assert (result["examples"], result["leavers"]) == (6, 2)
     figures = {"auc", "auc_interval", "tpr_at_0.001", "tpr_at_0.001_interval", "tpr_at_0.01", "tpr_at_0.01_interval"}
-    for row in result["rows"]:
-        assert set(row) == {"method", "observer", "attack", "title", "difference", "equals_oracle", *STATES}
+    for row in result["membership"]:
+        assert set(row) == {"method", "observer", "metric", "title", "difference", "equals_oracle", *STATES}
         if row["equals_oracle"]:
             assert row["difference"]["after"] == {figure: [0.0, 0.0, 0.0] for figure in FIGURES}
         assert all(set(row[state]) == figures for state in STATES)
+    for row in result["memory"]:
+        assert set(row) == {"method", "observer", "metric", "title", "rises", "difference", "equals_oracle", *STATES}
+        (figure,) = row["difference"][AFTER]
+        assert all(set(row[state]) == {figure, f"{figure}_interval"} for state in STATES)
+        for state in STATES:
+            low, high = row[state][f"{figure}_interval"]
+            assert 0 <= low <= row[state][figure] <= high <= 1
+    for row in result["memory"]:
+        assert set(row) == {"method", "observer", "metric", "title", "rises", "difference", "equals_oracle", *STATES}
+        (figure,) = row["difference"][AFTER]
+        assert all(set(row[state]) == {figure, f"{figure}_interval"} for state in STATES)
+        for state in STATES:
+            low, high = row[state][f"{figure}_interval"]
+            assert 0 <= low <= row[state][figure] <= high <= 1
     for part, what in (("relearning", "steps_to_recover"), ("canaries", "exposure")):
         for row in result[part]:
             assert set(row) == {"method", "observer", what, "equals_oracle"}

@@ -143,7 +143,7 @@ def _attacks() -> dict[str, Any]:
     before = {"loss": 0.81, "lira": 0.934, "rmia": 0.915}
     exact = {"SIFT-Masks": True, "Central FT": True, "negated task vector": False}
     # Further from its reference than .934 is, and below .5.
-    own = {"method": "SIFT-Masks, own mask", "observer": "server", "attack": "loss", "title": titles["loss"]}
+    own = {"method": "SIFT-Masks, own mask", "observer": "server", "metric": "loss", "title": titles["loss"]}
     own |= {"before": at(0.04), "after": at(0.512), "oracle": at(0.512), "equals_oracle": True}
     own["difference"] = {"before": distance(0.04), "after": {figure: [0.0] * 3 for figure in distance(0)}}
     recovered, sooner = ({"before": 0, "after": after, "oracle": oracle} for after, oracle in ((17, 17), (4, None)))
@@ -151,11 +151,11 @@ def _attacks() -> dict[str, Any]:
     return {
         "examples": 60,
         "leavers": 3,
-        "rows": [
+        "membership": [
             {
                 "method": method,
                 "observer": "outsider",
-                "attack": attack,
+                "metric": attack,
                 "title": title,
                 "before": at(before[attack] - 0.02 * place),
                 "after": at(0.512 if same else 0.655),
@@ -170,6 +170,7 @@ def _attacks() -> dict[str, Any]:
             for place, (method, same) in enumerate(exact.items())
         ]
         + [own],
+        "memory": [_remembered(method, same) for method, same in exact.items()],
         "relearning": [
             {
                 "method": method,
@@ -189,6 +190,25 @@ def _attacks() -> dict[str, Any]:
             for method, same in exact.items()
         ],
         "difference": {"recovered_share": 1.0, "verdict": "recovered bit for bit"},
+    }
+
+
+def _remembered(method: str, same: bool) -> dict[str, Any]:
+    def at(value: float) -> dict[str, Any]:
+        return {"mean": value, "mean_interval": [value - 0.03, value + 0.02]}
+
+    after = 0.0 if same else 0.125
+    return {
+        "method": method,
+        "observer": "outsider",
+        "metric": "extraction_strength",
+        "title": "extraction strength",
+        "rises": True,
+        "before": at(0.5),
+        "after": at(0.25 + after),
+        "oracle": at(0.25),
+        "difference": {"before": {"mean": [0.25, 0.2, 0.3]}, "after": {"mean": [after] * 3}},
+        "equals_oracle": same,
     }
 
 

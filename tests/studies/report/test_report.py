@@ -92,20 +92,31 @@ def test_no_figure_of_the_table_is_worse_than_the_headline(attacked: Path) -> No
     outsider, _, server = (next(text for text in page.words if text.startswith(who)) for who in WHO)
     said = [abs(float(by)) for text in (outsider, server) for by in re.findall(r"up to ([+-][0-9.]+) \(", text)]
     assert said == [0.422, 0.472]  # before; now nothing differs
-    with (attacked / "tables" / "membership.csv").open(encoding="utf-8", newline="") as file:
-        found = [row for row in csv.DictReader(file) if row["method"].startswith("SIFT-Masks")]
+    found = []
+    for name in ("membership", "memory"):
+        with (attacked / "tables" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+            found += [row for row in csv.DictReader(file) if row["method"].startswith("SIFT-Masks")]
+    assert {row["metric"] for row in found} >= {"loss threshold", "extraction strength"}
     assert max(abs(float(row["before_difference"])) for row in found) <= max(said) + 5e-4
     assert {float(row["after_difference"]) for row in found} == {0.0}
 
 
 def test_what_an_inexact_removal_leaves_is_in_the_headline(tmp_path: Path) -> None:
     told = three_of_a_hundred(attacks=True)
-    told["attacks"]["rows"][3] |= {"method": "SIFT-Masks"} | {
-        key: told["attacks"]["rows"][2][key] for key in ("after", "difference", "equals_oracle")
+    told["attacks"]["membership"][3] |= {"method": "SIFT-Masks"} | {
+        key: told["attacks"]["membership"][2][key] for key in ("after", "difference", "equals_oracle")
     }
     assert (
         "In that of now attacks differ from what they find in the run that they never joined, by up to +0.143 (+0.093 "
         "to +0.183) in the AUC of LiRA, online, 0.655 against 0.512; in that of before"
+    ) in written(tmp_path, told)
+
+
+def test_what_is_remembered_can_be_the_worst(tmp_path: Path) -> None:
+    told = three_of_a_hundred(attacks=True)
+    told["attacks"]["memory"][0]["difference"]["before"]["mean"] = [0.75, 0.7, 0.8]
+    assert (
+        "left it was up to +0.750 (+0.700 to +0.800) in the mean of extraction strength, 0.500 against 0.250"
     ) in written(tmp_path, told)
 
 
@@ -163,9 +174,9 @@ def test_csv_has_the_values_of_the_result(attacked: Path) -> None:
     assert {row["method"]: int(row["bytes"]) for row in rows("storage")} == told["storage_bytes"]
     assert [row["client"] for row in rows("removals")] == ["person-0007", "person-0042", "person-0099"]
     assert [row["state_digest"] for row in rows("steps")] == [step["state_digest"] for step in told["steps"]]
-    found = {(row["attack"], row["method"], row["figure"]): row for row in rows("membership")}
+    found = {(row["metric"], row["method"], row["figure"]): row for row in rows("membership")}
     assert len(found) == (3 * 3 + 1) * 3
-    for row in told["attacks"]["rows"]:
+    for row in told["attacks"]["membership"]:
         auc = found[row["title"], row["method"], "AUC"]
         for state in ("oracle", "before", "after"):
             assert float(auc[state]) == row[state]["auc"]
@@ -205,7 +216,7 @@ def test_a_merge_alone(tmp_path: Path) -> None:
 def test_what_users_write_is_escaped(tmp_path: Path) -> None:
     told = played(9, [[NASTY], ["b\ud800\x01"]], {1: {NASTY: NASTY}}, title=NASTY, attacks=True)
     told["costs"][NASTY] = [9, 10, 14]
-    told["attacks"]["rows"][0]["title"] = NASTY
+    told["attacks"]["membership"][0]["title"] = NASTY
     told["config"]["prompt"] = NASTY
     reader = _Reader(written(tmp_path, told))
     assert "script" not in {tag for tag, _ in reader.elements}
