@@ -201,7 +201,7 @@ def _draw_map(canvas: "Canvas", axes: "Axes", labels: Mapping[str, Counter[str]]
         from matplotlib.ticker import MaxNLocator
 
         bar = canvas.colorbar(cells, ax=axes, label="rows", ticks=MaxNLocator(5, integer=True))
-        bar.ax.set_ylim(0, counts.max())
+        bar.ax.set_ylim(min(1, counts.max() - 1), counts.max())
 
 
 def _draw_bars(canvas: "Canvas", axes: "Axes", rows: _Rows, narrow: bool) -> None:

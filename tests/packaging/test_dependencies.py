@@ -77,7 +77,10 @@ def test_the_lock_has_what_is_asked_for(locked: dict[str, str]) -> None:
     """All but torch, which comes from an index of its own, and what is not for the Python that it was made for."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    asked = [*project["dependencies"], *(each for extra in ("lora", "plots", "tensorboard") for each in extras[extra])]
+    asked = [
+        *project["dependencies"],
+        *(each for extra in ("lora", "plots", "sweep", "tensorboard") for each in extras[extra]),
+    ]
     asked += [*extras["notebook"], *extras["test"][1:]]
     for requirement in map(Requirement, asked):
         name = re.sub(r"[-_.]+", "-", requirement.name).lower()

@@ -108,9 +108,10 @@ class Run(Command):
     def play(self, options: Mapping[str, Any], folder: Path, bars: Bars) -> None:
         """Simulate, or go on."""
         (config,) = self.read(options)
-        if (folder / "config.toml").is_file():
+        if (folder / "config.toml").is_file() and config.engine == "ray":
             simulation.resume(folder, bars())
         else:
+            shutil.rmtree(folder, ignore_errors=True)
             simulation.run(config, folder, bars())
 
     def found(self, folder: Path) -> Found:

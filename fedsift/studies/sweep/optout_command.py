@@ -1,5 +1,6 @@
 """`fedsift optout` as a command that can be played again with other seeds."""
 
+import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,7 @@ class OptOut(Command):
         if (folder / "scenario.toml").is_file():
             player.resume(folder, bars())
         else:
+            shutil.rmtree(folder, ignore_errors=True)
             player.play(self.scenario, config, folder, bars(), self.full_oracles, self.evaluate_every, rounds)
         self.report(folder, bars)
 

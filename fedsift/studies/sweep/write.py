@@ -20,7 +20,8 @@ def write_sweep(swept: Swept, out: Path) -> None:
     table = table_of(swept)
     write_whole(out / "result.json", json.dumps(as_json(swept), indent=1) + "\n")
     write_whole(out / "table.csv", table.to_csv())
-    write_whole(out / "table.tex", table.to_latex())
+    comments = "".join(f"% {line}\n" for line in table.title.split("\n"))
+    write_whole(out / "table.tex", comments + table.to_latex())
     figure = figure_of(swept) if swept.varies else None
     if figure is not None:
         forms = drawn(figure)

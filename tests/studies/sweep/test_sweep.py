@@ -8,6 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from rich.console import Console
 from rich.table import Table
 
 from fedsift.cli.table_layout import lay_out
@@ -167,11 +168,13 @@ def test_tables_have_a_number_a_cell_and_fit_80_columns(tmp_path: Path) -> None:
     assert told["seeds"] == [0, 1]
     assert told["best"] == {"steps": 10, "lr": 0.01}
     assert told["points"][0]["figures"]["served"]["newcomers"]["per_seed"] == {"0": 0.95, "1": 0.96}
-    assert r"\toprule" in (tmp_path / "table.tex").read_text(encoding="utf-8")
+    latex = (tmp_path / "table.tex").read_text(encoding="utf-8")
+    assert latex.startswith("% mean accuracy on rows that nobody trained on (held-out)\n% 2 seeds from 0; in brackets")
+    assert r"\toprule" in latex
     row, first, second, table, best = printed(swept)
     assert str(row) == "served:"
     assert isinstance(table, Table)
-    assert lay_out(table, 80) <= 80
+    assert lay_out(table, Console(width=80)) <= 80
     assert str(first) == "mean accuracy on rows that nobody trained on (held-out)"
     assert str(second) == "2 seeds from 0; in brackets 95% over seeds (Student's t), where they differ"
     assert str(best) == "best     steps = 10, lr = 0.01, by served of newcomers"
