@@ -21,9 +21,9 @@ class InterruptibleBars(PhaseBars):
         self._restored = signal.signal(signal.SIGINT, self._interrupt)
         return super().__enter__()
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         signal.signal(signal.SIGINT, self._restored)
-        super().__exit__()
+        super().__exit__(kind)
 
     def advance(self, message_type: str) -> None:
         """Count a reply, unless the command was interrupted."""

@@ -103,13 +103,18 @@ def _found(folder: RunFolder, config: RunConfig) -> tuple[int, bool]:
 def _check(config: RunConfig, bars: PhaseBars) -> tuple[Participants, RunConfig]:
     """Who takes part, and the configuration with its leavers as ids.
 
-    What can be said of machine, data and model before workers load them, is said here, and without torch.
+    What can be said of machine, data and model before workers load them, is said here: without torch, but for a task
+    of one's own.
     """
     if not config.ray_address:
         check_ray()
     check_device(config)
     check_accounting(config.publish_noise)
     check_given(config.model_settings)
+    if config.model_settings.is_custom:
+        from fedsift.learning.models import load_layout  # torch, as in most tasks of one's own
+
+        load_layout(config.model_settings)
     participants = Participants.of(config, load_dataset(config))
     bars.warn(look_alike_warning(look_alikes(participants.everybody)))
     leavers = choose_leavers(config, participants.members, participants.newcomers)

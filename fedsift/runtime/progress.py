@@ -89,8 +89,9 @@ class PhaseBars:
             self._status.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None or self._phase != "start":  # Of a start that fails, what is said is why.
+            self._close()
         self._over.set()
         self._status.stop()
         if self._bars.live.is_started:  # Else it would print an empty line.
