@@ -84,7 +84,8 @@ def test_what_cannot_start(tiny_config: RunConfig, monkeypatch: pytest.MonkeyPat
 
 
 STARTS = """
-import time
+import signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # A shell's background job, as tests may be, ignores it.
 from fedsift.runtime.local_pool import LocalPool
 pool = LocalPool("tests.runtime.calls:squared", 2, {})
 print(*(each._process.pid for each in pool._load), flush=True)
