@@ -132,6 +132,7 @@ class ComparedMethod(Method, ABC):
     Attributes:
         layout: of the tuned parameters.
         members: whose data the state has seen, and was not asked to forget.
+        found: one of the `searched`, by the last removal; empty before one.
         chosen: one of the `candidates`; empty before `choose`, and where there is nothing to choose.
         ensemble: how several models that `serve` returns are taken together.
     """
@@ -146,6 +147,7 @@ class ComparedMethod(Method, ABC):
         self.layout = layout
         self.members: set[str] = set()
         self.chosen: Terms = chosen or {}
+        self.found: Terms = {}
 
     @classmethod
     def chooses(cls) -> bool:
@@ -154,8 +156,8 @@ class ComparedMethod(Method, ABC):
 
     @property
     def hyper_parameters(self) -> Terms:
-        """Those that a search found."""
-        return self.chosen
+        """Those that a search found: of the last removal, where that searches, else those of `serve`."""
+        return self.found or self.chosen
 
     @abstractmethod
     def change(self, clients: Clients, joining: Set[str], leaving: Set[str]) -> Work:

@@ -13,7 +13,6 @@ import numpy as np
 from fedsift.core.errors import BadInput
 from fedsift.core.fixed_point import FixedPointSum
 from fedsift.core.local_training import LocalTraining, Objective
-from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.task_vectors import Vector
 from fedsift.protocol.compared_method import Clients, Recipient, Terms, Work
 from fedsift.strategies.families.federated_rounds import FederatedRounds
@@ -47,15 +46,6 @@ class AscendingRounds(ForgettingRounds):
     objective: ClassVar[Objective]
     searched: ClassVar[tuple[Terms, ...]] = tuple({"scale": scale} for scale in SCALES)
 
-    def __init__(self, layout: ParameterLayout, chosen: Terms | None = None) -> None:
-        super().__init__(layout, chosen)
-        self._found: Terms = {}
-
-    @property
-    def hyper_parameters(self) -> Terms:
-        """Of the last removal."""
-        return self._found
-
     @classmethod
     def serve(cls, recipient: Recipient, **terms: float) -> list[Vector]:
         """The model; while a removal is going on, what a candidate makes of it."""
@@ -80,7 +70,7 @@ class AscendingRounds(ForgettingRounds):
             raise BadInput(f"{self.name}: nobody who leaves has trained ({'; '.join(clients.failures.values())})")
         shared = {"model": self.model, "change": models.mean(work.trainings) - self.model}
         work.validation_scorings = self._search(clients, leaving, shared)
-        (self.model,) = self.serve(Recipient(None, shared, self.layout.sizes, lambda _: 0.0), **self._found)
+        (self.model,) = self.serve(Recipient(None, shared, self.layout.sizes, lambda _: 0.0), **self.found)
         return work
 
     def _search(self, clients: Clients, leaving: Set[str], shared: Mapping[str, Vector]) -> int:
@@ -88,5 +78,5 @@ class AscendingRounds(ForgettingRounds):
         asked = clients.answering(leaving | set(control))
         scores = clients.scores(self, asked, self.searched, shared)
         kept, forgotten = (self.mean_scores(clients, scores, each) for each in (control, leaving))
-        self._found = self.searched[best_candidate(forgotten, kept)]
+        self.found = self.searched[best_candidate(forgotten, kept)]
         return len(asked) * len(self.searched)

@@ -25,7 +25,6 @@ from typing import ClassVar
 import numpy as np
 
 from fedsift.core.errors import BadInput
-from fedsift.core.parameter_layout import ParameterLayout
 from fedsift.core.task_vectors import Vector
 from fedsift.protocol.compared_method import Clients, Recipient, Terms, Work
 from fedsift.strategies.families.pooled_training import Pool, PooledTraining, train
@@ -44,15 +43,6 @@ class NegatedCentralFineTuning(PooledTraining):
     from_model: ClassVar[bool] = True  # whether the leavers' data are trained on from the model, or else from M0
     lr_factors: ClassVar[Sequence[float]] = (1.0,)  # of the trainings on the leavers' data
     uses_retain_data: ClassVar[bool] = False
-
-    def __init__(self, layout: ParameterLayout, chosen: Terms | None = None) -> None:
-        super().__init__(layout, chosen)
-        self._found: Terms = {}
-
-    @property
-    def hyper_parameters(self) -> Terms:
-        """Of the last removal."""
-        return self._found
 
     @abstractmethod
     def parts(self, forget: list[Vector], last: Vector) -> dict[str, Vector]:
@@ -95,7 +85,7 @@ class NegatedCentralFineTuning(PooledTraining):
         forget = [each - model if self.from_model else each for each in trained[: len(self.lr_factors)]]
         parts = self.parts(forget, trained[-1])
         work.validation_scorings = self._search(clients, leaving, {"0": model, **parts})
-        self.pools = [Pool([sorted(self.members)], [self.arithmetic(model, parts, **self._found)])]
+        self.pools = [Pool([sorted(self.members)], [self.arithmetic(model, parts, **self.found)])]
         return work
 
     def _search(self, clients: Clients, leaving: Set[str], shared: Mapping[str, Vector]) -> int:
@@ -105,7 +95,7 @@ class NegatedCentralFineTuning(PooledTraining):
         scores = clients.scores(self, asked, self.searched, shared)
         # Where nobody stays, there is nobody to leave anything to: all candidates do.
         kept = self.mean_scores(clients, scores, control) if control else [0.0] * len(self.searched)
-        self._found = self.searched[best_candidate(self.mean_scores(clients, scores, leaving), kept)]
+        self.found = self.searched[best_candidate(self.mean_scores(clients, scores, leaving), kept)]
         return len(asked) * len(self.searched)
 
 

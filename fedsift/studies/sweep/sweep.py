@@ -18,6 +18,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Protocol
 
+from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput, unknown_name
 from fedsift.core.plain_files import PARTIAL
 from fedsift.core.strict_json import parse_json
@@ -118,7 +119,7 @@ class Sweep:
     @property
     def first_seed(self) -> int:
         """The root seed of the first playing; also the search's."""
-        return int(self.options.get("seed", 0))
+        return int(self.options.get("seed", RunConfig.seed))
 
     @property
     def terms(self) -> dict[str, Any]:
