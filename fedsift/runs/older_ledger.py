@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
-from fedsift.core.receipt import ReceiptBody, canonical
+from fedsift.core.receipt import ReceiptBody, Verdict, canonical
 from fedsift.core.receipt_log import ReceiptLog
 from fedsift.core.strict_json import Misfit, parse_json, typed
 from fedsift.runs.certificates import Certificates
@@ -32,7 +32,7 @@ def take_up(ledger: Ledger, run: Path, certificates: Certificates, leaving: Coll
     log = ReceiptLog.of(ledger)
     lost = _lost(log, certificates, ledger.public_key, max(certificates.numbers(), default=0))
     for body in lost:
-        if body.rows_forgotten:
+        if body.verdict is Verdict.ROWS_BIT_EXACT:
             raise BadInput(
                 f"the ledger ends with receipt {len(log)}, and receipt {body.number} is certified, by which client "
                 f"{body.client!r} had rows forgotten: put back a ledger that has it, since this one has them again"

@@ -90,6 +90,22 @@ def test_what_is_kept_for_scoring_stays_so(config: RunConfig, out: Path, pool: W
     assert not (out / "asked-rows.json").exists()
 
 
+def test_a_row_that_is_only_scored_on(config: RunConfig, out: Path, tmp_path: Path) -> None:
+    """Its client's training has no part in it: the state stays, and the scores of before go."""
+    was, (row,) = digest_of(out), load_dataset(config).test_examples(CLIENT)
+    lines = Path(config.dataset).read_text(encoding="utf-8").splitlines()
+    table = tmp_path / "forget.jsonl"
+    table.write_text(
+        next(line for line in lines if CLIENT in line and row.prompt[3:6] in line) + "\n", encoding="utf-8"
+    )
+    told = json.loads(done("forget", out, CLIENT, "--rows", table, "--json"))
+    assert [removal["verdict"] for removal in told["removals"]] == ["ROWS_BIT_EXACT"]
+    assert told["state_digest"] == was
+    assert receipt_of(out / "certificates" / "0001.json")["rows_forgotten"] == 0
+    scores = json.loads((out / "result.json").read_text(encoding="utf-8"))["scores"]
+    assert all(CLIENT not in score["per_client"] for score in scores.values())
+
+
 @pytest.mark.parametrize("done_by_then", [False, True], ids=["before", "after"])
 def test_a_stop_around_the_commit(
     out: Path, pool: WorkerPool, config: RunConfig, done_by_then: bool, monkeypatch: pytest.MonkeyPatch
