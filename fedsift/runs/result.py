@@ -166,9 +166,8 @@ class RunResult:
         No score of a client that left, or had rows forgotten, is in it, and nothing tells who left.
         """
         gone, seed = removed_clients(receipts), self.seed
-        removed = gone | {
-            body.client for body in receipts if body.verdict is Verdict.ROWS_BIT_EXACT
-        }  # Those scores are of its old model.
+        # Who had rows forgotten has another model now, or other rows to be scored on.
+        removed = gone | {body.client for body in receipts if body.verdict is Verdict.ROWS_BIT_EXACT}
         scores, after = without(self.scores, removed, seed), self.scores_after_removal
         scores_after = None if after is None else without(after, removed, seed)
         members, members_after = self.members, self.members_after_removal
