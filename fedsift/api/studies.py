@@ -56,7 +56,7 @@ def compare(
         out: a folder, new or empty; runs/001, runs/002, ... for None.
         progress: whether to show bars.
         options: as of `fedsift.simulate`; `leave` or `leave_count` says who leaves; `rounds`, `sample` and the others
-            of docs/rounds.md, how the methods train that train in rounds.
+            of docs/explanation/rounds.md, how the methods train that train in rounds.
 
     Raises:
         BadInput: an unknown method, nobody leaves, or as of `fedsift.simulate`.
@@ -109,8 +109,8 @@ def optout(
         attacks: also attack the first leavers' examples.
         out: a folder, new or empty; runs/001, runs/002, ... for None.
         progress: whether to show bars.
-        options: as of `fedsift.simulate`; they override those of the scenario. With `rounds` (docs/rounds.md), what
-            methods that train in rounds would cost stands beside.
+        options: as of `fedsift.simulate`; they override those of the scenario. With `rounds`
+            (docs/explanation/rounds.md), what methods that train in rounds would cost stands beside.
 
     Raises:
         BadInput: something is wrong with the scenario, or as of `fedsift.simulate`.

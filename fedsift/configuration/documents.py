@@ -1,4 +1,4 @@
-"""What is written of the options elsewhere: docs/options.md, and Flower's section of pyproject.toml.
+"""What is written of the options elsewhere: docs/reference/options.md, and Flower's section of pyproject.toml.
 
 `python -m fedsift.configuration.documents` writes both anew, in the folder of the repository.
 """
@@ -36,7 +36,7 @@ This page is written by `python -m fedsift.configuration.documents` from the opt
 
 
 def options_page() -> str:
-    """The text of docs/options.md."""
+    """The text of docs/reference/options.md."""
     declared = [*RunConfig.options().items(), *RoundSettings.options().items(), *ServerSettings.options().items()]
     paper = ", ".join(f"`{hyphened(name)} = {value}`" for name, value in PRESETS["paper"].items())
     parts = [_INTRODUCTION.replace("PAPER", paper)]
@@ -61,11 +61,11 @@ def with_flower_section(pyproject: str) -> str:
 def _row(name: str, option: Option) -> str:
     default = f"`{option.shown_default}`" if option.shown_default else ""
     valid = ", ".join(f"`{each}`" for each in option.valid.split(", ")) if option.choices else option.valid
-    text = re.sub(r"docs/([\w-]+\.md)", r"[\1](\1)", option.help)
+    text = re.sub(r"docs/([\w-]+/([\w-]+\.md))", r"[\2](../\1)", option.help)
     return f"| `{hyphened(name)}` | {default} | {valid} | {text} | {option.effect} |"
 
 
 if __name__ == "__main__":
     pyproject = Path("pyproject.toml")
     pyproject.write_text(with_flower_section(pyproject.read_text(encoding="utf-8")), encoding="utf-8")
-    Path("docs/options.md").write_text(options_page(), encoding="utf-8")
+    Path("docs/reference/options.md").write_text(options_page(), encoding="utf-8")

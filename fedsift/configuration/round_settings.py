@@ -28,7 +28,7 @@ _COLUMNS = ("client", *_NUMBERS, "from", "until")
 
 @dataclass(frozen=True, kw_only=True)
 class RoundSettings(Options):
-    """How FedAvg and all that build on it train (docs/rounds.md)."""
+    """How FedAvg and all that build on it train (docs/explanation/rounds.md)."""
 
     rounds: int = _option(0, "Rounds of FedAvg and its like; 0 leaves these methods out.", ge=0)
     sample: float = _option(1.0, "Share of the members that are asked in a round.", gt=0, le=1)
@@ -42,7 +42,7 @@ class RoundSettings(Options):
     )
     devices: str = _option(
         _EQUAL,
-        "How fast clients are, and when they are there (docs/rounds.md).",
+        "How fast clients are, and when they are there (docs/explanation/rounds.md).",
         choices=(_EQUAL,),
         form="lognormal:SIGMA or a file.csv",
         fits=lambda text: _LOG_NORMAL.fullmatch(text) or text.endswith(".csv"),

@@ -27,7 +27,7 @@ from fedsift.learning.tuning_settings import TuningSettings
 _GRID, _LEAVERS, _RUN, _MACHINE, _FREE = Group.GRID, Group.LEAVERS, Group.RUN, Group.MACHINE, Effect.FREE
 ENGINES = ("ray", "flower")
 _WORKERS_PER_CORE = 8  # More would only take memory: each worker loads its own libraries.
-_STEP_SHARE = 0.2  # of lr * steps: what each of a few given levels is worth (docs/served.md)
+_STEP_SHARE = 0.2  # of lr * steps: what each of a few given levels is worth (docs/explanation/served.md)
 
 # The paper as published: fine magnitudes, divided by the number of members.
 PUBLISHED_TUNING: dict[str, Any] = {"beta1": 0.9, "beta2": 0.999, "commit_share": 0.0}
@@ -59,7 +59,7 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
         QuantisationGrid.threshold, "Share of max-magnitude that an entry needs to be kept.", _GRID, ge=0, lt=1
     )
     localise: str = option(
-        OWN_LEVELS, "How a member is served (docs/served.md).", _GRID, Effect.SERVED, choices=LOCALISATIONS
+        OWN_LEVELS, "How a member is served (docs/explanation/served.md).", _GRID, Effect.SERVED, choices=LOCALISATIONS
     )
     merge_scale: float = option(
         1.0,
@@ -72,7 +72,7 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
     publish_noise: float = option(
         0.0,
         "Gaussian noise on the merged model that is published, in multiples of the most that a member can change; the "
-        "state stays exact (docs/privacy.md).",
+        "state stays exact (docs/explanation/privacy.md).",
         _RUN,
         Effect.SERVED,
         ge=0,
@@ -98,14 +98,21 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
         ge=0,
     )
     generate: bool = option(
-        False, "Also have language models answer, greedily, and score that by ROUGE-L (docs/own-model.md).", _RUN, _FREE
+        False,
+        "Also have language models answer, greedily, and score that by ROUGE-L (docs/how-to/own-model.md).",
+        _RUN,
+        _FREE,
     )
     engine: str = option(
-        ENGINES[0], "What runs the clients; flower is Flower's own (docs/deployment.md).", _RUN, _FREE, choices=ENGINES
+        ENGINES[0],
+        "What runs the clients; flower is Flower's own (docs/how-to/deployment.md).",
+        _RUN,
+        _FREE,
+        choices=ENGINES,
     )
     ray_address: str = option(
         "",
-        "A running Ray cluster, auto for this machine's own (docs/cluster.md); without, Ray starts on this machine.",
+        "A running Ray cluster, auto for this machine's own (docs/how-to/cluster.md); without, Ray starts here.",
         _RUN,
         _FREE,
         choices=("auto",),
@@ -113,17 +120,20 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
         fits=re.compile(r"[^/\s]+:\d+").fullmatch,
     )
     partial_sums: bool = option(
-        False, "Workers merge what clients upload, and hand over sums (docs/speed.md).", _RUN, _FREE
+        False, "Workers merge what clients upload, and hand over sums (docs/explanation/speed.md).", _RUN, _FREE
     )
     profile: str = option(
-        DEFAULT_PROFILE, "How far the bits of a rerun carry (docs/reproducibility.md).", _MACHINE, choices=PROFILES
+        DEFAULT_PROFILE,
+        "How far the bits of a rerun carry (docs/explanation/reproducibility.md).",
+        _MACHINE,
+        choices=PROFILES,
     )
     workers: int = option(
         0, "Ray actors; 0 for one a core, on a cluster for one for each of its CPUs.", _MACHINE, _FREE, ge=0
     )
     clients_per_gpu: int = option(
         1,
-        "On GPUs, clients that share one; as many workers start for each (docs/gpu.md).",
+        "On GPUs, clients that share one; as many workers start for each (docs/how-to/gpu.md).",
         _MACHINE,
         _FREE,
         ge=1,

@@ -1,4 +1,4 @@
-"""Removal certificates and tree heads: what the server signs, and how others check it (docs/certificate.md)."""
+"""Removal certificates and tree heads: what is signed, and how others check it (docs/reference/certificate.md)."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A client's sparse task vector: its mask and its quantised magnitudes, as bytes (docs/upload.md)."""
+"""A client's sparse task vector: its mask and its quantised magnitudes, as bytes (docs/reference/upload.md)."""
 
 import struct
 from collections.abc import Iterator

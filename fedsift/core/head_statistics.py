@@ -1,4 +1,4 @@
-"""What a client contributes to the shared head: sums over its decisions, in integers (docs/upload.md).
+"""What a client contributes to the shared head: sums over its decisions, in integers (docs/reference/upload.md).
 
 A decision is one choice among labels: a row's label, or each token of a text. With z the L2-normalised features that
 the frozen M0 has of it, a = rint(2^6 [z; 1/2]) in whole numbers from -64 to 64. Of all its decisions a client uploads
@@ -7,7 +7,8 @@ the frozen M0 has of it, a = rint(2^6 [z; 1/2]) in whole numbers from -64 to 64.
     B = sum of a by label    a row of k for each label that occurs
     m                    the number of decisions
 
-The rank of G is the number of decisions, and B names each label: who sees them sees the rows (docs/privacy.md).
+The rank of G is the number of decisions, and B names each label: who sees them sees the rows
+(docs/explanation/privacy.md).
 """
 
 import struct

@@ -5,10 +5,10 @@ levels q, entry by entry:
 
     paper        m * S * step / |T|      the merged model under the mask (section 3, "localization")
     coordinate   m * S * step / C        the mean over the members that moved that coordinate
-    own          q * step                the mean, level by level, over the members that reached it (docs/served.md)
+    own          q * step                the mean, level by level, over the members that reached it
 
-The last one needs no sums: a member's mask for each level says all. A localisation needs nothing of other members but
-the sums, so a removal never touches a mask.
+What each is worth: docs/explanation/served.md. The last one needs no sums: a member's mask for each level says all. A
+localisation needs nothing of other members but the sums, so a removal never touches a mask.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """An option is declared once: as a field of a settings class, with default, help, group, range and effect.
 
-From that come its validation, the command line, config.toml, Flower's run configuration and docs/options.md.
+From that come its validation, the command line, config.toml, Flower's run configuration and docs/reference/options.md.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""The log that all receipts are entries of: a Merkle tree, whose heads are signed (docs/certificate.md)."""
+"""The log that all receipts are entries of: a Merkle tree, whose heads are signed (docs/reference/certificate.md)."""
 
 import dataclasses
 import re

@@ -78,7 +78,7 @@ class ServerState(ServedState):
         self._digest_before = ""
 
     def merge(self, client_id: str, upload: bytes, training: Training | None = None, node_key: str = "") -> Member:
-        """Add a client's contribution (docs/upload.md) and make it a member; `node_key` as of `Ledger.set_node_key`.
+        """Add a client's upload and make it a member; `node_key` as of `Ledger.set_node_key`.
 
         Raises:
             Refused: it is a member already, the capacity is reached, the upload is not valid, or a node sends that of

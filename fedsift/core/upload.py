@@ -1,4 +1,4 @@
-"""What a client uploads: named vectors of integers, of which its sparse task vector is one (docs/upload.md)."""
+"""What is uploaded: named vectors of integers, of which the sparse task vector is one (docs/reference/upload.md)."""
 
 from dataclasses import dataclass
 

@@ -23,7 +23,7 @@ class Source(Seeded):
     target: str = _option("", "Column with the text to learn.")
     messages: str = _option(
         "",
-        "Instead, column of conversations, lists of role and content, for chat (docs/own-data.md).",
+        "Instead, column of conversations, lists of role and content, for chat (docs/how-to/own-data.md).",
     )
     partition: str = _option("", "Splits a table without natural clients among so many clients.", choices=PARTITIONS)
     alpha: float = _option(0.5, "Of the Dirichlet partition. The smaller, the more the clients' targets differ.", gt=0)

@@ -1,6 +1,6 @@
 """The one predictor that a client is served: shared head, own rows on top, own model, own labels' frequencies.
 
-It is made by the client, from the server's sums and from what the client itself keeps (docs/served.md).
+It is made by the client, from the server's sums and from what the client itself keeps (docs/explanation/served.md).
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -25,7 +25,9 @@ def torch_device(device: str) -> torch.device:
             f"CUDA_VISIBLE_DEVICES is {os.environ.get('CUDA_VISIBLE_DEVICES', 'not set')}: see what nvidia-smi lists"
         )
         why = hidden if torch.version.cuda else without
-        raise BadInput(f"device = cuda: no CUDA device is seen by torch ({why}); or give cpu, or auto (docs/gpu.md)")
+        raise BadInput(
+            f"device = cuda: no CUDA device is seen by torch ({why}); or give cpu, or auto: docs/how-to/gpu.md"
+        )
     return torch.device("cuda" if device != "cpu" and available else "cpu")
 
 

@@ -52,10 +52,12 @@ class ModelSettings(Seeded):
     dtype: str = _option(DTYPES[0], "Of the base weights.", choices=DTYPES)
     checkpointing: bool = _option(False, "Compute activations twice instead of keeping them.")
     compile: bool = _option(
-        False, "Run the loss through torch.compile, on a CPU with a C++ compiler (docs/reproducibility.md)."
+        False, "Run the loss through torch.compile, on a CPU with a C++ compiler (docs/explanation/reproducibility.md)."
     )
     shared_head: bool = _option(
-        True, "Also sum up what a head on the frozen model's features is solved from (docs/served.md, docs/privacy.md)."
+        True,
+        "Also sum up what a head on the frozen model's features is solved from (docs/explanation/served.md, "
+        "docs/explanation/privacy.md).",
     )
     device: str = _option(DEVICES[0], "Where clients tune; auto for cuda where there is one.", choices=DEVICES)
 

@@ -6,7 +6,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-# Environment variables of each profile, set before torch is imported. Measured in docs/reproducibility.md.
+# Environment variables of each profile, set before torch is imported. Measured in docs/explanation/reproducibility.md.
 PROFILES: dict[str, dict[str, str]] = {
     "fast": {},  # whatever the processor offers: the same bits on the same model of processor
     "vendor": {"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2,STRICT"},  # ... on all AVX2 processors of one vendor

@@ -5,7 +5,7 @@ onto tau * v >= 0 after each step. Adam's update is odd in the gradient, so this
 clamped at 0, bit for bit, without a pass over the gradient.
 
 The last steps may run on the quantised model M0 + v * Q(u), Q the grid of the uploads: u is what Adam moves, with the
-gradient that the quantised model has (straight-through estimator, arXiv 1308.3432; docs/commit-steps.md).
+gradient that the quantised model has (straight-through estimator, arXiv 1308.3432; docs/explanation/commit-steps.md).
 """
 
 import math

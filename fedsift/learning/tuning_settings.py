@@ -15,7 +15,7 @@ _PLACES = 6  # of a schedule's factor: cosines differ in their last place betwee
 
 @dataclass(frozen=True, kw_only=True)
 class TuningSettings(Options):
-    """How a client tunes: Adam, whose defaults here are better in few steps than PyTorch's (docs/served.md)."""
+    """How a client tunes: Adam, with defaults for few steps (docs/explanation/served.md)."""
 
     steps: int = _option(20, "Optimiser steps a client (the paper: 20; 10 is enough, Fig. 7).", ge=1)
     lr: float = _option(1e-2, "Adam's learning rate, in float32.", ge=FLOAT32_LEAST, le=FLOAT32_MOST)
@@ -40,7 +40,10 @@ class TuningSettings(Options):
         0, "Rows that run through the model at once, to bound its activations; 0 for all of a step.", ge=0
     )
     commit_share: float = _option(
-        0.0, "Share of the steps, the last ones, that run on the quantised model (docs/commit-steps.md).", ge=0, le=1
+        0.0,
+        "Share of the steps, the last ones, that run on the quantised model (docs/explanation/commit-steps.md).",
+        ge=0,
+        le=1,
     )
 
     @property

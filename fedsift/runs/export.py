@@ -41,8 +41,8 @@ def export(path: Path, client_id: str | None, out: Path) -> Exported:
     """Write what a member of a run is served, or for None what everybody else is, into a new or empty folder.
 
     The folder has a model in the Hugging Face format (with LoRA a PEFT adapter), its tokenizer, where there is one the
-    shared head, and a card whose lines predict from these as the client is served (docs/served.md). It is written whole
-    or not at all. Nothing of it is kept in the run.
+    shared head, and a card whose lines predict from these as the client is served (docs/explanation/served.md).
+    It is written whole or not at all. Nothing of it is kept in the run.
 
     Raises:
         BadInput: it is no run, something in it is missing or damaged, or the folder cannot be written or is in the run.

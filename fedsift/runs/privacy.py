@@ -1,4 +1,4 @@
-"""What noise on the published merged model amounts to in differential privacy (docs/privacy.md)."""
+"""What noise on the published merged model amounts to in differential privacy (docs/explanation/privacy.md)."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec

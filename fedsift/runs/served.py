@@ -29,7 +29,7 @@ from fedsift.runs.run_folder import RunFolder
 
 @dataclass(frozen=True)
 class ServedHead:
-    """The shared head as a client is served it (docs/served.md).
+    """The shared head as a client is served it (docs/explanation/served.md).
 
     Attributes:
         predictor: its weights, a member's with its own rows on top, and its own labels' counts.

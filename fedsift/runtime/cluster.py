@@ -16,7 +16,7 @@ from fedsift.runtime.ray_door import read_variables, token_headers
 
 _SECONDS = 5.0  # Ray itself tries for minutes.
 _ADVICE = "start one with `ray start --head --port 6379`, and give --ray-address HOST:6379, or auto on one of its nodes"
-_TOKEN = "the same RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH that its nodes were started with (docs/cluster.md)"
+_TOKEN = "the RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH that its nodes were started with (docs/how-to/cluster.md)"
 _QUESTION = "/ray.rpc.NodeInfoGcsService/CheckAlive"  # Which of given nodes live: the least that a head can be asked.
 
 
@@ -44,7 +44,7 @@ def connected(address: str) -> Iterator[None]:
         if _answers(ray.get_runtime_context().gcs_address):
             warnings.warn(
                 f"the Ray cluster at {address} has no token: whoever reaches it can have it run code; start its nodes "
-                "and this command with RAY_AUTH_MODE=token (docs/cluster.md)",
+                "and this command with RAY_AUTH_MODE=token (docs/how-to/cluster.md)",
                 stacklevel=2,
             )
         yield

@@ -1,4 +1,4 @@
-"""A GPU: equal digests, removals and the retrained reference, FLOP utilisation, overhead (docs/gpu.md).
+"""A GPU: equal digests, removals and the retrained reference, FLOP utilisation, overhead (docs/how-to/gpu.md).
 
 On a CPU the same is rehearsed at a small size, with workers in the place of clients that share a GPU.
 """
@@ -84,7 +84,7 @@ class _Pair(NamedTuple):
 
 
 def measure_gpu(config: RunConfig, rounds: int, sizes: Sizes | None = None, shares: Sequence[int] = SHARES) -> Part:
-    """Run what docs/gpu.md lists, each run in a process of its own.
+    """Run what docs/how-to/gpu.md lists, each run in a process of its own.
 
     Args:
         config: model, data and device of the run with removals; the rest takes its model and steps.
@@ -227,7 +227,7 @@ def _save_llama(folder: Path, shape: Mapping[str, int], config: RunConfig) -> st
 
 BENCHMARK = Benchmark(
     "gpu",
-    "On a GPU: equal digests, removals, FLOP utilisation, overhead (docs/gpu.md).",
+    "On a GPU: equal digests, removals, FLOP utilisation, overhead (docs/how-to/gpu.md).",
     measure_gpu,
     on_ray=True,
     device="cuda",

@@ -71,7 +71,7 @@ def measure_runs(config: RunConfig, rounds: int, blazefl_python: Path | None = N
             run_arm, f"{ARMS}.blazefl_run", config, python=str(blazefl_python), environment=environment
         )
     else:
-        notes.append("BlazeFL left out: --blazefl-python says where it is (docs/speed.md)")
+        notes.append("BlazeFL left out: --blazefl-python says where it is (docs/explanation/speed.md)")
     results = in_turn(arms, min(rounds, _MOST_ROUNDS), warm_up=0)
     sums = {run.told["sums"] for name in (_FEDSIFT, _BARE) for run in results[name]}
     if len(sums) != 1:

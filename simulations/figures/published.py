@@ -1,4 +1,4 @@
-"""What is published tells of who left, and of who stays (docs/privacy.md).
+"""What is published tells of who left, and of who stays (docs/explanation/privacy.md).
 
 Whoever sees the merged model and the shared head's sums before and after a removal has the difference: the sum over
 those who left. The same numbers are had by members that collude: what is published, less their own contributions, is

@@ -1,4 +1,4 @@
-"""docs/python.md, its notebook, and the example of README.md, run as a reader would run them."""
+"""docs/how-to/python.md, its notebook, and the example of README.md, run as a reader would run them."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from nbclient import NotebookClient
 
 DOCS = Path(__file__).parents[2] / "docs"
-NOTEBOOK = DOCS / "first-federation.ipynb"
+NOTEBOOK = DOCS / "tutorial/first-federation.ipynb"
 
 
 def run_blocks(page: Path) -> None:
@@ -22,7 +22,7 @@ def test_the_page_runs_from_top_to_bottom(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    run_blocks(DOCS / "python.md")
+    run_blocks(DOCS / "how-to/python.md")
     printed = capsys.readouterr().out
     for told in ("Scores(answer probability: zero_shot", "['ann', 'bob', 'cem']", "\n3\n", "SIFT-Masks", "report.html"):
         assert told in printed

@@ -16,7 +16,7 @@ BLOCK = re.compile(r"^```(\w*) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 def examples(document: str, folder: Path) -> list[list[str]]:
     """Write the document's files, named behind the block's language or in a first comment; return its commands."""
     commands = []
-    for language, file_name, content in BLOCK.findall((DOCS / document).read_text(encoding="utf-8")):
+    for language, file_name, content in BLOCK.findall((DOCS / "how-to" / document).read_text(encoding="utf-8")):
         named = re.match(r"# (\S+\.\w+)\n", content)
         if file_name:
             (folder / file_name).write_text(content, encoding="utf-8")

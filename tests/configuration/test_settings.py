@@ -31,7 +31,7 @@ def test_pyproject_and_the_page_of_options_say_what_is_declared() -> None:
         RunConfig.from_mapping({}), ServerSettings()
     )
     assert with_flower_section(text) == text
-    assert (PROJECT / "docs" / "options.md").read_text(encoding="utf-8") == options_page()
+    assert (PROJECT / "docs/reference/options.md").read_text(encoding="utf-8") == options_page()
 
 
 def test_every_option_appears_everywhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def sparse(levels: list[int], highest: int = 3) -> bytes:
 
 
 def spelled_out(highest: int, kept: int, mask: list[int], levels: int) -> bytes:
-    """An upload of ten parameters, as docs/upload.md has it."""
+    """An upload of ten parameters, as docs/reference/upload.md has it."""
     return (
         b"FSU"
         + bytes([1])  # version
@@ -49,7 +49,7 @@ def test_two_levels_by_hand() -> None:
 
 
 def bytes_by_hand(levels: list[int], highest: int) -> bytes:
-    """Mask and levels as docs/upload.md has them: each one large binary number, written out little-endian."""
+    """Mask and levels as docs/reference/upload.md has them: each one large binary number, written out little-endian."""
     kept = [level for level in levels if level]
     mask = "".join("1" if level else "0" for level in reversed(levels))
     bits = math.ceil(math.log2(highest))

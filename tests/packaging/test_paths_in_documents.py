@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 PATH = re.compile(r"(?<![\w/.-])((?:fedsift|strategies|simulations|tests|docs)/[\w./-]*\w/?)(?![\w*])")
 LINK = re.compile(r"\]\(([^)#:]+)(#[^)]*)?\)")
 

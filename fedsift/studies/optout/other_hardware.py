@@ -17,7 +17,7 @@ from fedsift.studies.client_script import ClientScript, Misbehaviour
 
 
 def other_profile(profile: str) -> str:
-    """A reproducibility profile under which a training gives other bits (docs/reproducibility.md)."""
+    """A reproducibility profile under which a training gives other bits (docs/explanation/reproducibility.md)."""
     return "vendor" if profile == "portable" else "portable"
 
 

@@ -1,4 +1,4 @@
-"""What SIFT-Masks takes, from formulas (docs/planning.md): bytes on the wire, memory, files, compute."""
+"""What SIFT-Masks takes, from formulas (docs/how-to/planning.md): bytes on the wire, memory, files, compute."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -49,7 +49,7 @@ class Footprint:
 
     @property
     def upload_bytes(self) -> int:
-        """What a client sends: 80 + ceil(n/8) + ceil(k b/8), and its part of the shared head (docs/upload.md)."""
+        """What a client sends (docs/reference/upload.md): 80 + ceil(n/8) + ceil(k b/8), and for the shared head."""
         return HEADER_BYTES + self.mask_bytes + self.levels_bytes + self.head_bytes
 
     @property

@@ -35,7 +35,7 @@ def test_all_arms_run_and_two_of_them_have_the_same_sums(four: RunConfig) -> Non
         assert 0 < found[arm, "after start-up"] < found[arm, "whole command"]
     assert 50 < found["fedsift", "server's peak memory"] < 5_000
     assert "fedsift and the bare loop: same sums" in part.notes
-    assert "BlazeFL left out: --blazefl-python says where it is (docs/speed.md)" in part.notes
+    assert "BlazeFL left out: --blazefl-python says where it is (docs/explanation/speed.md)" in part.notes
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from fedsift.studies.optout.scenario import parse_scenario
 from fedsift.studies.optout.scenario_plan import resolve
 from tests.cli.commands import done, failed
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "opt-out.md"
+DOCUMENT = Path(__file__).parents[3] / "docs/how-to/opt-out.md"
 SCENARIO = """
 title = "Two leave"
 [run]

@@ -1,4 +1,4 @@
-"""Assumptions for tests: those of the worked example of docs/planning.md, but for what a test changes."""
+"""Assumptions for tests: those of the worked example of docs/how-to/planning.md, but for what a test changes."""
 
 from typing import Any
 

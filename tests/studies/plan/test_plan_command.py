@@ -19,7 +19,9 @@ from tests.studies.plan.assumed import EXAMPLE, assumed
 def test_the_documents_example(monkeypatch: pytest.MonkeyPatch) -> None:
     """Line by line what the command prints."""
     monkeypatch.setenv("COLUMNS", "100")
-    command, shown = (content for *_, content in BLOCK.findall((DOCS / "planning.md").read_text(encoding="utf-8")))
+    command, shown = (
+        content for *_, content in BLOCK.findall((DOCS / "how-to/planning.md").read_text(encoding="utf-8"))
+    )
     assert [line.rstrip() for line in done(*command.split()[1:]).splitlines()] == shown.splitlines()
 
 
