@@ -181,7 +181,8 @@ def _ask_oracles(pool: WorkerPool, federation: Federation, bars: PhaseBars) -> N
             log.write(file)
     bars.prefix = "full oracle "
     chosen = full_steps(log.full_oracles, len(log.steps) - 1, config.seed)
-    bars.begin(STEP, len(chosen))
+    if chosen:
+        bars.begin(STEP, len(chosen))
     for step in chosen:
         if str(step) not in full:
             members = members_after(log.steps[: step + 1])
