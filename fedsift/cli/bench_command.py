@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fedsift.cli.options import JSON, TRAINING, settings_of, takes
+from fedsift.cli.options import CONFIG, JSON, TRAINING, settings_of, takes
 from fedsift.cli.terminal import errors_in_one_line, say_json, show
 from fedsift.core.options import Group
 from fedsift.files.output import check_file, write_whole
@@ -16,8 +16,8 @@ from fedsift.studies.bench.registry import BENCHMARKS, figures
 @takes(*TRAINING, Group.GRID, "partial_sums", flags={each.name: each.help for each in BENCHMARKS.values()})
 def bench(
     overrides: dict[str, Any],
-    config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="How often each is measured, in turn.")] = 5,
+    config: Annotated[Path | None, CONFIG] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each part is measured.")] = 5,
     blazefl_python: Annotated[
         Path | None,
         typer.Option(help="A Python from 3.13 on with fedsift and blazefl: another arm of --runs.", metavar="PATH"),
@@ -25,7 +25,10 @@ def bench(
     out: Annotated[Path | None, typer.Option(help="Also write all figures to this JSON file.")] = None,
     json_: Annotated[bool, JSON] = False,
 ) -> None:
-    """Measure speed, overhead and memory; all parts, or those that are asked for."""
+    """Measure speed, overhead and memory.
+
+    All parts, or those that are named by options.
+    """
     with errors_in_one_line("what was not printed is lost"):
         asked = [each for name, each in BENCHMARKS.items() if overrides.pop(name)]
         if not asked:

@@ -9,7 +9,10 @@ from fedsift.studies.plan.assumptions import Assumptions
 
 @takes(of=Assumptions)
 def plan(overrides: dict[str, Any], json_: Annotated[bool, JSON] = False) -> None:
-    """Calculate bytes, memory, device-hours and the cost of removals beyond this machine; nothing is trained."""
+    """Calculate bytes, memory and hours; nothing is trained.
+
+    Of a federation of any size, and what removals cost with each method. The formulas are in docs/how-to/planning.md.
+    """
     with errors_in_one_line(NOTHING_WRITTEN):
         from fedsift.studies.plan.footprint import Footprint
         from fedsift.studies.plan.presentation import assumed, footprint_table, plan_json, removals_table

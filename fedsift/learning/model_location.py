@@ -37,8 +37,13 @@ def check_location(name: str, location: str) -> None:
 
 def check_given(settings: ModelSettings) -> None:
     """What `check_location` sees of the model that was given; of adapters, and of a model of one's own, nothing."""
-    model = settings.model
-    if not (settings.is_custom or model == "people" or (Path(model) / ADAPTERS).is_file()):
+    if not settings.is_custom:
+        check_model(settings.model)
+
+
+def check_model(model: str) -> None:
+    """What `check_location` sees of a model that is none of one's own; of adapters nothing."""
+    if model != "people" and not (Path(model) / ADAPTERS).is_file():
         check_location(model, model)
 
 

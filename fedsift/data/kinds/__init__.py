@@ -14,7 +14,7 @@ KINDS = tuple(kind() for kind in DataKind.__subclasses__())
 SOURCE_OPTIONS = ("data_file", "client_column", "prompt", "target", "messages", "partition", "group_column")
 _NAMES = [name for kind in KINDS for name in kind.names]
 _FORMS = [kind.form for kind in KINDS if kind.form]
-ALL_FORMS = f"{', '.join([*_NAMES, *_FORMS])}."
+ALL_FORMS = f"{', '.join([*reversed(_FORMS), *_NAMES])}."
 
 
 def kind_of(dataset: str) -> DataKind:

@@ -17,6 +17,7 @@ from typing import Any
 import tomli_w
 from pandas import DataFrame, concat
 
+from fedsift.configuration.named_files import new_configuration
 from fedsift.configuration.run_config import PUBLISHED_TUNING, RunConfig
 from fedsift.core.errors import unknown_name
 from fedsift.core.localisation import OWN_LEVELS
@@ -51,7 +52,7 @@ def configuration(name: str, given: Mapping[str, Any]) -> RunConfig:
     if given.get("dataset", "people") == "people":
         given = {**{hyphened(key): value for key, value in experiment.defaults.items()}, **given}
     defaults = {hyphened(key): value for key, value in _AS_PUBLISHED.items()}
-    return RunConfig.from_mapping({**defaults, **given}, source="options")
+    return new_configuration({**defaults, **given}, source="options")
 
 
 def reproduce(name: str, config: RunConfig, out: Path, bars: PhaseBars, session: Session = ray_session) -> Result:
