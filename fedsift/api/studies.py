@@ -118,5 +118,6 @@ def optout(
     read, rounds = read_scenario(str(scenario)), _rounds_in(options)
     given = {**{key.replace("-", "_"): value for key, value in read.run.items()}, **options}
     with settings_in(out, None, given, RoundSettings.options()) as (folder, settings):
-        result = play_scenario.play(read, settings, folder, bars(progress), full_oracles, evaluate_every, rounds)
+        asked = full_oracles, evaluate_every, rounds, attacks
+        result = play_scenario.play(read, settings, folder, bars(progress), *asked)
         return OptOut(folder, attack(folder, bars(progress)) if attacks else result)

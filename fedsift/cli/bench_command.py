@@ -8,12 +8,13 @@ import typer
 
 from fedsift.cli.options import CONFIG, JSON, TRAINING, settings_of, takes
 from fedsift.cli.terminal import errors_in_one_line, say_json, show
+from fedsift.core.errors import BadInput
 from fedsift.core.options import Group
 from fedsift.files.output import check_file, write_whole
 from fedsift.studies.bench.registry import BENCHMARKS, figures
 
 
-@takes(*TRAINING, Group.GRID, "partial_sums", flags={each.name: each.help for each in BENCHMARKS.values()})
+@takes(*TRAINING, Group.GRID, "partial_sums", flags={each.name: each.told for each in BENCHMARKS.values()})
 def bench(
     overrides: dict[str, Any],
     config: Annotated[Path | None, CONFIG] = None,
@@ -41,9 +42,14 @@ def bench(
 
         if any(each.on_ray for each in asked):
             check_ray()
+        if blazefl_python is not None:
+            checks = [each.check_blazefl for each in asked if each.check_blazefl]
+            if not checks:
+                raise BadInput("blazefl-python is an arm of --runs, which is not asked for")
+            checks[0](blazefl_python)
         parts = {}
         for each in asked:
-            others = {"blazefl_python": blazefl_python} if each.with_blazefl else {}
+            others = {"blazefl_python": blazefl_python} if each.check_blazefl else {}
             parts[each.name] = each.measure(settings_for[each.name], rounds, **others)
             if not json_:
                 for table in parts[each.name].tables():

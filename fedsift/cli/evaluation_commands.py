@@ -10,9 +10,10 @@ from fedsift.cli.sweep_command import SEEDS, repeat
 from fedsift.cli.terminal import NOTHING_WRITTEN, errors_in_one_line, how_to_resume, progress_bars, say, say_json, tell
 from fedsift.configuration.named_files import new_configuration
 from fedsift.configuration.round_settings import RoundSettings
+from fedsift.configuration.run_config import REPRODUCED
 from fedsift.core.errors import BadInput
 from fedsift.core.options import Group
-from fedsift.files.output import output_folder
+from fedsift.files.output import check_file, output_folder
 
 
 def methods(json_: Annotated[bool, JSON] = False) -> None:
@@ -41,6 +42,7 @@ def tune(
         settings = settings_of(overrides, config)
         if out.exists() and (config is None or not out.samefile(config)):
             raise BadInput(f"{out} exists already: give another --out")
+        check_file(out)
         from fedsift.studies.tune import tune as search
 
         chosen = search(settings, progress_bars())
@@ -97,15 +99,15 @@ def optout(
 ) -> None:
     """Play clients that opt out, prove each step, report.
 
-    A scenario says who leaves, comes back or misbehaves, and when; `fedsift optout` without one names those that are
-    ready. The state after each step is compared with runs in which those who left never were.
+    A scenario says who leaves, comes back or misbehaves, and when; without one, those that are ready are named. Options
+    override what it says of the run. The state after each step is compared with runs in which those who left never
+    were.
     """
     with errors_in_one_line(NOTHING_WRITTEN):
         from fedsift.studies.optout import play_scenario as player
         from fedsift.studies.optout.scenario import read_scenario, ready_scenarios
         from fedsift.studies.optout.scenario_result import Proof
-        from fedsift.studies.report import write_report
-        from fedsift.studies.report.drawing import check_matplotlib
+        from fedsift.studies.report import check_report, write_report
         from fedsift.studies.report.outcome import read_outcome
         from fedsift.studies.report.summary import summarise
         from fedsift.studies.report.tensorboard import check_tensorboard, write_events
@@ -118,7 +120,7 @@ def optout(
             )
         if not resume and not scenario:
             raise BadInput(f"give a scenario: a .toml file, or one of {', '.join(ready_scenarios())}")
-        check_matplotlib()  # Before minutes are spent on what it is to show.
+        check_report()
         if tensorboard:
             check_tensorboard()
         if seeds:
@@ -132,11 +134,11 @@ def optout(
         with output_folder(resume or out) as folder, errors_in_one_line(how_to_resume("optout", folder), folder):
             bars = progress_bars()
             if resume:
-                result = player.resume(folder, bars)
+                result = player.resume(folder, bars, attacks)
             else:
                 read = read_scenario(str(scenario))
                 settings = new_configuration({**read.run, **given}, source="options")
-                result = player.play(read, settings, folder, bars, full_oracles, evaluate_every, rounds)
+                result = player.play(read, settings, folder, bars, full_oracles, evaluate_every, rounds, attacks)
             if attacks:
                 from fedsift.studies.optout.attacks import attack
 
@@ -150,7 +152,7 @@ def optout(
             tell(result, json_, shown, good=result.verdict == Proof.PROVEN)
 
 
-@takes(*TRAINING, Group.GRID)
+@takes(*TRAINING, Group.GRID, defaults={**REPRODUCED, "clients": "what the experiment says"})
 def reproduce(
     overrides: dict[str, Any],
     names: Annotated[list[str] | None, typer.Argument(help="fig3 fig4 ..., or all.")] = None,

@@ -58,7 +58,9 @@ def takes(
             shared[name] = _annotation(each, defaults.get(name, each.default))
         if name == "leave" and Group.LEAVERS in chosen:
             shared["leave_file"] = LEAVE_FILE
-    shared |= {name: Annotated[bool | None, typer.Option(f"--{name}", help=text)] for name, text in flags.items()}
+    shared |= {
+        name: Annotated[bool | None, typer.Option(f"--{name}", help=_pages(text))] for name, text in flags.items()
+    }
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = [each for each in signature(command, eval_str=True).parameters.values() if each.name != into]
@@ -94,10 +96,14 @@ def _annotation(option: Option, default: Any) -> Any:
 
 
 def _help(option: Option, default: Any) -> str:
-    """All that is said of an option, in a line: of a page of the docs its name alone, which fits into a column."""
-    text = re.sub(r"docs/[\w-]+/([\w-]+)\.md", r"docs: \1", option.help)
-    choices = f"{option.valid}." if option.choices else ""
-    return " ".join(filter(None, (text, choices, _default(default))))
+    """All that is said of an option, in a line."""
+    choices = f"One of {option.valid}." if option.choices else ""
+    return " ".join(filter(None, (_pages(option.help), choices, _default(default))))
+
+
+def _pages(text: str) -> str:
+    """A text with pages of the docs by their names alone, which fit into a column."""
+    return re.sub(r"docs/[\w-]+/([\w-]+)\.md", r"docs: \1", text)
 
 
 def _default(value: Any) -> str:
@@ -139,13 +145,18 @@ def _read_config(file: Path) -> dict[str, Any]:
 
 def overriding(overrides: dict[str, Any]) -> dict[str, Any]:
     """The options that were given, as keys and values of `RunConfig.from_mapping`."""
+    return leavers_given({hyphened(name): value for name, value in given_values(overrides).items()})
+
+
+def given_values(overrides: dict[str, Any]) -> dict[str, Any]:
+    """The options of a run that were given, by name."""
     declared = RunConfig.options()
     values = {}
     for name, value in overrides.items():
         if value is not None:
             parse = declared[name].parse if name in declared else None
-            values[hyphened(name)] = parse(value) if parse else value
-    return leavers_given(values)
+            values[name] = parse(value) if parse else value
+    return values
 
 
 def existing(text: str, error: str = "{} does not exist") -> Any:

@@ -31,6 +31,8 @@ _STEP_SHARE = 0.2  # of lr * steps: what each of a few given levels is worth (do
 
 # The paper as published: fine magnitudes, divided by the number of members.
 PUBLISHED_TUNING: dict[str, Any] = {"beta1": 0.9, "beta2": 0.999, "commit_share": 0.0}
+# What clients of `fedsift reproduce` have that is not said otherwise.
+REPRODUCED: dict[str, Any] = {**PUBLISHED_TUNING, "levels": 3, "threshold": 0.0}
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": {"levels": 65535, "localise": "paper", "shared_head": False, **PUBLISHED_TUNING}
 }
