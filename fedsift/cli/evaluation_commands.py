@@ -51,8 +51,8 @@ def tune(
         tell(told, json_, [*chosen.why, f"written  {out}; go on with: fedsift run {out}"])
 
 
-@takes(of=RoundSettings, into="in_rounds")
 @takes(*TRAINING, Group.GRID, Group.LEAVERS, "partial_sums")
+@takes(of=RoundSettings, into="in_rounds")
 def compare(
     overrides: dict[str, Any],
     in_rounds: dict[str, Any],
@@ -82,8 +82,8 @@ def compare(
             tell(found, json_, [*comparison_tables(found), f"written  {folder}"])
 
 
-@takes(of=RoundSettings, into="in_rounds")
 @takes(*TRAINING, Group.GRID, "partial_sums")
+@takes(of=RoundSettings, into="in_rounds")
 def optout(
     overrides: dict[str, Any],
     in_rounds: dict[str, Any],
