@@ -120,7 +120,7 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
         fits=re.compile(r"[^/\s]+:\d+").fullmatch,
     )
     partial_sums: bool = option(
-        False, "Workers merge what clients upload, and hand over sums (docs/explanation/speed.md).", _RUN, _FREE
+        False, "Workers merge what clients upload, and hand over sums (docs/explanation/memory.md).", _RUN, _FREE
     )
     profile: str = option(
         DEFAULT_PROFILE,
