@@ -35,8 +35,8 @@ def comparison(*methods: MethodRow, alone: Score | None) -> Comparison:
 
 ALONE = Score(0.25, 0.2, 0.3, {"ann": 0.2, "bob": 0.3})
 IN_WORDS = (
-    "3 members, mean accuracy on rows that nobody trained on with 95% intervals, and removals: alone: members .250; "
-    "A: members .500, 1 client training for one removal; B: 1,200 client trainings for one removal."
+    "3 members, mean accuracy on rows that nobody trained on with 95% intervals, and removals: alone: members 0.250; "
+    "A: members 0.500, 1 client training for one removal; B: 1,200 client trainings for one removal."
 )
 
 
