@@ -1,4 +1,4 @@
-"""docs/how-to/python.md, its notebook, and the example of README.md, run as a reader would run them."""
+"""The pages python.md and export.md, the notebook, and the example of README.md, run as a reader would run them."""
 
 import re
 from pathlib import Path
@@ -29,9 +29,10 @@ def test_the_page_runs_from_top_to_bottom(
     assert sorted(each.name for each in (tmp_path / "runs").iterdir()) == ["001", "002", "003", "004"]
 
 
-def test_the_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("page", [DOCS.parent / "README.md", DOCS / "how-to/export.md"], ids=lambda page: page.name)
+def test_other_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    run_blocks(DOCS.parent / "README.md")
+    run_blocks(page)
 
 
 @pytest.mark.exhaustive

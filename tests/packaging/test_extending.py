@@ -1,4 +1,4 @@
-"""docs/how-to/extending.md: its files, written where it says, are found and run."""
+"""docs/how-to/own-method.md: its files, written where it says, are found and run."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-FILE = re.compile(r"^```python (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r'^```python title="(\S+)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 USES_THEM = """
 import numpy as np
 import fedsift
@@ -52,7 +52,7 @@ assert Path("figures/spread.svg").exists()
 def test_each_file_of_the_page_is_all_that_is_needed(tmp_path: Path) -> None:
     for name in ("fedsift", "strategies", "simulations"):
         shutil.copytree(REPOSITORY / name, tmp_path / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-    files = FILE.findall((REPOSITORY / "docs/how-to/extending.md").read_text(encoding="utf-8"))
+    files = FILE.findall((REPOSITORY / "docs/how-to/own-method.md").read_text(encoding="utf-8"))
     assert len(files) == 5
     for name, content in files:
         assert not (tmp_path / name).exists()

@@ -14,7 +14,7 @@ LINK = re.compile(r"\]\(([^)#:]+)(#[^)]*)?\)")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_a_page_names_is_there(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    written = set(re.findall(r"^```python (\S+)$", text, re.MULTILINE))  # by the reader
+    written = set(re.findall(r'^```python title="(\S+)"$', text, re.MULTILINE))  # by the reader
     missing = [path for path in PATH.findall(text) if path not in written and not (REPOSITORY / path).exists()]
     missing += [link for link, _ in LINK.findall(text) if not (page.parent / link).exists()]
     assert missing == []

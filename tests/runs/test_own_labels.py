@@ -1,4 +1,4 @@
-"""The task with labels of docs/how-to/own-model.md: what its members are served is no worse than what they have."""
+"""The task with labels of docs/how-to/own-task.md: what its members are served is no worse than what they have."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)
 @pytest.fixture
 def gestures(own_code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both pieces of code as one module, in the folder in which the command and its workers run."""
-    page = (Path(__file__).parents[2] / "docs/how-to/own-model.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs/how-to/own-task.md").read_text(encoding="utf-8")
     pieces = CODE.findall(page)
     assert "labels = 4" in pieces[1]
     (own_code / "labelled_gestures.py").write_text("\n".join(pieces[:2]), encoding="utf-8")
