@@ -136,12 +136,14 @@ def export(
 
 
 def figures(
-    run: Annotated[Path, typer.Argument(help="The folder of a run that is over.")],
+    folder: Annotated[Path, typer.Argument(help="The folder of a run or a comparison that is over.")],
     json_: Annotated[bool, JSON] = False,
 ) -> None:
-    """Draw what each client has alone against what it is served, and rows by label and client."""
+    """Draw a run (alone against served, rows by label and client) or a comparison (scores, removals by method)."""
     with errors_in_one_line(NOTHING_WRITTEN):
+        from fedsift.studies.comparison.figure import is_comparison, write_comparison_figure
         from fedsift.studies.run_figures import write_figures
 
-        files = [str(file) for file in write_figures(run)]
+        written = write_comparison_figure(folder) if is_comparison(folder) else write_figures(folder)
+        files = [str(file) for file in written]
         tell(files, json_, [f"written  {file}" for file in files])
