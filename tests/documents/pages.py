@@ -18,7 +18,7 @@ README = REPOSITORY / "README.md"
 PAGES = [README, *sorted(DOCS.rglob("*.md"))]
 NOTEBOOKS = sorted(DOCS.rglob("*.ipynb"))
 
-OF_COMMANDS = ("", "sh")  # languages of blocks that are lists of commands
+RUN, PARSED = "", "sh"  # languages of lists of commands; where a page is run, only those of the first kind are
 _INFO = re.compile(r'(\S*)(?: title="(.+)")?')
 _COMMENT = re.compile(r"# (\S+\.\w+)\n")
 _OPERATORS = re.compile(r"[();<>|&]+")
@@ -70,9 +70,12 @@ def text_of(page: Path) -> str:
     return page.read_text(encoding="utf-8")
 
 
-def commands(page: Path) -> list[list[str]]:
-    """All commands in blocks of commands, and those that cells of a notebook begin with `!`, each as its words."""
-    listed = [block.content for block in blocks(page) if block.language in OF_COMMANDS]
+def commands(page: Path, run: bool = False) -> list[list[str]]:
+    """All commands in blocks of commands, and those that cells of a notebook begin with `!`, each as its words.
+
+    With `run`, only those that a reader can run as they stand.
+    """
+    listed = [block.content for block in blocks(page) if block.language in ((RUN,) if run else (RUN, PARSED))]
     if page.suffix == ".ipynb":
         cells = "\n".join(each.source for each in _cells(page, "code"))
         listed += re.findall(r"^!(.*)$", cells, re.MULTILINE)

@@ -18,9 +18,10 @@ from tests.documents.command_line import OPTIONS, fault_of
 from tests.documents.pages import (
     DOCS,
     NOTEBOOKS,
-    OF_COMMANDS,
     PAGES,
+    PARSED,
     REPOSITORY,
+    RUN,
     Block,
     blocks,
     commands,
@@ -80,7 +81,7 @@ def test_code(page: Path) -> None:
             for text in block.content.splitlines() if block.language == "jsonl" else [block.content]:
                 json.loads(text)
         else:
-            assert block.language in {*OF_COMMANDS, *NOT_READ_HERE}, f"line {block.line}: {block.language}"
+            assert block.language in {RUN, PARSED, *NOT_READ_HERE}, f"line {block.line}: {block.language}"
 
 
 def check_python(block: Block, defined: set[str]) -> None:
