@@ -1,4 +1,4 @@
-"""A hook of mkdocs: each notebook becomes a page, with its cells as text and code, and stays there as a file to take."""
+"""A hook of mkdocs: each notebook becomes a page, its cells as text and code, and stays beside it to be downloaded."""
 
 import json
 from pathlib import Path
