@@ -99,7 +99,7 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
     )
     generate: bool = option(
         False,
-        "Also have language models answer, greedily, and score that by ROUGE-L (docs/how-to/own-model.md).",
+        "Also have language models answer, greedily, and score that by ROUGE-L (docs/how-to/chat.md).",
         _RUN,
         _FREE,
     )
