@@ -24,7 +24,7 @@ CONFIG = typer.Argument(help="A config.toml; options override it.")
 PRESET = typer.Option(
     help="paper: as published (levels 65535, paper localisation).", autocompletion=lambda: list(PRESETS)
 )
-OUT = typer.Option(help="Output folder, new or empty. Default: runs/001, 002, ...")
+OUT = typer.Option(help="Output folder, new or empty. Default: the first free of runs/001, runs/002 and so on.")
 # What says of which clients a model learns, and how.
 TRAINING = (Group.DATA, Group.MODEL, Group.TUNING, Group.MACHINE)
 
@@ -88,17 +88,18 @@ def _annotation(option: Option, default: Any) -> Any:
     kind: Any = str if option.parse else type(option.default)
     choices = sorted({str(each) for each in (option.default, *option.choices) if each}) if option.choices else []
     declared = typer.Option(
-        help=_help(option, default),
+        help=help_of(option, default),
         rich_help_panel=option.group,
         autocompletion=(lambda: choices) if choices else None,
     )
     return Annotated[(list[str] if kind is tuple else kind) | None, declared]
 
 
-def _help(option: Option, default: Any) -> str:
-    """All that is said of an option, in a line."""
+def help_of(option: Option, default: Any = None) -> str:
+    """All that is said of an option, in a line; with its own default for None."""
     choices = f"One of {option.valid}." if option.choices else ""
-    return " ".join(filter(None, (_pages(option.help), choices, _default(default))))
+    stated = _default(option.default if default is None else default)
+    return " ".join(filter(None, (_pages(option.help), choices, stated)))
 
 
 def _pages(text: str) -> str:
@@ -176,4 +177,5 @@ def existing(text: str, error: str = "{} does not exist") -> Any:
     return typer.Argument(help=text, callback=look)
 
 
-RUN = existing("The run's folder.", "{} is no run folder: it does not exist")
+NO_RUN = "{} is no run folder: it does not exist"
+RUN = existing("The run's folder.", NO_RUN)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fedsift.cli.options import CONFIG, JSON, OUT, PRESET, RUN, settings_of, takes
+from fedsift.cli.options import CONFIG, JSON, NO_RUN, OUT, PRESET, RUN, existing, settings_of, takes
 from fedsift.cli.sweep_command import SEEDS, repeat
 from fedsift.cli.terminal import NOTHING_WRITTEN, errors_in_one_line, how_to_resume, progress_bars, tell
 from fedsift.core.errors import BadInput
@@ -164,15 +164,18 @@ def export(
 
 
 def figures(
-    run: Annotated[Path, RUN],
+    folder: Annotated[Path, existing("The folder of a run or a comparison.", NO_RUN)],
     json_: Annotated[bool, JSON] = False,
 ) -> None:
-    """Draw a run's gains by client, and its rows by label.
+    """Draw a run, or a comparison of methods.
 
-    The first figure has what each client has alone against what it is served, the second rows by label and client.
+    Of a run what each client has alone against what it is served, and rows by label and client; of a comparison scores
+    and removals by method.
     """
     with errors_in_one_line(NOTHING_WRITTEN):
+        from fedsift.studies.comparison.figure import is_comparison, write_comparison_figure
         from fedsift.studies.run_figures import write_figures
 
-        files = [str(file) for file in write_figures(run)]
+        written = write_comparison_figure(folder) if is_comparison(folder) else write_figures(folder)
+        files = [str(file) for file in written]
         tell(files, json_, [f"written  {file}" for file in files])
