@@ -28,6 +28,8 @@ _INTRODUCTION = """\
 Exit codes: 0 for done, 2 for an input that cannot be used (nothing was changed), 3 for a removal, a proof or a check
 that failed, 130 for an interruption, 1 for anything else.
 
+`fedsift --install-completion` lets TAB complete commands, options and values, in bash, zsh, fish and PowerShell.
+
 This page is written by `python -m fedsift.cli.documents` from the commands' declarations.
 """
 

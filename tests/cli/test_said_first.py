@@ -17,6 +17,7 @@ from fedsift.core.ledger import Ledger
 from fedsift.core.server_state import ServerState
 from fedsift.learning.cpp_compiler import cpp_compiler
 from fedsift.runs.run_folder import RunFolder
+from fedsift.studies.optout.scenario_folder import ScenarioFolder
 from tests.cli.commands import done, invoke, result_of
 from tests.core.uploads import terms, upload
 
@@ -297,3 +298,15 @@ def test_a_missing_file_comes_before_missing_options(
 
 def test_a_data_set_in_the_place_of_a_configuration(table_file: Path, tmp_path: Path) -> None:
     assert f"give it as --dataset {table_file}" in said("run", table_file, folder=tmp_path)
+
+
+def test_a_scenario_that_another_version_played(tmp_path: Path) -> None:
+    folder = ScenarioFolder.create(tmp_path / "old", RunConfig())
+    folder.scenario.write_text("title = 'One leaves'\n[[leave]]\nnumber = 1\n", encoding="utf-8")
+    folder.result.write_text('{"clients": 3, "members": 3}', encoding="utf-8")
+    _, _, told = invoke("optout", "--resume", folder.path)
+    assert told == (
+        f"fedsift: {folder.result} is damaged, or of another version, at result (it lacks attacks, it has members): "
+        "bring back a copy, take the version of fedsift that wrote it, or play the scenario anew: "
+        f"fedsift optout {folder.scenario} --out ANOTHER, with the options that it had\n"
+    )
