@@ -2,6 +2,8 @@
 
 from typing import Annotated, Any
 
+from rich.table import Table
+
 from fedsift.cli.options import JSON, given_values, takes
 from fedsift.cli.terminal import NOTHING_WRITTEN, errors_in_one_line, tell
 from fedsift.studies.plan.assumptions import Assumptions
@@ -27,10 +29,9 @@ def plan(overrides: dict[str, Any], of_model: dict[str, Any], json_: Annotated[b
         known = {name: each for name, each in sizes.items() if name in Assumptions.options()}
         footprint = Footprint(Assumptions(**given, **known))
         rows = removals(footprint)
-        shown = [footprint_table(footprint), removals_table(rows)]
+        shown: list[Table | str] = [footprint_table(footprint), removals_table(rows)]
         if sizes:
             shape = f"hidden size {sizes['hidden_size']:,}, layers {sizes['layers']}"
             shown.append(f"model    {of_model['model']}: {shape}, {int(known['tuned']):,} parameters tuned")
-        tell(
-            {**plan_json(footprint, rows), **({"model": sizes} if sizes else {})}, json_, [*shown, *assumed(footprint)]
-        )
+        found = plan_json(footprint, rows) | ({"model": sizes} if sizes else {})
+        tell(found, json_, [*shown, *assumed(footprint)])

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from fedsift.configuration.named_files import check_named_files
 from fedsift.configuration.round_settings import RoundSettings
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import unknown_name
@@ -73,12 +72,11 @@ class Command(ABC):
         """All settings of one playing.
 
         Raises:
-            BadInput: a key is unknown, a file that is named is not there, or a value is not valid.
+            BadInput: a key is unknown, or a value is not valid.
         """
         for key in options:
             if key not in self.keys:
                 raise unknown_name("option", key, self.keys)
-        check_named_files(options)
         return [
             kind.from_mapping({key: options[key] for key in map(hyphened, kind.options()) if key in options}, "options")
             for kind in self.settings
