@@ -20,7 +20,7 @@ def test_the_page_runs_from_top_to_bottom(
     assert sorted(each.name for each in (tmp_path / "runs").iterdir()) == ["001", "002", "003", "004"]
 
 
-@pytest.mark.parametrize("page", [README, page("export.md")], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [README, page("export.md"), page("method.md")], ids=lambda page: page.name)
 def test_other_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run_python(page)
