@@ -9,7 +9,7 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from tests.documents.pages import PAGES, README, REPOSITORY
+from tests.documents.pages import DOCUMENTS, REPOSITORY
 
 TAG = re.compile(r"<(h[1-6]|ul|ol|li|table|tr|th|td|pre|a|strong|em)[ >]")
 SITE = yaml.safe_load((REPOSITORY / "mkdocs.yml").read_text(encoding="utf-8"))
@@ -22,7 +22,7 @@ def elements(html: str) -> Counter[str]:
     return Counter(TAG.findall(CODE.sub("<pre >", html)))
 
 
-@pytest.mark.parametrize("page", [each for each in PAGES if each != README], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: page.name)
 def test_both_show_the_same(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     site = markdown.markdown(text, extensions=EXTENSIONS)
