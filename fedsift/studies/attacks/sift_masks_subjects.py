@@ -63,15 +63,13 @@ class SiftMasksUnderAttack:
         before, after = self._state(parties.members), self._after(parties.leavers)
         oracle = self._state(parties.stayers)
         without = {AFTER: self._merged(after), ORACLE: self._merged(oracle)}
-        # A stranger's rows are looked for in the model of one leaver, so that each of them counts once.
-        others = [*parties.strangers, *parties.population]
-        host = {each: parties.leavers[place % len(parties.leavers)] for place, each in enumerate(others)}
+        host = parties.hosts()
 
-        def own(client_id: str) -> Vector:
-            return self._own(before, host.get(client_id, client_id))
+        def own(client_id: str) -> list[Vector]:
+            return [self._own(before, host.get(client_id, client_id))]
 
         def stayers_own(state: ServerState, merged: Served) -> Served:
-            return lambda each: self._own(state, each) if each in parties.stayers else merged(each)
+            return lambda each: [self._own(state, each)] if each in parties.stayers else merged(each)
 
         own_without = {
             AFTER: stayers_own(after, without[AFTER]),
@@ -142,11 +140,11 @@ class SiftMasksUnderAttack:
         """Own models of members; of one drawn by lot for who is none."""
         drawn, state = sorted(members), self._state(members)
 
-        def own(client_id: str) -> Vector:
+        def own(client_id: str) -> list[Vector]:
             if client_id in members:
-                return self._own(state, client_id)
+                return [self._own(state, client_id)]
             lot = derive_seed(self._cache.config.seed, "attack host", f"{number} {client_id}")
-            return self._own(state, drawn[lot % len(drawn)])
+            return [self._own(state, drawn[lot % len(drawn)])]
 
         return own
 

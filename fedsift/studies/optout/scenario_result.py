@@ -1,7 +1,7 @@
 """result.json of a scenario: steps held against their oracles, costs by method, removals, the verdict."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import accumulate
 from typing import Any
@@ -75,6 +75,7 @@ class ScenarioResult:
     verdict: Proof  # of the whole
     environment: list[dict[str, str]]  # distinct fingerprints of the workers
     seconds: float  # of the last session
+    rounds: dict[str, float | str] = field(default_factory=dict)  # `RoundSettings` by their keys, for `on_clock`
 
     @classmethod
     def of(
@@ -119,6 +120,7 @@ class ScenarioResult:
             verdict=proof(steps),
             environment=environment,
             seconds=round(seconds, 3),
+            rounds=log.rounds,
         )
 
 
