@@ -18,6 +18,7 @@ from fedsift.studies.attacks.measure_membership import membership
 from fedsift.studies.attacks.measure_memory import memory
 from fedsift.studies.attacks.method_subjects import MethodsUnderAttack
 from fedsift.studies.attacks.probes import canary_exposure, canary_row, relearning
+from fedsift.studies.attacks.reconstruction import reconstruction, victim_among
 from fedsift.studies.attacks.sift_masks_subjects import SiftMasksUnderAttack
 from fedsift.studies.attacks.subjects import Parties
 from fedsift.studies.training_cache import TrainingCache
@@ -59,7 +60,8 @@ def evaluate_attacks(
 
     Returns:
         "examples" and "leavers" counted; rows of "membership" attacks and of "memory" metrics; "relearning",
-        "canaries" (in language modelling; else empty), and the "difference" attack on the sums.
+        "canaries" (in language modelling; else empty), "reconstruction" of a stayer, and the "difference" attack on
+        the sums.
 
     Raises:
         BadInput: too few clients, one in two parts, or a number of references that is odd or too small.
@@ -68,9 +70,10 @@ def evaluate_attacks(
     seed = cache.config.seed
     halves, pooled_halves = parties.halves(references, seed), parties.halves(pooled_references, seed)
     rows = {client_id: cache.train_examples(client_id) for client_id in {*parties.members, *parties.asked}}
-    sift_masks, kinds = SiftMasksUnderAttack(cache, parties), compared_among(names)
-    subjects = sift_masks.subjects(halves)
-    subjects += MethodsUnderAttack(cache, parties, kinds, pooled_steps, schedule).subjects(pooled_halves)
+    kinds, victim = compared_among(names), victim_among(parties, seed)
+    sift_masks = SiftMasksUnderAttack(cache, parties, victim=victim)
+    others = MethodsUnderAttack(cache, parties, kinds, pooled_steps, schedule, victim=victim)
+    subjects = sift_masks.subjects(halves) + others.subjects(pooled_halves)
     evidence = Evidence(cache, parties, rows)
     known = [(subject, evidence.of_states(subject)) for subject in subjects]
     return {
@@ -80,6 +83,12 @@ def evaluate_attacks(
         "memory": [row for each in known for row in memory(evidence, *each)],
         "relearning": [relearning(cache, each, parties.leavers, rows, relearning_steps) for each in subjects],
         "canaries": _canaries(cache, parties, rows, kinds, pooled_steps, schedule),
+        "reconstruction": [
+            row
+            for each in subjects
+            if victim is not None and each.without
+            for row in reconstruction(cache, parties, each, victim, rows[victim])
+        ],
         "difference": sift_masks.difference(),
     }
 

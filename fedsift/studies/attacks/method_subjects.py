@@ -46,6 +46,7 @@ class MethodsUnderAttack:
         pooled_steps: int,
         schedule: Schedule | None = None,
         stand_ins: Mapping[str, str] | None = None,
+        victim: str | None = None,
     ) -> None:
         """Train nothing yet.
 
@@ -56,7 +57,9 @@ class MethodsUnderAttack:
             pooled_steps: a pool takes so many steps for each of its clients, up to the most that a pool takes.
             schedule: of the methods that train in rounds.
             stand_ins: leaver -> a client of the cache whose rows it has instead of its own.
+            victim: a stayer without whom the others are to play as well.
         """
+        self._victim = victim
         self._layout, self._parties, self._kinds = cache.layout, parties, kinds
         # The oracle shares no training in pools or rounds with what is held against it.
         self._clients, self._oracles = (
@@ -81,7 +84,7 @@ class MethodsUnderAttack:
         states[ORACLE] = self._played(kind, parties.stayers, method.chosen, self._oracles)
         if _serves_one(states[BEFORE], [*parties.members, *parties.strangers]):
             references = [] if kind.in_rounds else self._of_halves(kind, halves, method.chosen)
-            return Subject(method.title, states, references, True, OUTSIDER)
+            return Subject(method.title, states, references, True, OUTSIDER, self._without(kind, method.chosen))
         return Subject(method.title, {state: self._hosted(each) for state, each in states.items()}, [], False, SERVER)
 
     def _played(self, kind: Kind, members: Iterable[str], chosen: Terms, clients: CachedClients) -> Served:
@@ -89,6 +92,15 @@ class MethodsUnderAttack:
         method = kind(self._layout, chosen)
         method.change(clients, set(members), set())
         return clients.served(method)
+
+    def _without(self, kind: Kind, chosen: Terms) -> dict[str, Served]:
+        if self._victim is None:
+            return {}
+        everybody, staying = (
+            self._played(kind, {*members} - {self._victim}, chosen, self._clients)
+            for members in (self._parties.members, self._parties.stayers)
+        )
+        return {BEFORE: everybody, AFTER: staying, ORACLE: staying}
 
     def _hosted(self, served: Served) -> Served:
         """Rows of clients that never joined are looked for in what leavers are served."""

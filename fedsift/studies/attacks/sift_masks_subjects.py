@@ -37,14 +37,22 @@ DIFFERENCE = f"{_TITLE}, before less after"
 class SiftMasksUnderAttack:
     """Server states of any members, from contributions that are trained once and kept in the cache."""
 
-    def __init__(self, cache: TrainingCache, parties: Parties, stand_ins: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        cache: TrainingCache,
+        parties: Parties,
+        stand_ins: Mapping[str, str] | None = None,
+        victim: str | None = None,
+    ) -> None:
         """Have everybody train whose contribution is not kept yet.
 
         Args:
             cache: trains.
             parties: of the attack.
             stand_ins: leaver -> a client of the cache whose rows it has instead of its own.
+            victim: a stayer without whom the others are to merge as well.
         """
+        self._victim = victim
         self._cache, self._parties, self._stand_ins = cache, parties, stand_ins or {}
         everybody = [*parties.members, *parties.strangers]
         self._magnitudes = cache.sign_fixed([self._stand_ins.get(each, each) for each in everybody])
@@ -79,13 +87,21 @@ class SiftMasksUnderAttack:
         merged_references = [Reference(half, partial(self._merged_of, half)) for half in halves]
         own_references = [Reference(half, partial(self._hosts, number, half)) for number, half in enumerate(halves)]
         return [
-            Subject(_TITLE, {BEFORE: published, **without}, merged_references, True, OUTSIDER),
+            Subject(_TITLE, {BEFORE: published, **without}, merged_references, True, OUTSIDER, self._without()),
             # It was sent a leaver's upload twice, and an upload is the leaver's own model.
             Subject(OWN_MASK, {BEFORE: own, **own_without}, own_references, False, SERVER),
-            # What comes of every exact removal: extraction guided by two models (2505.24379), and, of a lone member
-            # that all others collude against, reconstruction of one who stays (2602.16697).
+            # What comes of every exact removal: extraction guided by two models (2505.24379).
             Subject(DIFFERENCE, {BEFORE: published, **without, AFTER: self._less(before, after)}, [], True, STAYER),
         ]
+
+    def _without(self) -> dict[str, Served]:
+        if self._victim is None:
+            return {}
+        everybody, staying = (
+            self._merged(self._state([each for each in members if each != self._victim]))
+            for members in (self._parties.members, self._parties.stayers)
+        )
+        return {BEFORE: everybody, AFTER: staying, ORACLE: staying}
 
     def difference(self) -> dict[str, float | str]:
         """The attack on the sums: state before minus state after is the contribution of who left in between."""

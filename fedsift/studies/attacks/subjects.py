@@ -1,7 +1,7 @@
 """What is attacked: who plays which part, and what a method serves before a removal, after it, and in the oracle."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from fedsift.core.errors import BadInput
@@ -102,6 +102,8 @@ class Subject:
     references: Sequence[Reference]  # the same method with other members; empty where none were made
     one_model: bool  # whether all clients are served the same
     observer: str  # who sees what is served, one of `OBSERVERS`
+    # what the members of each state make without one of them (`reconstruction`); empty where nobody asks
+    without: Mapping[str, Served] = field(default_factory=dict)
 
 
 def always(vector: Vector) -> Served:

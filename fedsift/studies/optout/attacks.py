@@ -56,7 +56,8 @@ def attack(path: Path, bars: PhaseBars, names: Sequence[str] | None = None) -> S
         result = folder.read_result()
         if result is None:
             raise BadInput(f"{path} has no result.json: play the scenario to its end first (--resume {path})")
-        rounds = RoundSettings.from_mapping(result.rounds)
+        keys = RoundSettings().to_mapping()
+        rounds = RoundSettings.from_mapping({key: value for key, value in result.config.items() if key in keys})
         if names is None:
             names = attacked_methods(rounds)
         check_methods(names, rounds)

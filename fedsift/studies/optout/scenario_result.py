@@ -1,7 +1,7 @@
 """result.json of a scenario: steps held against their oracles, costs by method, removals, the verdict."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import accumulate
 from typing import Any
@@ -56,7 +56,7 @@ class ScenarioResult:
     """result.json of a scenario."""
 
     scenario: ScenarioText
-    config: dict[str, Any]  # as config.toml has it
+    config: dict[str, Any]  # as config.toml has it; with rounds, also `RoundSettings` by their keys
     metric: str  # what scores are
     held_out: bool  # whether they are on rows that nobody tuned on
     tuned_parameters: int
@@ -75,7 +75,6 @@ class ScenarioResult:
     verdict: Proof  # of the whole
     environment: list[dict[str, str]]  # distinct fingerprints of the workers
     seconds: float  # of the last session
-    rounds: dict[str, float | str] = field(default_factory=dict)  # `RoundSettings` by their keys, for `on_clock`
 
     @classmethod
     def of(
@@ -120,7 +119,6 @@ class ScenarioResult:
             verdict=proof(steps),
             environment=environment,
             seconds=round(seconds, 3),
-            rounds=log.rounds,
         )
 
 

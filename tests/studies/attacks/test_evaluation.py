@@ -27,6 +27,7 @@ from fedsift.studies.attacks.evidence import Evidence
 from fedsift.studies.attacks.measure_membership import ATTACKS, membership
 from fedsift.studies.attacks.measure_memory import METRICS, memory
 from fedsift.studies.attacks.method_subjects import MethodsUnderAttack
+from fedsift.studies.attacks.reconstruction import victim_among
 from fedsift.studies.attacks.roc import FIGURES
 from fedsift.studies.attacks.sift_masks_subjects import DIFFERENCE, OWN_MASK, SiftMasksUnderAttack
 from fedsift.studies.attacks.subjects import AFTER, BEFORE, ORACLE, STATES, Parties
@@ -41,7 +42,7 @@ STEPS_BY_HEART = 60
 REMEMBERED = {name for name, metric in METRICS.items() if metric.part == "leavers"}
 # Metrics that any other loss changes; those of texts and of the likeliest tokens can come out the same.
 LOSSES = {"forget_Q_A_Prob", "forget_truth_ratio", "forget_quality"}
-OURS = METHODS[SIFT_MASKS].title
+TITLE = METHODS[SIFT_MASKS].title
 FORGETTING = [name for name, method in COMPARED.items() if issubclass(method, ForgettingRounds)]
 APPROXIMATE = ("task negation", "NegMerge", "MSA")
 
@@ -175,7 +176,7 @@ def attacked(cache: TrainingCache, names: Sequence[str]) -> dict[str, Any]:
             cache, MEMBERS, LEAVERS, NON_MEMBERS, names, schedule, 4, 4, pooled_steps=4, relearning_steps=0
         )
     return {
-        part: [row for row in rows if not row["method"].startswith(OURS)] if isinstance(rows, list) else rows
+        part: [row for row in rows if not row["method"].startswith(TITLE)] if isinstance(rows, list) else rows
         for part, rows in found.items()
     }
 
@@ -208,6 +209,25 @@ def test_any_method_is_judged_by_its_own_reference(cache: TrainingCache, names: 
         assert by_references == (set() if kind.in_rounds or rows[0]["observer"] == "server" else {"lira", "rmia"})
 
 
+def test_all_others_reconstruct_a_stayer(result: dict[str, Any], cache: TrainingCache, parties: Parties) -> None:
+    """Of a sum it is its own task vector, whoever has left; of exact methods a removal tells no more of it."""
+    victim = victim_among(parties, cache.config.seed)
+    assert victim in parties.stayers
+    sift_masks = SiftMasksUnderAttack(cache, parties, victim=victim)
+    merged, *_ = sift_masks.subjects([])
+    own = sift_masks._quantised(victim).contribution.levels() * cache.grid.step * cache.signs
+    for state, number in ((BEFORE, 5), (AFTER, 3), (ORACLE, 3)):
+        ((published,), (others,)) = (served(victim) for served in (merged.states[state], merged.without[state]))
+        np.testing.assert_allclose(published + (number - 1) * (published - others), own, atol=1e-5)
+    rows = result["reconstruction"]
+    assert {row["method"] for row in rows} == {TITLE, "Central FT", *APPROXIMATE}
+    for row in rows:
+        assert row["equals_oracle"] == (row["method"] not in APPROXIMATE)
+    (published, reconstructed) = (row["probability"] for row in rows if row["method"] == TITLE)
+    for state in STATES:
+        assert reconstructed[state] > published[state]
+
+
 def test_nothing_is_subtracted(cache: TrainingCache, parties: Parties, monkeypatch: pytest.MonkeyPatch) -> None:
     for method in (TaskNegation, NegMerge, Msa):
         monkeypatch.setattr(method, "searched", method.searched[:1])
@@ -223,7 +243,8 @@ def test_nothing_is_subtracted(cache: TrainingCache, parties: Parties, monkeypat
 
 def test_result_has_the_keys_of_the_report(result: dict[str, Any]) -> None:
     assert json.loads(json.dumps(result, allow_nan=False)) == result
-    assert set(result) == {"examples", "leavers", "membership", "memory", "relearning", "canaries", "difference"}
+    parts = {"membership", "memory", "relearning", "canaries", "reconstruction", "difference"}
+    assert set(result) == {"examples", "leavers", *parts}
     assert (result["examples"], result["leavers"]) == (6, 2)
     figures = {"auc", "auc_interval", "tpr_at_0.001", "tpr_at_0.001_interval", "tpr_at_0.01", "tpr_at_0.01_interval"}
     for row in result["membership"]:
