@@ -9,6 +9,7 @@ from fedsift.configuration.round_settings import RoundSettings
 from fedsift.core.errors import BadInput
 from fedsift.data.loading import load_dataset
 from fedsift.runtime.progress import PhaseBars
+from fedsift.runtime.ray_session import ray_session
 from fedsift.studies.attacks.evaluation import IN_ROUNDS, ON_CENTRAL_FT, evaluate_attacks
 from fedsift.studies.comparison.compare import check_methods
 from fedsift.studies.optout.scenario import read_scenario
@@ -70,7 +71,7 @@ def attack(path: Path, bars: PhaseBars, names: Sequence[str] | None = None) -> S
         with (
             tempfile.TemporaryDirectory(dir=path) as trainings,
             bars,
-            TrainingCache(config, Path(trainings), bars) as cache,
+            TrainingCache(config, Path(trainings), bars, ray_session) as cache,
         ):
             attacks = evaluate_attacks(cache, cast.clients, leavers, cast.newcomers, names, schedule)
             bars.finish()
