@@ -13,7 +13,7 @@ from fedsift.strategies.registry import METHODS
 from fedsift.studies.comparison.compare import compare as compare_methods, default_methods
 from fedsift.studies.comparison.comparison import Comparison
 from fedsift.studies.optout import play_scenario
-from fedsift.studies.optout.attacks import attack
+from fedsift.studies.optout.attacks import attack, check_attacked
 from fedsift.studies.optout.scenario import read_scenario
 from fedsift.studies.optout.scenario_result import ScenarioResult
 
@@ -96,6 +96,7 @@ def optout(
     full_oracles: int = 10,
     evaluate_every: int | None = None,
     attacks: bool = False,
+    methods: Sequence[str] | None = None,
     out: str | Path | None = None,
     progress: bool = False,
     **options: Any,
@@ -107,16 +108,19 @@ def optout(
         full_oracles: how many steps are also compared with a run of exactly their members.
         evaluate_every: score after each so many steps; None for 12 times in all.
         attacks: also attack the first leavers' examples.
+        methods: what is attacked beside SIFT-Masks: names of `fedsift.methods()`, `fedavg+npo`, or a class of yours by
+            module:Class; for None Central FT and what builds on it, with rounds also FedAvg and NPO on top.
         out: a folder, new or empty; runs/001, runs/002, ... for None.
         progress: whether to show bars.
         options: as of `fedsift.simulate`; they override those of the scenario. With `rounds`
             (docs/explanation/rounds.md) the report also says what methods that train in rounds would cost.
 
     Raises:
-        BadInput: something is wrong with the scenario, or as of `fedsift.simulate`.
+        BadInput: something is wrong with the scenario, an unknown method, or as of `fedsift.simulate`.
     """
     read, rounds = read_scenario(str(scenario)), _rounds_in(options)
+    check_attacked(attacks, methods, rounds)
     given = {**{key.replace("-", "_"): value for key, value in read.run.items()}, **options}
     with settings_in(out, None, given) as (folder, settings):
         result = play_scenario.play(read, settings, folder, bars(progress), full_oracles, evaluate_every, rounds)
-        return OptOut(folder, attack(folder, bars(progress)) if attacks else result)
+        return OptOut(folder, attack(folder, bars(progress), methods) if attacks else result)
