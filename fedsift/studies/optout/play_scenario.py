@@ -27,7 +27,7 @@ from fedsift.runtime.progress import STEP, PhaseBars
 from fedsift.runtime.ray_session import ray_session
 from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.studies.client_script import Misbehaviour
-from fedsift.studies.optout.attacks import check_attacks
+from fedsift.studies.optout.attacks import check_parties
 from fedsift.studies.optout.on_clock import on_clock
 from fedsift.studies.optout.oracle import chain_digests, chains, full_steps
 from fedsift.studies.optout.other_hardware import PoolWithOtherHardware, other_profile
@@ -76,7 +76,7 @@ def play(
     check_device(config)
     cast = Cast.of(scenario, config)
     if attacks:
-        check_attacks(scenario, config, cast)
+        check_parties(scenario, config, cast)
     if rounds:  # What is wrong with its file of devices is said before anything runs.
         rounds.schedule(config, load_dataset(config), cast.clients)
     folder = ScenarioFolder.create(out, config, least_room(cast.size, len(cast.clients)))
@@ -103,7 +103,7 @@ def resume(out: Path, bars: PhaseBars, attacks: bool = False) -> ScenarioResult:
         scenario, log = read_scenario(str(folder.scenario)), StepLog.read(folder.steps)
         cast = Cast.of(scenario, config)
         if attacks:
-            check_attacks(scenario, config, cast)
+            check_parties(scenario, config, cast)
         folder.sweep()
         return _play(folder, scenario, config, cast, log, bars)
 
@@ -138,9 +138,12 @@ def _play(
     with closing(Ledger.open(folder.ledger, read_only=True)) as ledger:
         receipts = ledger.receipts()
     dataset = load_dataset(config)
-    schedule = RoundSettings.from_mapping(log.rounds).schedule(config, dataset, cast.clients)
+    rounds = RoundSettings.from_mapping(log.rounds)
+    schedule = rounds.schedule(config, dataset, cast.clients)
     clock = on_clock(log.steps, schedule, cast.size, own_steps(config, dataset))
     told, metric = read_toml(folder.path / "config.toml"), metric_of(config.model_settings)
+    if rounds.rounds:
+        told |= rounds.to_mapping()
     newcomers, seconds, held_out = len(cast.newcomers), time.perf_counter() - started, config.is_held_out
     result = ScenarioResult.of(
         scenario, told, metric, held_out, cast.size, log, clock, newcomers, receipts, environments, seconds
