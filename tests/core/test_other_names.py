@@ -55,7 +55,11 @@ def test_it_is_answered_with_ours(name: str, valid: list[str], told: str) -> Non
 
 
 def test_a_name_whose_answer_has_no_place_there() -> None:
-    assert str(unknown_name("column", "learning_rate", ["a", "b"])) == "unknown column 'learning_rate'; valid: a, b"
+    assert str(unknown_name("key", "learning_rate", ["a", "b"])) == "unknown key 'learning_rate'; valid: a, b"
+
+
+def test_what_users_call_their_columns_is_their_own() -> None:
+    assert str(unknown_name("column", "labels", ["choices"])) == "unknown column 'labels'; valid: choices"
 
 
 def test_options_of_transformers_and_peft() -> None:
