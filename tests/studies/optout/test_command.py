@@ -50,7 +50,7 @@ def test_any_method_is_attacked(scenario: Path, tmp_path: Path) -> None:
     told = done("optout", scenario, *given, "--attacks", "--methods", "fedavg,fedprox+simnpo", "--out", out)
     assert "finds in the run that they never joined, to the last digit" in told
     table = (out / "tables" / "reconstruction.csv").read_text(encoding="utf-8")
-    for title, same in (("SIFT-Masks", "yes"), ("FedAvg", "yes"), ("FedProx + SimNPO", "no")):
+    for title, same in (("SIFT-Masks", "True"), ("FedAvg", "True"), ("FedProx + SimNPO", "False")):
         assert [line.rsplit(",", 1)[1] for line in table.splitlines() if line.startswith(f"{title},")] == [same, same]
     again = json.loads(done("optout", "--resume", out, "--attacks", "--json"))
     titles = [row["method"] for row in again["attacks"]["relearning"]]
