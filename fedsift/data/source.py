@@ -22,6 +22,11 @@ class Source(Seeded):
         "", 'Template with columns in braces, such as "Question: {question}\\nAnswer:".', parse=unescaped
     )
     target: str = _option("", "Column with the text to learn.")
+    paraphrase: str = _option(
+        "",
+        "Column with the text to learn in other words, for the attacks of optout.",
+        effect=Effect.FREE,
+    )
     messages: str = _option(
         "",
         "Instead of prompt and target, column of conversations, lists of role and content, for chat "
