@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from fedsift.api.settings import bars, settings_in
 from fedsift.configuration.round_settings import RoundSettings
 from fedsift.configuration.run_config import RunConfig
+from fedsift.core.tracking import TrackerOption, Tracking
 from fedsift.protocol.method import Method
+from fedsift.runs.trackers import track_of
 from fedsift.strategies.registry import METHODS
 from fedsift.studies.comparison.compare import compare as compare_methods, default_methods
 from fedsift.studies.comparison.comparison import Comparison
@@ -46,6 +48,7 @@ def compare(
     methods: Sequence[str] | None = None,
     out: str | Path | None = None,
     progress: bool = False,
+    track: TrackerOption = None,
     **options: Any,
 ) -> Compared:
     """Play merge and removals with several methods on the same clients.
@@ -55,6 +58,7 @@ def compare(
         methods: names of `fedsift.methods()`, or a class of yours by module:Class; all for None.
         out: a folder, new or empty; runs/001, runs/002, ... for None.
         progress: whether to show bars.
+        track: as of `fedsift.simulate`.
         options: as of `fedsift.simulate`; `leave` or `leave_count` says who leaves; `rounds`, `sample` and the others
             of docs/explanation/rounds.md, how the methods train that train in rounds.
 
@@ -63,8 +67,9 @@ def compare(
     """
     rounds = _rounds_in(options)
     names = default_methods(rounds) if methods is None else list(methods)
+    tracked = track_of(track)
     with settings_in(out, config, options) as (folder, settings):
-        return Compared(folder, compare_methods(settings, names, folder, bars(progress), rounds))
+        return Compared(folder, compare_methods(settings, names, folder, bars(progress), rounds, tracked))
 
 
 def _rounds_in(options: dict[str, Any]) -> RoundSettings:
@@ -98,6 +103,8 @@ def optout(
     attacks: bool = False,
     out: str | Path | None = None,
     progress: bool = False,
+    track: TrackerOption = None,
+    track_losses: bool = False,
     **options: Any,
 ) -> OptOut:
     """Play a scenario of clients that opt out, and prove every step.
@@ -109,6 +116,8 @@ def optout(
         attacks: also attack the first leavers' examples.
         out: a folder, new or empty; runs/001, runs/002, ... for None.
         progress: whether to show bars.
+        track: as of `fedsift.simulate`.
+        track_losses: as of `fedsift.simulate`.
         options: as of `fedsift.simulate`; they override those of the scenario. With `rounds`
             (docs/explanation/rounds.md), what methods that train in rounds would cost stands beside.
 
@@ -117,6 +126,9 @@ def optout(
     """
     read, rounds = read_scenario(str(scenario)), _rounds_in(options)
     given = {**{key.replace("-", "_"): value for key, value in read.run.items()}, **options}
+    tracked, asked = track_of(track, track_losses), (full_oracles, evaluate_every, rounds)
     with settings_in(out, None, given) as (folder, settings):
-        result = play_scenario.play(read, settings, folder, bars(progress), full_oracles, evaluate_every, rounds)
-        return OptOut(folder, attack(folder, bars(progress)) if attacks else result)
+        shown = bars(progress)
+        with Tracking(tracked, shown.warn) as tracking:
+            result = play_scenario.play(read, settings, folder, shown, *asked, tracking)
+            return OptOut(folder, attack(folder, bars(progress)) if attacks else result)

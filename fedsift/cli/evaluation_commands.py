@@ -5,13 +5,14 @@ from typing import Annotated, Any
 
 import typer
 
-from fedsift.cli.options import JSON, TRAINING, overriding, rounds_of, settings_of, takes
+from fedsift.cli.options import JSON, TRACK, TRACK_LOSSES, TRAINING, overriding, rounds_of, settings_of, takes
 from fedsift.cli.sweep_command import SEEDS, repeat
 from fedsift.cli.terminal import NOTHING_WRITTEN, errors_in_one_line, how_to_resume, progress_bars, say, say_json, tell
 from fedsift.configuration.round_settings import RoundSettings
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
 from fedsift.core.options import Group
+from fedsift.core.tracking import Tracking
 from fedsift.files.output import output_folder
 
 
@@ -52,22 +53,25 @@ def compare(
     methods: Annotated[str | None, typer.Option(help="Names a,b,c of `fedsift methods`, or module:Class.")] = None,
     out: Annotated[Path | None, typer.Option(help="Output folder, new; default runs/001, 002, ...")] = None,
     seeds: Annotated[int | None, SEEDS] = None,
+    track: Annotated[str | None, TRACK] = None,
     json_: Annotated[bool, JSON] = False,
 ) -> None:
     """Play merge and removals with several methods on the same clients."""
     with errors_in_one_line(NOTHING_WRITTEN):
         settings, rounds = settings_of(overrides, config), rounds_of(in_rounds)
+        from fedsift.runs.trackers import track_of
         from fedsift.studies.comparison.compare import compare as play, default_methods
         from fedsift.studies.comparison.method_tables import comparison_tables
 
         names = [name.strip() for name in methods.split(",")] if methods else default_methods(rounds)
+        tracked = track_of(track)
         if seeds:
             from fedsift.studies.sweep.commands import Compare
 
-            repeat(Compare(names), {**settings.to_mapping(), **rounds.to_mapping()}, seeds, out, json_)
+            repeat(Compare(names), {**settings.to_mapping(), **rounds.to_mapping()}, seeds, out, json_, tracked)
             return
         with output_folder(out) as folder, errors_in_one_line(f"what is there so far is in {folder}", folder):
-            found = play(settings, names, folder, progress_bars(), rounds)
+            found = play(settings, names, folder, progress_bars(), rounds, tracked)
             tell(found, json_, [*comparison_tables(found), f"written  {folder}"])
 
 
@@ -80,14 +84,17 @@ def optout(
     full_oracles: Annotated[int, typer.Option(help="Steps also held against a run of exactly their members.")] = 10,
     evaluate_every: Annotated[int | None, typer.Option(help="Score after so many steps; default: 12 times.")] = None,
     attacks: Annotated[bool, typer.Option("--attacks", help="Also attack the first leavers' examples.")] = False,
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard events.")] = False,
     out: Annotated[Path | None, typer.Option(help="Output folder, new or empty; default runs/001, 002, ...")] = None,
     resume: Annotated[Path | None, typer.Option(help="A scenario's folder: go on with it after any stop.")] = None,
     seeds: Annotated[int | None, SEEDS] = None,
+    track: Annotated[str | None, TRACK] = None,
+    track_losses: Annotated[bool, TRACK_LOSSES] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", hidden=True)] = False,
     json_: Annotated[bool, JSON] = False,
 ) -> None:
     """Play a scenario of clients that opt out, prove every step, and write a report."""
     with errors_in_one_line(NOTHING_WRITTEN):
+        from fedsift.runs.trackers import track_of
         from fedsift.studies.optout import play_scenario as player
         from fedsift.studies.optout.scenario import read_scenario, ready_scenarios
         from fedsift.studies.optout.scenario_result import Proof
@@ -95,42 +102,42 @@ def optout(
         from fedsift.studies.report.drawing import check_matplotlib
         from fedsift.studies.report.outcome import read_outcome
         from fedsift.studies.report.summary import summarise
-        from fedsift.studies.report.tensorboard import check_tensorboard, write_events
 
+        if tensorboard:
+            raise BadInput("--tensorboard is called --track tensorboard now")
         given, rounds = overriding(overrides), rounds_of(in_rounds)
         if resume and (scenario or out or seeds or given or rounds != RoundSettings()):
             raise BadInput(
-                "--resume takes the scenario's own configuration; give no other option than --attacks, --tensorboard "
-                "and --json"
+                "--resume takes the scenario's own configuration; give no other option than --attacks, --track and "
+                "--json"
             )
         if not resume and not scenario:
             raise BadInput(f"give a scenario: a .toml file, or one of {', '.join(ready_scenarios())}")
         check_matplotlib()  # Before minutes are spent on what it is to show.
-        if tensorboard:
-            check_tensorboard()
+        tracked = track_of(track, track_losses)
         if seeds:
             from fedsift.studies.sweep.optout_command import OptOut
 
             read = read_scenario(str(scenario))
             settings = RunConfig.from_mapping({**read.run, **given}, source="options")
-            command = OptOut(read, full_oracles, evaluate_every, attacks, tensorboard)
-            repeat(command, {**settings.to_mapping(), **rounds.to_mapping()}, seeds, out, json_)
+            command = OptOut(read, full_oracles, evaluate_every, attacks)
+            repeat(command, {**settings.to_mapping(), **rounds.to_mapping()}, seeds, out, json_, tracked)
             return
         with output_folder(resume or out) as folder, errors_in_one_line(how_to_resume("optout", folder), folder):
             bars = progress_bars()
-            if resume:
-                result = player.resume(folder, bars)
-            else:
-                read = read_scenario(str(scenario))
-                settings = RunConfig.from_mapping({**read.run, **given}, source="options")
-                result = player.play(read, settings, folder, bars, full_oracles, evaluate_every, rounds)
-            if attacks:
-                from fedsift.studies.optout.attacks import attack
+            with Tracking(tracked, bars.warn) as tracking:
+                if resume:
+                    result = player.resume(folder, bars, tracking)
+                else:
+                    read = read_scenario(str(scenario))
+                    settings = RunConfig.from_mapping({**read.run, **given}, source="options")
+                    result = player.play(read, settings, folder, bars, full_oracles, evaluate_every, rounds, tracking)
+                if attacks:
+                    from fedsift.studies.optout.attacks import attack
 
-                result = attack(folder, progress_bars())
-            files = write_report(folder)
-            if tensorboard:
-                write_events(folder)
+                    result = attack(folder, progress_bars())
+                files = write_report(folder)
+                tracking.add_files(folder, files)
             summary = summarise(read_outcome(folder))
             lines = [summary.headline, *summary.warnings, *summary.still_in, summary.lead, *summary.points]
             shown = [*filter(None, lines), f"report   {files[0]}"]
