@@ -1,44 +1,37 @@
-"""docs/how-to/python.md, its notebook, and the example of README.md, run as a reader would run them."""
+"""The pages on Python and on export, the notebooks, and the example of README.md, run as a reader would run them."""
 
-import re
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
-DOCS = Path(__file__).parents[2] / "docs"
-NOTEBOOK = DOCS / "tutorial/first-federation.ipynb"
-
-
-def run_blocks(page: Path) -> None:
-    """All blocks of Python that are no files, one after the other, as one program."""
-    names: dict[str, object] = {"__name__": "__main__"}
-    for block in re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL):
-        exec(compile(block, page.name, "exec"), names)
+from tests.documents.pages import README, page, run_python
 
 
 def test_the_page_runs_from_top_to_bottom(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    run_blocks(DOCS / "how-to/python.md")
+    run_python(page("python.md"))
     printed = capsys.readouterr().out
     for told in ("Scores(answer probability: zero_shot", "['ann', 'bob', 'cem']", "\n3\n", "SIFT-Masks", "report.html"):
         assert told in printed
     assert sorted(each.name for each in (tmp_path / "runs").iterdir()) == ["001", "002", "003", "004"]
 
 
-def test_the_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("page", [README, page("export.md"), page("method.md")], ids=lambda page: page.name)
+def test_other_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    run_blocks(DOCS.parent / "README.md")
+    run_python(page)
 
 
 @pytest.mark.exhaustive
 def test_the_notebook_runs_and_shows_no_error(tmp_path: Path) -> None:
     """It is kept without outputs."""
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    assert NOTEBOOK.stat().st_size < 10_000
+    file = page("first-federation.ipynb")
+    notebook = nbformat.read(file, as_version=4)
+    assert file.stat().st_size < 10_000
     assert all(not cell.outputs and cell.execution_count is None for cell in notebook.cells if cell.cell_type == "code")
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
