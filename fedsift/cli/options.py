@@ -16,7 +16,9 @@ from fedsift.core.errors import unknown_name
 from fedsift.core.options import Group, Option, Options, hyphened
 
 JSON = typer.Option("--json", help="Print JSON instead of a table.")
-TRACK = typer.Option(help="Also log to wandb, mlflow, tensorboard, or a module:Class of your own (docs: track).")
+TRACK = typer.Option(
+    help="Also log to wandb, mlflow, tensorboard, or a module:Class of your own (docs/how-to/track.md)."
+)
 TRACK_LOSSES = typer.Option("--track-losses", help="Also log each client's losses, by optimiser step.")
 # What says of which clients a model learns, and how.
 TRAINING = (Group.DATA, Group.MODEL, Group.TUNING, Group.MACHINE)

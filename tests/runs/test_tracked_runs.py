@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,9 +17,9 @@ from fedsift.data.loading import load_dataset
 from fedsift.learning.models import load_model
 from fedsift.learning.tasks.task import encode_rows
 from tests.cli.commands import done, failed, invoke, result_of
+from tests.documents.pages import commands, page, run_python, write_files
 
-PAGE = Path(__file__).parents[2] / "docs/how-to/track.md"
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PAGE = page("track.md")
 
 
 class Kept:
@@ -46,6 +45,13 @@ class Fails(Kept):
 
     def log(self, step: int, numbers: Mapping[str, float]) -> None:
         raise OSError("disk full")
+
+
+class Stops(Kept):
+    """Has the run interrupted when its first round is over."""
+
+    def log(self, step: int, numbers: Mapping[str, float]) -> None:
+        raise KeyboardInterrupt
 
 
 def fails_at_once(run: TrackedRun) -> Kept:
@@ -79,19 +85,25 @@ def numbers(kept: Kept, name: str) -> dict[int, float]:
     return {step: each[name] for step, each in kept.logged if name in each}
 
 
-def test_a_run_is_the_same_with_a_tracker(config_file: Path, untracked: Path) -> None:
-    """What it is sent is what result.json says; nothing of it stays in the run's folder."""
+@pytest.fixture(scope="module")
+def tracked(config_file: Path) -> tuple[Path, Kept]:
+    """The same run with a tracker, and with losses."""
     out = config_file.parent / "tracked"
     code, _, told = invoke("run", config_file, "--out", out, "--track", f"{HERE}:Kept", "--track-losses")
     assert code == 0
     assert "Kept keeps what it is sent of clients that leave" in told
+    return out, MADE.pop()
+
+
+def test_a_run_is_the_same_with_a_tracker(tracked: tuple[Path, Kept], untracked: Path) -> None:
+    """What it is sent is what result.json says; nothing of it stays in the run's folder."""
+    out, kept = tracked
     result = result_of(out)
     changing = {"seconds", "server_peak_memory_bytes"}
     assert {k: v for k, v in result.items() if k not in changing} == {
         k: v for k, v in result_of(untracked).items() if k not in changing
     }
     assert sorted(each.name for each in out.rglob("*")) == sorted(each.name for each in untracked.rglob("*"))
-    (kept,) = MADE
     assert (kept.run.command, kept.run.name) == ("run", "tracked")
     assert kept.run.parameters == fedsift.Run.open(out).config.to_user_config()
     for who in ("members", "newcomers"):
@@ -115,12 +127,11 @@ def test_a_run_is_the_same_with_a_tracker(config_file: Path, untracked: Path) ->
     assert json.loads(kept.files["result.json"]) == result
 
 
-def test_losses_are_those_of_each_clients_tuning(config_file: Path, tiny_config: RunConfig, untracked: Path) -> None:
+def test_losses_are_those_of_each_clients_tuning(
+    tracked: tuple[Path, Kept], tiny_config: RunConfig, untracked: Path
+) -> None:
     """Of the first step, all of a client's rows are in the batch: the loss is the base model's on them."""
-    fedsift.simulate(
-        RunConfig.from_mapping(toml(config_file)), out=config_file.parent / "losses", track=Kept, track_losses=True
-    )
-    (kept,) = MADE
+    _, kept = tracked
     members = set(result_of(untracked)["scores"]["local"]["per_client"])
     losses = {client: numbers(kept, f"loss/{client}") for client in members}
     assert {tuple(each) for each in losses.values()} == {(1, 2, 3)}
@@ -137,6 +148,19 @@ def test_losses_are_those_of_each_clients_tuning(config_file: Path, tiny_config:
 
 def toml(file: Path) -> dict[str, Any]:
     return tomllib.loads(file.read_text(encoding="utf-8"))
+
+
+def test_a_run_that_was_stopped_is_sent_whole(config_file: Path, untracked: Path) -> None:
+    out, own = config_file.parent / "stopped", f"{HERE}:Kept"
+    assert invoke("run", config_file, "--out", out, "--track", f"{HERE}:Stops")[0] == 130
+    assert MADE.pop().outcome is None
+    done("run", "--resume", out, "--track", own)
+    result, kept = result_of(out), MADE[0]
+    assert result["state_digest"] == result_of(untracked)["state_digest"]
+    assert numbers(kept, "members/served") == {
+        1: result["members"]["served"]["mean"],
+        2: result["members_after_removal"]["served"]["mean"],
+    }
 
 
 def test_a_tracker_that_fails_does_not_stop_a_run(config_file: Path, untracked: Path) -> None:
@@ -179,7 +203,7 @@ def test_a_run_that_is_over_is_sent_again(config_file: Path, untracked: Path) ->
 
 def test_seeds_are_runs_of_their_own(config_file: Path) -> None:
     out = config_file.parent / "seeds"
-    done("run", config_file, "--seeds", 2, "--out", out, "--track", f"{HERE}:Kept")
+    done("run", config_file, "--no-evaluate", "--seeds", 2, "--out", out, "--track", f"{HERE}:Kept")
     assert [kept.run.name for kept in MADE] == ["seeds/seed-0", "seeds/seed-1"]
     assert [kept.run.parameters["seed"] for kept in MADE] == [0, 1]
     digests = [json.loads(kept.files["result.json"])["state_digest"] for kept in MADE]
@@ -231,21 +255,16 @@ def test_a_scenario(config_file: Path, tiny_config: RunConfig) -> None:
     assert {"result.json", "report.html", "figures/scores.png"} <= set(kept.files)
 
 
-def test_the_page(own_code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page(own_code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its file is written, its command runs, and so does its Python."""
     monkeypatch.chdir(own_code)
     monkeypatch.syspath_prepend(str(own_code))
-    found = BLOCK.findall(PAGE.read_text(encoding="utf-8"))
-    (own,) = [
-        content for language, content in found if language == "python" and content.startswith("# my_tracker.py\n")
-    ]
-    Path("my_tracker.py").write_text(own, encoding="utf-8")
-    (command,) = [content for language, content in found if not language]
-    program = [content for language, content in found if language == "python" and content != own]
-    done(*command.split()[1:], "--steps", 2, "--workers", 2)
+    assert write_files(PAGE, own_code) == ["my_tracker.py"]
+    ((_, *command),) = commands(PAGE, run=True)
+    done(*command, "--steps", 2, "--workers", 2)
     lines = [json.loads(line) for line in Path("tracked.jsonl").read_text(encoding="utf-8").splitlines()]
     assert lines[0]["steps"] == 2
     assert lines[1]["step"] == 1
     assert lines[1]["members/served"] == result_of(Path("tracked"))["members"]["served"]["mean"]
-    exec(compile("\n".join(program), PAGE.name, "exec"), {"__name__": "__main__"})
+    run_python(PAGE)
     assert "loss/ann" in Path("001.jsonl").read_text(encoding="utf-8")
