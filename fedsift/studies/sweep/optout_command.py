@@ -35,6 +35,7 @@ class OptOut(Command):
     full_oracles: int = 10
     evaluate_every: int | None = None
     attacks: bool = False  # whether the leavers' examples are attacked, too
+    methods: tuple[str, ...] | None = None  # that are attacked beside SIFT-Masks; the default ones for None
 
     name, rows, scores = "optout", "when, or method", tuple(_SCORES)
     counts = ("unlearned", "trainings")
@@ -49,6 +50,7 @@ class OptOut(Command):
             "full-oracles": self.full_oracles,
             "evaluate-every": self.evaluate_every,
             "attacks": self.attacks,
+            **({"methods": list(self.methods)} if self.methods is not None else {}),
         }
 
     def score_rows(self) -> Collection[str]:
@@ -66,7 +68,7 @@ class OptOut(Command):
                 shutil.rmtree(folder, ignore_errors=True)
                 player.play(self.scenario, config, folder, shown, *asked, tracking)
             if self.attacks:
-                attack(folder, bars())
+                attack(folder, bars(), self.methods)
             tracking.add_files(folder, write_report(folder))
 
     def found(self, folder: Path) -> Found:
