@@ -117,7 +117,7 @@ class Tracking:
                 raise BadInput(f"{what}: {type(tracker).__name__} has no method {method}")
         self._tracker = tracker
         if leaves:
-            self._warn(f"{what} keeps what it is sent of clients that leave: no removal reaches a tracker")
+            self._warn(f"{self._track.name} keeps what it is sent of clients that leave: no removal reaches a tracker")
 
     def log(self, step: int, numbers: Mapping[str, float | None]) -> None:
         """Send numbers of a step; None is left out."""

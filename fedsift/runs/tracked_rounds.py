@@ -1,6 +1,7 @@
 """What a tracker is sent of rounds of SIFT-Masks: numbers of each round, losses, and a table of all clients' scores."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -30,6 +31,7 @@ class TrackedRounds:
             raise BadInput(f"track-losses does not go with {name}: clients' losses do not come to the tracker there")
         self._tracking, self._config = tracking, config
         self._losses: dict[str, Sequence[float]] = {}  # of those who joined in the round under way
+        self._joined = Counter[str]()  # how often each client did
         self._clients: dict[tuple[int, str], dict[str, Any]] = {}  # (round, client) -> its row
 
     def start(self, command: str, folder: Path, leaves: bool, **further: str) -> None:
@@ -77,11 +79,14 @@ class TrackedRounds:
         self._add_rows(number, _scores(newcomers), newcomer=True)
 
     def of_result(self, result: RunResult) -> None:
-        """Send the scores of a run that another process played."""
-        self._scored(1, result.scores, result.members, result.newcomers)
+        """Send what is known of the rounds of a run that is over, or was played by another process."""
+        counts = {"clients/members": result.clients, "clients/failed": len(result.failures)}
+        self._scored(1, result.scores, result.members, result.newcomers, counts)
         if result.scores_after_removal is not None:
+            done = sum(each.verdict.done for each in result.removals)
+            removals = {"removals/done": done, "removals/refused": len(result.removals) - done}
             members, newcomers = result.members_after_removal, result.newcomers_after_removal
-            self._scored(2, result.scores_after_removal, members, newcomers)
+            self._scored(2, result.scores_after_removal, members, newcomers, removals)
 
     def found(self, files: Mapping[str, Path], **tables: Iterable[Any]) -> None:
         """What the run came to, of the tables their rows.
@@ -96,9 +101,11 @@ class TrackedRounds:
             self._tracking.found({name: pandas.DataFrame(list(rows)) for name, rows in all_tables.items()}, files)
 
     def _send_losses(self) -> None:
-        names = [f"{LOSS}{client_id}" for client_id in sorted(self._losses)]
-        of_steps = zip_longest(*(self._losses[client_id] for client_id in sorted(self._losses)))
-        for step, losses in enumerate(of_steps, start=1):
+        """One step after the other, of all clients at once: a client that joins again has a further name."""
+        clients = sorted(self._losses)
+        self._joined.update(clients)
+        names = [f"{LOSS}{each}" + (f"/{self._joined[each]}" if self._joined[each] > 1 else "") for each in clients]
+        for step, losses in enumerate(zip_longest(*map(self._losses.__getitem__, clients)), start=1):
             self._tracking.log(step, dict(zip(names, losses, strict=True)))
         self._losses.clear()
 

@@ -110,4 +110,4 @@ def test_where_somebody_leaves_it_is_said() -> None:
     told: list[str] = []
     with Tracking(tracked([]), told.append) as tracking:
         tracking.start("optout", Path("runs/001"), {}, leaves=True)
-    assert told == ["track mine keeps what it is sent of clients that leave: no removal reaches a tracker"]
+    assert told == ["mine keeps what it is sent of clients that leave: no removal reaches a tracker"]
