@@ -8,6 +8,7 @@ from fedsift.api.scores import Scores
 from fedsift.api.settings import bars, settings_in
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
+from fedsift.core.tracking import TrackerOption
 from fedsift.runs import run as simulation
 from fedsift.runs.export import Exported, export
 from fedsift.runs.forget import forget
@@ -16,13 +17,20 @@ from fedsift.runs.join import Joined, join
 from fedsift.runs.result import Removal, RunResult
 from fedsift.runs.run_folder import RunFolder
 from fedsift.runs.served import Served, served_model
+from fedsift.runs.trackers import track_of
 from fedsift.runs.verify import Verified, verify
 
 Several = list[str] | tuple[str, ...]
 
 
 def simulate(
-    config: RunConfig | None = None, *, out: str | Path | None = None, progress: bool = False, **options: Any
+    config: RunConfig | None = None,
+    *,
+    out: str | Path | None = None,
+    progress: bool = False,
+    track: TrackerOption = None,
+    track_losses: bool = False,
+    **options: Any,
 ) -> "Run":
     """Simulate a federation: merge all clients, remove those who leave, score.
 
@@ -30,6 +38,10 @@ def simulate(
         config: options to start from; the defaults for None.
         out: the run's folder, new or empty; runs/001, runs/002, ... for None.
         progress: whether to show bars, on a terminal or in a notebook.
+        track: where numbers, tables and files go besides (docs/how-to/track.md): "wandb", "mlflow" or "tensorboard", a
+            class of yours with the methods of `fedsift.Tracker` or a function that makes one of a `fedsift.TrackedRun`,
+            or its module:Class.
+        track_losses: whether the losses of each client's tuning go there, too.
         options: any of `RunConfig`, by name. `dataset` may also be a function or class of a module, a pandas frame, a
             `datasets.Dataset` or a pyarrow table (with `client_column`, `prompt` and `target`), a mapping from client
             id to rows, a `FederatedDataset`, or a Flower Datasets `FederatedDataset` or partitioner (with `prompt` and
@@ -39,10 +51,12 @@ def simulate(
         The run. Its folder has all that later commands need, with a copy of rows that were given as objects.
 
     Raises:
-        BadInput: an option, the data, the task, the model or the folder cannot be used; nothing is written.
+        BadInput: an option, the data, the task, the model, the folder or the tracker cannot be used; nothing is
+            written.
     """
+    tracked = track_of(track, track_losses)
     with settings_in(out, config, options) as (folder, settings):
-        simulation.run(settings, folder, bars(progress))
+        simulation.run(settings, folder, bars(progress), tracked)
         return Run.open(folder)
 
 
@@ -206,13 +220,17 @@ class Run:
         file = None if certificate is None else Path(certificate)
         return verify(self.path, oracle, file, bars(progress), public_key)
 
-    def resume(self, *, progress: bool = False) -> Self:
+    def resume(self, *, progress: bool = False, track: TrackerOption = None) -> Self:
         """Go on with a run that was stopped at any moment; a run that is over stays as it is.
+
+        Args:
+            progress: whether to show bars.
+            track: as of `simulate`; it is sent all of the run.
 
         Raises:
             BadInput: the folder, its data or its model are not those that the run began with.
         """
-        simulation.resume(self.path, bars(progress))
+        simulation.resume(self.path, bars(progress), track_of(track))
         return self
 
 

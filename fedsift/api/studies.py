@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from fedsift.api.settings import bars, settings_in
 from fedsift.configuration.round_settings import RoundSettings
 from fedsift.configuration.run_config import RunConfig
+from fedsift.core.tracking import TrackerOption, Tracking
 from fedsift.protocol.method import Method
+from fedsift.runs.trackers import track_of
 from fedsift.strategies.registry import METHODS
 from fedsift.studies.comparison.compare import compare as compare_methods, default_methods
 from fedsift.studies.comparison.comparison import Comparison
@@ -46,6 +48,7 @@ def compare(
     methods: Sequence[str] | None = None,
     out: str | Path | None = None,
     progress: bool = False,
+    track: TrackerOption = None,
     **options: Any,
 ) -> Compared:
     """Play merge and removals with several methods on the same clients.
@@ -55,6 +58,7 @@ def compare(
         methods: names of `fedsift.methods()`, or module:Class for a class of yours; all for None.
         out: a folder, new or empty; runs/001, runs/002, ... for None.
         progress: whether to show bars.
+        track: as of `fedsift.simulate`.
         options: as of `fedsift.simulate`; `leave` or `leave_count` says who leaves. Methods that train in rounds take
             `rounds`, `sample` and others (docs/explanation/rounds.md).
 
@@ -63,8 +67,9 @@ def compare(
     """
     rounds = _rounds_in(options)
     names = default_methods(rounds) if methods is None else list(methods)
+    tracked = track_of(track)
     with settings_in(out, config, options, ["methods", *RoundSettings.options()]) as (folder, settings):
-        return Compared(folder, compare_methods(settings, names, folder, bars(progress), rounds))
+        return Compared(folder, compare_methods(settings, names, folder, bars(progress), rounds, tracked))
 
 
 def _rounds_in(options: dict[str, Any]) -> RoundSettings:
@@ -99,6 +104,8 @@ def optout(
     methods: Sequence[str] | None = None,
     out: str | Path | None = None,
     progress: bool = False,
+    track: TrackerOption = None,
+    track_losses: bool = False,
     **options: Any,
 ) -> OptOut:
     """Play a scenario of clients that opt out, and prove every step.
@@ -112,6 +119,8 @@ def optout(
             module:Class; for None Central FT and what builds on it, with rounds also FedAvg and NPO on top.
         out: a folder, new or empty; runs/001, runs/002, ... for None.
         progress: whether to show bars.
+        track: as of `fedsift.simulate`.
+        track_losses: as of `fedsift.simulate`.
         options: as of `fedsift.simulate`; they override those of the scenario. With `rounds`
             (docs/explanation/rounds.md) the report also says what methods that train in rounds would cost.
 
@@ -121,7 +130,9 @@ def optout(
     read, rounds = read_scenario(str(scenario)), _rounds_in(options)
     check_attacked(attacks, methods, rounds)
     given = {**{key.replace("-", "_"): value for key, value in read.run.items()}, **options}
+    tracked, asked = track_of(track, track_losses), (full_oracles, evaluate_every, rounds, attacks)
     with settings_in(out, None, given, RoundSettings.options()) as (folder, settings):
-        asked = full_oracles, evaluate_every, rounds, attacks
-        result = play_scenario.play(read, settings, folder, bars(progress), *asked)
-        return OptOut(folder, attack(folder, bars(progress), methods) if attacks else result)
+        shown = bars(progress)
+        with Tracking(tracked, shown.warn) as tracking:
+            result = play_scenario.play(read, settings, folder, shown, *asked, tracking)
+            return OptOut(folder, attack(folder, bars(progress), methods) if attacks else result)

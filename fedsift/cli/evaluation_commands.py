@@ -5,7 +5,18 @@ from typing import Annotated, Any
 
 import typer
 
-from fedsift.cli.options import CONFIG, JSON, OUT, TRAINING, overriding, rounds_of, settings_of, takes
+from fedsift.cli.options import (
+    CONFIG,
+    JSON,
+    OUT,
+    TRACK,
+    TRACK_LOSSES,
+    TRAINING,
+    overriding,
+    rounds_of,
+    settings_of,
+    takes,
+)
 from fedsift.cli.sweep_command import SEEDS, repeat
 from fedsift.cli.terminal import NOTHING_WRITTEN, errors_in_one_line, how_to_resume, progress_bars, say, say_json, tell
 from fedsift.configuration.named_files import new_configuration
@@ -13,6 +24,7 @@ from fedsift.configuration.round_settings import RoundSettings
 from fedsift.configuration.run_config import REPRODUCED
 from fedsift.core.errors import BadInput
 from fedsift.core.options import Group
+from fedsift.core.tracking import Tracking
 from fedsift.files.output import check_file, output_folder
 
 
@@ -60,6 +72,7 @@ def compare(
     methods: Annotated[str | None, typer.Option(help="Names a,b,c of `fedsift methods`, or module:Class.")] = None,
     out: Annotated[Path | None, OUT] = None,
     seeds: Annotated[int | None, SEEDS] = None,
+    track: Annotated[str | None, TRACK] = None,
     json_: Annotated[bool, JSON] = False,
 ) -> None:
     """Compare unlearning methods on the same clients.
@@ -68,17 +81,19 @@ def compare(
     """
     with errors_in_one_line(NOTHING_WRITTEN):
         settings, rounds = settings_of(overrides, config), rounds_of(in_rounds)
+        from fedsift.runs.trackers import track_of
         from fedsift.studies.comparison.compare import compare as play, default_methods
         from fedsift.studies.comparison.method_tables import comparison_tables
 
         names = _names(methods) if methods else default_methods(rounds)
+        tracked = track_of(track)
         if seeds:
             from fedsift.studies.sweep.commands import Compare
 
-            repeat(Compare(names), {**settings.to_mapping(), **rounds.to_mapping()}, seeds, out, json_)
+            repeat(Compare(names), {**settings.to_mapping(), **rounds.to_mapping()}, seeds, out, json_, tracked)
             return
         with output_folder(out) as folder, errors_in_one_line(f"what is there so far is in {folder}", folder):
-            found = play(settings, names, folder, progress_bars(), rounds)
+            found = play(settings, names, folder, progress_bars(), rounds, tracked)
             tell(found, json_, [*comparison_tables(found), f"written  {folder}"])
 
 
@@ -96,10 +111,12 @@ def optout(
     evaluate_every: Annotated[int | None, typer.Option(help="Score after every N steps; else 12 times in all.")] = None,
     attacks: Annotated[bool, typer.Option("--attacks", help="Also attack the rows of the first leavers.")] = False,
     methods: Annotated[str | None, typer.Option(help="What --attacks attacks, as for `fedsift compare`.")] = None,
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write events for TensorBoard.")] = False,
     out: Annotated[Path | None, OUT] = None,
     resume: Annotated[Path | None, typer.Option(help="A scenario's folder: go on with it after any stop.")] = None,
     seeds: Annotated[int | None, SEEDS] = None,
+    track: Annotated[str | None, TRACK] = None,
+    track_losses: Annotated[bool, TRACK_LOSSES] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", hidden=True)] = False,
     json_: Annotated[bool, JSON] = False,
 ) -> None:
     """Play clients that opt out, prove each step, report.
@@ -109,6 +126,7 @@ def optout(
     were.
     """
     with errors_in_one_line(NOTHING_WRITTEN):
+        from fedsift.runs.trackers import track_of
         from fedsift.studies.optout import play_scenario as player
         from fedsift.studies.optout.attacks import attack, check_attacked
         from fedsift.studies.optout.scenario import read_scenario, ready_scenarios
@@ -116,13 +134,14 @@ def optout(
         from fedsift.studies.report import check_report, write_report
         from fedsift.studies.report.outcome import read_outcome
         from fedsift.studies.report.summary import summarise
-        from fedsift.studies.report.tensorboard import check_tensorboard, write_events
 
+        if tensorboard:
+            raise BadInput("--tensorboard is called --track tensorboard now")
         given, rounds = overriding(overrides), rounds_of(in_rounds)
         if resume and (scenario or out or seeds or given or rounds != RoundSettings()):
             raise BadInput(
                 "--resume takes the scenario's own configuration; give no other option than --attacks, --methods, "
-                "--tensorboard and --json"
+                "--track and --json"
             )
         if not resume and not scenario:
             raise BadInput(f"give a scenario: a .toml file, or one of {', '.join(ready_scenarios())}")
@@ -130,30 +149,30 @@ def optout(
         if not (resume and attacks):  # Then the rounds are the scenario's own.
             check_attacked(attacks, attacked, rounds)
         check_report()
-        if tensorboard:
-            check_tensorboard()
+        tracked = track_of(track, track_losses)
         if seeds:
             from fedsift.studies.sweep.optout_command import OptOut
 
             read = read_scenario(str(scenario))
             settings = new_configuration({**read.run, **given}, source="options")
             of_attacks = tuple(attacked) if attacked else None
-            command = OptOut(read, full_oracles, evaluate_every, attacks, of_attacks, tensorboard)
-            repeat(command, {**settings.to_mapping(), **rounds.to_mapping()}, seeds, out, json_)
+            command = OptOut(read, full_oracles, evaluate_every, attacks, of_attacks)
+            repeat(command, {**settings.to_mapping(), **rounds.to_mapping()}, seeds, out, json_, tracked)
             return
         with output_folder(resume or out) as folder, errors_in_one_line(how_to_resume("optout", folder), folder):
             bars = progress_bars()
-            if resume:
-                result = player.resume(folder, bars, attacks)
-            else:
-                read = read_scenario(str(scenario))
-                settings = new_configuration({**read.run, **given}, source="options")
-                result = player.play(read, settings, folder, bars, full_oracles, evaluate_every, rounds, attacks)
-            if attacks:
-                result = attack(folder, progress_bars(), attacked)
-            files = write_report(folder)
-            if tensorboard:
-                write_events(folder)
+            with Tracking(tracked, bars.warn) as tracking:
+                if resume:
+                    result = player.resume(folder, bars, attacks, tracking)
+                else:
+                    read = read_scenario(str(scenario))
+                    settings = new_configuration({**read.run, **given}, source="options")
+                    asked = full_oracles, evaluate_every, rounds, attacks
+                    result = player.play(read, settings, folder, bars, *asked, tracking)
+                if attacks:
+                    result = attack(folder, progress_bars(), attacked)
+                files = write_report(folder)
+                tracking.add_files(folder, files)
             summary = summarise(read_outcome(folder))
             lines = [summary.headline, *summary.warnings, *summary.still_in, summary.lead, *summary.points]
             shown = [*filter(None, lines), f"report   {files[0]}"]

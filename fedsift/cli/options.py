@@ -25,6 +25,10 @@ PRESET = typer.Option(
     help="paper: as published (levels 65535, paper localisation).", autocompletion=lambda: list(PRESETS)
 )
 OUT = typer.Option(help="Output folder, new or empty. Default: the first free of runs/001, runs/002 and so on.")
+TRACK = typer.Option(
+    help="Also log to wandb, mlflow, tensorboard, or a module:Class of your own (docs/how-to/track.md)."
+)
+TRACK_LOSSES = typer.Option("--track-losses", help="Also log each client's losses, by optimiser step.")
 # What says of which clients a model learns, and how.
 TRAINING = (Group.DATA, Group.MODEL, Group.TUNING, Group.MACHINE)
 

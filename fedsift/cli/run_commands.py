@@ -5,7 +5,19 @@ from typing import Annotated, Any
 
 import typer
 
-from fedsift.cli.options import CONFIG, JSON, NO_RUN, OUT, PRESET, RUN, existing, settings_of, takes
+from fedsift.cli.options import (
+    CONFIG,
+    JSON,
+    NO_RUN,
+    OUT,
+    PRESET,
+    RUN,
+    TRACK,
+    TRACK_LOSSES,
+    existing,
+    settings_of,
+    takes,
+)
 from fedsift.cli.sweep_command import SEEDS, repeat
 from fedsift.cli.terminal import NOTHING_WRITTEN, errors_in_one_line, how_to_resume, progress_bars, tell
 from fedsift.core.errors import BadInput
@@ -21,6 +33,8 @@ def run(
     out: Annotated[Path | None, OUT] = None,
     resume: Annotated[Path | None, typer.Option(help="A run's folder: go on with it after any stop.")] = None,
     seeds: Annotated[int | None, SEEDS] = None,
+    track: Annotated[str | None, TRACK] = None,
+    track_losses: Annotated[bool, TRACK_LOSSES] = False,
     json_: Annotated[bool, JSON] = False,
 ) -> None:
     """Simulate: merge clients, remove those who leave, score.
@@ -31,18 +45,24 @@ def run(
     with errors_in_one_line(NOTHING_WRITTEN):
         settings = settings_of(overrides, config, preset)
         if resume and (config or preset or out or seeds or any(value is not None for value in overrides.values())):
-            raise BadInput("--resume takes the run's own configuration; give no other option than --json")
+            raise BadInput("--resume takes the run's own configuration; give no other option than --track and --json")
+        from fedsift.runs.trackers import track_of
+
+        tracked = track_of(track, track_losses)
         if seeds:
             from fedsift.studies.sweep.commands import Run
 
-            repeat(Run(), settings.to_mapping(), seeds, out, json_)
+            repeat(Run(), settings.to_mapping(), seeds, out, json_, tracked)
             return
         from fedsift.cli.run_summary import run_summary
         from fedsift.runs import run as simulation
 
         with output_folder(resume or out) as folder, errors_in_one_line(how_to_resume("run", folder), folder):
             bars = progress_bars()
-            result = simulation.resume(folder, bars) if resume else simulation.run(settings, folder, bars)
+            if resume:
+                result = simulation.resume(folder, bars, tracked)
+            else:
+                result = simulation.run(settings, folder, bars, tracked)
             tell(result, json_, run_summary(result, folder), good=result.proven)
 
 

@@ -30,10 +30,13 @@ class NodeConfig:
     mask_folder: str = ""  # of simulated clients: where masks are kept
     vector_folder: str = ""  # and where plain task vectors are
     newcomer: bool = False  # whether the client never joins, and only scores the merged model
+    losses: bool = False  # whether a simulated client tells the losses of its tuning
 
     def __post_init__(self) -> None:
         if not self.client_id and self.partition_id < 0:
             raise BadInput(f"{_SOURCE} has no client-id: say whose node this is")
+        if self.losses and self.client_folder:
+            raise BadInput(f"{_SOURCE}: losses: a client with a folder of its own tells nobody its losses")
 
     @classmethod
     def read(cls, node_config: Mapping[str, Any]) -> "NodeConfig":

@@ -48,6 +48,7 @@ class Client:
         masks = Path(node.mask_folder) if node.mask_folder else None
         self.mask_folder = self.folder.masks if self.folder else masks
         self.vector_folder = Path(node.vector_folder)
+        self.tells_losses = node.losses
         if MEMBERSHIP not in context.state:
             context.state[MEMBERSHIP] = membership()
         self.membership = messages.record_of(context.state, MEMBERSHIP, ConfigRecord)

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flwr.app import ConfigRecord, Context, Message
+from flwr.app import ConfigRecord, Context, Message, MetricRecord
 from flwr.clientapp import ClientApp
 
 from fedsift.core.errors import BadInput
@@ -40,7 +40,10 @@ def train(message: Message, context: Context) -> Message:
         scores = scores_of_tuned(client, trainer, tuned) if config.get("score") else {}
         _keep(client, client.mask_folder, tuned, scores)
     context.state[MEMBERSHIP] = membership(member=True, server_round=round_of(message))
-    return client.trained(message, tuned)
+    reply = client.trained(message, tuned)
+    if client.tells_losses:
+        reply.content[messages.LOSSES] = MetricRecord({"loss": list(tuned.losses)})
+    return reply
 
 
 @app.train("forget")

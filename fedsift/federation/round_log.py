@@ -6,9 +6,10 @@ result.json. It has numbers of single clients in it, so `forget` and `join` dele
 rounds anew, with those who are members.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.serverapp import Grid
@@ -20,6 +21,17 @@ from fedsift.files.json_file import read_json, write_json
 from fedsift.protocol.scoring import Scoring
 from fedsift.protocol.serving_rounds import SiftRecord
 from fedsift.strategies.sift_masks import SiftMasks
+
+
+class RoundWatch(Protocol):
+    """Is told what the rounds of a simulation do."""
+
+    @property
+    def on_losses(self) -> Callable[[str, Sequence[float]], None] | None:
+        """Takes each client that joins, and the losses of its tuning; None where nobody wants them."""
+
+    def round_over(self, number: int, record: SiftRecord) -> None:
+        """A round is over; they count from 1."""
 
 
 @dataclass
@@ -37,6 +49,7 @@ class RoundLog:
     earlier_receipts: int = 0  # in the ledger before the first round: those that they removed take no part any more
     rounds: list[SiftRecord] = field(default_factory=list)  # a record for each round that is over
     failures: dict[str, str] = field(default_factory=dict)  # of the round under way
+    watch: RoundWatch | None = None
 
     @classmethod
     def read(cls, path: Path) -> "RoundLog":
@@ -124,4 +137,6 @@ class LoggedRounds(SiftMasks):
         means = super().aggregate_evaluate(server_round, replies)
         self._log.rounds, self._log.failures = list(self.rounds), {}
         self._log.write()
+        if self._log.watch:
+            self._log.watch.round_over(len(self.rounds), self.rounds[-1])
         return means

@@ -1,6 +1,6 @@
 """One client's part: tune, quantise, remember the mask, and score what it is served."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -38,6 +38,7 @@ class Tuned:
     data_digest: bytes  # SHA-256 of the rows it was tuned on
     steps: int  # how many it took
     said_by_base: SaidByBase | None = None  # of the rows it was tuned on, where the terms have a shared head
+    losses: Sequence[float] = ()  # of each step, on its batch
 
     @property
     def upload(self) -> Upload:
@@ -57,6 +58,7 @@ def tune_sign_fixed(
     settings: TuningSettings,
     grid: QuantisationGrid,
     seed: int,
+    on_loss: Callable[[float], object] | None = None,
 ) -> Tensor:
     """Magnitudes u >= 0 of a sign-fixed tuning on encoded rows, in float32 of shape (n,), on the model's device.
 
@@ -68,6 +70,7 @@ def tune_sign_fixed(
         settings: steps, learning rate, Adam's betas, rows a step.
         grid: on which they will be quantised; the commit steps run on it.
         seed: of the order of the rows.
+        on_loss: is told each step's loss.
     """
     device = model.weights.device
     number = settings.steps_for(len(encoded))
@@ -86,6 +89,7 @@ def tune_sign_fixed(
         factors,
         settings.weight_decay,
         getattr(torch, settings.moments),
+        on_loss,
     )
 
 
@@ -137,12 +141,14 @@ class LocalTrainer:
         encoded = self.encode(client_id, rows)
         said = self.said_by_base(encoded, answers=self.task.has_prior) if self.terms.head else None
         seed = derive_seed(self._root_seed, "batches", client_id)
+        losses: list[float] = []
         magnitudes = tune_sign_fixed(
-            self._model, self.task, self._signs, encoded, self._settings, self.terms.grid, seed
+            self._model, self.task, self._signs, encoded, self._settings, self.terms.grid, seed, losses.append
         )
         on_gpu = magnitudes.device.type == "cuda"
         quantised = encode(magnitudes, self.terms) if on_gpu else quantise(magnitudes.numpy(), self.terms)
-        return Tuned(magnitudes, quantised, rows_digest(rows), self._settings.steps_for(len(encoded)), said)
+        number = self._settings.steps_for(len(encoded))
+        return Tuned(magnitudes, quantised, rows_digest(rows), number, said, losses)
 
     def said_by_base(self, encoded: Sequence[Any], answers: bool = True) -> SaidByBase:
         """What M0 makes of encoded rows, its answers only where asked to; in a federation with a shared head."""

@@ -45,6 +45,7 @@ def tune_magnitudes(
     lr_factors: Sequence[float] = (),
     weight_decay: float = 0.0,
     moments: torch.dtype = torch.float32,
+    on_loss: Callable[[float], object] | None = None,
 ) -> Tensor:
     """Tune magnitudes from 0.
 
@@ -65,6 +66,7 @@ def tune_magnitudes(
         lr_factors: of each step, what lr is multiplied by; 1 for all where there are none.
         weight_decay: share of lr by which each step shrinks tau, and so draws the weights towards M0 (AdamW).
         moments: what Adam's are kept in between two steps; it calculates in float32.
+        on_loss: is told each step's loss.
 
     Returns:
         u >= 0 in float32, shape (n,), on the model's device; not quantised.
@@ -80,7 +82,10 @@ def tune_magnitudes(
     gradient = Gradient(model)
     for step, micro_batches in enumerate(steps, start=1):
         optimizer.step, optimizer.lr = step, lr * (lr_factors[step - 1] if lr_factors else 1.0)
-        check_loss(gradient.of_step(micro_batches, loss, optimizer.move), step, lr)
+        value = gradient.of_step(micro_batches, loss, optimizer.move)
+        check_loss(value, step, lr)
+        if on_loss:
+            on_loss(value)
         grid = commitment.grid if commitment and step + 1 >= commitment.first_step else None  # of the next step
         for entries, base in model.slices():
             tau = task_vector[entries]

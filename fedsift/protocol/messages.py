@@ -4,7 +4,7 @@ Bulk travels as raw bytes, never as pickles. Types of messages:
 
     query           -> client id, and its wish: join, stay, leave or away
     train           client id, terms, whether to score; of a deployment, the public key of its certificates
-                    -> client id, upload, what is told of the training
+                    -> client id, upload, what is told of the training; where a simulation tracks them, its losses
     train.forget    client id, terms, where it trained, whether it stays -> the same, from a member that leaves and
                     trains again; from one that stays, and has rows of its own forgotten, also the training without them
     query.removed   -> client id; tells a client that its removal is done
@@ -49,6 +49,7 @@ EVALUATE, EVALUATE_SERVED = "evaluate", "evaluate.served"
 CLIENT_INPUT_ERROR, CLIENT_CRASHED, NO_ANSWER = 100, 101, 102
 
 STAYS, REPLACEMENT = "stays", "replacement"  # of who has some of its rows forgotten
+LOSSES = "losses"  # beside the reply to a training, from simulated clients where they are tracked
 PUBLIC_KEY = "public-key"  # in the configuration of a training: that of the server's certificates
 
 _LARGEST_FINGERPRINT = 10_000

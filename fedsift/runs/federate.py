@@ -78,6 +78,7 @@ def federate(
                 strategy = SiftMasks(state, localisations, scoring, facts, held_out=config.is_held_out)
             else:
                 strategy = LoggedRounds(state, localisations, scoring, facts, log, config.is_held_out)
+                grid.on_losses = log.watch.on_losses if log.watch else None
             strategy.stays = stays
             if masks is not None and not config.ray_address and can_share_files():
                 strategy.folder = masks

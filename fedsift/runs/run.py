@@ -11,6 +11,7 @@ from fedsift.configuration.participants import Participants
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
+from fedsift.core.tracking import Track, Tracking
 from fedsift.data.loading import load_dataset
 from fedsift.data.look_alikes import look_alike_warning, look_alikes
 from fedsift.federation.round_log import RoundLog
@@ -22,6 +23,7 @@ from fedsift.runs.federate import federate, merging, places, workers
 from fedsift.runs.privacy import check_accounting
 from fedsift.runs.result import Oracle, RunResult
 from fedsift.runs.run_folder import RunFolder
+from fedsift.runs.tracked_rounds import TrackedRounds
 from fedsift.runtime.flower_engine import run_on_flower
 from fedsift.runtime.gpu_share import check_device
 from fedsift.runtime.in_flight import Pool
@@ -41,27 +43,37 @@ _SERVED_BY = (
 )
 
 
-def run(config: RunConfig, out: Path, bars: PhaseBars) -> RunResult:
+def run(config: RunConfig, out: Path, bars: PhaseBars, track: Track | None = None) -> RunResult:
     """Simulate into a new folder; returns what result.json holds.
 
     Raises:
-        BadInput: something is wrong with the configuration, the data, the model or the folder; nothing is written.
+        BadInput: something is wrong with the configuration, the data, the model, the folder or the tracker; nothing is
+            written.
     """
-    participants, resolved = _check(config, bars)
-    folder = RunFolder.create(out, config)
-    with folder.kept_once_merged():
-        folder.signing_key()
-        if config.engine == "flower":
-            run_on_flower(config, len(participants.everybody), folder.result, bars)
-            result = folder.read_result()
-            assert result is not None
-            return result
-        with folder.locked():
-            return _simulate(folder, resolved, participants, RoundLog(folder.rounds), bars)
+    with Tracking(track, bars.warn) as tracking:
+        tracked = TrackedRounds(tracking, config)
+        participants, resolved = _check(config, bars)
+        folder = RunFolder.create(out, config)
+        with folder.kept_once_merged():
+            folder.signing_key()
+            tracked.start("run", folder.path, config.anybody_leaves)
+            if config.engine == "flower":
+                run_on_flower(config, len(participants.everybody), folder.result, bars)
+                found = folder.read_result()
+                assert found is not None
+                result = found
+                tracked.of_result(result)
+            else:
+                with folder.locked():
+                    result = _simulate(folder, resolved, participants, RoundLog(folder.rounds, watch=tracked), bars)
+        tracked.found({folder.result.name: folder.result}, removals=result.removals)
+        return result
 
 
-def resume(out: Path, bars: PhaseBars) -> RunResult:
+def resume(out: Path, bars: PhaseBars, track: Track | None = None) -> RunResult:
     """Go on with a run that was stopped at any moment; of one that is over, return the result.
+
+    A tracker is sent all of it, but for the losses of those who joined before.
 
     Where config.toml says something else now, of what does not touch the bits of a contribution (`localise`, who
     leaves), the rounds are played again with those who are members.
@@ -72,16 +84,25 @@ def resume(out: Path, bars: PhaseBars) -> RunResult:
             f"{out} was made on Flower's engine, which forgets what clients know: run it anew, with another --out"
         )
     participants, config = _check(config, bars)
-    with folder.locked():
+    with Tracking(track, bars.warn) as tracking, folder.locked():
+        tracked = TrackedRounds(tracking, config)
         folder.signing_key()
         folder.bring_up_to_date()
         receipts, changed = _found(folder, config)
         result = folder.read_result()
+        tracked.start("run", out, config.anybody_leaves)
         if result is not None and not changed:
-            return _with_oracle(folder, config, result, bars)
-        anew = changed or not folder.rounds.exists()
-        log = RoundLog(folder.rounds, receipts) if anew else RoundLog.read(folder.rounds)
-        return _simulate(folder, config, participants, log, bars)
+            result = _with_oracle(folder, config, result, bars)
+            tracked.of_result(result)
+        else:
+            anew = changed or not folder.rounds.exists()
+            log = RoundLog(folder.rounds, receipts) if anew else RoundLog.read(folder.rounds)
+            log.watch = tracked
+            for number, record in enumerate(log.rounds, start=1):
+                tracked.round_over(number, record)
+            result = _simulate(folder, config, participants, log, bars)
+        tracked.found({folder.result.name: folder.result}, removals=result.removals)
+        return result
 
 
 def _found(folder: RunFolder, config: RunConfig) -> tuple[int, bool]:

@@ -5,19 +5,19 @@ The stock simulation engine returns all replies at once and asks for each node a
 message do not depend on the number of clients.
 """
 
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from itertools import count, islice
 from operator import length_hint
 from pathlib import Path
 from typing import Any, Protocol
 
-from flwr.app import ArrayRecord, ConfigRecord, Context, Message, RecordDict, UserConfig
+from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict, UserConfig
 from flwr.serverapp import Grid
 from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
 
 from fedsift.configuration.node_config import NodeConfig
-from fedsift.protocol.messages import FORGET, QUERY, TRAIN, record_of
+from fedsift.protocol.messages import FORGET, LOSSES, QUERY, TRAIN, find_record, record_of
 from fedsift.protocol.partial_merge import PartialMerge
 from fedsift.runtime.in_flight import Workers, answers, slots
 from fedsift.runtime.worker import Parcel
@@ -44,6 +44,7 @@ class RayGrid(Grid):
 
     Attributes:
         partial_merge: lets workers merge the uploads of clients that join, and reply with the sums; None: they do not.
+        on_losses: is told each client that joins, and the losses of its tuning; None: clients do not tell them.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class RayGrid(Grid):
         """
         self._pool, self._progress = pool, progress
         self.partial_merge: PartialMerge | None = None
+        self.on_losses: Callable[[str, Sequence[float]], None] | None = None
         self._run = Run.create_empty(run_id=1)
         self._run_config = dict(run_config)
         self._node_configs = dict(enumerate(node_configs, start=_FIRST_NODE_ID))
@@ -132,6 +134,7 @@ class RayGrid(Grid):
                 if self._progress:
                     self._progress.advance(announced)
                 if reply is not None:
+                    self._take_losses(reply)
                     yield reply
 
     def _next(self, source: Iterator[Message], total: int, unsent: int) -> list[Message]:
@@ -166,7 +169,17 @@ class RayGrid(Grid):
 
     def _context(self, node_id: int) -> Context:
         state = self._states.get(node_id) or RecordDict()
-        return Context(self._run.run_id, node_id, self._node_configs[node_id], state, self._run_config)
+        node = self._node_configs[node_id]
+        if self.on_losses:
+            node = {**node, "losses": True}
+        return Context(self._run.run_id, node_id, node, state, self._run_config)
+
+    def _take_losses(self, reply: Message) -> None:
+        if self.on_losses is None or reply.has_error():
+            return
+        record = find_record(reply.content, LOSSES, MetricRecord)
+        if record is not None and isinstance(losses := record["loss"], list):
+            self.on_losses(str(self._node_configs[reply.metadata.src_node_id]["client-id"]), losses)
 
     def _reference(self, name: str, record: ArrayRecord) -> Any | None:
         """Where a record lies for all workers: put there when the same object is sent a second time."""

@@ -87,3 +87,9 @@ def test_no_node_of_production_misbehaves(tiny_config: RunConfig, script: Client
     node = {"client-id": "client 1", **script.to_user_config()}
     with pytest.raises(BadInput, match=f"node-config: unknown key '{key}'"):
         Client(Context(1, 1, node, RecordDict(), tiny_config.to_user_config()))
+
+
+def test_a_deployed_client_tells_nobody_its_losses() -> None:
+    assert NodeConfig.read({"client-id": "ann", "losses": True}).losses
+    with pytest.raises(BadInput, match="losses: a client with a folder of its own tells nobody its losses"):
+        NodeConfig.read({"client-id": "ann", "client-folder": "ann", "losses": True})

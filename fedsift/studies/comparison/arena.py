@@ -53,6 +53,7 @@ class Arena:
     chosen_on: frozenset[str] = frozenset()  # members whose scores decide on settings, and are not reported
     baselines: list[Baseline] = dataclasses.field(default_factory=list)  # once found
     alone: Score | None = None  # of the members, once found
+    per_client: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)  # client -> what -> its score
 
     def _reported(self, clients: Sequence[str]) -> list[str]:
         return [client_id for client_id in clients if client_id not in self.chosen_on]
@@ -182,6 +183,10 @@ class Arena:
             return mean_scores({each: scores[each] for each in clients if each in scores}).get(name)
 
         members, newcomers = score(self._reported(self.members), own), score(self.newcomers, others)
+        for when, scores, joined in (("before", before, {*self.members}), ("after", after, {*self._stayers})):
+            for client_id, named in scores.items():
+                if (value := named.get(own if client_id in joined else others)) is not None:
+                    self.per_client.setdefault(client_id, {})[f"{method.name} {when}"] = value
         return partial(
             MethodRow,
             name=method.name,

@@ -2,7 +2,7 @@
 
 import dataclasses
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fedsift.configuration.clients_of_run import choose_leavers
@@ -10,6 +10,7 @@ from fedsift.configuration.participants import Participants
 from fedsift.configuration.round_settings import RoundSettings, own_steps
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
+from fedsift.core.tracking import Track, Tracking
 from fedsift.data.loading import load_dataset
 from fedsift.federation.method_client import ROUNDS_FOLDER
 from fedsift.files.output import clear, make_empty
@@ -20,12 +21,18 @@ from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_session import ray_session
 from fedsift.strategies.registry import COMPARED, METHODS, SIFT_MASKS, SIFT_MERGE, compared_named, method_named
 from fedsift.studies.comparison.arena import Arena
-from fedsift.studies.comparison.comparison import Comparison
+from fedsift.studies.comparison.comparison import Comparison, MethodRow
+from fedsift.studies.comparison.tracked import track_comparison, track_row
 from fedsift.studies.scripted_client_app import APP
 
 
 def compare(
-    config: RunConfig, names: Sequence[str], out: Path, bars: PhaseBars, rounds: RoundSettings | None = None
+    config: RunConfig,
+    names: Sequence[str],
+    out: Path,
+    bars: PhaseBars,
+    rounds: RoundSettings | None = None,
+    track: Track | None = None,
 ) -> Comparison:
     """Play merge and removals with each method, and write `Comparison`'s files into `out`.
 
@@ -40,10 +47,11 @@ def compare(
         out: a folder for the results and the clients' files.
         bars: are told of the progress.
         rounds: of the methods that train in rounds, and the clients' devices.
+        track: where numbers, tables and files go besides.
 
     Raises:
         BadInput: an unknown method, one that trains in rounds where there are none, fewer clients than asked for, or a
-            folder that cannot be used.
+            folder or a tracker that cannot be used.
     """
     rounds = rounds or RoundSettings()
     config = dataclasses.replace(config, evaluate_clients=0)  # All methods are scored on the same clients.
@@ -61,27 +69,27 @@ def compare(
     chosen_on = _chosen_on(names, members, leavers)
     found = Comparison(len(members), len(newcomers), list(leavers), metric, layout.size, held_out, sorted(chosen_on))
     made = make_empty(out)
-    try:
-        with bars, ray_session(len(members), config, APP) as pool:
-            pool.prepare(config.to_user_config())  # A method's seconds are its own, not the workers' start-up.
-            clients = dataset.client_ids, members, newcomers, leavers
-            arena = Arena(pool, config, *clients, layout, schedule, steps, out, bars, chosen_on)
-            if {SIFT_MASKS, SIFT_MERGE} & set(names):
-                found.methods += [row for row in arena.sift_masks() if row.name in names]
-            else:
-                arena.score_alone()
-            found.baselines = arena.baselines
-            for name in [name for name in (*COMPARED, *_own(names)) if name in names]:
-                found.methods.append(arena.compared(name))
-                found.write(out)  # What is there so far: who stops a long comparison keeps its rows.
-            bars.finish()
-    except Exception:
-        if not (out / "result.json").exists():
-            clear(out, made)
-        raise
-    for folder in ("never-joined", f"vectors/{ROUNDS_FOLDER}"):
-        shutil.rmtree(out / folder, ignore_errors=True)
-    found.write(out)
+    with Tracking(track, bars.warn) as tracking:
+        try:
+            parameters = {**config.to_user_config(), **rounds.to_mapping(), "methods": ",".join(names)}
+            tracking.start("compare", out, parameters, leaves=True)
+            with bars, ray_session(len(members), config, APP) as pool:
+                pool.prepare(config.to_user_config())  # A method's seconds are its own, not the workers' start-up.
+                clients = dataset.client_ids, members, newcomers, leavers
+                arena = Arena(pool, config, *clients, layout, schedule, steps, out, bars, chosen_on)
+                for row in _rows(arena, names):
+                    found.baselines = arena.baselines
+                    found.methods.append(row)
+                    found.write(out)  # What is there so far: who stops a long comparison keeps its rows.
+                    track_row(tracking, row, len(leavers))
+                bars.finish()
+        except Exception:
+            if not (out / "result.json").exists():
+                clear(out, made)
+            raise
+        for folder in ("never-joined", f"vectors/{ROUNDS_FOLDER}"):
+            shutil.rmtree(out / folder, ignore_errors=True)
+        track_comparison(tracking, found, arena.per_client, out)
     return found
 
 
@@ -99,6 +107,17 @@ def check_methods(names: Sequence[str], rounds: RoundSettings) -> None:
 def default_methods(rounds: RoundSettings) -> list[str]:
     """The names of all methods; of those that train in rounds only where there are any."""
     return [name for name, method in METHODS.items() if rounds.rounds or not method.in_rounds]
+
+
+def _rows(arena: Arena, names: Sequence[str]) -> Iterator[MethodRow]:
+    """A row for each method, as it is played; the arena has its baselines before the first."""
+    if {SIFT_MASKS, SIFT_MERGE} & set(names):
+        yield from (row for row in arena.sift_masks() if row.name in names)
+    else:
+        arena.score_alone()
+    for name in (*COMPARED, *_own(names)):
+        if name in names:
+            yield arena.compared(name)
 
 
 def _chosen_on(names: Sequence[str], members: Sequence[str], leavers: Sequence[str]) -> frozenset[str]:

@@ -72,10 +72,14 @@ class Comparison:
     baselines: list[Baseline] = field(default_factory=list)  # zero-shot, majority label, alone
     methods: list[MethodRow] = field(default_factory=list)  # a row for each
 
+    def rows(self) -> list[dict[str, Any]]:
+        """A number a cell; the first rows are the baselines, which have fewer cells."""
+        return [*map(_as_row, self.baselines), *map(_tidy, self.methods)]
+
     def write(self, out: Path) -> None:
-        """Write `result.json` and `methods.csv`, a number a cell; its first rows are the baselines."""
+        """Write `result.json` and `methods.csv`."""
         write_json(out / "result.json", self, indent=1)
-        rows = [*map(_as_row, self.baselines), *map(_tidy, self.methods)]
+        rows = self.rows()
         names = list(dict.fromkeys(name for row in reversed(rows) for name in row))
         write_whole(out / "methods.csv", csv_text([names, *([row.get(name) for name in names] for row in rows)]))
 

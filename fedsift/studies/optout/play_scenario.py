@@ -16,6 +16,7 @@ from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
 from fedsift.core.mask_file import load_mask, mask_path
 from fedsift.core.options import hyphened
+from fedsift.core.tracking import NOT_TRACKED, Tracking
 from fedsift.data.loading import load_dataset
 from fedsift.files.output import write_whole
 from fedsift.learning.models import metric_of
@@ -36,6 +37,7 @@ from fedsift.studies.optout.scenario_federation import Cast, Federation, Quiet
 from fedsift.studies.optout.scenario_folder import ScenarioFolder
 from fedsift.studies.optout.scenario_result import ScenarioResult
 from fedsift.studies.optout.step_log import StepLog, members_after
+from fedsift.studies.optout.tracked import TrackedSteps
 from fedsift.studies.scripted_client_app import APP
 
 
@@ -48,6 +50,7 @@ def play(
     evaluate_every: int | None = None,
     rounds: RoundSettings | None = None,
     attacks: bool = False,
+    tracking: Tracking = NOT_TRACKED,
 ) -> ScenarioResult:
     """Play a scenario into a new folder.
 
@@ -60,10 +63,11 @@ def play(
         evaluate_every: score after every so many steps; by default after step 0, the last, and ten in between.
         rounds: of methods that train in rounds, whose costs are to stand beside SIFT-Masks'.
         attacks: whether `fedsift.studies.optout.attacks.attack` comes next: then it is seen beforehand that it can.
+        tracking: is started, and told of each step and what comes of it; its files may be added to.
 
     Raises:
-        BadInput: something is wrong with the scenario, the configuration, the data, the model or the folder; nothing
-            is written.
+        BadInput: something is wrong with the scenario, the configuration, the data, the model, the folder or the
+            tracker; nothing is written.
     """
     if full_oracles < 0:
         raise BadInput(f"full-oracles = {full_oracles}: give a number from 0 on")
@@ -73,6 +77,7 @@ def play(
         if getattr(config, name):
             why = "the scenario says who leaves, and oracles are always asked"
             raise BadInput(f"{hyphened(name)} has no place here: {why}")
+    tracked = TrackedSteps(tracking, config)
     check_device(config)
     cast = Cast.of(scenario, config)
     if attacks:
@@ -83,40 +88,52 @@ def play(
     told_rounds = (rounds or RoundSettings()).to_mapping()
     log = StepLog(full_oracles, evaluate_every, told_rounds)
     with folder.kept_once_merged(), folder.locked():
+        tracked.start("optout", out, leaves=True, scenario=scenario.title)
         log.write(folder.steps)
         write_whole(folder.scenario, scenario.toml)
-        return _play(folder, scenario, config, cast, log, bars)
+        return _play(folder, scenario, config, cast, log, bars, tracked)
 
 
-def resume(out: Path, bars: PhaseBars, attacks: bool = False) -> ScenarioResult:
+def resume(out: Path, bars: PhaseBars, attacks: bool = False, tracking: Tracking = NOT_TRACKED) -> ScenarioResult:
     """Go on with a scenario that was stopped at any moment; of one that is over, return the result.
+
+    A tracker is told of the steps that are still to be played.
 
     Raises:
         BadInput: the folder holds no scenario, or one that cannot be attacked, where that is asked for.
     """
     folder, config = ScenarioFolder.open(out)
     with folder.locked():
+        tracked, scenario = TrackedSteps(tracking, config), read_scenario(str(folder.scenario))
+        tracked.start("optout", out, leaves=True, scenario=scenario.title)
         result = folder.read_result()
         if result is not None:
             folder.steps.unlink(missing_ok=True)
+            tracked.played(result, folder.result)
             return result
-        scenario, log = read_scenario(str(folder.scenario)), StepLog.read(folder.steps)
+        log = StepLog.read(folder.steps)
         cast = Cast.of(scenario, config)
         if attacks:
             check_parties(scenario, config, cast)
         folder.sweep()
-        return _play(folder, scenario, config, cast, log, bars)
+        return _play(folder, scenario, config, cast, log, bars, tracked)
 
 
 def _play(
-    folder: ScenarioFolder, scenario: Scenario, config: RunConfig, cast: Cast, log: StepLog, bars: PhaseBars
+    folder: ScenarioFolder,
+    scenario: Scenario,
+    config: RunConfig,
+    cast: Cast,
+    log: StepLog,
+    bars: PhaseBars,
+    tracked: TrackedSteps,
 ) -> ScenarioResult:
     started = time.perf_counter()
     folder.signing_key()
     plan = cast.plan(scenario, config, log.by_influence)
     other_hardware = Misbehaviour.OTHER_HARDWARE in plan.misbehaviour.values()
     with bars, ray_session(len(cast.clients), config, APP, int(other_hardware)) as pool:
-        federation = Federation(pool, folder, config, cast, log)
+        federation = Federation(pool, folder, config, cast, log, tracked)
         user_config = federation.clients_config.to_user_config()
         environments = pool.prepare(user_config)
         if other_hardware:
@@ -149,6 +166,7 @@ def _play(
         scenario, told, metric, held_out, cast.size, log, clock, newcomers, receipts, environments, seconds
     )
     folder.write_result(result)
+    tracked.played(result, folder.result)
     return result
 
 

@@ -27,6 +27,7 @@ from fedsift.studies.optout.scenario_folder import ScenarioFolder
 from fedsift.studies.optout.scenario_plan import Plan, resolve
 from fedsift.studies.optout.scenario_rounds import ScenarioRounds
 from fedsift.studies.optout.step_log import StepLog
+from fedsift.studies.optout.tracked import TrackedSteps
 
 _EVALUATIONS = 11  # after step 0
 
@@ -69,6 +70,7 @@ class Federation:
     config: RunConfig
     cast: Cast
     log: StepLog
+    tracked: TrackedSteps
 
     @property
     def clients_config(self) -> RunConfig:
@@ -83,6 +85,7 @@ class Federation:
         nodes = self._nodes(plan, {body.client for body in settled})
         remember = remembered(everybody, ledger, returning=False)
         grid = RayGrid(self.workers, nodes, self.clients_config.to_user_config(), progress, remember)
+        grid.on_losses = self.tracked.on_losses
         if self.config.partial_sums:
             grid.partial_merge = PartialMerge(state.terms, state.ledger.checksum_secret)
         strategy = ScenarioRounds(
@@ -96,6 +99,7 @@ class Federation:
             self.folder.steps,
             settled,
             on_step,
+            self.tracked,
         )
         with closing(state.ledger):
             scored = ConfigRecord({"score": self.config.evaluate})

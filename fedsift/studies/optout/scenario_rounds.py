@@ -18,6 +18,7 @@ from fedsift.runs.scores import MemberScores, scores_of_members
 from fedsift.strategies.sift_masks import SiftMasks
 from fedsift.studies.optout.scenario_plan import Plan
 from fedsift.studies.optout.step_log import LoggedStep, StepLog, StepScores, members_after, who_left
+from fedsift.studies.optout.tracked import TrackedSteps
 
 _DECILE = 10
 
@@ -37,6 +38,7 @@ class ScenarioRounds(SiftMasks):
         log_file: Path,
         settled: Sequence[ReceiptBody],
         on_step: Callable[[], None],
+        tracked: TrackedSteps,
     ) -> None:
         """Go on from a state.
 
@@ -51,10 +53,12 @@ class ScenarioRounds(SiftMasks):
             log_file: where the log is written.
             settled: what the receipts say that the first step has got already, before it was stopped.
             on_step: is called after each step.
+            tracked: is told of each step.
         """
         super().__init__(state, [config.localise], facts=facts, held_out=config.is_held_out)
         self._config, self._plan, self._nodes, self._evaluated = config, plan, nodes, evaluated
-        self._log, self._log_file, self._settled, self._on_step = log, log_file, list(settled), on_step
+        self._log, self._log_file, self._settled = log, log_file, list(settled)
+        self._on_step, self._tracked = on_step, tracked
         self._members = members_after(log.steps)
         self._everybody = frozenset(plan.steps[0].join)
         self._started = self._seconds = 0.0
@@ -87,6 +91,7 @@ class ScenarioRounds(SiftMasks):
         """As of `SiftMasks`; then the step is over and written down."""
         means = super().aggregate_evaluate(server_round, replies)
         self._write_down()
+        self._tracked.step_over(self._log.steps[-1], self.rounds[-1])
         del self.rounds[:-1]
         self._on_step()
         return means

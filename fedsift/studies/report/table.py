@@ -80,8 +80,8 @@ class Table:
         for column in self.columns:
             values = self.column(column.key)
             if column.kind in _INTERVALS:
-                parts = zip(*(each or (None, None, None) for each in values), strict=True)
-                columns |= dict(zip((column.key, f"{column.key}_low", f"{column.key}_high"), parts, strict=True))
+                for place, end in enumerate(("", "_low", "_high")):
+                    columns[f"{column.key}{end}"] = [None if each is None else each[place] for each in values]
             else:
                 columns[column.key] = [_plain(each) if isinstance(each, list) else each for each in values]
         return csv_text([columns, *zip(*columns.values(), strict=True)])

@@ -11,6 +11,7 @@ from fedsift.configuration.round_settings import RoundSettings
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import unknown_name
 from fedsift.core.options import Options, hyphened
+from fedsift.core.tracking import Track
 from fedsift.files.json_file import read_json
 from fedsift.runs import run as simulation
 from fedsift.runs.result import RunResult
@@ -87,7 +88,7 @@ class Command(ABC):
         """The rows that may decide a search, the usual one first."""
 
     @abstractmethod
-    def play(self, options: Mapping[str, Any], folder: Path, bars: Bars) -> None:
+    def play(self, options: Mapping[str, Any], folder: Path, bars: Bars, track: Track | None = None) -> None:
         """Play it; what a stopped playing left in the folder is gone on with, or replaced."""
 
     @abstractmethod
@@ -105,14 +106,14 @@ class Run(Command):
         """All kinds of scores."""
         return ["served", _OWN_ROWS, *SCORES.values()]
 
-    def play(self, options: Mapping[str, Any], folder: Path, bars: Bars) -> None:
+    def play(self, options: Mapping[str, Any], folder: Path, bars: Bars, track: Track | None = None) -> None:
         """Simulate, or go on."""
         (config,) = self.read(options)
         if (folder / "config.toml").is_file() and config.engine == "ray":
-            simulation.resume(folder, bars())
+            simulation.resume(folder, bars(), track)
         else:
             shutil.rmtree(folder, ignore_errors=True)
-            simulation.run(config, folder, bars())
+            simulation.run(config, folder, bars(), track)
 
     def found(self, folder: Path) -> Found:
         """The rows and columns of the table that a run prints, and what is gained."""
@@ -169,12 +170,12 @@ class Compare(Command):
         names = list(METHODS) if self.methods is None else list(self.methods)
         return [SIFT_MASKS, *names] if SIFT_MASKS in names else names
 
-    def play(self, options: Mapping[str, Any], folder: Path, bars: Bars) -> None:
+    def play(self, options: Mapping[str, Any], folder: Path, bars: Bars, track: Track | None = None) -> None:
         """Compare anew."""
         config, rounds = self.read(options)
         shutil.rmtree(folder, ignore_errors=True)
         methods = default_methods(rounds) if self.methods is None else self.methods
-        compare(config, methods, folder, bars(), rounds)
+        compare(config, methods, folder, bars(), rounds, track)
 
     def found(self, folder: Path) -> Found:
         """The numbers of the tables that a comparison prints, by the methods' names."""

@@ -8,13 +8,13 @@ from typing import Any
 
 from fedsift.configuration.round_settings import RoundSettings
 from fedsift.configuration.run_config import RunConfig
+from fedsift.core.tracking import Track, Tracking
 from fedsift.studies.optout import play_scenario as player
 from fedsift.studies.optout.attacks import attack
 from fedsift.studies.optout.scenario import Scenario
 from fedsift.studies.optout.scenario_result import CheckedStep, Proof
 from fedsift.studies.report import write_report
 from fedsift.studies.report.outcome import read_outcome
-from fedsift.studies.report.tensorboard import write_events
 from fedsift.studies.sweep.commands import MEMBERS, NEWCOMERS, Bars, Command, Figures, Found
 
 _SCORES = {
@@ -36,7 +36,6 @@ class OptOut(Command):
     evaluate_every: int | None = None
     attacks: bool = False  # whether the leavers' examples are attacked, too
     methods: tuple[str, ...] | None = None  # that are attacked beside SIFT-Masks; the default ones for None
-    tensorboard: bool = False  # whether TensorBoard's events are written, too
 
     name, rows, scores = "optout", "when, or method", tuple(_SCORES)
     counts = ("unlearned", "trainings")
@@ -58,25 +57,19 @@ class OptOut(Command):
         """The ends of the scenario."""
         return [_END, _MERGE]
 
-    def play(self, options: Mapping[str, Any], folder: Path, bars: Bars) -> None:
+    def play(self, options: Mapping[str, Any], folder: Path, bars: Bars, track: Track | None = None) -> None:
         """Play the scenario, or go on with it; attack; write the report."""
         config, rounds = self.read(options)
-        if (folder / "scenario.toml").is_file():
-            player.resume(folder, bars(), self.attacks)
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
-            asked = self.full_oracles, self.evaluate_every, rounds, self.attacks
-            player.play(self.scenario, config, folder, bars(), *asked)
-        self.report(folder, bars)
-
-    def report(self, folder: Path, bars: Bars) -> list[Path]:
-        """What comes after the last step; returns the report's files."""
-        if self.attacks:
-            attack(folder, bars(), self.methods)
-        files = write_report(folder)
-        if self.tensorboard:
-            write_events(folder)
-        return files
+        shown, asked = bars(), (self.full_oracles, self.evaluate_every, rounds, self.attacks)
+        with Tracking(track, shown.warn) as tracking:
+            if (folder / "scenario.toml").is_file():
+                player.resume(folder, shown, self.attacks, tracking)
+            else:
+                shutil.rmtree(folder, ignore_errors=True)
+                player.play(self.scenario, config, folder, shown, *asked, tracking)
+            if self.attacks:
+                attack(folder, bars(), self.methods)
+            tracking.add_files(folder, write_report(folder))
 
     def found(self, folder: Path) -> Found:
         """Scores of what clients are served at both ends, and client trainings after the merge by method."""

@@ -8,6 +8,7 @@ OUT/table.csv, table.tex    the same; figure.svg, figure.png where options vary
 A command that is only repeated is the sweep of one point, whose seeds lie in OUT itself.
 """
 
+import dataclasses
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput, unknown_name
 from fedsift.core.plain_files import PARTIAL
 from fedsift.core.strict_json import parse_json
+from fedsift.core.tracking import Track
 from fedsift.files.output import clear, make_empty, write_whole
 from fedsift.studies.sweep.commands import Bars, Command, Found
 from fedsift.studies.sweep.over_seeds import OverSeeds
@@ -164,13 +166,14 @@ class Swept:
         return all(each.proven for point in self.points for each in point.found.values())
 
 
-def play_sweep(sweep: Sweep, out: Path, bars: Bars) -> Swept:
+def play_sweep(sweep: Sweep, out: Path, bars: Bars, track: Track | None = None) -> Swept:
     """Play what is not there yet.
 
     Args:
         sweep: what.
         out: a folder that is new or empty, or one of the same sweep.
         bars: are told of the progress.
+        track: where each playing's numbers, tables and files go besides.
 
     Raises:
         BadInput: an option is not valid, the folder is another sweep's, or no point can be played.
@@ -181,7 +184,7 @@ def play_sweep(sweep: Sweep, out: Path, bars: Bars) -> Swept:
     points: list[Point] = []
 
     def play(changes: dict[str, Any]) -> float | None:
-        points.append(_played(sweep, changes, out, bars))
+        points.append(_played(sweep, changes, out, bars, track))
         return points[-1].score(sweep.score)
 
     if sweep.search is None:
@@ -221,7 +224,7 @@ def _first_difference(before: Any, now: Mapping[str, Any]) -> str:
     return f"{key} = {json.dumps(flat[0].get(key))}"
 
 
-def _played(sweep: Sweep, changes: dict[str, Any], out: Path, bars: Bars) -> Point:
+def _played(sweep: Sweep, changes: dict[str, Any], out: Path, bars: Bars, track: Track | None) -> Point:
     """One point with all seeds: those whose folder is there are read, the others played."""
     point = Point(changes, {}, {})
     for seed in range(sweep.first_seed, sweep.first_seed + sweep.seeds):
@@ -230,8 +233,10 @@ def _played(sweep: Sweep, changes: dict[str, Any], out: Path, bars: Bars) -> Poi
             bars().tell(f"{point.folder} seed {seed}".strip())
             under_way = folder.with_name(f"{folder.name}{PARTIAL}")
             under_way.parent.mkdir(exist_ok=True)
+            name = Path(out.resolve().name, folder.relative_to(out)).as_posix()
+            tracked = track and dataclasses.replace(track, run_name=name)
             try:
-                sweep.command.play({**sweep.options, **changes, "seed": seed}, under_way, bars)
+                sweep.command.play({**sweep.options, **changes, "seed": seed}, under_way, bars, tracked)
             except BadInput as error:
                 point.failures[seed] = str(error)
                 continue

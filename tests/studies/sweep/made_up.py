@@ -7,6 +7,7 @@ from typing import Any
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
+from fedsift.core.tracking import Track
 from fedsift.studies.sweep.commands import Bars, Command, Found
 
 
@@ -23,7 +24,7 @@ class MadeUp(Command):
     def score_rows(self) -> Collection[str]:
         return ["served", "local"]
 
-    def play(self, options: Mapping[str, Any], folder: Path, bars: Bars) -> None:
+    def play(self, options: Mapping[str, Any], folder: Path, bars: Bars, track: Track | None = None) -> None:
         config: RunConfig = self.read(options)[0]
         folder.mkdir(exist_ok=True)
         (folder / "begun").touch()
