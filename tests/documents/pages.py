@@ -15,7 +15,7 @@ from markdown_it.token import Token
 REPOSITORY = Path(__file__).parents[2]
 DOCS = REPOSITORY / "docs"
 README = REPOSITORY / "README.md"
-PAGES = [README, REPOSITORY / "PACKAGE.md", *sorted(DOCS.rglob("*.md"))]
+PAGES = [README, *sorted(DOCS.rglob("*.md"))]
 NOTEBOOKS = sorted(DOCS.rglob("*.ipynb"))
 
 RUN, PARSED = "", "sh"  # languages of lists of commands; where a page is run, only those of the first kind are
