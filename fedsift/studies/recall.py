@@ -59,6 +59,17 @@ class Recall(NamedTuple):
     tokens: TokenScores | None
 
     @classmethod
+    def mean(cls, models: Sequence["Recall"]) -> "Recall":
+        """Of what several models say of the same rows; of a single one that, to the bit."""
+        if len(models) == 1:
+            return models[0]
+        losses, wrong, said, drawn = (
+            np.mean(each, axis=0) for each in zip(*(each[:-1] for each in models), strict=True)
+        )
+        tokens = [each.tokens for each in models if each.tokens]
+        return cls(losses, wrong, said, drawn, TokenScores.mean(tokens) if tokens else None)
+
+    @classmethod
     def joined(cls, parts: Sequence["Recall"]) -> "Recall":
         """Of all rows of several that were asked the same, in their order."""
         losses, wrong, said, drawn = (np.concatenate(each) for each in zip(*(part[:-1] for part in parts), strict=True))

@@ -77,21 +77,25 @@ class Evidence:
         groups = [(part, group) for part in self._clients for group in self._groups(subject, part)]
         questions = [self._questions(part, group) for part, group in groups]
         keys = {
-            (state, place): _key(served(group[0]), questions[place])
+            (state, place): [_key(vector, questions[place]) for vector in served(group[0])]
             for state, served in subject.states.items()
             for place, (_, group) in enumerate(groups)
         }
-        missing = {key: asked for asked, key in keys.items() if key not in self._known}
+        missing = {
+            key: (*at, number)
+            for at, of_models in keys.items()
+            for number, key in enumerate(of_models)
+            if key not in self._known
+        }
         requests = (
-            (key, subject.states[state](groups[place][1][0]), questions[place])
-            for key, (state, place) in missing.items()
+            (key, subject.states[state](groups[place][1][0])[number], questions[place])
+            for key, (state, place, number) in missing.items()
         )
         self._known |= self._cache.recalled(requests, len(missing))
 
         def of_part(state: str, part: str) -> Recall:
-            return Recall.joined(
-                [self._known[keys[state, place]] for place, each in enumerate(groups) if each[0] == part]
-            )
+            places = [place for place, each in enumerate(groups) if each[0] == part]
+            return Recall.joined([Recall.mean([self._known[key] for key in keys[state, place]]) for place in places])
 
         return {state: {part: of_part(state, part) for part in self._clients} for state in subject.states}
 
@@ -107,11 +111,16 @@ class Evidence:
             for number, reference in enumerate(subject.references):
                 served = reference.open()
                 for place, group in enumerate(groups):
-                    yield f"{number} {place}", served(group[0]), Asked(self.rows_of(group))
+                    for among, vector in enumerate(served(group[0])):
+                        yield f"{number} {place} {among}", vector, Asked(self.rows_of(group))
 
-        said = dict(self._cache.recalled(requests(), len(subject.references) * len(groups)))
+        said: dict[str, dict[int, Recall]] = {}
+        for name, recall in self._cache.recalled(requests(), len(subject.references) * len(groups)):
+            asked_of, _, among = name.rpartition(" ")
+            said.setdefault(asked_of, {})[int(among)] = recall
+        means = {name: Recall.mean([each for _, each in sorted(of_models.items())]) for name, of_models in said.items()}
         found = [
-            Recall.joined([said[f"{number} {place}"] for place in range(len(groups))])
+            Recall.joined([means[f"{number} {place}"] for place in range(len(groups))])
             for number in range(len(subject.references))
         ]
         self._of_references.append((subject.references, found))
