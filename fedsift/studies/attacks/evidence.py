@@ -7,6 +7,7 @@ from functools import cached_property
 from fedsift.core.examples import Row, rows_digest
 from fedsift.core.seeds import derive_seed, random_order
 from fedsift.core.task_vectors import Vector
+from fedsift.studies.attacks.paraphrases import paraphrases
 from fedsift.studies.attacks.subjects import Parties, Reference, Subject
 from fedsift.studies.attacks.wrong_answers import wrong_answers
 from fedsift.studies.recall import Asked, Recall
@@ -56,10 +57,12 @@ class Evidence:
         }
         self._clients = {part: list(clients) for part, clients in parts.items() if clients}
         self._wrong: dict[str, list[list[str]]] = {}
+        self._paraphrases: dict[str, list[str]] = {}
         if self.of_language:
             questioned = {each: rows[each] for part in _QUESTIONED for each in self._clients.get(part, ())}
             outsiders = {each: rows[each] for each in (*parties.strangers, *parties.population)}
             self._wrong = wrong_answers(questioned, outsiders, self.seed)
+            self._paraphrases = paraphrases(cache.config, parties.leavers, rows)
         self._known: dict[str, Recall] = {}
         self._of_references: list[tuple[Sequence[Reference], list[Recall]]] = []
 
@@ -144,7 +147,10 @@ class Evidence:
         if part not in _QUESTIONED or not self.of_language:
             return Asked(rows, tokens=self.of_language)
         wrong = [answers for each in clients for answers in self._wrong[each]]
-        return Asked(rows, tokens=True, wrong=wrong, says=True, samples=SAMPLES if part == LEAVERS else 0)
+        if part != LEAVERS:
+            return Asked(rows, tokens=True, wrong=wrong, says=True)
+        reworded = [answer for each in clients for answer in self._paraphrases.get(each, ())]
+        return Asked(rows, tokens=True, wrong=wrong, says=True, samples=SAMPLES, paraphrases=reworded)
 
 
 def _key(vector: Vector, asked: Asked) -> str:

@@ -7,8 +7,7 @@ each would be all rounds again; nor have those that serve clients models of thei
 """
 
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -111,9 +110,13 @@ class MethodsUnderAttack:
         trains: Kind = CentralFineTuning if issubclass(kind, _CENTRAL) else kind
         if trains not in self._references:
             self._references[trains] = [
-                Reference(half, partial(self._played, trains, half, chosen, self._clients)) for half in halves
+                Reference(half, _opened(self._played(trains, half, chosen, self._clients))) for half in halves
             ]
         return self._references[trains]
+
+
+def _opened(served: Served) -> Callable[[], Served]:
+    return lambda: served
 
 
 def _serves_one(served: Served, clients: Sequence[str]) -> bool:

@@ -37,7 +37,11 @@ def test_two_leave(scenario: Path, tmp_path: Path) -> None:
     arguments = ["--clients", "5", "--newcomers", "1", "--full-oracles", "1", "--out", out]
     assert "2 of 5 clients left. The server is byte for byte" in done("optout", scenario, *arguments)
     assert (out / "report.html").stat().st_size > 10_000
+    trainings = out / "attacks.partial"  # of attacks that were killed
+    trainings.mkdir()
+    (trainings / "leaver").write_bytes(b"magnitudes")
     told = json.loads(done("optout", "--resume", out, "--json"))
+    assert not trainings.exists()
     assert told["verdict"] == "proven"
     assert [step["members"] for step in told["steps"]] == [5, 4, 3]
     members, leavers = told["steps"][-1]["scores"]["members"], told["steps"][-1]["scores"]["leavers"]
@@ -50,7 +54,7 @@ def test_any_method_is_attacked(scenario: Path, tmp_path: Path) -> None:
     told = done("optout", scenario, *given, "--attacks", "--methods", "fedavg,fedprox+simnpo", "--out", out)
     assert "finds in the run that they never joined, to the last digit" in told
     table = (out / "tables" / "reconstruction.csv").read_text(encoding="utf-8")
-    for title, same in (("SIFT-Masks", "yes"), ("FedAvg", "yes"), ("FedProx + SimNPO", "no")):
+    for title, same in (("SIFT-Masks", "True"), ("FedAvg", "True"), ("FedProx + SimNPO", "False")):
         assert [line.rsplit(",", 1)[1] for line in table.splitlines() if line.startswith(f"{title},")] == [same, same]
     again = json.loads(done("optout", "--resume", out, "--attacks", "--json"))
     titles = [row["method"] for row in again["attacks"]["relearning"]]
