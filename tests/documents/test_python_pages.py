@@ -1,4 +1,4 @@
-"""The pages on Python and on export, the notebooks, and the example of README.md, run as a reader would run them."""
+"""The pages on Python and on export, the notebooks, and the examples of other pages, run as a reader would run them."""
 
 from pathlib import Path
 
@@ -6,7 +6,10 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from tests.documents.pages import README, page, run_python
+from tests.documents.pages import README, REPOSITORY, page, run_python
+
+OTHERS = [README, page("export.md"), page("method.md")]
+PACKAGE = pytest.param(REPOSITORY / "PACKAGE.md", marks=pytest.mark.exhaustive)
 
 
 def test_the_page_runs_from_top_to_bottom(
@@ -20,7 +23,7 @@ def test_the_page_runs_from_top_to_bottom(
     assert sorted(each.name for each in (tmp_path / "runs").iterdir()) == ["001", "002", "003", "004"]
 
 
-@pytest.mark.parametrize("page", [README, page("export.md"), page("method.md")], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*OTHERS, PACKAGE], ids=lambda page: page.name)
 def test_other_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run_python(page)
