@@ -7,7 +7,7 @@ import typer
 
 from fedsift.cli.bench_command import bench
 from fedsift.cli.certificate_commands import log_head, public_key, verify_certificate, verify_log
-from fedsift.cli.deployment_commands import leave, make_certificates, make_node_key, rekey
+from fedsift.cli.deployment_commands import leave, make_app, make_certificates, make_node_key, rekey
 from fedsift.cli.evaluation_commands import compare, methods, optout, reproduce, tune
 from fedsift.cli.plan_command import plan
 from fedsift.cli.run_commands import check_data, export, figures, forget, join, run, verify
@@ -17,7 +17,7 @@ from fedsift.cli.terminal import INTERRUPTED, say, say_traceback
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 _RUN = (run, check_data, forget, join, verify, export, figures)
 _STUDY = (optout, tune, methods, compare, sweep, reproduce, bench, plan)
-_DEPLOYMENT = (make_certificates, make_node_key, leave, rekey)
+_DEPLOYMENT = (make_certificates, make_node_key, make_app, leave, rekey)
 _PROOF = (verify_certificate, verify_log, log_head, public_key)
 for _command in (*_RUN, *_STUDY, *_DEPLOYMENT, *_PROOF):
     app.command()(_command)

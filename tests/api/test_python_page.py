@@ -1,14 +1,11 @@
-"""docs/how-to/python.md, its notebook, and the example of README.md, run as a reader would run them."""
+"""docs/how-to/python.md and the example of README.md, run as a reader would run them."""
 
 import re
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 DOCS = Path(__file__).parents[2] / "docs"
-NOTEBOOK = DOCS / "tutorial/first-federation.ipynb"
 
 
 def run_blocks(page: Path) -> None:
@@ -32,17 +29,3 @@ def test_the_page_runs_from_top_to_bottom(
 def test_the_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run_blocks(DOCS.parent / "README.md")
-
-
-@pytest.mark.exhaustive
-def test_the_notebook_runs_and_shows_no_error(tmp_path: Path) -> None:
-    """It is kept without outputs."""
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    assert NOTEBOOK.stat().st_size < 10_000
-    assert all(not cell.outputs and cell.execution_count is None for cell in notebook.cells if cell.cell_type == "code")
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
-    assert [output for output in outputs if output.get("name") == "stderr"] == []
-    files = "'certificates', 'config.toml', 'ledger.sqlite', 'masks', 'result.json'"
-    for told in ("Verdict.BIT_EXACT", "person-0009", files):
-        assert told in "".join(map(str, outputs))

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
-PATH = re.compile(r"(?<![\w/.-])((?:fedsift|strategies|simulations|tests|docs)/[\w./-]*\w/?)(?![\w*])")
+FOLDERS = (REPOSITORY / "docs", REPOSITORY / "examples")
+PAGES = [REPOSITORY / "README.md", *sorted(page for folder in FOLDERS for page in folder.rglob("*.md"))]
+PATH = re.compile(r"(?<![\w/.-])((?:fedsift|strategies|simulations|tests|docs|examples)/[\w./-]*\w/?)(?![\w*])")
 LINK = re.compile(r"\]\(([^)#:]+)(#[^)]*)?\)")
 
 
