@@ -2,13 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup run test test-exhaustive check
+.PHONY: setup run test test-exhaustive check docs
 
 setup: .venv/ready
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[docs,test]'
 	touch $@
 
 # The main job: 500 clients, five of whom leave, and the proof that the state is that of a run they never joined.
@@ -27,3 +27,7 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The site, in site/; every warning is an error.
+docs: setup
+	$(BIN)/mkdocs build --quiet

@@ -15,12 +15,15 @@ from fedsift.cli.sweep_command import sweep
 from fedsift.cli.terminal import INTERRUPTED, say, say_traceback
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-_RUN = (run, check_data, forget, join, verify, export, figures)
-_STUDY = (optout, tune, methods, compare, sweep, reproduce, bench, plan)
-_DEPLOYMENT = (make_certificates, make_node_key, make_app, leave, rekey)
-_PROOF = (verify_certificate, verify_log, log_head, public_key)
-for _command in (*_RUN, *_STUDY, *_DEPLOYMENT, *_PROOF):
-    app.command()(_command)
+_COMMANDS = {
+    "A run": (run, check_data, forget, join, verify, export, figures),
+    "Studies": (optout, tune, methods, compare, sweep, reproduce, bench, plan),
+    "A deployment": (make_certificates, make_node_key, make_app, leave, rekey),
+    "What a server signs": (verify_certificate, verify_log, log_head, public_key),
+}
+for _panel, _commands in _COMMANDS.items():
+    for _command in _commands:
+        app.command(rich_help_panel=_panel)(_command)
 
 
 @app.callback()

@@ -1,6 +1,6 @@
 """What is written of the options elsewhere: docs/reference/options.md, and Flower's section of pyproject.toml.
 
-`python -m fedsift.configuration.documents` writes both anew, in the folder of the repository.
+`python -m fedsift.cli.documents` writes both anew.
 """
 
 import re
@@ -31,7 +31,7 @@ the method as published: PAPER.
 The last column says what another value changes: the bits of the state, only what members are served, or neither. A run
 that is gone on with (`fedsift run --resume`) needs those that change the bits to be as they were.
 
-This page is written by `python -m fedsift.configuration.documents` from the options' declarations.
+This page is written by `python -m fedsift.cli.documents` from the options' declarations.
 """
 
 
@@ -61,11 +61,17 @@ def with_flower_section(pyproject: str) -> str:
 def _row(name: str, option: Option) -> str:
     default = f"`{option.shown_default}`" if option.shown_default else ""
     valid = ", ".join(f"`{each}`" for each in option.valid.split(", ")) if option.choices else option.valid
-    text = re.sub(r"docs/([\w-]+/([\w-]+\.md))", r"[\2](../\1)", option.help)
-    return f"| `{hyphened(name)}` | {default} | {valid} | {text} | {option.effect} |"
+    return f"| `{hyphened(name)}` | {default} | {valid} | {cell_of(option.help)} | {option.effect} |"
 
 
-if __name__ == "__main__":
+def cell_of(text: str) -> str:
+    """A text as a cell of a table on a page of docs/reference: taken literally, but for pages, which become links."""
+    literal = re.sub(r"[|*<]", r"\\\g<0>", text)
+    return re.sub(r"docs/([\w-]+/([\w-]+\.md))", r"[\2](../\1)", literal)
+
+
+def write_documents() -> None:
+    """Write both anew, in the folder of the repository, which is the current one."""
     pyproject = Path("pyproject.toml")
     pyproject.write_text(with_flower_section(pyproject.read_text(encoding="utf-8")), encoding="utf-8")
     Path("docs/reference/options.md").write_text(options_page(), encoding="utf-8")

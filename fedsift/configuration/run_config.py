@@ -27,7 +27,7 @@ from fedsift.learning.tuning_settings import TuningSettings
 _GRID, _LEAVERS, _RUN, _MACHINE, _FREE = Group.GRID, Group.LEAVERS, Group.RUN, Group.MACHINE, Effect.FREE
 ENGINES = ("ray", "flower")
 _WORKERS_PER_CORE = 8  # More would only take memory: each worker loads its own libraries.
-_STEP_SHARE = 0.2  # of lr * steps: what each of a few given levels is worth (docs/explanation/served.md)
+_STEP_SHARE = 0.2  # of lr * steps: what each of a few given levels is worth (docs/explanation/grid.md)
 
 # The paper as published: fine magnitudes, divided by the number of members.
 PUBLISHED_TUNING: dict[str, Any] = {"beta1": 0.9, "beta2": 0.999, "commit_share": 0.0}
@@ -59,7 +59,7 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
         QuantisationGrid.threshold, "Share of max-magnitude that an entry needs to be kept.", _GRID, ge=0, lt=1
     )
     localise: str = option(
-        OWN_LEVELS, "How a member is served (docs/explanation/served.md).", _GRID, Effect.SERVED, choices=LOCALISATIONS
+        OWN_LEVELS, "How a member is served (docs/explanation/grid.md).", _GRID, Effect.SERVED, choices=LOCALISATIONS
     )
     merge_scale: float = option(
         1.0,
@@ -99,7 +99,7 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
     )
     generate: bool = option(
         False,
-        "Also have language models answer, greedily, and score that by ROUGE-L (docs/how-to/own-model.md).",
+        "Also have language models answer, greedily, and score that by ROUGE-L (docs/how-to/chat.md).",
         _RUN,
         _FREE,
     )
@@ -120,7 +120,7 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
         fits=re.compile(r"[^/\s]+:\d+").fullmatch,
     )
     partial_sums: bool = option(
-        False, "Workers merge what clients upload, and hand over sums (docs/explanation/speed.md).", _RUN, _FREE
+        False, "Workers merge what clients upload, and hand over sums (docs/explanation/memory.md).", _RUN, _FREE
     )
     profile: str = option(
         DEFAULT_PROFILE,

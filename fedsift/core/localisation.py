@@ -7,8 +7,8 @@ levels q, entry by entry:
     coordinate   m * S * step / C        the mean over the members that moved that coordinate
     own          q * step                the mean, level by level, over the members that reached it
 
-What each is worth: docs/explanation/served.md. The last one needs no sums: a member's mask for each level says all. A
-localisation needs nothing of other members but the sums, so a removal never touches a mask.
+What each is worth: docs/explanation/two-levels.md. The last one needs no sums: a member's mask for each level says all.
+A localisation needs nothing of other members but the sums, so a removal never touches a mask.
 """
 
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ from fedsift.core.bit_packing import level_type
 from fedsift.core.errors import BadInput
 
 MAX_BITS = 32  # of a level
-_LEAST_LEVELS, _REACH = 16, 1.25  # of `grid_for`, as measured in docs/explanation/served.md
+_LEAST_LEVELS, _REACH = 16, 1.25  # of `grid_for`, as measured in docs/explanation/grid.md
 FLOAT32_LEAST, FLOAT32_MOST = (float(each) for each in (np.finfo(np.float32).tiny, np.finfo(np.float32).max))
 
 

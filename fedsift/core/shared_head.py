@@ -172,7 +172,7 @@ def own_part(
         labels: of each decision, shape (m,).
         row_of: the row that each decision belongs to, shape (m,).
         rho: what the others' sums weigh against the own rows. One for all: chosen by each member on its few rows, it
-            fits those rows (docs/explanation/served.md).
+            fits those rows (docs/explanation/worth-joining.md).
         centre: as for `solve`.
     """
     weights = solve(others, ridge, centre)

@@ -1,4 +1,4 @@
-"""What text a cell has, for single values and for Arrow columns (the table in docs/how-to/own-data.md).
+"""What text a cell has, for single values and for Arrow columns (the table in docs/reference/cells.md).
 
 A text is itself. A number's text is what the file has or, where a source holds numbers and not their texts, the
 shortest that reads back as the same number. Nothing (None, null, no number) has no text; all else is an error.

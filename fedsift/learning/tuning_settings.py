@@ -15,7 +15,7 @@ _PLACES = 6  # of a schedule's factor: cosines differ in their last place betwee
 
 @dataclass(frozen=True, kw_only=True)
 class TuningSettings(Options):
-    """How a client tunes: Adam, with defaults for few steps (docs/explanation/served.md)."""
+    """How a client tunes: Adam, with defaults for few steps (docs/explanation/grid.md)."""
 
     steps: int = _option(20, "Optimiser steps a client (the paper: 20; 10 is enough, Fig. 7).", ge=1)
     lr: float = _option(1e-2, "Adam's learning rate, in float32.", ge=FLOAT32_LEAST, le=FLOAT32_MOST)

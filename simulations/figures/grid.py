@@ -1,4 +1,4 @@
-"""What the grid costs a member, from few steps to many (docs/explanation/served.md).
+"""What the grid costs a member, from few steps to many (docs/explanation/grid.md).
 
 A client's own quantised model, which `own` serves it, is held against its own model as tuned.
 """

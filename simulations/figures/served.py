@@ -1,4 +1,4 @@
-"""What a member is served, by coarse grids, by Adam's betas and by commit steps (docs/explanation/served.md).
+"""What a member is served, by coarse grids, by Adam's betas and by commit steps (docs/explanation/two-levels.md).
 
 The clients are two federations of equal size. The first half, in the order of the data, is for search: its scores say
 which setting is best. What that setting is worth, the second half tells, on which nothing was chosen.

@@ -12,7 +12,7 @@ import pytest
 
 from fedsift.configuration.run_config import RunConfig, write_toml
 from tests.cli.commands import COMMAND, done, failed, kill_when, result_of
-from tests.cli.test_documents import examples
+from tests.documents.pages import commands, page, write_files
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -98,8 +98,10 @@ def test_a_mistake_leaves_nothing(tmp_path: Path) -> None:
 def test_the_documents_examples(own_code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With fewer clients, steps and seeds."""
     monkeypatch.chdir(own_code)
-    commands = examples("sweeps.md", own_code)
-    assert [command[0] for command in commands] == ["run", "sweep", "figures"]
+    sweeps = page("sweeps.md")
+    write_files(sweeps, own_code)
+    examples = [words[1:] for words in commands(sweeps, run=True)]
+    assert [words[0] for words in examples] == ["run", "sweep", "figures"]
     file = own_code / "sweep.toml"
     text = file.read_text(encoding="utf-8")
     for long, short in (
@@ -112,7 +114,7 @@ def test_the_documents_examples(own_code: Path, monkeypatch: pytest.MonkeyPatch)
         text = text.replace(long, short)
     file.write_text(text, encoding="utf-8")
     fewer: Sequence[Sequence[Any]] = [["--clients", 4, "--steps", 3, "--seeds", 2], [], []]
-    printed = [done(*command, *more) for command, more in zip(commands, fewer, strict=True)]
+    printed = [done(*words, *more) for words, more in zip(examples, fewer, strict=True)]
     assert fits(printed[1])
     assert "best     lr = 0.01, steps = " in printed[1]
     assert len(list((own_code / "swept").glob("lr=0.01,steps=*/seed-0/result.json"))) == 2

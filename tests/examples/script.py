@@ -5,27 +5,12 @@ import runpy
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 
-import click
 import pytest
-import typer
 
-from fedsift.cli import app
 from tests.cli.commands import done, failed
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
-COMMANDS = typer.main.get_command(app)
-
-
-def commands_in(text: str) -> Iterator[list[str]]:
-    """The commands of a script, without what prepares the shell."""
-    for line in text.replace("\\\n", " ").splitlines():
-        words = shlex.split(line, comments=True)
-        if words and words[0] not in ("set", "cd"):
-            yield words
 
 
 def play(script: Path) -> str:
@@ -34,7 +19,10 @@ def play(script: Path) -> str:
     `COMMAND && exit 1 || ...` has to end with 3: something does not hold.
     """
     printed = []
-    for words in commands_in(script.read_text(encoding="utf-8")):
+    for line in script.read_text(encoding="utf-8").replace("\\\n", " ").splitlines():
+        words = shlex.split(line, comments=True)
+        if not words or words[0] in ("set", "cd"):
+            continue
         if "&&" in words:
             failed(*words[1 : words.index("&&")], code=3)
             continue
@@ -56,11 +44,6 @@ def _run(program: str, arguments: list[str]) -> str:
     assert program == "python"
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as told:
         patch.setattr(sys, "argv", arguments)
+        patch.syspath_prepend(Path.cwd())  # as Python does for a script
         runpy.run_path(arguments[0], run_name="__main__")
     return told.getvalue()
-
-
-def check_options(words: list[str]) -> None:
-    """See that the command line takes a command of `fedsift` as it is written; nothing is run."""
-    assert isinstance(COMMANDS, click.Group)
-    COMMANDS.commands[words[1]].make_context(words[1], words[2:])

@@ -19,7 +19,9 @@ import fedsift
 from fedsift.configuration.run_config import RunConfig
 from fedsift.configuration.server_settings import ServerSettings, app_config, split
 from tests.cli.commands import result_of
-from tests.examples.script import EXAMPLES, check_options, commands_in, play
+from tests.documents.command_line import fault_of
+from tests.documents.pages import EXAMPLES, commands, commands_in
+from tests.examples.script import play
 from tests.simulations.flower.deployment import free_port
 
 NAMES = ("chat-lora", "csv-classification", "deployment", "opt-out-audit", "sensors")
@@ -100,18 +102,15 @@ def test_the_deployment_is_configured_as_the_server_wants_it() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_readme_is_short_and_its_commands_are_valid(name: str) -> None:
+def test_a_readme_is_short_and_a_script_s_commands_are_valid(name: str) -> None:
+    """Those of the readme are checked with all other pages'."""
     folder = EXAMPLES / name
-    readme = (folder / "README.md").read_text(encoding="utf-8")
-    assert len(readme.splitlines()) <= 60
-    blocks = re.findall(r"^```(?:sh)?\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
-    written = [words for block in blocks for words in commands_in(block)]
-    assert ["./run.sh"] in written
-    for words in [*written, *commands_in((folder / "run.sh").read_text(encoding="utf-8"))]:
+    readme = folder / "README.md"
+    assert ["./run.sh"] in commands(readme)
+    assert len(readme.read_text(encoding="utf-8").splitlines()) <= 60
+    for words in commands_in((folder / "run.sh").read_text(encoding="utf-8")):
         if words[0] == "fedsift":
-            check_options([*words[: words.index("&&") if "&&" in words else None]])
-    for told in ("What you will see", "What to change"):
-        assert f"## {told}\n" in readme
+            assert fault_of(words[1:]) == "", " ".join(words)
     assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) < 100_000
 
 

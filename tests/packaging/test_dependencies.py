@@ -20,7 +20,7 @@ FREE = {
 }
 
 
-def installed(name: str = "fedsift", extras: frozenset[str] = frozenset({"test"})) -> dict[str, set[str]]:
+def installed(name: str = "fedsift", extras: frozenset[str] = frozenset({"docs", "test"})) -> dict[str, set[str]]:
     """The packages that are installed for one with its extras, and for those; each with the extras asked of it."""
     found: dict[str, set[str]] = {}
     waiting = [(name, extras)]
@@ -79,7 +79,7 @@ def test_the_lock_has_what_is_asked_for(locked: dict[str, str]) -> None:
     extras = project["optional-dependencies"]
     asked = [
         *project["dependencies"],
-        *(each for extra in ("lora", "plots", "sweep", "tensorboard") for each in extras[extra]),
+        *(each for extra in ("docs", "lora", "plots", "sweep", "tensorboard") for each in extras[extra]),
     ]
     asked += [*extras["notebook"], *extras["test"][1:]]
     for requirement in map(Requirement, asked):

@@ -1,20 +1,17 @@
-"""The task with labels of docs/how-to/own-model.md: what its members are served is no worse than what they have."""
+"""The task with labels of own-task.md: what its members are served is no worse than what they have."""
 
-import re
 from pathlib import Path
 
 import pytest
 
 from tests.cli.commands import done, result_of
-
-CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)
+from tests.documents.pages import blocks, page
 
 
 @pytest.fixture
 def gestures(own_code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both pieces of code as one module, in the folder in which the command and its workers run."""
-    page = (Path(__file__).parents[2] / "docs/how-to/own-model.md").read_text(encoding="utf-8")
-    pieces = CODE.findall(page)
+    pieces = [block.content for block in blocks(page("own-task.md")) if block.language == "python"]
     assert "labels = 4" in pieces[1]
     (own_code / "labelled_gestures.py").write_text("\n".join(pieces[:2]), encoding="utf-8")
     monkeypatch.chdir(own_code)

@@ -1,6 +1,6 @@
 """What a task is: rows become batches, a batch a loss to tune on, and batches scores.
 
-A task of one's own is a class with `model`, `batch`, `loss` and `scores` (docs/how-to/own-model.md).
+A task of one's own is a class with `model`, `batch`, `loss` and `scores` (docs/how-to/own-task.md).
 """
 
 import math

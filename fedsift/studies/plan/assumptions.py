@@ -51,7 +51,7 @@ class Assumptions(Options):
     batch_size: int = _as_of_a_run("batch_size")
     levels: int = _as_of_a_run("levels")
     density: float = option(
-        0.6, "Share of entries that a mask keeps; docs/how-to/planning.md has examples.", Group.GRID, ge=0, le=1
+        0.6, "Share of entries that a mask keeps; docs/reference/formulas.md has examples.", Group.GRID, ge=0, le=1
     )
     head_features: int = option(
         0, "Features of the shared head without its constant; 0 for none (384: MiniLM).", Group.MODEL, ge=0, le=10**5

@@ -1,4 +1,4 @@
-"""What SIFT-Masks takes, from formulas (docs/how-to/planning.md): bytes on the wire, memory, files, compute."""
+"""What SIFT-Masks takes, from formulas (docs/reference/formulas.md): bytes on the wire, memory, files, compute."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -13,7 +13,6 @@ from fedsift.configuration.run_config import RunConfig
 from fedsift.core.ledger import Ledger
 from fedsift.core.server_state import ServerState
 from fedsift.data.loading import load_dataset
-from fedsift.learning.models import load_layout
 from fedsift.runs.federate import federate, places
 from fedsift.runtime.ray_session import ray_session
 from fedsift.studies.bench.processes import ArmFailed, answer
@@ -26,7 +25,6 @@ def measure(user_config: UserConfig) -> dict[str, Any]:
     """
     config = RunConfig.from_user_config(user_config)
     clients = choose_clients(config, load_dataset(config))
-    load_layout(config.model_settings)
     with tempfile.TemporaryDirectory() as name, ray_session(len(clients), config) as pool:
         ledger, masks = Path(name, "ledger.sqlite"), Path(name, "masks")
         masks.mkdir()

@@ -10,8 +10,8 @@ from fedsift.configuration.run_config import RunConfig, write_toml
 from fedsift.studies.optout.scenario import parse_scenario
 from fedsift.studies.optout.scenario_plan import resolve
 from tests.cli.commands import done, failed
+from tests.documents.pages import blocks, page
 
-DOCUMENT = Path(__file__).parents[3] / "docs/how-to/opt-out.md"
 SCENARIO = """
 title = "Two leave"
 [run]
@@ -61,6 +61,6 @@ def test_mistakes(arguments: list[str], wrong: str, tmp_path: Path, monkeypatch:
 
 def test_the_documents_scenario() -> None:
     """Of twenty clients two leave, one by one, in steps 1 and 2; one comes back in step 4."""
-    (toml,) = re.findall(r"^```toml\n(.*?)^```$", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    (toml,) = (block.content for block in blocks(page("opt-out.md")) if block.language == "toml")
     plan = resolve(parse_scenario(toml, "opt-out.md"), [f"person-{n:04d}" for n in range(20)], 0, lambda *_: [])
     assert [len(step.leave) for step in plan.steps] == [0, 1, 1, 0, 0]

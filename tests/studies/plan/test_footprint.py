@@ -19,7 +19,7 @@ from tests.studies.plan.assumed import assumed
 
 
 def test_the_worked_example() -> None:
-    """The numbers of docs/how-to/planning.md."""
+    """The numbers of docs/reference/formulas.md."""
     found = Footprint(assumed()).to_json()
     assert found == {
         "kept": 480_000_000,

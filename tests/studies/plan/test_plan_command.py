@@ -12,16 +12,14 @@ from fedsift.studies.plan.footprint import Footprint
 from fedsift.studies.plan.presentation import plan_json
 from fedsift.studies.plan.removals import removals
 from tests.cli.commands import done, fedsift, invoke
-from tests.cli.test_documents import BLOCK, DOCS
+from tests.documents.pages import blocks, page
 from tests.studies.plan.assumed import EXAMPLE, assumed
 
 
 def test_the_documents_example(monkeypatch: pytest.MonkeyPatch) -> None:
     """Line by line what the command prints."""
     monkeypatch.setenv("COLUMNS", "100")
-    command, shown = (
-        content for *_, content in BLOCK.findall((DOCS / "how-to/planning.md").read_text(encoding="utf-8"))
-    )
+    command, shown = (block.content for block in blocks(page("planning.md")))
     assert [line.rstrip() for line in done(*command.split()[1:]).splitlines()] == shown.splitlines()
 
 

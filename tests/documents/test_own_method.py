@@ -1,7 +1,6 @@
-"""docs/how-to/extending.md: its files, written where it says, are found and run."""
+"""own-method.md: its files, written where it says, are found and run."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -9,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[2]
-FILE = re.compile(r"^```python (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+from tests.documents.pages import REPOSITORY, blocks, page, write_files
+
 USES_THEM = """
 import numpy as np
 import fedsift
@@ -52,17 +51,16 @@ assert Path("figures/spread.svg").exists()
 def test_each_file_of_the_page_is_all_that_is_needed(tmp_path: Path) -> None:
     for name in ("fedsift", "strategies", "simulations"):
         shutil.copytree(REPOSITORY / name, tmp_path / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-    files = FILE.findall((REPOSITORY / "docs/how-to/extending.md").read_text(encoding="utf-8"))
+    own_method = page("own-method.md")
+    assert not [block.file for block in blocks(own_method) if block.file and (tmp_path / block.file).exists()]
+    files = write_files(own_method, tmp_path)
     assert len(files) == 5
-    for name, content in files:
-        assert not (tmp_path / name).exists()
-        (tmp_path / name).write_text(content, encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     command = [sys.executable, "-c", USES_THEM]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     for tool in (["ruff", "check"], ["ruff", "format", "--check"]):
-        written = [str(tmp_path / name) for name, _ in files]
+        written = [str(tmp_path / name) for name in files]
         shutil.copy(REPOSITORY / "pyproject.toml", tmp_path)
         subprocess.run([sys.executable, "-m", *tool, *written], cwd=tmp_path, check=True)
