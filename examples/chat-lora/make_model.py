@@ -15,7 +15,7 @@ CHATML = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-STEPS = 400
+STEPS = 150
 EXTRA = {"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "pad_token": "<|im_end|>"}
 
 
@@ -55,6 +55,7 @@ def make_model(tokens: int) -> LlamaForCausalLM:
 
 def pretrain(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
     """Next-token prediction over whole chats, one office a step."""
+    torch.set_num_threads(1)  # it is too small for more
     optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=STEPS)
     for step in range(1, STEPS + 1):
@@ -67,8 +68,8 @@ def pretrain(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> Non
         loss.backward()
         optimizer.step()
         schedule.step()
-        if step % 100 == 0:
-            print(f"step {step}  loss {loss.item():.3f}")
+        if step % 50 == 0:
+            print(f"step {step}  loss {loss.item():.3f}", flush=True)
 
 
 if __name__ == "__main__":

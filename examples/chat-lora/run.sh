@@ -7,6 +7,6 @@ python make_chats.py > chats.jsonl
 python make_model.py model
 fedsift check-data chats.jsonl --client-column person --messages talk --chat --model model --lora-rank 8
 fedsift run --dataset chats.jsonl --client-column person --messages talk --chat --model model --lora-rank 8 \
-    --lr 0.02 --steps 40 --leave colleague-07 --oracle --out federation
+    --leave colleague-01 --oracle --out federation
 fedsift export federation --member colleague-03 adapter
 python chat.py adapter "Which desk is mine?" "Who is my mentor?"

@@ -8,5 +8,5 @@ fedsift check-data tickets.csv --client-column shop --prompt "{message}" --targe
     --task classification --choices billing,delivery,returns,technical
 fedsift run --dataset tickets.csv --client-column shop --prompt "{message}" --target desk \
     --task classification --choices billing,delivery,returns,technical --out federation
-fedsift export federation --member "kettle shop" kettle-model
-python predict.py kettle-model "My parcel is late, where is it?" "There is an error when I log in."
+fedsift export federation --member "Bergen kettles" kettle-model
+python predict.py kettle-model "The parcel with my kettle has not arrived yet." "I want to return the kettle."

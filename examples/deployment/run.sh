@@ -15,7 +15,7 @@ stop_all() {
 trap stop_all EXIT
 
 wait_for() {  # TEXT LOG: until the log says so
-    for _ in $(seq 600); do
+    for _ in $(seq 1500); do
         if grep -q "$1" "$2" 2> /dev/null; then return; fi
         sleep 0.2
     done

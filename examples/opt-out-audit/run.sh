@@ -13,7 +13,7 @@ fedsift public-key federation > public-key
 # A client leaves, and gets its certificate. Later another one leaves, and the server shows its log as it is now.
 fedsift forget federation person-0003
 cp federation/certificates/0001.json certificate.json
-fedsift forget federation person-0008
+fedsift forget federation person-0005
 fedsift log-head federation --since 1 --out head.json
 
 # The auditor of the first: the certificate holds, the log of now begins with the log of then, and a forgery is refused.

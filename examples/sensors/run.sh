@@ -3,5 +3,5 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-fedsift run --task sensors:Activity --dataset sensors:clients --steps 40 --leave person-07 --oracle --out federation
+fedsift run --task sensors:Activity --dataset sensors:clients --leave person-03 --oracle --out federation
 fedsift figures federation

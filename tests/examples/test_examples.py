@@ -6,10 +6,9 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import psutil
@@ -38,43 +37,31 @@ def here(request: pytest.FixtureRequest, own_code: Path, monkeypatch: pytest.Mon
         shutil.rmtree(each) if each.is_dir() else each.unlink()
 
 
-def assert_worth_joining(result: dict[str, Any]) -> None:
-    """On rows that nobody tuned on, members are better off than alone, and newcomers than with the base model."""
-    members, newcomers = result["members"], result["newcomers"]
-    assert result["held_out"] is True
-    assert members["served"]["low"] > members["alone"]["high"]
-    assert members["better_than_alone"] > 2 * members["worse_than_alone"]
-    assert newcomers["served"]["mean"] > newcomers["zero_shot"]["mean"]
-
-
 @pytest.mark.parametrize("here", ["csv-classification"], indirect=True)
 def test_the_exported_classifier_predicts_what_is_served(here: Path) -> None:
     printed = play(here / "run.sh")
-    assert_worth_joining(result_of(here / "federation"))
-    messages = ["My parcel is late, where is it?", "There is an error when I log in."]
-    served = fedsift.Run.open("federation").served("kettle shop")
-    likely = served.log_probabilities([(message, "returns") for message in messages])
-    labels = fedsift.Run.open("federation").config.choices
+    run = fedsift.Run.open("federation")
+    messages = ["The parcel with my kettle has not arrived yet.", "I want to return the kettle."]
+    likely = run.served("Bergen kettles").log_probabilities([(message, "returns") for message in messages])
     for message, logs in zip(messages, likely, strict=True):
-        assert f"{labels[logs.argmax()]:<10} {np.exp(logs.max()):.2f}  {message}\n" in printed
+        assert f"{run.config.choices[logs.argmax()]:<10} {np.exp(logs.max()):.2f}  {message}\n" in printed
 
 
 @pytest.mark.parametrize("here", ["chat-lora"], indirect=True)
-def test_the_exported_adapter_answers(here: Path) -> None:
+def test_a_chat_model_is_made_tuned_exported_and_asked(here: Path) -> None:
+    model = here / "make_model.py"
+    model.write_text(model.read_text(encoding="utf-8").replace("STEPS = 150", "STEPS = 2"), encoding="utf-8")
     printed = play(here / "run.sh")
-    result = result_of(here / "federation")
-    assert_worth_joining(result)
-    assert result["oracle"]["bit_identical"] is True
-    assert re.search(r"Which desk is mine\?\n  Desk \d\d by the \w+\.", printed)
+    assert result_of(here / "federation")["oracle"]["bit_identical"] is True
+    assert "learned  " in printed
+    assert "Which desk is mine?\n  " in printed
 
 
 @pytest.mark.parametrize("here", ["sensors"], indirect=True)
-def test_what_nobody_recorded_alone_is_recognised(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_module_of_ones_own_is_tuned(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "sensors", raising=False)
     play(here / "run.sh")
-    result = result_of(here / "federation")
-    assert_worth_joining(result)
-    assert result["oracle"]["bit_identical"] is True
+    assert result_of(here / "federation")["oracle"]["bit_identical"] is True
     assert (here / "federation" / "figures" / "gain.svg").is_file()
 
 
@@ -114,16 +101,57 @@ def test_a_readme_is_short_and_a_script_s_commands_are_valid(name: str) -> None:
     assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) < 100_000
 
 
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, str]]:
+    """Runs an example as its README says; returns its folder, and what it printed."""
+
+    def run(name: str) -> tuple[Path, str]:
+        folder = tmp_path_factory.mktemp("examples") / name
+        shutil.copytree(EXAMPLES / name, folder)
+        environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+        environment["PORT"] = str(free_port())
+        done = subprocess.run(
+            [folder / "run.sh"], env=environment, capture_output=True, text=True, timeout=600, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return folder, done.stdout
+
+    return run
+
+
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("name", NAMES)
-def test_an_example_runs_as_a_user_runs_it(name: str, tmp_path: Path) -> None:
-    """Of the deployment nothing goes on running."""
-    folder = tmp_path / name
-    shutil.copytree(EXAMPLES / name, folder)
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    environment["PORT"] = str(free_port())
-    ran = subprocess.run([folder / "run.sh"], env=environment, capture_output=True, text=True, timeout=300, check=False)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("csv-classification", r"delivery +0\.\d\d  The parcel .*\nreturns +0\.\d\d  I want to return"),
+        ("chat-lora", r"Which desk is mine\?\n  Desk 25 by the printer\.\nWho is my mentor\?\n  Bo Novak\."),
+        ("sensors", "byte for byte the state of a run they never joined"),
+    ],
+)
+def test_it_is_worth_joining(ran: Callable[[str], tuple[Path, str]], name: str, told: str) -> None:
+    """On rows that nobody tuned on, members are better off than alone, and newcomers than with the base model."""
+    folder, printed = ran(name)
+    assert re.search(told, printed), printed
+    result = result_of(folder / "federation")
+    assert result["held_out"] is True
+    members, newcomers = result["members"], result["newcomers"]
+    assert members["served"]["low"] > members["alone"]["high"]
+    assert members["better_than_alone"] > 4 * members["worse_than_alone"]
+    assert newcomers["served"]["mean"] > newcomers["zero_shot"]["mean"]
+
+
+@pytest.mark.exhaustive
+def test_the_audit_at_full_size(ran: Callable[[str], tuple[Path, str]]) -> None:
+    folder, printed = ran("opt-out-audit")
+    assert (folder / "study" / "report.html").is_file()
+    assert "exit code 3" in printed
+    assert "oracle       ok" in printed
+
+
+@pytest.mark.exhaustive
+def test_of_the_deployment_nothing_goes_on_running(ran: Callable[[str], tuple[Path, str]]) -> None:
+    folder, printed = ran("deployment")
+    assert "verdict            BIT_EXACT" in printed
     left = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
