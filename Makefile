@@ -30,4 +30,4 @@ check: setup
 
 # The site, in site/; every warning is an error.
 docs: setup
-	$(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet

@@ -36,6 +36,7 @@ _STARTS_WORKERS = (
     "runs.federate.local_session",
     "studies.comparison.compare.ray_session",
     "studies.optout.play_scenario.ray_session",
+    "studies.optout.attacks.ray_session",
     "studies.tune.ray_session",
 )
 

@@ -24,10 +24,10 @@ Several = list[str] | tuple[str, ...]
 def simulate(
     config: RunConfig | None = None, *, out: str | Path | None = None, progress: bool = False, **options: Any
 ) -> "Run":
-    """Simulate: merge all clients, remove those who leave, score.
+    """Simulate a federation: merge all clients, remove those who leave, score.
 
     Args:
-        config: where to begin; the defaults for None.
+        config: options to start from; the defaults for None.
         out: the run's folder, new or empty; runs/001, runs/002, ... for None.
         progress: whether to show bars, on a terminal or in a notebook.
         options: any of `RunConfig`, by name. `dataset` may also be a function or class of a module, a pandas frame, a
@@ -36,7 +36,7 @@ def simulate(
             `target`). `task` may also be a `CustomTask`.
 
     Returns:
-        The run, whose folder has all that later commands need; rows that came as objects too.
+        The run. Its folder has all that later commands need, with a copy of rows that were given as objects.
 
     Raises:
         BadInput: an option, the data, the task, the model or the folder cannot be used; nothing is written.
@@ -48,17 +48,18 @@ def simulate(
 
 @dataclass(frozen=True, repr=False)
 class Run:
-    """A run's folder, and what can be done with it; so can `fedsift forget` and the like, at any time.
+    """A run, as its folder has it: look at it, remove clients, let them join, audit, export.
 
-    It comes from `simulate` or `open`. Methods that train show bars where `progress` is true.
+    `simulate` and `open` return it. The commands, such as `fedsift forget`, do the same with the folder at any time.
+    Methods that train show bars where `progress` is true.
     """
 
     path: Path  # the folder
-    config: RunConfig
+    config: RunConfig  # its options
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
-        """A run that was made before, by whatever process.
+        """Open a run that is there already, whichever process made it.
 
         Raises:
             BadInput: it is no run folder.
@@ -71,10 +72,10 @@ class Run:
 
     @property
     def result(self) -> RunResult:
-        """What the run came to, as it is in result.json now.
+        """The result, as result.json has it now.
 
         Raises:
-            BadInput: it did not come to its end, or the file is damaged.
+            BadInput: the run was stopped before its end, or the file is damaged.
         """
         folder, _ = RunFolder.open(self.path)
         result = folder.read_result()
@@ -84,23 +85,26 @@ class Run:
 
     @property
     def scores(self) -> Scores:
-        """The clients' scores after the merge; raises as `result` does."""
+        """The clients' scores after the merge. It raises as `result` does."""
         result = self.result
         return Scores(result.metric, result.scores)
 
     @property
     def scores_after_removal(self) -> Scores | None:
-        """The clients' scores after those left who were to leave; None where nobody was. Raises as `result` does."""
+        """The clients' scores after the run's own removals; None where nobody left. It raises as `result` does."""
         result = self.result
         return None if result.scores_after_removal is None else Scores(result.metric, result.scores_after_removal)
 
     @property
     def members(self) -> list[str]:
-        """Who is a member now, sorted."""
+        """The ids of all members of now, sorted."""
         return sorted(RunFolder(self.path).members())
 
     def served(self, client: str | None = None) -> Served:
-        """The model that a member is served; for None the merged model, which everybody else is served.
+        """The model that a member is served, or the merged model, which everybody else is served.
+
+        Args:
+            client: a member's id; None for the merged model.
 
         Raises:
             BadInput: the member's mask is missing or damaged, or the model has other weights now.
@@ -122,13 +126,13 @@ class Run:
         return write_figures(self.path)
 
     def export(self, out: str | Path, client: str | None = None) -> Exported:
-        """Write what a member is served, for None what everybody else is, as a folder that works without fedsift.
+        """Write the model that a client is served as a folder that works without fedsift.
 
-        It is a Hugging Face folder, or with LoRA a PEFT adapter. A removal does not reach it.
+        It is a Hugging Face folder, or with LoRA a PEFT adapter. A later removal does not change it.
 
         Args:
             out: the folder, new or empty, outside the run.
-            client: whose.
+            client: a member's id; None for what everybody else is served.
 
         Raises:
             BadInput: the folder cannot be written, or as of `served`; nothing is written.
@@ -147,16 +151,16 @@ class Run:
         """Remove members: only they train again.
 
         Args:
-            clients: an id, or several that leave as one batch.
-            rebuild: where a rerun differs from what was merged, let all others train again instead.
+            clients: an id, or a list of them, who leave as one batch.
+            rebuild: where a leaver's rerun differs from what was merged, let all others train again instead.
             progress: whether to show bars.
 
         Returns:
-            What became of it, for each client; `verdict` says REFUSED, and `reason` why, where nothing was changed.
+            The removal of each client. Where nothing was changed its `verdict` is REFUSED, and `reason` says why.
 
         Raises:
             Refused: one of them is no member; nothing is changed.
-            BadInput: the run cannot be changed; nothing is.
+            BadInput: the run cannot be changed; nothing is changed.
         """
         shown = bars(progress)
         removals = forget(self.path, _several(clients), rebuild, shown, shown.tell).removals
@@ -164,28 +168,32 @@ class Run:
         return last[clients] if isinstance(clients, str) else list(last.values())
 
     def forget_rows(self, client: str, rows: str | Path, *, progress: bool = False) -> Removal:
-        """Have rows of a member forgotten that stays: it alone trains again, with them and without.
+        """Remove rows of a member that stays: it alone trains again, once with them and once without.
 
         Args:
-            client: an id.
-            rows: a table with the columns of the run's data; or numbers, as "1,4-6", of the rows that it tunes on.
+            client: its id.
+            rows: a table with the columns of the run's data, or the numbers of rows that it tunes on, as "1,4-6".
             progress: whether to show bars.
 
         Returns:
-            What became of it; `verdict` says REFUSED, and `reason` why, where nothing was changed.
+            The removal. Where nothing was changed its `verdict` is REFUSED, and `reason` says why.
 
         Raises:
-            Refused: it is no member; nothing is changed.
-            BadInput: one of them is no row of the client, or none would be left to tune on; nothing is changed.
+            Refused: the client is no member; nothing is changed.
+            BadInput: one of the rows is not the client's, or none would be left to tune on; nothing is changed.
         """
         return forget_rows(self.path, client, str(rows), bars(progress)).removals[-1]
 
     def join(self, clients: str | Several, *, progress: bool = False) -> Joined:
-        """Merge clients of the data, new ones or such that left: only they train.
+        """Merge further clients of the data, new ones or some who left: only they train.
+
+        Args:
+            clients: an id, or a list of them.
+            progress: whether to show bars.
 
         Raises:
             Refused: one of them is a member; nothing is changed.
-            BadInput: the data have no such client, or the run cannot be changed; nothing is.
+            BadInput: the data have no such client, or the run cannot be changed; nothing is changed.
         """
         return join(self.path, _several(clients), bars(progress))
 
@@ -200,9 +208,9 @@ class Run:
         """Audit the ledger; nothing is changed.
 
         Args:
-            oracle: also retrain every member, and compare.
-            certificate: also check this file against the ledger.
-            public_key: whose seal the ledger has to have, in hexadecimal; by default that of your own signing key.
+            oracle: also retrain every member, and compare the state.
+            certificate: a file to check against the ledger as well.
+            public_key: the key that must have sealed the ledger, in hexadecimal; by default your own.
             progress: whether to show bars.
 
         Raises:
@@ -212,10 +220,10 @@ class Run:
         return verify(self.path, oracle, file, bars(progress), public_key)
 
     def resume(self, *, progress: bool = False) -> Self:
-        """Go on with a run that was stopped at any moment; nothing is done for one that is over.
+        """Go on with a run that was stopped at any moment; a run that is over stays as it is.
 
         Raises:
-            BadInput: it cannot be gone on with.
+            BadInput: the folder, its data or its model are not those that the run began with.
         """
         simulation.resume(self.path, bars(progress))
         return self

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 class Scores(dict[str, Score]):
-    """Kind of score -> its mean, and each client's: `scores["sift_masks"].mean`.
+    """Scores by kind, each with its mean and every client's: `scores["served"].mean`, `scores["served"].per_client`.
 
     Attributes:
-        metric: what the numbers are.
+        metric: what is measured, such as "answer probability".
     """
 
     def __init__(self, metric: str, by_kind: Mapping[str, Score]) -> None:

@@ -13,7 +13,7 @@ from fedsift.strategies.registry import METHODS
 from fedsift.studies.comparison.compare import compare as compare_methods, default_methods
 from fedsift.studies.comparison.comparison import Comparison
 from fedsift.studies.optout import play_scenario
-from fedsift.studies.optout.attacks import attack
+from fedsift.studies.optout.attacks import attack, check_attacked
 from fedsift.studies.optout.scenario import read_scenario
 from fedsift.studies.optout.scenario_result import ScenarioResult
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 
 def methods() -> dict[str, type[Method]]:
-    """What can be compared, by name: papers, exact or not, what a removal costs, what is stored."""
+    """The methods that can be compared, by name; each has its paper, whether it is exact, and its costs."""
     return dict(METHODS)
 
 
 @dataclass(frozen=True)
 class Compared:
-    """What a comparison came to."""
+    """A comparison, as its folder has it."""
 
-    path: Path  # its folder
-    result: Comparison  # what result.json there holds
+    path: Path  # the folder
+    result: Comparison  # as in result.json
 
     def to_pandas(self) -> "pandas.DataFrame":
         """A row for each method, by name."""
@@ -61,12 +61,12 @@ def compare(
     """Play merge and removals with several methods on the same clients.
 
     Args:
-        config: where to begin; the defaults for None.
-        methods: names of `fedsift.methods()`, or a class of yours by module:Class; all for None.
+        config: options to start from; the defaults for None.
+        methods: names of `fedsift.methods()`, or module:Class for a class of yours; all for None.
         out: a folder, new or empty; runs/001, runs/002, ... for None.
         progress: whether to show bars.
-        options: as of `fedsift.simulate`; `leave` or `leave_count` says who leaves; `rounds`, `sample` and the others
-            of docs/explanation/rounds.md, how the methods train that train in rounds.
+        options: as of `fedsift.simulate`; `leave` or `leave_count` says who leaves. Methods that train in rounds take
+            `rounds`, `sample` and others (docs/explanation/rounds.md).
 
     Raises:
         BadInput: an unknown method, nobody leaves, or as of `fedsift.simulate`.
@@ -84,10 +84,10 @@ def _rounds_in(options: dict[str, Any]) -> RoundSettings:
 
 @dataclass(frozen=True)
 class OptOut:
-    """What a scenario came to."""
+    """A scenario that was played, as its folder has it."""
 
-    path: Path  # its folder
-    result: ScenarioResult  # what result.json there holds
+    path: Path  # the folder
+    result: ScenarioResult  # as in result.json
 
     def report(self) -> Path:
         """Write the report, one self-contained page, and return where it is; needs fedsift[plots].
@@ -113,6 +113,7 @@ def optout(
     full_oracles: int = 10,
     evaluate_every: int | None = None,
     attacks: bool = False,
+    methods: Sequence[str] | None = None,
     out: str | Path | None = None,
     progress: bool = False,
     **options: Any,
@@ -121,19 +122,22 @@ def optout(
 
     Args:
         scenario: a .toml file, or a ready one by name, such as "one-client".
-        full_oracles: so many steps are also held against a run of exactly their members.
-        evaluate_every: score after so many steps; 12 times in all for None.
+        full_oracles: how many steps are also compared with a run of exactly their members.
+        evaluate_every: score after each so many steps; None for 12 times in all.
         attacks: also attack the first leavers' examples.
+        methods: what is attacked beside SIFT-Masks: names of `fedsift.methods()`, `fedavg+npo`, or a class of yours by
+            module:Class; for None Central FT and what builds on it, with rounds also FedAvg and NPO on top.
         out: a folder, new or empty; runs/001, runs/002, ... for None.
         progress: whether to show bars.
         options: as of `fedsift.simulate`; they override those of the scenario. With `rounds`
-            (docs/explanation/rounds.md), what methods that train in rounds would cost stands beside.
+            (docs/explanation/rounds.md) the report also says what methods that train in rounds would cost.
 
     Raises:
-        BadInput: something is wrong with the scenario, or as of `fedsift.simulate`.
+        BadInput: something is wrong with the scenario, an unknown method, or as of `fedsift.simulate`.
     """
     read, rounds = read_scenario(str(scenario)), _rounds_in(options)
+    check_attacked(attacks, methods, rounds)
     given = {**{key.replace("-", "_"): value for key, value in read.run.items()}, **options}
     with settings_in(out, None, given) as (folder, settings):
         result = play_scenario.play(read, settings, folder, bars(progress), full_oracles, evaluate_every, rounds)
-        return OptOut(folder, attack(folder, bars(progress)) if attacks else result)
+        return OptOut(folder, attack(folder, bars(progress), methods) if attacks else result)

@@ -63,15 +63,17 @@ def _table(command: click.Command, context: click.Context) -> Iterator[str]:
     """The command's own arguments and options."""
     own = [each for each in command.params if not declaration(each)]
     if own:
-        yield "\n| | default | |\n| --- | --- | --- |"
+        yield "\n| | |\n| --- | --- |"
     for each in own:
         name = each.make_metavar(context).strip("[]").removesuffix(" RANGE")
         if isinstance(each, click.Option):
             name = "/".join([*each.opts, *each.secondary_opts]) + ("" if each.is_flag else f" {name}")
-        text, _, stated = (getattr(each, "help", None) or "").partition(" Default: ")
-        default = stated.removesuffix(".") or ("" if each.default in (None, False) else str(each.default))
-        shown = "required" if each.required else f"`{default}`" if default else ""
-        yield f"| `{name}` | {shown} | {cell_of(text)} |"
+        text = getattr(each, "help", None) or ""
+        if isinstance(each, click.Option) and each.required:
+            text += " Required."
+        elif each.default not in (None, False, ""):
+            text += f" Default: {each.default}."
+        yield f"| `{name}` | {cell_of(text)} |"
 
 
 def _links(taken: Collection[str | None]) -> Iterator[str]:

@@ -60,7 +60,7 @@ def compare(
         from fedsift.studies.comparison.compare import compare as play, default_methods
         from fedsift.studies.comparison.method_tables import comparison_tables
 
-        names = [name.strip() for name in methods.split(",")] if methods else default_methods(rounds)
+        names = _names(methods) if methods else default_methods(rounds)
         if seeds:
             from fedsift.studies.sweep.commands import Compare
 
@@ -69,6 +69,10 @@ def compare(
         with output_folder(out) as folder, errors_in_one_line(f"what is there so far is in {folder}", folder):
             found = play(settings, names, folder, progress_bars(), rounds)
             tell(found, json_, [*comparison_tables(found), f"written  {folder}"])
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
 
 
 @takes(of=RoundSettings, into="in_rounds")
@@ -80,6 +84,7 @@ def optout(
     full_oracles: Annotated[int, typer.Option(help="Steps also held against a run of exactly their members.")] = 10,
     evaluate_every: Annotated[int | None, typer.Option(help="Score after so many steps; default: 12 times.")] = None,
     attacks: Annotated[bool, typer.Option("--attacks", help="Also attack the first leavers' examples.")] = False,
+    methods: Annotated[str | None, typer.Option(help="What --attacks attacks, as for `fedsift compare`.")] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard events.")] = False,
     out: Annotated[Path | None, typer.Option(help="Output folder, new or empty; default runs/001, 002, ...")] = None,
     resume: Annotated[Path | None, typer.Option(help="A scenario's folder: go on with it after any stop.")] = None,
@@ -89,6 +94,7 @@ def optout(
     """Play a scenario of clients that opt out, prove every step, and write a report."""
     with errors_in_one_line(NOTHING_WRITTEN):
         from fedsift.studies.optout import play_scenario as player
+        from fedsift.studies.optout.attacks import attack, check_attacked
         from fedsift.studies.optout.scenario import read_scenario, ready_scenarios
         from fedsift.studies.optout.scenario_result import Proof
         from fedsift.studies.report import write_report
@@ -100,11 +106,14 @@ def optout(
         given, rounds = overriding(overrides), rounds_of(in_rounds)
         if resume and (scenario or out or seeds or given or rounds != RoundSettings()):
             raise BadInput(
-                "--resume takes the scenario's own configuration; give no other option than --attacks, --tensorboard "
-                "and --json"
+                "--resume takes the scenario's own configuration; give no other option than --attacks, --methods, "
+                "--tensorboard and --json"
             )
         if not resume and not scenario:
             raise BadInput(f"give a scenario: a .toml file, or one of {', '.join(ready_scenarios())}")
+        attacked = _names(methods) if methods else None
+        if not (resume and attacks):  # Then the rounds are the scenario's own.
+            check_attacked(attacks, attacked, rounds)
         check_matplotlib()  # Before minutes are spent on what it is to show.
         if tensorboard:
             check_tensorboard()
@@ -113,7 +122,8 @@ def optout(
 
             read = read_scenario(str(scenario))
             settings = RunConfig.from_mapping({**read.run, **given}, source="options")
-            command = OptOut(read, full_oracles, evaluate_every, attacks, tensorboard)
+            of_attacks = tuple(attacked) if attacked else None
+            command = OptOut(read, full_oracles, evaluate_every, attacks, of_attacks, tensorboard)
             repeat(command, {**settings.to_mapping(), **rounds.to_mapping()}, seeds, out, json_)
             return
         with output_folder(resume or out) as folder, errors_in_one_line(how_to_resume("optout", folder), folder):
@@ -125,9 +135,7 @@ def optout(
                 settings = RunConfig.from_mapping({**read.run, **given}, source="options")
                 result = player.play(read, settings, folder, bars, full_oracles, evaluate_every, rounds)
             if attacks:
-                from fedsift.studies.optout.attacks import attack
-
-                result = attack(folder, progress_bars())
+                result = attack(folder, progress_bars(), attacked)
             files = write_report(folder)
             if tensorboard:
                 write_events(folder)

@@ -3,6 +3,7 @@
 `python -m fedsift.cli.documents` writes both anew.
 """
 
+import json
 import re
 from itertools import groupby
 from pathlib import Path
@@ -15,7 +16,7 @@ from fedsift.configuration.server_settings import ServerSettings, app_config
 from fedsift.core.options import Option, hyphened
 
 _SECTION = "[tool.flwr.app.config]\n"
-_HEAD = ("| option | default | valid | | changes |", "| --- | --- | --- | --- | --- |")
+_HEAD = ("| option | | default | valid | changes |", "| --- | --- | --- | --- | --- |")
 _INTRODUCTION = """\
 # Options
 
@@ -23,13 +24,13 @@ Each option has one name: `--batch-size 64` on the command line, `batch-size = 6
 `batch-size=64` in `flwr run . --run-config`. `fedsift run config.toml` reads a file; presets and options override it.
 Unknown names are errors that name the nearest valid one.
 
-In a file, `leave` and `choices` are lists of texts, as in `leave = ["a,b", "7"]`; for Flower, such lists in JSON. On
-the command line `--leave` may stand several times, and `--leave-file` names a file with an id a line. An id is taken to
-the character: commas and blanks belong to it. Who says there who leaves says all of it. The preset `--preset paper` is
-the method as published: PAPER.
+In a file, `leave` and `choices` are lists of texts, as in `leave = ["a,b", "7"]`; for Flower they are such lists in
+JSON. On the command line `--leave` may be given several times, and `--leave-file` names a file with one id a line. Ids
+are read to the character: commas and blanks belong to them. If the command line says who leaves, what the file says of
+it no longer counts. The preset `--preset paper` is the method as published: PAPER.
 
-The last column says what another value changes: the bits of the state, only what members are served, or neither. A run
-that is gone on with (`fedsift run --resume`) needs those that change the bits to be as they were.
+The last column says what changes with another value: the bits of the state, only what members are served, or neither.
+`fedsift run --resume` needs those that change the bits as they were when the run began.
 
 This page is written by `python -m fedsift.cli.documents` from the options' declarations.
 """
@@ -38,7 +39,7 @@ This page is written by `python -m fedsift.cli.documents` from the options' decl
 def options_page() -> str:
     """The text of docs/reference/options.md."""
     declared = [*RunConfig.options().items(), *RoundSettings.options().items(), *ServerSettings.options().items()]
-    paper = ", ".join(f"`{hyphened(name)} = {value}`" for name, value in PRESETS["paper"].items())
+    paper = ", ".join(f"`{hyphened(name)} = {json.dumps(value)}`" for name, value in PRESETS["paper"].items())
     parts = [_INTRODUCTION.replace("PAPER", paper)]
     for group, members in groupby(declared, key=lambda named: named[1].group):
         rows = [_row(name, each) for name, each in members]
@@ -61,13 +62,13 @@ def with_flower_section(pyproject: str) -> str:
 def _row(name: str, option: Option) -> str:
     default = f"`{option.shown_default}`" if option.shown_default else ""
     valid = ", ".join(f"`{each}`" for each in option.valid.split(", ")) if option.choices else option.valid
-    return f"| `{hyphened(name)}` | {default} | {valid} | {cell_of(option.help)} | {option.effect} |"
+    return f"| `{hyphened(name)}` | {cell_of(option.help)} | {default} | {valid} | {option.effect} |"
 
 
 def cell_of(text: str) -> str:
     """A text as a cell of a table on a page of docs/reference: taken literally, but for pages, which become links."""
     literal = re.sub(r"[|*<]", r"\\\g<0>", text)
-    return re.sub(r"docs/([\w-]+/([\w-]+\.md))", r"[\2](../\1)", literal)
+    return re.sub(r"docs/([\w-]+/([\w-]+)\.md)", r"[\2](../\1)", literal)
 
 
 def write_documents() -> None:

@@ -38,7 +38,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig(TuningSettings, ModelSettings, DataSettings):
-    """Everything that decides a run: the options of data, model and tuning, and those declared here."""
+    """All options of a run, as fields: docs/reference/options.md."""
 
     levels: int = option(
         0,
@@ -220,7 +220,17 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], source: str = "configuration") -> Self:
-        """As of any options; a data set may bring defaults of its own."""
+        """A configuration from hyphened keys, as in a config.toml; what is not given has its default.
+
+        A data set may have defaults of its own.
+
+        Args:
+            values: by their keys.
+            source: what errors begin with.
+
+        Raises:
+            BadInput: an unknown key, or a value that is not valid.
+        """
         if type(values.get("leave")) is int:
             raise BadInput(f"{source}: leave takes ids; for a number of clients write leave-count = {values['leave']}")
         return super().from_mapping({**defaults_of(values.get("dataset", DataSettings.dataset)), **values}, source)

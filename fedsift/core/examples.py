@@ -15,8 +15,8 @@ _SHOWN = 60  # characters of a row in an error
 class Example(NamedTuple):
     """A rendered prompt and the text that should follow it (it starts with its own space)."""
 
-    prompt: str
-    target: str
+    prompt: str  # what the model is given
+    target: str  # what it is to say
 
 
 # What a client's data consist of: an Example, a pair like it, or a conversation, for tasks on text; for a custom task,

@@ -11,7 +11,8 @@ class Objective(StrEnum):
 
     LOSS = "loss"  # the task's
     ASCENT = "ascent"  # its negative: gradient ascent
-    NPO = "npo"  # negative preference optimisation (`fedsift.learning.preference`)
+    NPO = "npo"  # negative preference optimisation (`fedsift.learning.preference`), and
+    SIMNPO = "simnpo"  # its simpler form, which asks no earlier model
 
 
 class LocalTraining(NamedTuple):

@@ -184,7 +184,7 @@ class Options:
         return cls.from_mapping(read)
 
     def to_mapping(self) -> dict[str, Any]:
-        """All values by their keys, group after group: what `from_mapping` takes."""
+        """All values by their keys, group after group; `from_mapping` reads them back."""
         return {hyphened(name): getattr(self, name) for name in self.options()}
 
     def to_user_config(self) -> dict[str, Scalar]:

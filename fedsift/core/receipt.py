@@ -15,10 +15,8 @@ class Verdict(StrEnum):
     """What became of a request to leave."""
 
     BIT_EXACT = "BIT_EXACT"  # the rerun had the digest that was merged, and was subtracted
-    REBUILT = "REBUILT"  # all who stayed trained again
-    # it stays, and asked for rows of its own: the rerun with them had the digest that was merged, and the one without
-    # them took its place
-    ROWS_BIT_EXACT = "ROWS_BIT_EXACT"
+    REBUILT = "REBUILT"  # the rerun differed, and all who stay trained again
+    ROWS_BIT_EXACT = "ROWS_BIT_EXACT"  # it stays: its rerun without the rows took the place of what was merged
     REFUSED = "REFUSED"  # nothing was changed
 
     @property

@@ -8,7 +8,7 @@ from fedsift.core.examples import Row, rows_digest
 
 
 class FederatedDataset(Protocol):
-    """Data split into clients. Rows are made or read when they are asked for, one client at a time."""
+    """What a data set has to have. Rows are made or read when they are asked for, one client at a time."""
 
     @property
     def client_ids(self) -> Sequence[str]:
@@ -18,8 +18,8 @@ class FederatedDataset(Protocol):
     def held_out(self) -> bool:
         """Whether clients are scored on other rows than they tune on.
 
-        If not, it is the same rows: where the question is what was memorised (TOFU), or until some are kept out
-        (`fedsift.data.held_out`).
+        If not, they are the same rows: where the question is what was memorised (TOFU), or until a share of them is
+        kept out.
         """
 
     @property
@@ -27,10 +27,10 @@ class FederatedDataset(Protocol):
         """Clients that have no rows to tune on, since all of theirs are for scoring."""
 
     def train_examples(self, client_id: str) -> Sequence[Row]:
-        """What a client tunes on, in a fixed order."""
+        """The rows that a client tunes on, in a fixed order."""
 
     def test_examples(self, client_id: str) -> Sequence[Row]:
-        """What a client's scores are measured on; empty for a client that has no such rows, and is not scored."""
+        """The rows that a client is scored on; none for a client that is not scored."""
 
 
 def dataset_digest(dataset: FederatedDataset, client_ids: Iterable[str]) -> bytes:

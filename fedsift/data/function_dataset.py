@@ -12,7 +12,7 @@ _GIVE = "give a list"
 
 
 class FunctionDataset:
-    """A data set over a function from client id to that client's rows."""
+    """Clients whose rows a function makes."""
 
     test_only = ()
 
@@ -23,17 +23,17 @@ class FunctionDataset:
         test: Callable[[str], Iterable[Row]] | None = None,
         name: str = "the data set",
     ) -> None:
-        """Take over the functions; nothing is made yet.
+        """Keep the functions; no row is made yet.
 
         Args:
-            client_ids: in the order that matters.
-            train: makes the rows that a client tunes on, the same ones in the same order at each call.
-            test: makes the rows that its scores are measured on, others than those; it may have none for a client. None
-                where it is the same ones, until some are kept out.
+            client_ids: of all clients, in a fixed order.
+            train: makes the rows that a client tunes on: the same rows in the same order at each call.
+            test: makes the rows that a client is scored on, none of which it tunes on; there may be none. For None a
+                share of the rows is kept out (`test_share`).
             name: what errors call the data set.
 
         Raises:
-            BadInput: there are no clients, their order is not fixed, or an id is no text or is there twice.
+            BadInput: there are no clients, their order is not fixed, an id is no text, or is there twice.
         """
         self.held_out = test is not None
         self._train, self._test, self._name = train, test, name
@@ -70,7 +70,7 @@ class FunctionDataset:
         return rows
 
     def test_examples(self, client_id: str) -> Sequence[Row]:
-        """The rows that a client is scored on, made now, if it has any; raises as `train_examples` does."""
+        """The rows that a client is scored on, made now. It raises as `train_examples` does."""
         return self.train_examples(client_id) if self._test is None else self._made(self._test, client_id)[1]
 
     def _made(self, function: Callable[[str], Iterable[Row]], client_id: str) -> tuple[str, list[Row], type]:

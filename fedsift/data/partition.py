@@ -17,9 +17,12 @@ def partition_iid(rows: int, clients: int, seed: int) -> dict[str, NDArray[np.in
     """Rows drawn at random, the same number for each client (give or take one).
 
     Args:
-        rows: how many there are.
-        clients: among how many they are split.
-        seed: of the order of the rows.
+        rows: their number.
+        clients: their number.
+        seed: of the order in which rows are drawn.
+
+    Returns:
+        The places of each client's rows, shape (rows of the client,), by its id.
 
     Raises:
         BadInput: there are more clients than rows.
@@ -37,9 +40,12 @@ def partition_dirichlet(labels: Sequence[str], clients: int, alpha: float, seed:
 
     Args:
         labels: of all rows.
-        clients: among how many they are split.
+        clients: their number.
         alpha: the distribution's concentration, above 0.
         seed: of the rows' order and the proportions.
+
+    Returns:
+        The places of each client's rows, shape (rows of the client,), by its id.
 
     Raises:
         BadInput: there are more clients than rows, or alpha is no finite number above 0.

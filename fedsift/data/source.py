@@ -21,6 +21,11 @@ class Source(Seeded):
     client_column: str = _option("", "Column of a table that names the client.")
     prompt: str = _option("", 'Template, such as "Question: {question}\\nAnswer:".', parse=unescaped)
     target: str = _option("", "Column with the text to learn.")
+    paraphrase: str = _option(
+        "",
+        "Column with the text to learn in other words, for the attacks of optout.",
+        effect=Effect.FREE,
+    )
     messages: str = _option(
         "",
         "Instead, column of conversations, lists of role and content, for chat (docs/how-to/own-data.md).",

@@ -29,21 +29,21 @@ Split = Mapping[str, NDArray[np.intp]]
 
 
 class TableDataset:
-    """The rows of a table, split into clients, each made an example of when they are asked for."""
+    """The rows of a table, split into clients. Examples are made of them when they are asked for."""
 
     def __init__(
         self, table: Any, split: Split, template: RowMaker, test_rows: NDArray[np.bool_] | None = None
     ) -> None:
-        """Put a table and a split of it together.
+        """Put a table and its split together.
 
         Args:
-            table: whatever `text_table` takes.
-            split: as `split_by_column` or `fedsift.data.partition` makes it.
-            template: makes an example of a row.
-            test_rows: whether a row is for scoring, shape (rows,); None where rows are for both.
+            table: a pandas DataFrame, a `datasets.Dataset` or a pyarrow Table.
+            split: the rows of each client, as `split_by_column` or a partition makes it.
+            template: makes an example of a row: a `Template`.
+            test_rows: whether a row is for scoring alone, shape (rows,); None where all rows are for both.
 
         Raises:
-            BadInput: the table does not have the template's columns, or one of them has no texts.
+            BadInput: the table does not have the template's columns, or one of these has no texts.
         """
         self.client_ids = list(split)
         self.held_out = test_rows is not None
@@ -102,8 +102,8 @@ def split_by_column(table: Any, column: str) -> ClientRows:
     """One client for each text in a column, rows in the table's order.
 
     Args:
-        table: whatever `text_table` takes.
-        column: whose row it is.
+        table: a pandas DataFrame, a `datasets.Dataset` or a pyarrow Table.
+        column: has the client's id.
 
     Raises:
         BadInput: there is no such column, or a row has nothing in it.

@@ -30,7 +30,7 @@ class Template:
     """A prompt with columns in braces, and the column that holds the text to predict.
 
     Attributes:
-        columns: all that it needs, each with the option that names it.
+        columns: the columns that it reads, each with the option that names it.
     """
 
     columns: Columns

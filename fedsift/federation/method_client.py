@@ -13,12 +13,14 @@ from flwr.clientapp import ClientApp
 from fedsift.core.bit_packing import pack_mask
 from fedsift.core.client_file import load_task_vector, save_task_vector
 from fedsift.core.errors import BadInput
+from fedsift.core.examples import Row
 from fedsift.core.local_training import LocallyTrained, LocalTraining, Objective
 from fedsift.core.regression import regression
 from fedsift.core.task_vectors import Vector
 from fedsift.federation.client import MEMBERSHIP, Client, membership, round_of
+from fedsift.learning.fine_tuning import FineTuner
 from fedsift.protocol import messages
-from fedsift.protocol.compared_method import ComparedMethod, Recipient
+from fedsift.protocol.compared_method import ComparedMethod, Recipient, Terms
 from fedsift.strategies.families.pooled_training import stage_entries, stage_steps
 from fedsift.strategies.registry import compared_named
 
@@ -75,7 +77,7 @@ def _locally_trained(client: Client, number: int, start: Vector, asked: LocalTra
     training = f"{number} {hashlib.sha256(start.data).hexdigest()} {asked.kind} {client.id}"
     task_vector = load_task_vector(folder, training, tuner.layout.size)
     if task_vector is not None:
-        return LocallyTrained(task_vector, len(rows), asked.steps, tuner.reach(asked.steps))
+        return LocallyTrained(task_vector, len(rows), asked.steps, client.config.tuning.lr_sum(asked.steps))
     trained = tuner.local(client.id, number, tuner.encode(client.id, rows), start, asked)
     folder.mkdir(exist_ok=True)
     save_task_vector(folder, training, trained.task_vector)
@@ -182,10 +184,6 @@ def evaluate_served(message: Message, context: Context) -> Message:
     """Score what a client is served, with each candidate's hyper-parameters; nothing without rows to be scored on."""
     client = Client(context)
     tuner = client.fine_tuner
-    rows = client.test_examples
-    if not rows:
-        return messages.client_reply(message, client.id, scores={})
-    test = tuner.encode(client.id, rows)
     method, candidates, shared = _asked(message)
     member = messages.record_of(message.content, "config", ConfigRecord)["member"]
     own = load_task_vector(client.vector_folder, client.id, tuner.layout.size) if member else None
@@ -195,11 +193,24 @@ def evaluate_served(message: Message, context: Context) -> Message:
         return tuner.score(shared[name], tuner.encode(client.id, client.train_examples))
 
     recipient = Recipient(own, shared, tuner.layout.sizes, score)
-    scores = {}
-    for place, terms in enumerate(candidates):
-        served = method.serve(recipient, **terms)
-        scores[f"served {place}"] = tuner.score_of_several(served, test, method.ensemble)
-    return messages.client_reply(message, client.id, scores=scores)
+    scores = scores_of_served(tuner, client.id, client.test_examples, method, recipient, candidates)
+    named = {f"served {place}": score for place, score in enumerate(scores)}
+    return messages.client_reply(message, client.id, scores=named)
+
+
+def scores_of_served(
+    tuner: FineTuner,
+    client_id: str,
+    rows: Sequence[Row],
+    method: type[ComparedMethod],
+    recipient: Recipient,
+    candidates: Sequence[Terms],
+) -> list[float]:
+    """The score of what a client is served with each candidate's hyper-parameters; none without rows."""
+    if not rows:
+        return []
+    test = tuner.encode(client_id, rows)
+    return [tuner.score_of_several(method.serve(recipient, **terms), test, method.ensemble) for terms in candidates]
 
 
 def _asked(message: Message) -> tuple[type[ComparedMethod], list[dict[str, float]], dict[str, Vector]]:

@@ -92,11 +92,7 @@ class FineTuner:
         """
         lr = self._settings.lr
         task_vector = self._trained(f"{client_id} round {number}", encoded, start, lr, asked)
-        return LocallyTrained(task_vector, len(encoded), asked.steps, self.reach(asked.steps))
-
-    def reach(self, steps: int) -> float:
-        """The sum of the learning rates of so many steps."""
-        return self._settings.lr * sum(self._settings.lr_factors(steps))
+        return LocallyTrained(task_vector, len(encoded), asked.steps, self._settings.lr_sum(asked.steps))
 
     @enough_memory()
     def _trained(
@@ -114,8 +110,8 @@ class FineTuner:
         else:
             model.load_task_vector(start)
         micro_batch, loss = settings.micro_batch, task.loss
-        if asked.objective is Objective.NPO:
-            task, micro_batch = NegativePreference(self._task), 1
+        if asked.objective in (Objective.NPO, Objective.SIMNPO):
+            task, micro_batch = NegativePreference(self._task, simple=asked.objective is Objective.SIMNPO), 1
             encoded, loss = task.pairs(model, encoded), task.loss
         sign = -1.0 if asked.objective is Objective.ASCENT else 1.0
         weights, gradient = model.weights.detach(), Gradient(model)

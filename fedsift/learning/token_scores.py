@@ -41,6 +41,12 @@ class TokenScores(NamedTuple):
         return np.bincount(rows, self.losses) / self.counts
 
     @classmethod
+    def mean(cls, models: Sequence["TokenScores"]) -> "TokenScores":
+        """Of what several models say of the same tokens; a token is likeliest where it is for most of them."""
+        losses, normalised, greedy = (np.mean([each[part] for each in models], axis=0) for part in (1, 2, 3))
+        return cls(models[0].counts, losses, normalised, greedy > 1 / 2)
+
+    @classmethod
     def joined(cls, parts: Sequence["TokenScores"]) -> "TokenScores":
         """Those of all rows of several, in their order."""
         return cls(*map(np.concatenate, zip(*parts, strict=True)))

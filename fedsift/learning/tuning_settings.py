@@ -73,6 +73,10 @@ class TuningSettings(Options):
         }[self.lr_schedule]
         return [round(factor, _PLACES) for factor in (*rising, *falling)]
 
+    def lr_sum(self, steps: int) -> float:
+        """The sum of the learning rates of so many steps."""
+        return self.lr * sum(self.lr_factors(steps))
+
     @property
     def reach(self) -> float:
         """How far Adam goes at most, about, in units of lr: the sum of the factors."""

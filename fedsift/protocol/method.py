@@ -42,6 +42,8 @@ class Storage:
 
 ONE = Cost(lambda members: 1 if members > 1 else 0, "1")  # The leaver alone trains again, and is subtracted.
 EVERYBODY_ELSE = Cost(lambda members: members - 1, "T")
+# The leaver, and a round of the others beside it: all of them here, where rounds ask a share s that.
+EVERYBODY_ONCE = Cost(lambda members: members if members > 1 else 0, "1 + s T")
 EVERY_ROUND = Cost(EVERYBODY_ELSE.trainings, "R s T", 1.0)  # Everybody else, in all rounds again.
 MODEL = Storage(lambda parameters, _: 4 * parameters, "M")  # one, in float32
 # One model, and a mask of one bit an entry for each member.

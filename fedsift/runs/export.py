@@ -29,12 +29,12 @@ CARD = "README.md"
 
 @dataclass(frozen=True)
 class Exported:
-    """What `fedsift export` wrote."""
+    """A model that was exported."""
 
     path: str  # the folder
-    member: str | None  # whose; None for the merged model
-    state_digest: str  # of the state that it was made of, in hexadecimal
-    files: dict[str, int]  # by name, their bytes
+    member: str | None  # who is served it; None for the merged model
+    state_digest: str  # of the state that it was made from, in hexadecimal
+    files: dict[str, int]  # sizes in bytes, by name
 
 
 def export(path: Path, client_id: str | None, out: Path) -> Exported:

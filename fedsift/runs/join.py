@@ -13,12 +13,12 @@ from fedsift.runtime.progress import PhaseBars
 
 @dataclass(frozen=True)
 class Joined:
-    """What `fedsift join` did: who joined, who failed and why, and the state now."""
+    """Clients that joined a run."""
 
-    joined: list[str]
-    failures: dict[str, str]
-    state_digest: str
-    members: int
+    joined: list[str]  # their ids
+    failures: dict[str, str]  # of those who did not: why, by id
+    state_digest: str  # of the state now, in hexadecimal
+    members: int  # how many there are now
 
 
 def join(path: Path, client_ids: Sequence[str], bars: PhaseBars) -> Joined:

@@ -27,17 +27,17 @@ from fedsift.runs.scores import (
 class Removal:
     """What became of a request to leave.
 
-    Of a client that has left, only the receipt says who it was, once the run goes on: None in its place here.
+    Once the run goes on, `client` is None here for one that has left: only the receipt says who it was.
     """
 
     client: str | None  # who asked
-    receipt: int  # number of the receipt
-    verdict: Verdict  # what became of it
+    receipt: int  # its number
+    verdict: Verdict  # how it ended
     reason: str | None  # why, where it is not bit-exact
     steps_retrained: int  # optimiser steps that it took
-    state_digest_after: str  # of the state, in hexadecimal
-    score_before: float | None = None  # of the client as a member
-    score_after: float | None = None  # of what it is served as no member
+    state_digest_after: str  # of the state afterwards, in hexadecimal
+    score_before: float | None = None  # of what the client was served as a member
+    score_after: float | None = None  # of what it is served now
 
     @classmethod
     def of(cls, body: ReceiptBody, before: Mapping[str, float] = {}, after: Mapping[str, float] = {}) -> "Removal":
@@ -79,7 +79,7 @@ class Oracle:
 
 @dataclass(frozen=True)
 class RunResult:
-    """result.json of a run."""
+    """The result of a run, as result.json has it (docs/reference/run-folder.md)."""
 
     clients: int  # members after the merge
     tuned_parameters: int  # n

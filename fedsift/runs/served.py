@@ -59,24 +59,25 @@ class Served:
             with the served weights M0 + tau, on the run's device if there is one. It is a copy of its own.
         tokenizer: of a model on texts; None for a task of one's own.
         task_vector: tau, shape (n,), in the order of the tuned parameters.
-        head: what answers beside the model, or, for who is no member, in its place; None where the model alone is
-            served: without a shared head, and for a member whose rows are none that it did not tune on.
+        head: the shared head, which answers beside a member's model, and instead of it for everybody else. None where
+            the model alone is served: without a shared head, and for members that are scored on the rows they tuned on.
+        state_digest: of the sums and members that it is made from, in hexadecimal.
     """
 
     model: nn.Module
     tokenizer: Any
     task_vector: NDArray[np.float32]
     head: ServedHead | None
-    state_digest: str  # of the sums and members that it is made of, in hexadecimal
+    state_digest: str
     _trainer: LocalTrainer
     _magnitudes: NDArray[np.float32]
     _is_member: bool
 
     def score(self, rows: Sequence[Row]) -> float:
-        """The task's metric over rows of the data, as served.
+        """The task's metric over rows, as served.
 
         Raises:
-            BadInput: a row is none for the task.
+            BadInput: a row is not one for the task.
         """
         encoded = self._encoded(rows)
         if self.head is None:
@@ -84,16 +85,16 @@ class Served:
         return self.head.predictor.score(self._said(encoded), self.head.blend)
 
     def log_probabilities(self, rows: Sequence[Row]) -> NDArray[np.float64]:
-        """Of the labels, for each decision of some rows, as served.
+        """What is said of some rows, as served: log-probabilities of the labels, for each decision.
 
-        A row is one decision between the choices, or in language modelling one for each token of its target, between
-        all tokens.
+        A row is one decision between choices, or in language modelling a decision between all tokens for each token of
+        its target.
 
         Returns:
             Shape (decisions, labels).
 
         Raises:
-            BadInput: a row is none for the task, or the task has no labels.
+            BadInput: a row is not one for the task, or the task has no labels.
         """
         if not self._trainer.task.labels:
             raise BadInput("the task has no labels, so there are no probabilities of them: call the model itself")
@@ -105,7 +106,7 @@ class Served:
 
     @contextmanager
     def base(self) -> Iterator[nn.Module]:
-        """The same module, with the weights of M0 for as long as the block lasts."""
+        """The same module with the weights of the base model, while a `with` block runs."""
         self._trainer.load(None)
         try:
             yield self.model

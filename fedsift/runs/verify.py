@@ -22,16 +22,16 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Verified:
-    """What `fedsift verify` found."""
+    """What an audit found."""
 
-    profile: str  # of the merge
+    profile: str  # the reproducibility profile of the merge
     sealed_by: str  # the public key that seals the ledger, in hexadecimal; empty for none
-    known_key: str | None  # the public key that it has to be; None where none is known here
-    findings: list[Finding]  # all checks
+    known_key: str | None  # the public key that must have sealed it; None where none is known here
+    findings: list[Finding]  # one for each check
 
     @property
     def checks(self) -> dict[str, list[str]]:
-        """Check -> its problems."""
+        """The problems that each check found, by the check's name."""
         return {finding.check: finding.problems for finding in self.findings}
 
     @property

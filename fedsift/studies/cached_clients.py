@@ -2,25 +2,26 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from statistics import mean
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
+from functools import partial
+from typing import Any
 
 import numpy as np
+import ray
 
-from fedsift.core.ensemble import Ensemble
-from fedsift.core.examples import Row
+from fedsift.core.client_file import load_task_vector, save_task_vector, task_vector_file
+from fedsift.core.examples import Row, rows_digest
 from fedsift.core.local_training import LocallyTrained, LocalTraining
 from fedsift.core.regression import Regression
 from fedsift.core.round_schedule import Schedule
 from fedsift.core.task_vectors import Mask, Vector
 from fedsift.core.virtual_clock import Spent
-from fedsift.data.loading import load_dataset
 from fedsift.protocol.compared_method import ComparedMethod, PoolTraining, Recipient, Stages, Terms, Trained
+from fedsift.protocol.messages import EVALUATE, TRAIN
 from fedsift.strategies.families.pooled_training import stage_entries, stage_steps
+from fedsift.studies import training_calls
 from fedsift.studies.training_cache import TrainingCache
 from fedsift.studies.training_calls import FineTuning
-
-_BYTES_AT_ONCE = 1 << 26  # of the models that are sent to be scored together
 
 
 class CachedClients:
@@ -30,23 +31,39 @@ class CachedClients:
     """
 
     failures: Mapping[str, str] = {}
-    schedule = Schedule(lambda _: 0)
 
     def __init__(
-        self, cache: TrainingCache, steps: int = 0, rows: Callable[[str], Sequence[Row]] | None = None
+        self,
+        cache: TrainingCache,
+        steps: int = 0,
+        pooled_steps: int = 0,
+        schedule: Schedule | None = None,
+        stand_ins: Mapping[str, str] | None = None,
+        kept: str = "rounds",
     ) -> None:
         """Train nothing yet.
 
         Args:
             cache: trains and scores.
             steps: of a client's training; the configuration's for 0.
-            rows: what a client brings into a pool; by default what it has in the data set.
+            pooled_steps: that a pool takes for each of its clients; as many as `steps` for 0.
+            schedule: of methods that train in rounds.
+            stand_ins: client -> a client of the cache whose rows it trains on instead of its own.
+            kept: the cache's folder for trainings of rounds; clients who are to check others have one of their own.
         """
         self._cache, self._steps = cache, steps or cache.config.steps
-        self._rows = rows or load_dataset(cache.config).train_examples
-        self.spent = Spent()
-        self._own: dict[str, Callable[[str], Vector]] = {}
+        self._pooled_steps = pooled_steps or self._steps
+        self._stand_ins, self._kept = stand_ins or {}, cache.folder / kept
+        self.schedule, self.spent = schedule or Schedule(lambda _: 0), Spent()
+        self._own: dict[str, Callable[[], Vector]] = {}
         self._pools: dict[str, Vector] = {}
+
+    def _rows(self, client_id: str) -> Sequence[Row]:
+        """What a client trains on."""
+        return self._cache.train_examples(self._stand_in(client_id))
+
+    def _stand_in(self, client_id: str) -> str:
+        return self._stand_ins.get(client_id, client_id)
 
     def answering(self, ids: Set[str]) -> Set[str]:
         """All of them."""
@@ -54,9 +71,9 @@ class CachedClients:
 
     def fine_tuned(self, ids: Set[str]) -> Iterator[tuple[str, Trained]]:
         """As of `Clients`, from the files that the cache keeps."""
-        vector = self._cache.fine_tuned(sorted(ids), self._steps)
-        self._own |= dict.fromkeys(ids, vector)
-        return ((client_id, Trained(vector(client_id), self._steps)) for client_id in sorted(ids))
+        vector = self._cache.fine_tuned([self._stand_in(each) for each in sorted(ids)], self._steps)
+        self._own |= {each: partial(vector, self._stand_in(each)) for each in ids}
+        return ((client_id, Trained(self._own[client_id](), self._steps)) for client_id in sorted(ids))
 
     def pooled(self, trainings: Sequence[PoolTraining]) -> Iterator[tuple[int, Stages]]:
         """As of `Clients`; a stage of all trainings side by side, then the next."""
@@ -76,7 +93,7 @@ class CachedClients:
         clients = [client_id for joining in training.slices[: stage + 1] for client_id in joining]
         rows = [row for client_id in clients for row in self._rows(client_id)]
         slices = len(training.slices)
-        steps = stage_steps(self._steps, len(clients), stage, slices) if rows else 0
+        steps = stage_steps(self._pooled_steps, len(clients), stage, slices) if rows else 0
         name = hashlib.sha256(json.dumps(clients).encode()).hexdigest()
         start = checkpoints[-1] if checkpoints else training.start
         entries = stage_entries(self._cache.size, stage, slices) if training.in_layers else None
@@ -96,73 +113,85 @@ class CachedClients:
     def local(
         self, number: int, model: Vector, trainings: Mapping[str, LocalTraining]
     ) -> Iterator[tuple[str, LocallyTrained]]:
-        """Not here, as of `embedded`: no experiment trains in rounds; `fedsift compare` does."""
-        raise NotImplementedError("the cache of trainings has no rounds")
+        """As of `Clients`; without a correction they are kept, and those that are there do not run again."""
+        held, digest = {each: self._rows(each) for each in trainings}, hashlib.sha256(model.data).hexdigest()
+        files = {
+            each: f"{number} {digest} {asked.kind} {rows_digest(held[each]).hex()} {each}"
+            for each, asked in trainings.items()
+            if asked.correction is None
+        }
+        self._kept.mkdir(parents=True, exist_ok=True)
+        there = {each for each, file in files.items() if task_vector_file(self._kept, file).is_file()}
+        for each in sorted(there):
+            vector, steps = load_task_vector(self._kept, files[each], self._cache.size), trainings[each].steps
+            assert vector is not None
+            yield each, LocallyTrained(vector, len(held[each]), steps, self._cache.config.tuning.lr_sum(steps))
+        sent, missing = ray.put(model), [each for each in trainings if each not in there]
+        calls = ((each, (self._cache.config, each, held[each], number, sent, trainings[each])) for each in missing)
+        for each, trained in self._cache.map(training_calls.local, calls, TRAIN, len(missing)):
+            if each in files:
+                save_task_vector(self._kept, files[each], trained.task_vector)
+            yield each, trained
 
     def regressions(self, ids: Set[str]) -> Iterator[tuple[str, Regression]]:
-        """Not here, as of `embedded`: no experiment plays RegMean; `fedsift compare` does."""
-        raise NotImplementedError("the cache of trainings makes no Grams")
+        """As of `Clients`."""
+        config = self._cache.config
+        calls = ((each, (config, each, self._rows(each), *trained)) for each, trained in self.fine_tuned(ids))
+        return self._cache.map(training_calls.regress, calls, TRAIN, len(ids))
 
     def embedded(self, ids: Set[str]) -> Iterator[tuple[str, Vector]]:
-        """Not here: the cache only tunes and scores, so no experiment plays APA; `fedsift compare` does."""
-        raise NotImplementedError("the cache of trainings makes no hidden states")
+        """As of `Clients`."""
+        calls = ((each, (self._cache.config, each, self._rows(each))) for each in sorted(ids))
+        return self._cache.map(training_calls.embed, calls, TRAIN, len(ids))
 
     def masks(
         self, method: ComparedMethod, ids: Set[str], candidates: Sequence[Terms], shared: Mapping[str, Vector]
     ) -> Iterator[tuple[str, list[Mask]]]:
         """As of `Clients`."""
         for client_id in sorted(ids):
-            own = self._own[client_id](client_id)
+            own = self._own[client_id]()
             yield client_id, [method.mask(own, shared, **each) for each in candidates]
 
     def scores(
         self, method: ComparedMethod, ids: Set[str], candidates: Sequence[Terms], shared: Mapping[str, Vector]
     ) -> dict[str, list[float]]:
         """As of `Clients`."""
-        if method.ensemble is not Ensemble.DRAWN:
-            raise NotImplementedError(f"the cache of trainings scores models one by one, {method.name} together")
-        scores: dict[str, list[float]] = {client_id: [] for client_id in sorted(ids)}
-        together = max(1, _BYTES_AT_ONCE // (4 * self._cache.size))
-        for start in range(0, len(candidates), together):
-            some = candidates[start : start + together]
-            requests = ((client_id, self._models(method, client_id, some, shared)) for client_id in scores)
-            for client_id, named in self._cache.scores(requests, len(scores)).items():
-                by_candidate: dict[str, list[float]] = {}
-                for name, score in named.items():
-                    by_candidate.setdefault(name.partition(" ")[0], []).append(score)
-                scores[client_id] += map(mean, by_candidate.values())
-        return scores
+        sent = ray.put(dict(shared))
 
-    def _models(
-        self, method: ComparedMethod, client_id: str, candidates: Sequence[Terms], shared: Mapping[str, Vector]
-    ) -> dict[str, Vector | None]:
-        """What a client is served, by the candidate's place and the number among what it is served with it."""
-        served = [self._serve(method, client_id, each, shared) for each in candidates]
-        return {f"{place} {number}": model for place, each in enumerate(served) for number, model in enumerate(each)}
+        def calls() -> Iterator[tuple[str, tuple[Any, ...]]]:
+            for each in sorted(ids):
+                terms = [{**candidate, **method.own_terms(each)} for candidate in candidates]
+                asked = self._rows(each), method.name, self._own_of(each, method.members), terms
+                yield each, (self._cache.config, each, *asked, sent)
 
-    def served(self, method: ComparedMethod) -> Callable[[str], Vector]:
-        """The way to the task vector that a client is served with the hyper-parameters chosen, shape (n,)."""
-        shared = method.shared()
+        found = self._cache.map(training_calls.score_served, calls(), EVALUATE, len(ids))
+        return {client_id: scores for client_id, scores in found if scores}
 
-        def served(client_id: str) -> Vector:
-            (vector,) = self._serve(method, client_id, method.chosen, shared)
-            return vector
+    def _own_of(self, client_id: str, members: Collection[str]) -> Vector | None:
+        return self._own[client_id]() if client_id in members and client_id in self._own else None
+
+    def served(self, method: ComparedMethod) -> Callable[[str], list[Vector]]:
+        """The way to the task vectors that a client is served, shape (n,) each, whatever becomes of the method."""
+        shared, chosen, members = method.shared(), method.chosen, frozenset(method.members)
+        terms = {each: method.own_terms(each) for each in members}
+
+        def served(client_id: str) -> list[Vector]:
+            def score(name: str) -> float:
+                return self._score(client_id, shared[name])
+
+            recipient = Recipient(self._own_of(client_id, members), shared, self._cache.layout.sizes, score)
+            return method.serve(recipient, **chosen, **terms.get(client_id, {}))
 
         return served
 
-    def _serve(
-        self, method: ComparedMethod, client_id: str, terms: Terms, shared: Mapping[str, Vector]
-    ) -> list[Vector]:
-        own = self._own[client_id](client_id) if client_id in method.members and client_id in self._own else None
-        recipient = Recipient(own, shared, self._cache.layout.sizes, _no_score)
-        return method.serve(recipient, **terms, **method.own_terms(client_id))
+    def _score(self, client_id: str, vector: Vector) -> float:
+        """On the rows that a client trains on."""
+        call = client_id, (self._cache.config, {client_id: self._rows(client_id)}, client_id, {"": vector})
+        ((_, named),) = self._cache.map(training_calls.score, [call], EVALUATE)
+        return named[""]
 
 
 def _key(training: FineTuning) -> str:
     """What decides a training's bits, the rows aside: they are those of the clients that its name stands for."""
     start = hashlib.sha256(b"" if training.start is None else training.start.data).hexdigest()
     return f"{training.name} {training.steps} {training.lr_factor} {start} {training.entries}"
-
-
-def _no_score(name: str) -> float:
-    raise NotImplementedError(f"the cache of trainings does not score {name} on the rows that a client tunes on")

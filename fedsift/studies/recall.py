@@ -39,6 +39,7 @@ class Asked(NamedTuple):
     says: bool = False  # what it says greedily after their prompts
     samples: int = 0  # and so many texts that are drawn
     bits: int = 0  # of each weight; 0 for all it has
+    paraphrases: Sequence[str] = ()  # each row's answer in other words, to be scored like it; none for ()
 
 
 class Recall(NamedTuple):
@@ -49,6 +50,8 @@ class Recall(NamedTuple):
         wrong_losses: shape (rows, wrong answers).
         said: ROUGE-L of what it says greedily, shape (rows,).
         drawn: ROUGE-L of what it says by lot, shape (rows, samples).
+        paraphrase_losses: of the paraphrased answers, shape (rows,).
+        paraphrase_said: ROUGE-L of what it says greedily beside them, shape (rows,).
         tokens: of the answers.
     """
 
@@ -56,14 +59,25 @@ class Recall(NamedTuple):
     wrong_losses: NDArray[np.float64]
     said: NDArray[np.float64]
     drawn: NDArray[np.float64]
+    paraphrase_losses: NDArray[np.float64]
+    paraphrase_said: NDArray[np.float64]
     tokens: TokenScores | None
+
+    @classmethod
+    def mean(cls, models: Sequence["Recall"]) -> "Recall":
+        """Of what several models say of the same rows; of a single one that, to the bit."""
+        if len(models) == 1:
+            return models[0]
+        parts = [np.mean(each, axis=0) for each in zip(*(each[:-1] for each in models), strict=True)]
+        tokens = [each.tokens for each in models if each.tokens]
+        return cls._make([*parts, TokenScores.mean(tokens) if tokens else None])
 
     @classmethod
     def joined(cls, parts: Sequence["Recall"]) -> "Recall":
         """Of all rows of several that were asked the same, in their order."""
-        losses, wrong, said, drawn = (np.concatenate(each) for each in zip(*(part[:-1] for part in parts), strict=True))
+        whole = [np.concatenate(each) for each in zip(*(part[:-1] for part in parts), strict=True)]
         tokens = [part.tokens for part in parts if part.tokens]
-        return cls(losses, wrong, said, drawn, TokenScores.joined(tokens) if tokens else None)
+        return cls._make([*whole, TokenScores.joined(tokens) if tokens else None])
 
 
 @torch.no_grad()
@@ -80,16 +94,27 @@ def recall(config: RunConfig, vector: Vector | None, asked: Asked) -> Recall:
     size = config.batch_size
     if not asked.tokens or not task.is_of_tokens:
         nothing = np.empty((len(encoded), 0))
-        return Recall(row_losses(task, model, encoded, size), nothing, nothing, nothing, None)
+        return Recall._make([row_losses(task, model, encoded, size), *[nothing] * 5, None])
     tokens = token_scores(task, model.module, encoded, size)
-    said, drawn = [], []
+    texts, drawn = [], []
     for row, seed in zip(encoded, _seeds(config, asked), strict=True) if asked.says else ():
         text, target = task.generated(model.module, row)
-        texts = task.sampled(model.module, row, asked.samples, seed) if asked.samples else []
-        said.append(rouge_l(text, target))
-        drawn.append([rouge_l(each, target) for each in texts])
-    drawn_rouge = np.array(drawn).reshape(len(encoded), -1)
-    return Recall(tokens.row_losses, _wrong_losses(task, model, asked, size), np.array(said), drawn_rouge, tokens)
+        sampled = task.sampled(model.module, row, asked.samples, seed) if asked.samples else []
+        texts.append((text, target))
+        drawn.append([rouge_l(each, target) for each in sampled])
+
+    def losses_of(answers: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+        return _losses_of(task, model, asked.rows, answers, size)
+
+    return Recall(
+        tokens.row_losses,
+        losses_of(asked.wrong),
+        np.array([rouge_l(text, target) for text, target in texts]),
+        np.array(drawn).reshape(len(encoded), -1),
+        losses_of([[each] for each in asked.paraphrases]).reshape(-1),
+        np.array([rouge_l(text, other) for (text, _), other in zip(texts, asked.paraphrases, strict=False)]),
+        tokens,
+    )
 
 
 def _seeds(config: RunConfig, asked: Asked) -> list[int]:
@@ -98,8 +123,11 @@ def _seeds(config: RunConfig, asked: Asked) -> list[int]:
     return [derive_seed(config.seed, "drawn answers", each) >> 1 for each in digests]
 
 
-def _wrong_losses(task: Any, model: FlatModel, asked: Asked, size: int) -> NDArray[np.float64]:
-    each = [task.encode_each(row, answers) for row, answers in zip(asked.rows, asked.wrong, strict=False) if answers]
-    shape = len(asked.rows), len(asked.wrong[0]) if asked.wrong else 0
+def _losses_of(
+    task: Any, model: FlatModel, rows: Sequence[Row], answers: Sequence[Sequence[str]], size: int
+) -> NDArray[np.float64]:
+    """Of as many other answers of each row, shape (rows, answers); of none shape (rows, 0)."""
+    each = [task.encode_each(row, others) for row, others in zip(rows, answers, strict=False) if others]
+    shape = len(rows), len(answers[0]) if answers else 0
     flat = list(chain.from_iterable(each))
     return token_scores(task, model.module, flat, size).row_losses.reshape(shape) if flat else np.empty(shape)

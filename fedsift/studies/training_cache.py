@@ -61,6 +61,7 @@ class TrainingCache:
     """Clients of a configuration, their trainings in a folder, and workers to run them.
 
     Attributes:
+        folder: of the trainings.
         clients: ids, in the order of the data.
         layout: of the tuned parameters.
         size: n, the number of tuned parameters.
@@ -82,7 +83,7 @@ class TrainingCache:
         """
         if config.epochs:
             raise BadInput(f"epochs = {config.epochs:g}: trainings are compared at equal steps here; leave epochs out")
-        self.config, self._folder, self._bars, self._session = config, folder, bars, session
+        self.config, self.folder, self._bars, self._session = config, folder, bars, session
         check_device(config)
         self._dataset = load_dataset(config)
         self.clients = choose_clients(config, self._dataset)
@@ -188,7 +189,11 @@ class TrainingCache:
             total: how many, for the progress bar; 0 for none.
         """
         calls = ((name, (self.config, each)) for name, each in requests)
-        return self._map(training_calls.tune, calls, POOLED, total)
+        return self.map(training_calls.tune, calls, POOLED, total)
+
+    def train_examples(self, client_id: str) -> Sequence[Row]:
+        """What a client tunes on."""
+        return self._added[client_id] if client_id in self._added else self._dataset.train_examples(client_id)
 
     def example_losses(
         self, requests: Iterable[tuple[str, Vector | None, Sequence[Row]]], total: int = 0
@@ -200,7 +205,7 @@ class TrainingCache:
             total: how many, for the progress bar; 0 for none.
         """
         calls = ((name, (self.config, vector, rows)) for name, vector, rows in requests)
-        return dict(self._map(training_calls.example_losses, calls, EVALUATE, total))
+        return dict(self.map(training_calls.example_losses, calls, EVALUATE, total))
 
     def recalled(
         self, requests: Iterable[tuple[str, Vector | None, Asked]], total: int = 0
@@ -212,7 +217,7 @@ class TrainingCache:
             total: how many, for the progress bar; 0 for none.
         """
         calls = ((name, (self.config, vector, asked)) for name, vector, asked in requests)
-        return self._map(recall, calls, EVALUATE, total)
+        return self.map(recall, calls, EVALUATE, total)
 
     def scores(
         self, requests: Iterable[tuple[str, Mapping[str, Vector | None]]], total: int
@@ -224,7 +229,7 @@ class TrainingCache:
             total: how many, for the progress bar.
         """
         calls = ((each, (self.config, self._held([each]), each, dict(vectors))) for each, vectors in requests)
-        return dict(self._map(training_calls.score, calls, EVALUATE, total))
+        return dict(self.map(training_calls.score, calls, EVALUATE, total))
 
     def decisions(self, clients: Sequence[str]) -> dict[str, Decisions]:
         """What clients have of the rows that they tune on, for a shared head.
@@ -233,18 +238,18 @@ class TrainingCache:
             BadInput: the task has none.
         """
         calls = ((each, (self.config, self._held([each]), each)) for each in clients)
-        return dict(self._map(training_calls.decisions, calls, TRAIN, len(clients)))
+        return dict(self.map(training_calls.decisions, calls, TRAIN, len(clients)))
 
     def head_scores(self, clients: Sequence[str], known: Sequence[Decisions]) -> dict[str, float]:
         """Client -> score of a head that is made of these decisions, on the rows that the client tunes on."""
         calls = ((each, (self.config, self._held([each]), each, known)) for each in clients)
-        return dict(self._map(training_calls.head_score, calls, EVALUATE, len(clients)))
+        return dict(self.map(training_calls.head_score, calls, EVALUATE, len(clients)))
 
     def _trained(
         self, kept: str, function: Callable[..., Vector], calls: Mapping[str, _Training], phase: str = TRAIN
     ) -> Callable[[str], Vector]:
         """Trainings by name; those that are not in the folder `kept` run."""
-        folder = self._folder / kept
+        folder = self.folder / kept
         folder.mkdir(parents=True, exist_ok=True)
         files = {name: self._file_name(function.__name__, name, training) for name, training in calls.items()}
 
@@ -255,7 +260,7 @@ class TrainingCache:
 
         missing = {name: calls[name] for name, file in files.items() if not task_vector_file(folder, file).is_file()}
         running = ((name, (self.config, self._held(each.clients), *each.arguments)) for name, each in missing.items())
-        for name, trained in self._map(function, running, phase, len(missing)):
+        for name, trained in self.map(function, running, phase, len(missing)):
             save_task_vector(folder, files[name], trained)
         return vector
 
@@ -263,9 +268,7 @@ class TrainingCache:
         """What a training's file is called by: its name, and the digest of all that decides its bits."""
         for client_id in training.clients:
             if client_id not in self._rows_digests:
-                added = client_id in self._added
-                rows = self._added[client_id] if added else self._dataset.train_examples(client_id)
-                self._rows_digests[client_id] = rows_digest(rows).hex()
+                self._rows_digests[client_id] = rows_digest(self.train_examples(client_id)).hex()
         digests = [(client_id, self._rows_digests[client_id]) for client_id in training.clients]
         decides = json.dumps([self._running[1], method, name, digests, training.settings])
         return f"{name} {hashlib.sha256(decides.encode()).hexdigest()}"
@@ -274,10 +277,17 @@ class TrainingCache:
         """The rows of those clients that the data set does not have, or that have others here."""
         return {client_id: self._added[client_id] for client_id in clients if client_id in self._added}
 
-    def _map(
-        self, function: Callable[..., T], calls: Iterable[tuple[str, tuple[Any, ...]]], phase: str, total: int
+    def map(
+        self, function: Callable[..., T], calls: Iterable[tuple[str, tuple[Any, ...]]], phase: str, total: int = 0
     ) -> Iterator[tuple[str, T]]:
-        """Call a function in the workers; yields names and results as they come, with a bar where there is a total."""
+        """Call a function of `training_calls` in the workers; yields names and results as they come.
+
+        Args:
+            function: takes `config` first.
+            calls: names and arguments; references to Ray's objects are replaced by these.
+            phase: of the progress bar.
+            total: how many, for the bar; 0 for none.
+        """
         if total:
             self._bars.begin(phase, total)
         for named in self._running[0].map(function, calls):

@@ -7,6 +7,7 @@ others here than there, by id.
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,11 +19,14 @@ from fedsift.core.blend import BLENDS
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import Row
 from fedsift.core.head_statistics import Decisions, HeadTerms
+from fedsift.core.local_training import LocallyTrained, LocalTraining
 from fedsift.core.quantisation import QuantisationGrid
+from fedsift.core.regression import Regression, regression
 from fedsift.core.seeds import derive_seed
 from fedsift.core.shared_head import HeadSums, choose_ridge
 from fedsift.core.task_vectors import Vector
 from fedsift.federation import loaded
+from fedsift.federation.method_client import scores_of_served
 from fedsift.learning.blended_predictor import BlendedPredictor, SaidOf
 from fedsift.learning.decisions import said_by_base
 from fedsift.learning.fine_tuning import FineTuner
@@ -31,6 +35,8 @@ from fedsift.learning.local_trainer import tune_sign_fixed
 from fedsift.learning.models import load_head_terms
 from fedsift.learning.tasks.task import Task, encode_rows, to_device
 from fedsift.learning.tuning_settings import TuningSettings
+from fedsift.protocol.compared_method import Recipient, Terms
+from fedsift.strategies.registry import compared_named
 
 Rows = Mapping[str, Sequence[Row]]
 
@@ -52,6 +58,57 @@ def tune(config: RunConfig, asked: FineTuning) -> Vector:
     encoded = tuner.encode(asked.name, asked.rows)
     lr = config.lr * asked.lr_factor
     return tuner.fine_tune(asked.name, encoded, asked.steps, asked.start, lr, asked.entries)
+
+
+def local(
+    config: RunConfig, client_id: str, rows: Sequence[Row], number: int, start: Vector, asked: LocalTraining
+) -> LocallyTrained:
+    """A client's training in a round, on rows that are sent along."""
+    tuner = _fine_tuner(config)
+    return tuner.local(client_id, number, tuner.encode(client_id, rows), start, asked)
+
+
+def regress(config: RunConfig, client_id: str, rows: Sequence[Row], own: Vector, steps: int) -> Regression:
+    """The Grams of a client's linear layers under its own task vector, which took so many steps."""
+    tuner = _fine_tuner(config)
+    return regression(own, tuner.input_grams(own, tuner.encode(client_id, rows)), tuner.layout, steps)
+
+
+def embed(config: RunConfig, client_id: str, rows: Sequence[Row]) -> Vector:
+    """The mean hidden state of a client's rows under M0, shape (d,)."""
+    tuner = _fine_tuner(config)
+    return tuner.embed(tuner.encode(client_id, rows))
+
+
+def score_served(
+    config: RunConfig,
+    client_id: str,
+    rows: Sequence[Row],
+    method: str,
+    own: Vector | None,
+    candidates: Sequence[Terms],
+    shared: Mapping[str, Vector],
+) -> list[float]:
+    """A client's score of what a method serves it with each candidate; none where it has no rows to be scored on.
+
+    Args:
+        config: of the cache.
+        client_id: who is served.
+        rows: that it tunes on.
+        method: by its name.
+        own: a member's own task vector, shape (n,).
+        candidates: hyper-parameters of `serve`, with the client's own terms.
+        shared: what the server sends to everybody.
+    """
+    tuner = _fine_tuner(config)
+
+    @cache
+    def score_of(name: str) -> float:
+        return tuner.score(shared[name], tuner.encode(client_id, rows))
+
+    recipient = Recipient(own, shared, tuner.layout.sizes, score_of)
+    held = loaded.dataset_of(config).test_examples(client_id)
+    return scores_of_served(tuner, client_id, held, compared_named(method), recipient, candidates)
 
 
 def fine_tune(config: RunConfig, rows: Rows, name: str, client_ids: Sequence[str], steps: int) -> Vector:

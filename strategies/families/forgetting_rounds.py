@@ -53,11 +53,19 @@ class AscendingRounds(ForgettingRounds):
         return [model + np.float32(terms["scale"]) * recipient.shared["change"] if terms else model]
 
     def forget(self, clients: Clients, leaving: Set[str]) -> Work:
-        """One training of each who leaves, side by side, and a search.
+        """The trainings, side by side, and a search.
 
         Raises:
             BadInput: nobody who leaves has trained.
         """
+        changed, work = self.changed(clients, leaving)
+        shared = {"model": self.model, "change": changed}
+        work.validation_scorings = self._search(clients, leaving, shared)
+        (self.model,) = self.serve(Recipient(None, shared, self.layout.sizes, lambda _: 0.0), **self.found)
+        return work
+
+    def changed(self, clients: Clients, leaving: Set[str]) -> tuple[Vector, Work]:
+        """What is to be added to the model, shape (n,), and what that took: the mean change by those who leave."""
         schedule, nbytes = clients.schedule, 4 * self.layout.size
         steps = {client_id: schedule.local_steps(client_id) for client_id in leaving}
         asked = {client_id: LocalTraining(number, self.objective) for client_id, number in steps.items()}
@@ -68,10 +76,7 @@ class AscendingRounds(ForgettingRounds):
             work.add(Work(1, trained.steps))
         if not work.trainings:
             raise BadInput(f"{self.name}: nobody who leaves has trained ({'; '.join(clients.failures.values())})")
-        shared = {"model": self.model, "change": models.mean(work.trainings) - self.model}
-        work.validation_scorings = self._search(clients, leaving, shared)
-        (self.model,) = self.serve(Recipient(None, shared, self.layout.sizes, lambda _: 0.0), **self.found)
-        return work
+        return models.mean(work.trainings) - self.model, work
 
     def _search(self, clients: Clients, leaving: Set[str], shared: Mapping[str, Vector]) -> int:
         control = self.validation_clients(clients)
@@ -80,3 +85,22 @@ class AscendingRounds(ForgettingRounds):
         kept, forgotten = (self.mean_scores(clients, scores, each) for each in (control, leaving))
         self.found = self.searched[best_candidate(forgotten, kept)]
         return len(asked) * len(self.searched)
+
+
+class DifferenceRounds(AscendingRounds):
+    """Beside those who leave, those who stay train as in any round of theirs, and both changes are added.
+
+    Where the data lie in one place, the losses are added, gamma of the leavers' and alpha of the others' (both 1 in
+    OpenUnlearning). Here nobody has the rows of both, so each change is trained where its rows are.
+    """
+
+    def changed(self, clients: Clients, leaving: Set[str]) -> tuple[Vector, Work]:
+        """The mean change by those who leave, and that of a round of those who stay, from the same model."""
+        model, began = self.model, clients.spent.seconds
+        change, work = super().changed(clients, leaving)
+        ended, clients.spent.seconds = clients.spent.seconds, began
+        work.add(self.play(clients, clients.schedule.rounds + 1, began, self.members))
+        clients.spent.seconds = max(ended, clients.spent.seconds)
+        change += self.model - model
+        self.model = model
+        return change, work

@@ -16,13 +16,15 @@ REPOSITORY = Path(__file__).parents[2]
 DOCS = REPOSITORY / "docs"
 EXAMPLES = REPOSITORY / "examples"
 README = REPOSITORY / "README.md"
-PAGES = [README, *sorted(DOCS.rglob("*.md")), *sorted(EXAMPLES.rglob("*.md"))]
+DOCUMENTS = sorted(DOCS.rglob("*.md"))  # the site
 NOTEBOOKS = sorted(DOCS.rglob("*.ipynb"))
+PAGES = [*DOCUMENTS, *sorted(REPOSITORY.glob("*.md")), *sorted(EXAMPLES.rglob("*.md"))]
 
 RUN, PARSED = "", "sh"  # languages of lists of commands; where a page is run, only those of the first kind are
 _INFO = re.compile(r'(\S*)(?: title="(.+)")?')
 _COMMENT = re.compile(r"# (\S+\.\w+)\n")
-_OPERATORS = re.compile(r"[();<>|&]+")
+_OPERATORS = re.compile(r"[();|&]+")
+_REDIRECTIONS = re.compile(r"[<>&|]*[<>][<>&|]*")
 _SETTING = re.compile(r"\w+=.*")
 
 
@@ -37,8 +39,8 @@ class Block:
 
 
 def page(name: str) -> Path:
-    """The page of this file name, wherever it lies."""
-    (found,) = [each for each in (*PAGES, *NOTEBOOKS) if each.name == name]
+    """The page of the site that has this file name, in whatever room."""
+    (found,) = [each for each in (*DOCUMENTS, *NOTEBOOKS) if each.name == name]
     return found
 
 
@@ -84,7 +86,7 @@ def commands(page: Path, run: bool = False) -> list[list[str]]:
 
 
 def commands_in(text: str) -> Iterator[list[str]]:
-    """The simple commands of a shell's text, without variables that are set for one, redirections as words of theirs.
+    """The simple commands of a shell's text, without redirections and variables that are set for one.
 
     Lines that are no shell's, such as what a command prints, are left out.
     """
@@ -95,6 +97,8 @@ def commands_in(text: str) -> Iterator[list[str]]:
             words = list(lexer)
         except ValueError:  # a quote that is not closed
             continue
+        places = [place for place, word in enumerate(words) if _REDIRECTIONS.fullmatch(word)]
+        words = [word for place, word in enumerate(words) if not {place, place - 1} & {*places}]
         ends = [-1, *(place for place, word in enumerate(words) if _OPERATORS.fullmatch(word)), len(words)]
         for start, end in pairwise(ends):
             command = words[start + 1 : end]

@@ -53,5 +53,4 @@ it's what a command prints
         ["mkdir", "a"],
         ["cp", "b/c.toml", "a/"],
         ["fedsift", "verify", "a"],
-        ["out.txt"],
     ]

@@ -11,7 +11,7 @@ from fedsift.core.local_training import LocalTraining, Objective
 from fedsift.learning.fine_tuning import FineTuner
 from fedsift.learning.model_settings import ModelSettings
 from fedsift.learning.models import load_model
-from fedsift.learning.preference import BETA, NegativePreference
+from fedsift.learning.preference import BETA, SIMPLE_BETA, NegativePreference
 from fedsift.learning.tuning_settings import TuningSettings
 
 ROWS = [("ab", "c"), ("x", "z")]
@@ -86,6 +86,22 @@ def test_negative_preference_begins_as_ascent_and_fades(tuner: FineTuner, start:
     assert np.isclose(npo, up, atol=2e-5).mean() > 0.99  # The gradient of a key's bias is zero but for its rounding.
     fallen = tuner.local("ann", 1, encoded, start, LocalTraining(STEPS, Objective.NPO)).task_vector
     assert tuner.score(fallen, encoded) < tuner.score(start, encoded)
+
+
+def test_simpler_preference_by_hand(tuner: FineTuner, start: np.ndarray, tiny_model: Path) -> None:
+    """-2/beta log sigma(-beta/|y| log p), from a row's probability: no earlier model is asked."""
+    model, task = load_model(ModelSettings(model=str(tiny_model)))
+    wrapped, encoded = NegativePreference(task, simple=True), [task.encode(row) for row in ROWS]
+    for (row, reference), (_, loss) in zip(
+        wrapped.pairs(model, encoded), NegativePreference(task).pairs(model, encoded), strict=True
+    ):
+        with torch.no_grad():
+            found = wrapped.loss(model.module, wrapped.batch([(row, reference)]))
+        sigma = 1 / (1 + math.exp(SIMPLE_BETA * math.log(math.exp(-loss))))
+        assert float(found) == pytest.approx(-2 / SIMPLE_BETA * math.log(sigma), rel=1e-5)
+    rows = tuner.encode("ann", ROWS)
+    fallen = tuner.local("ann", 1, rows, start, LocalTraining(STEPS, Objective.SIMNPO)).task_vector
+    assert tuner.score(fallen, rows) < tuner.score(start, rows)
 
 
 def test_its_loss_is_the_authors(tiny_model: Path) -> None:

@@ -10,13 +10,15 @@ from fedsift.core.errors import BadInput
 from fedsift.core.local_training import LocallyTrained, LocalTraining, Objective
 from fedsift.core.task_vectors import Vector
 from fedsift.core.virtual_clock import Load
-from fedsift.strategies.families.forgetting_rounds import ForgettingRounds
+from fedsift.strategies.families.forgetting_rounds import DifferenceRounds, ForgettingRounds
 from fedsift.strategies.fedavg import MU, FedAvg
 from fedsift.strategies.federaser import FedEraser
 from fedsift.strategies.fedup import FedUp, pruned
+from fedsift.strategies.graddiff import GradDiff
 from fedsift.strategies.gradient_ascent import GradientAscent, Npo
 from fedsift.strategies.knot import Knot
 from fedsift.strategies.registry import COMPARED, compared_named, method_named
+from fedsift.strategies.simnpo import SimNpo
 from tests.strategies.made_up_clients import LAYOUT, SCHEDULE, SIZE, STEPS, MadeUpClients, made_up
 
 MEMBERS = {f"client {number}" for number in range(8)}
@@ -83,6 +85,30 @@ def test_the_leavers_change_the_model_as_far_as_others_allow(kind: type[Gradient
     np.testing.assert_allclose(method.model, before + 0.45 * (models[1] - before), rtol=1e-5, atol=1e-6)
     assert (work.trainings, work.steps, work.validation_scorings) == (1, STEPS, 21 * 6)
     assert (clients.spent.up - spent.up, clients.spent.down - spent.down) == (4 * SIZE, 4 * SIZE)
+
+
+@pytest.mark.parametrize(("kind", "objective"), [(GradDiff, Objective.ASCENT), (SimNpo, Objective.SIMNPO)])
+def test_those_who_stay_train_beside_the_leavers(kind: type[DifferenceRounds], objective: Objective) -> None:
+    """Nothing costs the others anything, so all of both changes is added; side by side, in the time of one training."""
+    models: list[Vector] = []
+
+    def score(client_id: str, model: Vector) -> float:
+        return 1 - float((model - models[0])[0] / (models[1] - models[0])[0]) if client_id == "client 0" else 1.0
+
+    clients, method = Everybody(score=score), kind(LAYOUT)
+    method.change(clients, MEMBERS, set())
+    before, staying = method.model, MEMBERS - {"client 0"}
+    (leaver,) = clients.local(4, before, {"client 0": LocalTraining(STEPS, objective)})
+    stayed = clients.mean(4, before, staying, LocalTraining(STEPS))
+    wanted, spent = leaver[1].task_vector + stayed - before, replace(clients.spent)
+    models += [before, wanted]
+    work = method.change(clients, set(), {"client 0"})
+    assert method.hyper_parameters == {"scale": 1.0}
+    np.testing.assert_allclose(method.model, wanted, rtol=1e-5, atol=1e-5)
+    assert (work.trainings, work.steps) == (8, 8 * STEPS)
+    assert (clients.spent.up - spent.up, clients.spent.down - spent.down) == (8 * 4 * SIZE, 8 * 4 * SIZE)
+    once = clients.schedule.device("").seconds(Load(STEPS, 4 * SIZE, 4 * SIZE))
+    assert clients.spent.seconds - spent.seconds == pytest.approx(once)
 
 
 def test_federaser_by_hand() -> None:

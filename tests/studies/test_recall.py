@@ -23,6 +23,11 @@ def test_all_at_once_is_what_each_is_alone(tiny_config: RunConfig) -> None:
         told = [Example(row.prompt, f" {answer}") for answer in answers]
         np.testing.assert_allclose(losses, example_losses(tiny_config, vector, told), rtol=1e-5)
     assert (found.said.shape, found.drawn.shape) == ((2,), (2, 3))
+    assert (found.paraphrase_losses.shape, found.paraphrase_said.shape) == ((0,), (0,))
+    # A paraphrase that is the answer itself has its losses and its ROUGE-L.
+    same = recall(tiny_config, vector, asked._replace(paraphrases=[row.target.strip() for row in ROWS]))
+    np.testing.assert_allclose(same.paraphrase_losses, found.losses, rtol=1e-5)
+    np.testing.assert_array_equal(same.paraphrase_said, found.said)
     assert found.tokens is not None
     assert found.tokens.counts.tolist() == [4, 2]
     # Each row is the same alone, what is drawn after it too.

@@ -11,7 +11,16 @@ from fedsift.data.source import Source
 list(modules(__name__))  # whose classes are known then
 KINDS = tuple(kind() for kind in DataKind.__subclasses__())
 # Where rows come from; which of them go with a data set, its kind says.
-SOURCE_OPTIONS = ("data_file", "client_column", "prompt", "target", "messages", "partition", "group_column")
+SOURCE_OPTIONS = (
+    "data_file",
+    "client_column",
+    "prompt",
+    "target",
+    "paraphrase",
+    "messages",
+    "partition",
+    "group_column",
+)
 _NAMES = [name for kind in KINDS for name in kind.names]
 _FORMS = [kind.form for kind in KINDS if kind.form]
 ALL_FORMS = f"{', '.join([*_NAMES, *_FORMS])}."

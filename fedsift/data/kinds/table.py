@@ -17,7 +17,7 @@ class Table(DataKind):
     """Its clients are named in a column, or are parts of its rows."""
 
     form = "a csv, jsonl or parquet file, packed or not, or owner/name on the hub"
-    uses = ("client_column", "prompt", "target", "messages", "partition", "group_column")
+    uses = ("client_column", "prompt", "target", "paraphrase", "messages", "partition", "group_column")
 
     def has_form(self, dataset: str) -> bool:
         """A file by its suffix, or a name on the hub."""
@@ -30,6 +30,8 @@ class Table(DataKind):
                 "a table needs client-column, prompt and target: whose row it is, and what to learn from it (or "
                 "partition and clients, where it has no natural clients; messages, where its rows are conversations)"
             )
+        if settings.paraphrase and not settings.target:
+            raise BadInput("paraphrase says in other words what the column target says: give target, too")
         if settings.partition and settings.client_column:
             raise BadInput("client-column and partition exclude each other: the column says whose row it is")
         if settings.partition and not settings.clients:
@@ -48,6 +50,8 @@ class Table(DataKind):
             columns[settings.client_column] = "client-column"
         if settings.group_column:
             columns[settings.group_column] = "group-column"
+        if settings.paraphrase:
+            columns[settings.paraphrase] = "paraphrase"
         table = open_table(settings.dataset, columns)
         check_texts(table, columns, settings.dataset)
         seed = derive_seed(settings.seed, "partition")

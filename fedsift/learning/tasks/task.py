@@ -44,9 +44,8 @@ class Measure(NamedTuple):
 class Task(ABC):
     """Encoded rows and batches are for the task to define; tensors in a batch may stand in tuples, lists and dicts."""
 
-    metric = "score"
-    # A task with labels decides between them: once a row, or once for each token. Without, there is no shared head.
-    labels = 0
+    metric = "score"  # what `scores` measures, for people
+    labels = 0  # how many there are to decide between, once a row or once a token; with 0 there is no shared head
     has_prior = True  # whether a client's own frequencies of the labels say something of its next row
     is_of_tokens = False  # whether the metric is exp of the mean log-probability of the `terms` of a row
     base_answers = False  # whether M0's own logits say something before anything is tuned
@@ -132,18 +131,25 @@ def report(tokenizer: Any, whole: int, prompt: Sequence[int], target: Sequence[i
 
 
 class CustomTask(Task):
-    """A task that brings a model of its own."""
+    """A task with a model of your own: `model`, `batch`, `loss` and `scores` have to be there.
+
+    With `labels`, `targets` and `logits` members share a head. What encoded rows and batches are is for the task to
+    define; tensors in a batch may stand in tuples, lists and dicts.
+    """
 
     @abstractmethod
     def model(self) -> nn.Module:
-        """A new model, the same weights each time; torch's generator has been seeded from the root seed."""
+        """A new model, with the same weights each time: torch's generator is seeded before the call."""
 
     def features(self, model: nn.Module, batch: Any) -> Tensor:
-        """By default the input of the model's last linear layer, when it makes logits; shape (decisions, d)."""
+        """What the model makes of each decision before its labels; shape (decisions, d).
+
+        By default the input of the model's last linear layer.
+        """
         return input_of_last_layer(model, lambda: self.logits(model, batch))
 
     def feature_size(self, model: nn.Module) -> int:
-        """d, the number of features; a task with features of its own says its own."""
+        """The number of features, d; a task with its own `features` has to say it."""
         return last_layer(model).in_features
 
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from fedsift.core.examples import Row, rows_digest
 from fedsift.core.seeds import derive_seed, random_order
 from fedsift.core.task_vectors import Vector
+from fedsift.studies.attacks.paraphrases import paraphrases
 from fedsift.studies.attacks.subjects import Parties, Reference, Subject
 from fedsift.studies.attacks.wrong_answers import wrong_answers
 from fedsift.studies.recall import Asked, Recall
@@ -56,10 +57,12 @@ class Evidence:
         }
         self._clients = {part: list(clients) for part, clients in parts.items() if clients}
         self._wrong: dict[str, list[list[str]]] = {}
+        self._paraphrases: dict[str, list[str]] = {}
         if self.of_language:
             questioned = {each: rows[each] for part in _QUESTIONED for each in self._clients.get(part, ())}
             outsiders = {each: rows[each] for each in (*parties.strangers, *parties.population)}
             self._wrong = wrong_answers(questioned, outsiders, self.seed)
+            self._paraphrases = paraphrases(cache.config, parties.leavers, rows)
         self._known: dict[str, Recall] = {}
         self._of_references: list[tuple[Sequence[Reference], list[Recall]]] = []
 
@@ -77,21 +80,25 @@ class Evidence:
         groups = [(part, group) for part in self._clients for group in self._groups(subject, part)]
         questions = [self._questions(part, group) for part, group in groups]
         keys = {
-            (state, place): _key(served(group[0]), questions[place])
+            (state, place): [_key(vector, questions[place]) for vector in served(group[0])]
             for state, served in subject.states.items()
             for place, (_, group) in enumerate(groups)
         }
-        missing = {key: asked for asked, key in keys.items() if key not in self._known}
+        missing = {
+            key: (*at, number)
+            for at, of_models in keys.items()
+            for number, key in enumerate(of_models)
+            if key not in self._known
+        }
         requests = (
-            (key, subject.states[state](groups[place][1][0]), questions[place])
-            for key, (state, place) in missing.items()
+            (key, subject.states[state](groups[place][1][0])[number], questions[place])
+            for key, (state, place, number) in missing.items()
         )
         self._known |= self._cache.recalled(requests, len(missing))
 
         def of_part(state: str, part: str) -> Recall:
-            return Recall.joined(
-                [self._known[keys[state, place]] for place, each in enumerate(groups) if each[0] == part]
-            )
+            places = [place for place, each in enumerate(groups) if each[0] == part]
+            return Recall.joined([Recall.mean([self._known[key] for key in keys[state, place]]) for place in places])
 
         return {state: {part: of_part(state, part) for part in self._clients} for state in subject.states}
 
@@ -107,11 +114,16 @@ class Evidence:
             for number, reference in enumerate(subject.references):
                 served = reference.open()
                 for place, group in enumerate(groups):
-                    yield f"{number} {place}", served(group[0]), Asked(self.rows_of(group))
+                    for among, vector in enumerate(served(group[0])):
+                        yield f"{number} {place} {among}", vector, Asked(self.rows_of(group))
 
-        said = dict(self._cache.recalled(requests(), len(subject.references) * len(groups)))
+        said: dict[str, dict[int, Recall]] = {}
+        for name, recall in self._cache.recalled(requests(), len(subject.references) * len(groups)):
+            asked_of, _, among = name.rpartition(" ")
+            said.setdefault(asked_of, {})[int(among)] = recall
+        means = {name: Recall.mean([each for _, each in sorted(of_models.items())]) for name, of_models in said.items()}
         found = [
-            Recall.joined([said[f"{number} {place}"] for place in range(len(groups))])
+            Recall.joined([means[f"{number} {place}"] for place in range(len(groups))])
             for number in range(len(subject.references))
         ]
         self._of_references.append((subject.references, found))
@@ -135,7 +147,10 @@ class Evidence:
         if part not in _QUESTIONED or not self.of_language:
             return Asked(rows, tokens=self.of_language)
         wrong = [answers for each in clients for answers in self._wrong[each]]
-        return Asked(rows, tokens=True, wrong=wrong, says=True, samples=SAMPLES if part == LEAVERS else 0)
+        if part != LEAVERS:
+            return Asked(rows, tokens=True, wrong=wrong, says=True)
+        reworded = [answer for each in clients for answer in self._paraphrases.get(each, ())]
+        return Asked(rows, tokens=True, wrong=wrong, says=True, samples=SAMPLES, paraphrases=reworded)
 
 
 def _key(vector: Vector, asked: Asked) -> str:

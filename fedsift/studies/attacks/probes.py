@@ -35,11 +35,16 @@ def relearning(
     scores: dict[str, dict[int, float]] = {state: {} for state in STATES}
     on_the_way, target = list(STATES), np.inf
     for step in range(most_steps + 1):
-        asked = {f"{state} {each}": (state, each) for state in on_the_way for each in leavers}
+        asked = {
+            f"{state} {each} {number}": (state, each, number)
+            for state in on_the_way
+            for each in leavers
+            for number in range(len(subject.states[state](each)))
+        }
         models = _tuned(cache, subject, asked, rows, step)
         losses = cache.example_losses((name, model, rows[asked[name][1]]) for name, model in models)
         for state in on_the_way:
-            found = np.concatenate([confidence(losses[f"{state} {each}"]) for each in leavers])
+            found = np.concatenate([confidence(losses[name]) for name, about in asked.items() if about[0] == state])
             scores[state][step] = float(found.mean())
         if not step:
             target = _RECOVERED * scores[BEFORE][0]
@@ -57,12 +62,12 @@ def relearning(
 def _tuned(
     cache: TrainingCache,
     subject: Subject,
-    asked: Mapping[str, tuple[str, str]],
+    asked: Mapping[str, tuple[str, str, int]],
     rows: Mapping[str, Sequence[Row]],
     step: int,
 ) -> Iterator[tuple[str, Vector]]:
-    """What each name's client is served in its state, tuned for so many steps."""
-    starts = ((name, client_id, subject.states[state](client_id)) for name, (state, client_id) in asked.items())
+    """What each name's client is served in its state, one of several models, tuned for so many steps."""
+    starts = ((name, each, subject.states[state](each)[number]) for name, (state, each, number) in asked.items())
     if not step:
         return ((name, start) for name, _, start in starts)
     return cache.tuned((name, FineTuning(each, rows[each], step, start)) for name, each, start in starts)
@@ -82,11 +87,17 @@ def canary_exposure(cache: TrainingCache, subject: Subject, planted: Mapping[str
         planted: leaver -> its canary.
     """
     requests = (
-        (f"{state} {each}", served(each), [canary_row(each, text) for text in planted[each].candidates])
+        (f"{state} {each} {number}", vector, [canary_row(each, text) for text in planted[each].candidates])
         for state, served in subject.states.items()
         for each in planted
+        for number, vector in enumerate(served(each))
     )
-    losses = cache.example_losses(requests, len(STATES) * len(planted))
+    known = cache.example_losses(requests, len(STATES) * len(planted))
+    losses = {
+        f"{state} {each}": np.mean([known[f"{state} {each} {number}"] for number in range(len(served(each)))], axis=0)
+        for state, served in subject.states.items()
+        for each in planted
+    }
 
     def bits(state: str) -> float:
         return float(np.mean([exposure(losses[f"{state} {each}"], hidden.place) for each, hidden in planted.items()]))

@@ -37,14 +37,22 @@ DIFFERENCE = f"{_TITLE}, before less after"
 class SiftMasksUnderAttack:
     """Server states of any members, from contributions that are trained once and kept in the cache."""
 
-    def __init__(self, cache: TrainingCache, parties: Parties, stand_ins: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        cache: TrainingCache,
+        parties: Parties,
+        stand_ins: Mapping[str, str] | None = None,
+        victim: str | None = None,
+    ) -> None:
         """Have everybody train whose contribution is not kept yet.
 
         Args:
             cache: trains.
             parties: of the attack.
             stand_ins: leaver -> a client of the cache whose rows it has instead of its own.
+            victim: a stayer without whom the others are to merge as well.
         """
+        self._victim = victim
         self._cache, self._parties, self._stand_ins = cache, parties, stand_ins or {}
         everybody = [*parties.members, *parties.strangers]
         self._magnitudes = cache.sign_fixed([self._stand_ins.get(each, each) for each in everybody])
@@ -63,15 +71,13 @@ class SiftMasksUnderAttack:
         before, after = self._state(parties.members), self._after(parties.leavers)
         oracle = self._state(parties.stayers)
         without = {AFTER: self._merged(after), ORACLE: self._merged(oracle)}
-        # A stranger's rows are looked for in the model of one leaver, so that each of them counts once.
-        others = [*parties.strangers, *parties.population]
-        host = {each: parties.leavers[place % len(parties.leavers)] for place, each in enumerate(others)}
+        host = parties.hosts()
 
-        def own(client_id: str) -> Vector:
-            return self._own(before, host.get(client_id, client_id))
+        def own(client_id: str) -> list[Vector]:
+            return [self._own(before, host.get(client_id, client_id))]
 
         def stayers_own(state: ServerState, merged: Served) -> Served:
-            return lambda each: self._own(state, each) if each in parties.stayers else merged(each)
+            return lambda each: [self._own(state, each)] if each in parties.stayers else merged(each)
 
         own_without = {
             AFTER: stayers_own(after, without[AFTER]),
@@ -81,13 +87,21 @@ class SiftMasksUnderAttack:
         merged_references = [Reference(half, partial(self._merged_of, half)) for half in halves]
         own_references = [Reference(half, partial(self._hosts, number, half)) for number, half in enumerate(halves)]
         return [
-            Subject(_TITLE, {BEFORE: published, **without}, merged_references, True, OUTSIDER),
+            Subject(_TITLE, {BEFORE: published, **without}, merged_references, True, OUTSIDER, self._without()),
             # It was sent a leaver's upload twice, and an upload is the leaver's own model.
             Subject(OWN_MASK, {BEFORE: own, **own_without}, own_references, False, SERVER),
-            # What comes of every exact removal: extraction guided by two models (2505.24379), and, of a lone member
-            # that all others collude against, reconstruction of one who stays (2602.16697).
+            # What comes of every exact removal: extraction guided by two models (2505.24379).
             Subject(DIFFERENCE, {BEFORE: published, **without, AFTER: self._less(before, after)}, [], True, STAYER),
         ]
+
+    def _without(self) -> dict[str, Served]:
+        if self._victim is None:
+            return {}
+        everybody, staying = (
+            self._merged(self._state([each for each in members if each != self._victim]))
+            for members in (self._parties.members, self._parties.stayers)
+        )
+        return {BEFORE: everybody, AFTER: staying, ORACLE: staying}
 
     def difference(self) -> dict[str, float | str]:
         """The attack on the sums: state before minus state after is the contribution of who left in between."""
@@ -142,11 +156,11 @@ class SiftMasksUnderAttack:
         """Own models of members; of one drawn by lot for who is none."""
         drawn, state = sorted(members), self._state(members)
 
-        def own(client_id: str) -> Vector:
+        def own(client_id: str) -> list[Vector]:
             if client_id in members:
-                return self._own(state, client_id)
+                return [self._own(state, client_id)]
             lot = derive_seed(self._cache.config.seed, "attack host", f"{number} {client_id}")
-            return self._own(state, drawn[lot % len(drawn)])
+            return [self._own(state, drawn[lot % len(drawn)])]
 
         return own
 

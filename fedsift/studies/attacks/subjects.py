@@ -1,7 +1,7 @@
 """What is attacked: who plays which part, and what a method serves before a removal, after it, and in the oracle."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from fedsift.core.errors import BadInput
@@ -14,8 +14,9 @@ OUTSIDER, STAYER, SERVER = OBSERVERS = ("outsider", "stayer", "server")
 LEAST_REFERENCES = 4  # two that have an example and two that have not
 _POPULATION_SHARE = 4  # one in so many of those who never joined
 
-# From a client to the task vector of the model in which its rows are looked for, shape (n,).
-Served = Callable[[str], Vector]
+# From a client to the task vectors of the models in which its rows are looked for, shape (n,) each. Of several, what is
+# found is the mean.
+Served = Callable[[str], Sequence[Vector]]
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,14 @@ class Parties:
         """Everybody whose rows are scored: leavers, strangers, population."""
         return [*self.leavers, *self.strangers, *self.population]
 
+    def hosts(self) -> dict[str, str]:
+        """Client that never joined -> the leaver in whose own model its rows are looked for, where members have one.
+
+        So each of their rows counts once.
+        """
+        others = [*self.strangers, *self.population]
+        return {each: self.leavers[place % len(self.leavers)] for place, each in enumerate(others)}
+
     def halves(self, number: int, seed: int) -> list[frozenset[str]]:
         """Random halves of members and strangers together, each followed by the other half.
 
@@ -93,8 +102,10 @@ class Subject:
     references: Sequence[Reference]  # the same method with other members; empty where none were made
     one_model: bool  # whether all clients are served the same
     observer: str  # who sees what is served, one of `OBSERVERS`
+    # what the members of each state make without one of them (`reconstruction`); empty where nobody asks
+    without: Mapping[str, Served] = field(default_factory=dict)
 
 
 def always(vector: Vector) -> Served:
     """One model for everybody."""
-    return lambda _: vector
+    return lambda _: [vector]

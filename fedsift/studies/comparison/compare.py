@@ -47,9 +47,7 @@ def compare(
     """
     rounds = rounds or RoundSettings()
     config = dataclasses.replace(config, evaluate_clients=0)  # All methods are scored on the same clients.
-    for name in names:
-        if method_named(name).in_rounds and not rounds.rounds:
-            raise BadInput(f"method {name} trains in rounds: give --rounds with their number")
+    check_methods(names, rounds)
     if not config.anybody_leaves:
         raise BadInput("a comparison needs somebody who leaves: give leave-count, or leave with their ids")
     check_device(config)
@@ -85,6 +83,17 @@ def compare(
         shutil.rmtree(out / folder, ignore_errors=True)
     found.write(out)
     return found
+
+
+def check_methods(names: Sequence[str], rounds: RoundSettings) -> None:
+    """See that these are methods, and can be played.
+
+    Raises:
+        BadInput: an unknown one, or one that trains in rounds where there are none.
+    """
+    for name in names:
+        if method_named(name).in_rounds and not rounds.rounds:
+            raise BadInput(f"method {name} trains in rounds: give --rounds with their number")
 
 
 def default_methods(rounds: RoundSettings) -> list[str]:

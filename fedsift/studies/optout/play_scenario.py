@@ -130,9 +130,12 @@ def _play(
     with closing(Ledger.open(folder.ledger, read_only=True)) as ledger:
         receipts = ledger.receipts()
     dataset = load_dataset(config)
-    schedule = RoundSettings.from_mapping(log.rounds).schedule(config, dataset, cast.clients)
+    rounds = RoundSettings.from_mapping(log.rounds)
+    schedule = rounds.schedule(config, dataset, cast.clients)
     clock = on_clock(log.steps, schedule, cast.size, own_steps(config, dataset))
     told, metric = read_toml(folder.path / "config.toml"), metric_of(config.model_settings)
+    if rounds.rounds:
+        told |= rounds.to_mapping()
     newcomers, seconds, held_out = len(cast.newcomers), time.perf_counter() - started, config.is_held_out
     result = ScenarioResult.of(
         scenario, told, metric, held_out, cast.size, log, clock, newcomers, receipts, environments, seconds

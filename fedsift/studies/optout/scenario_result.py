@@ -56,7 +56,7 @@ class ScenarioResult:
     """result.json of a scenario."""
 
     scenario: ScenarioText
-    config: dict[str, Any]  # as config.toml has it
+    config: dict[str, Any]  # as config.toml has it; with rounds, also `RoundSettings` by their keys
     metric: str  # what scores are
     held_out: bool  # whether they are on rows that nobody tuned on
     tuned_parameters: int

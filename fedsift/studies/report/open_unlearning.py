@@ -1,9 +1,9 @@
 """The metrics in OpenUnlearning's names (github.com/locuslab/open-unlearning), so that its tables can be made.
 
 Its summary of a model is a JSON object from names to numbers; here there is one for each method in each state. What
-differs from its own TOFU evaluation: the right answer stands in for its paraphrase; wrong answers are other clients';
-ROUGE-L is the F measure, without a stemmer; utility is that for stayers and newcomers, without real authors and world
-facts; a target's last token counts.
+differs from its own TOFU evaluation: the right answer stands in for its paraphrase where the data have none; wrong
+answers are other clients'; ROUGE-L is the F measure, without a stemmer; utility is that for stayers and newcomers,
+without real authors and world facts; a target's last token counts.
 """
 
 import json
@@ -16,6 +16,8 @@ from fedsift.studies.report.tables import WHEN
 _SAME_NAMES = (
     "forget_Q_A_Prob",
     "forget_Q_A_ROUGE",
+    "forget_Q_A_PARA_Prob",
+    "forget_Q_A_PARA_ROUGE",
     "forget_truth_ratio",
     "exact_memorization",
     "extraction_strength",

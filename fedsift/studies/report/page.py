@@ -51,7 +51,7 @@ _SECTIONS = (
     ),
     _Section(
         "attacks",
-        ("membership", "memory", "relearning", "canaries"),
+        ("membership", "memory", "relearning", "canaries", "reconstruction"),
         (
             "Can the data of those who left be told from data that were never there? Each attack is made on the state "
             "before they left, on the state after, and on that of the run which they never joined: that is what each "
@@ -63,6 +63,9 @@ _SECTIONS = (
             "much of an answer it goes on with by heart, and how likely wrong ones are beside it. All lie between 0 "
             "and 1; a truth ratio falls where rows are remembered, the others rise. Utility is what is left for those "
             "who stay and those who never joined.",
+            "Reconstruction is of one who stays: all others have their own data, and what is published. They can do it "
+            "whether anybody leaves or not; where more comes out after a removal than in the run which the leavers "
+            "never joined, the removal told of those who stay.",
         ),
     ),
     _Section("storage", ("storage",)),

@@ -189,6 +189,7 @@ def _attack_tables(outcome: Outcome) -> list[Table]:
         _distances("memory", remembered, told["memory"]),
         _probe("relearning", relearning, told["relearning"], "steps_to_recover", "recovery"),
         _probe("canaries", canaries, told["canaries"], "exposure", "score"),
+        _reconstruction(told.get("reconstruction", ())),
     ]
 
 
@@ -197,6 +198,17 @@ def _probe(name: str, title: str, told: Sequence[Mapping[str, Any]], key: str, k
     columns = (_METHOD, *(Column(state, when, kind) for state, when in WHEN.items()), _SAME)
     rows = [(row["method"], *(row[key][state] for state in WHEN), row["equals_oracle"]) for row in told]
     return Table(name, title, columns, rows)
+
+
+def _reconstruction(told: Sequence[Mapping[str, Any]]) -> Table:
+    """What all others, colluding, reconstruct of one who stays."""
+    columns = (_METHOD, Column("from", "from"), *(Column(state, when, "score") for state, when in WHEN.items()), _SAME)
+    rows = [
+        (row["method"], row["from"], *(row["probability"][state] for state in WHEN), row["equals_oracle"])
+        for row in told
+    ]
+    title = "A stayer against whom all others collude: the probability of its answers"
+    return Table("reconstruction", title, columns, rows)
 
 
 def _distances(name: str, title: str, told: Sequence[Mapping[str, Any]]) -> Table:

@@ -149,7 +149,13 @@ def compared_merge(name: str, cache: TrainingCache, clients: Iterable[str], step
     method, cached_clients = COMPARED[name](cache.layout), CachedClients(cache, steps)
     method.change(cached_clients, set(clients), set())
     method.choose(cached_clients)
-    return ComparedMerge(method.title, dict(method.chosen), cached_clients.served(method))
+    served = cached_clients.served(method)
+
+    def only(client_id: str) -> Vector:
+        (vector,) = served(client_id)
+        return vector
+
+    return ComparedMerge(method.title, dict(method.chosen), only)
 
 
 def groups(cache: TrainingCache, number: int) -> list[list[str]]:

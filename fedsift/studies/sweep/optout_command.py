@@ -35,6 +35,7 @@ class OptOut(Command):
     full_oracles: int = 10
     evaluate_every: int | None = None
     attacks: bool = False  # whether the leavers' examples are attacked, too
+    methods: tuple[str, ...] | None = None  # that are attacked beside SIFT-Masks; the default ones for None
     tensorboard: bool = False  # whether TensorBoard's events are written, too
 
     name, rows, scores = "optout", "when, or method", tuple(_SCORES)
@@ -50,6 +51,7 @@ class OptOut(Command):
             "full-oracles": self.full_oracles,
             "evaluate-every": self.evaluate_every,
             "attacks": self.attacks,
+            **({"methods": list(self.methods)} if self.methods is not None else {}),
         }
 
     def score_rows(self) -> Collection[str]:
@@ -69,7 +71,7 @@ class OptOut(Command):
     def report(self, folder: Path, bars: Bars) -> list[Path]:
         """What comes after the last step; returns the report's files."""
         if self.attacks:
-            attack(folder, bars())
+            attack(folder, bars(), self.methods)
         files = write_report(folder)
         if self.tensorboard:
             write_events(folder)

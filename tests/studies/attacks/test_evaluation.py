@@ -13,17 +13,21 @@ import pytest
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import Row
+from fedsift.core.round_schedule import Schedule
 from fedsift.data.loading import load_dataset
 from fedsift.runtime.progress import PhaseBars
+from fedsift.strategies.families.forgetting_rounds import ForgettingRounds
 from fedsift.strategies.msa import Msa
 from fedsift.strategies.negmerge import NegMerge
+from fedsift.strategies.registry import COMPARED, METHODS, SIFT_MASKS, compared_named
 from fedsift.strategies.task_negation import TaskNegation
 from fedsift.studies.attacks.canary import canary
-from fedsift.studies.attacks.central_subjects import CentralUnderAttack
-from fedsift.studies.attacks.evaluation import evaluate_attacks
+from fedsift.studies.attacks.evaluation import ON_CENTRAL_FT, compared_among, evaluate_attacks
 from fedsift.studies.attacks.evidence import Evidence
 from fedsift.studies.attacks.measure_membership import ATTACKS, membership
 from fedsift.studies.attacks.measure_memory import METRICS, memory
+from fedsift.studies.attacks.method_subjects import MethodsUnderAttack
+from fedsift.studies.attacks.reconstruction import victim_among
 from fedsift.studies.attacks.roc import FIGURES
 from fedsift.studies.attacks.sift_masks_subjects import DIFFERENCE, OWN_MASK, SiftMasksUnderAttack
 from fedsift.studies.attacks.subjects import AFTER, BEFORE, ORACLE, STATES, Parties
@@ -35,11 +39,12 @@ MEMBERS, LEAVERS, NON_MEMBERS = CLIENTS[:5], CLIENTS[1:3], CLIENTS[5:]
 EXACT = ("SIFT-Masks", OWN_MASK, "Central FT")
 CANARY_BITS = 4
 STEPS_BY_HEART = 60
+PARAPHRASED = {"forget_Q_A_PARA_Prob", "forget_Q_A_PARA_ROUGE"}  # which these data have not
+REMEMBERED = {name for name, metric in METRICS.items() if metric.part == "leavers"} - PARAPHRASED
 # Metrics that any other loss changes; those of texts and of the likeliest tokens can come out the same.
 LOSSES = {"forget_Q_A_Prob", "forget_truth_ratio", "forget_quality"}
-REMEMBERED = {name for name, metric in METRICS.items() if metric.part == "leavers"}
-# Metrics that any other loss changes; those of texts and of the likeliest tokens can come out the same.
-LOSSES = {"forget_Q_A_Prob", "forget_truth_ratio", "forget_quality"}
+TITLE = METHODS[SIFT_MASKS].title
+FORGETTING = [name for name, method in COMPARED.items() if issubclass(method, ForgettingRounds)]
 APPROXIMATE = ("task negation", "NegMerge", "MSA")
 
 
@@ -81,8 +86,8 @@ def test_exact_removal_leaves_what_the_oracle_leaves(result: dict[str, Any]) -> 
     rows = of_method(result, "membership", EXACT)
     assert [(row["equals_oracle"], row[AFTER] == row[ORACLE]) for row in rows] == [(True, True)] * 3 * len(ATTACKS)
     rows = of_method(result, "memory", EXACT)
-    assert {row["metric"] for row in rows} == set(METRICS)
-    assert len(rows) == 3 * len(METRICS) - 1  # of own masks no newcomers
+    assert {row["metric"] for row in rows} == set(METRICS) - PARAPHRASED
+    assert len(rows) == 3 * len(set(METRICS) - PARAPHRASED) - 1  # of own masks no newcomers
     for row in rows:
         assert row["equals_oracle"]
         assert row[AFTER] == row[ORACLE]
@@ -100,8 +105,6 @@ def test_approximate_removal_does_not(result: dict[str, Any]) -> None:
         rows = of_method(result, part, APPROXIMATE)
         assert len(rows) == number
         assert not any(row["equals_oracle"] for row in rows)
-    remembered = of_method(result, "memory", APPROXIMATE)
-    assert {row["metric"] for row in remembered if not row["equals_oracle"]} >= LOSSES
     remembered = of_method(result, "memory", APPROXIMATE)
     assert {row["metric"] for row in remembered if not row["equals_oracle"]} >= LOSSES
 
@@ -165,23 +168,84 @@ def _what_notices_what(cache: TrainingCache, parties: Parties, capsys: pytest.Ca
             print(f"{metric:28}", *(f"{found[plant]:>+20.3f}" if plant in found else f"{'':>20}" for plant in planted))
 
 
+def attacked(cache: TrainingCache, names: Sequence[str]) -> dict[str, Any]:
+    """Of the methods alone, without relearning, and with the smallest canaries."""
+    schedule = Schedule(lambda _: 12, rounds=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fedsift.studies.attacks.evaluation.canary", partial(canary, bits=1))
+        found = evaluate_attacks(
+            cache, MEMBERS, LEAVERS, NON_MEMBERS, names, schedule, 4, 4, pooled_steps=4, relearning_steps=0
+        )
+    return {
+        part: [row for row in rows if not row["method"].startswith(TITLE)] if isinstance(rows, list) else rows
+        for part, rows in found.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["fedavg", "fedavg+npo", "sisa", "tall-masks"],
+        pytest.param([*COMPARED, *(f"fedprox+{name}" for name in FORGETTING)], marks=pytest.mark.exhaustive),
+    ],
+)
+def test_any_method_is_judged_by_its_own_reference(cache: TrainingCache, names: Sequence[str]) -> None:
+    """Of exact methods each figure is that of the reference, to the bit; of the others none of the losses is."""
+    found, kinds = attacked(cache, names), [compared_named(name) for name in names]
+    assert list(dict.fromkeys(row["method"] for row in found["membership"])) == [kind.title for kind in kinds]
+    for kind in kinds:
+        rows = [
+            row
+            for part in ("membership", "memory", "relearning", "canaries")
+            for row in found[part]
+            if row["method"] == kind.title
+        ]
+        assert len(rows) >= len(METRICS)
+        if kind.exact:
+            assert all(row["equals_oracle"] for row in rows), kind
+            assert not any(by for row in rows for by, _, _ in row.get("difference", {}).get(AFTER, {}).values()), kind
+        elif kind.name != "s3t":  # Which is exact where a shard is left without members, as here.
+            assert not any(row["equals_oracle"] for row in rows if row.get("metric") in LOSSES | {"loss"}), kind
+        by_references = {row["metric"] for row in rows if row.get("metric") in ("lira", "rmia")}
+        assert by_references == (set() if kind.in_rounds or rows[0]["observer"] == "server" else {"lira", "rmia"})
+
+
+def test_all_others_reconstruct_a_stayer(result: dict[str, Any], cache: TrainingCache, parties: Parties) -> None:
+    """Of a sum it is its own task vector, whoever has left; of exact methods a removal tells no more of it."""
+    victim = victim_among(parties, cache.config.seed)
+    assert victim in parties.stayers
+    sift_masks = SiftMasksUnderAttack(cache, parties, victim=victim)
+    merged, *_ = sift_masks.subjects([])
+    own = sift_masks._quantised(victim).contribution.levels() * cache.grid.step * cache.signs
+    for state, number in ((BEFORE, 5), (AFTER, 3), (ORACLE, 3)):
+        ((published,), (others,)) = (served(victim) for served in (merged.states[state], merged.without[state]))
+        np.testing.assert_allclose(published + (number - 1) * (published - others), own, atol=1e-5)
+    rows = result["reconstruction"]
+    assert {row["method"] for row in rows} == {TITLE, "Central FT", *APPROXIMATE}
+    for row in rows:
+        assert row["equals_oracle"] == (row["method"] not in APPROXIMATE)
+    (published, reconstructed) = (row["probability"] for row in rows if row["method"] == TITLE)
+    for state in STATES:
+        assert reconstructed[state] > published[state]
+
+
 def test_nothing_is_subtracted(cache: TrainingCache, parties: Parties, monkeypatch: pytest.MonkeyPatch) -> None:
     for method in (TaskNegation, NegMerge, Msa):
         monkeypatch.setattr(method, "searched", method.searched[:1])
-    rows = rows_of(cache)
-    central, *approximate = CentralUnderAttack(cache, parties, rows, 2).subjects([])
+    central, *approximate = MethodsUnderAttack(cache, parties, compared_among(ON_CENTRAL_FT), 2).subjects([])
     assert not np.array_equal(central.states[AFTER](""), central.states[BEFORE](""))
     assert tuple(subject.title for subject in approximate) == APPROXIMATE
-    evidence = Evidence(cache, parties, rows)
+    evidence = Evidence(cache, parties, rows_of(cache))
     for subject in approximate:
-        assert subject.states[AFTER]("").tobytes() == subject.states[BEFORE]("").tobytes()
+        assert np.array_equal(subject.states[AFTER](""), subject.states[BEFORE](""))
         for row in membership(evidence, subject, evidence.of_states(subject)):
             assert row[AFTER] == row[BEFORE]
 
 
 def test_result_has_the_keys_of_the_report(result: dict[str, Any]) -> None:
     assert json.loads(json.dumps(result, allow_nan=False)) == result
-    assert set(result) == {"examples", "leavers", "membership", "memory", "relearning", "canaries", "difference"}
+    parts = {"membership", "memory", "relearning", "canaries", "reconstruction", "difference"}
+    assert set(result) == {"examples", "leavers", *parts}
     assert (result["examples"], result["leavers"]) == (6, 2)
     figures = {"auc", "auc_interval", "tpr_at_0.001", "tpr_at_0.001_interval", "tpr_at_0.01", "tpr_at_0.01_interval"}
     for row in result["membership"]:
@@ -189,13 +253,6 @@ def test_result_has_the_keys_of_the_report(result: dict[str, Any]) -> None:
         if row["equals_oracle"]:
             assert row["difference"]["after"] == {figure: [0.0, 0.0, 0.0] for figure in FIGURES}
         assert all(set(row[state]) == figures for state in STATES)
-    for row in result["memory"]:
-        assert set(row) == {"method", "observer", "metric", "title", "rises", "difference", "equals_oracle", *STATES}
-        (figure,) = row["difference"][AFTER]
-        assert all(set(row[state]) == {figure, f"{figure}_interval"} for state in STATES)
-        for state in STATES:
-            low, high = row[state][f"{figure}_interval"]
-            assert 0 <= low <= row[state][figure] <= high <= 1
     for row in result["memory"]:
         assert set(row) == {"method", "observer", "metric", "title", "rises", "difference", "equals_oracle", *STATES}
         (figure,) = row["difference"][AFTER]

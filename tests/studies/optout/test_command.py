@@ -37,11 +37,28 @@ def test_two_leave(scenario: Path, tmp_path: Path) -> None:
     arguments = ["--clients", "5", "--newcomers", "1", "--full-oracles", "1", "--out", out]
     assert "2 of 5 clients left. The server is byte for byte" in done("optout", scenario, *arguments)
     assert (out / "report.html").stat().st_size > 10_000
+    trainings = out / "attacks.partial"  # of attacks that were killed
+    trainings.mkdir()
+    (trainings / "leaver").write_bytes(b"magnitudes")
     told = json.loads(done("optout", "--resume", out, "--json"))
+    assert not trainings.exists()
     assert told["verdict"] == "proven"
     assert [step["members"] for step in told["steps"]] == [5, 4, 3]
     members, leavers = told["steps"][-1]["scores"]["members"], told["steps"][-1]["scores"]["leavers"]
     assert told["steps"][-1]["scores"]["all_clients"] == pytest.approx((3 * members + 2 * leavers) / 5)
+
+
+@pytest.mark.exhaustive
+def test_any_method_is_attacked(scenario: Path, tmp_path: Path) -> None:
+    out, given = tmp_path / "out", ["--clients", "6", "--newcomers", "4", "--rounds", "2"]
+    told = done("optout", scenario, *given, "--attacks", "--methods", "fedavg,fedprox+simnpo", "--out", out)
+    assert "finds in the run that they never joined, to the last digit" in told
+    table = (out / "tables" / "reconstruction.csv").read_text(encoding="utf-8")
+    for title, same in (("SIFT-Masks", "True"), ("FedAvg", "True"), ("FedProx + SimNPO", "False")):
+        assert [line.rsplit(",", 1)[1] for line in table.splitlines() if line.startswith(f"{title},")] == [same, same]
+    again = json.loads(done("optout", "--resume", out, "--attacks", "--json"))
+    titles = [row["method"] for row in again["attacks"]["relearning"]]
+    assert titles[3:] == ["Central FT", "task negation", "NegMerge", "MSA", "FedAvg", "FedAvg + NPO"]
 
 
 @pytest.mark.parametrize(
@@ -51,6 +68,9 @@ def test_two_leave(scenario: Path, tmp_path: Path) -> None:
         (["one-cleint"], "did you mean 'one-client'"),
         (["--resume", "x", "a-tenth"], "--resume takes the scenario's own configuration"),
         (["a-tenth", "--full-oracles", "-1"], "full-oracles = -1"),
+        (["a-tenth", "--methods", "central-ft"], "ask for attacks, too"),
+        (["a-tenth", "--attacks", "--methods", "fedavg"], "give --rounds with their number"),
+        (["a-tenth", "--attacks", "--methods", "central"], "did you mean 'central-ft'"),
     ],
 )
 def test_mistakes(arguments: list[str], wrong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

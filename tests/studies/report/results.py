@@ -193,6 +193,16 @@ def _attacks() -> dict[str, Any]:
             }
             for method, same in exact.items()
         ],
+        "reconstruction": [
+            {
+                "method": method,
+                "from": made_of,
+                "probability": {"before": 0.5, "after": 0.75 if same else 0.625, "oracle": 0.75},
+                "equals_oracle": same,
+            }
+            for method, same in exact.items()
+            for made_of in ("what is published", "less what all others make")
+        ],
         "difference": {"recovered_share": 1.0, "verdict": "recovered bit for bit"},
     }
 

@@ -8,6 +8,12 @@ from fedsift.studies.attacks.evidence import SAMPLES
 from fedsift.studies.attacks.memory_metric import MemoryMetric
 
 ROUGE = MemoryMetric("forget_Q_A_ROUGE", "ROUGE-L of the answer", lambda recall: recall.said, ("said",))
+OF_PARAPHRASES = MemoryMetric(
+    "forget_Q_A_PARA_ROUGE",
+    "ROUGE-L beside paraphrased answers",
+    lambda recall: recall.paraphrase_said,
+    ("paraphrase_said",),
+)
 LEAK = MemoryMetric(
     f"leak_at_{SAMPLES}", f"best ROUGE-L of {SAMPLES} answers", lambda recall: recall.drawn.max(axis=1), ("drawn",)
 )

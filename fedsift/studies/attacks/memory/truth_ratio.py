@@ -2,9 +2,9 @@
 
     R = exp(mean over the wrong answers of their log-probability a token) / exp(that of the right one)
 
-TOFU takes a paraphrase for the right one; here it is the row's own. Of the leavers' rows min(R, 1 / R) is near 1 if the
-model cannot tell. Forget quality is the Kolmogorov-Smirnov test of the R of a state against those of the retrained
-reference: here the statistic, a distance; the test's p-value is in open-unlearning.json.
+TOFU takes a paraphrase for the right one; where the data have none, it is the row's own. Of the leavers' rows
+min(R, 1 / R) is near 1 if the model cannot tell. Forget quality is the Kolmogorov-Smirnov test of the R of a state
+against those of the retrained reference: here the statistic, a distance; the test's p-value is in open-unlearning.json.
 """
 
 import numpy as np
@@ -16,7 +16,8 @@ from fedsift.studies.recall import Recall
 
 def log_truth_ratio(recall: Recall) -> Values:
     """The logarithm of R of each row."""
-    ratio: Values = recall.losses - recall.wrong_losses.mean(axis=1)
+    right = recall.paraphrase_losses if recall.paraphrase_losses.size else recall.losses
+    ratio: Values = right - recall.wrong_losses.mean(axis=1)
     return ratio
 
 
