@@ -39,7 +39,7 @@ PLACEHOLDER = re.compile(r"[A-Z]+")
 
 PROGRAMS = {
     *("fedsift", "flwr", "flower-superlink", "flower-supernode", "ray", "python3", "pip", "make", "docker"),
-    *("./run.sh", "cp", "export", "install", "mkdir", "sqlite3", "source"),
+    *("cp", "export", "install", "mkdir", "sqlite3", "source"),
 }
 
 
