@@ -1,7 +1,6 @@
 """Attacks on the clients that left in a scenario that has been played."""
 
 import dataclasses
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -69,9 +68,9 @@ def attack(path: Path, bars: PhaseBars, names: Sequence[str] | None = None) -> S
         cast = Cast.of(read_scenario(str(folder.scenario)), config)
         schedule = rounds.schedule(config, load_dataset(config), cast.clients)
         with (
-            tempfile.TemporaryDirectory(dir=path) as trainings,
+            folder.trainings() as trainings,
             bars,
-            TrainingCache(config, Path(trainings), bars, ray_session) as cache,
+            TrainingCache(config, trainings, bars, ray_session) as cache,
         ):
             attacks = evaluate_attacks(cache, cast.clients, leavers, cast.newcomers, names, schedule)
             bars.finish()

@@ -37,7 +37,11 @@ def test_two_leave(scenario: Path, tmp_path: Path) -> None:
     arguments = ["--clients", "5", "--newcomers", "1", "--full-oracles", "1", "--out", out]
     assert "2 of 5 clients left. The server is byte for byte" in done("optout", scenario, *arguments)
     assert (out / "report.html").stat().st_size > 10_000
+    trainings = out / "attacks.partial"  # of attacks that were killed
+    trainings.mkdir()
+    (trainings / "leaver").write_bytes(b"magnitudes")
     told = json.loads(done("optout", "--resume", out, "--json"))
+    assert not trainings.exists()
     assert told["verdict"] == "proven"
     assert [step["members"] for step in told["steps"]] == [5, 4, 3]
     members, leavers = told["steps"][-1]["scores"]["members"], told["steps"][-1]["scores"]["leavers"]
