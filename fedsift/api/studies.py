@@ -63,7 +63,7 @@ def compare(
     """
     rounds = _rounds_in(options)
     names = default_methods(rounds) if methods is None else list(methods)
-    with settings_in(out, config, options) as (folder, settings):
+    with settings_in(out, config, options, ["methods", *RoundSettings.options()]) as (folder, settings):
         return Compared(folder, compare_methods(settings, names, folder, bars(progress), rounds))
 
 
@@ -121,6 +121,7 @@ def optout(
     read, rounds = read_scenario(str(scenario)), _rounds_in(options)
     check_attacked(attacks, methods, rounds)
     given = {**{key.replace("-", "_"): value for key, value in read.run.items()}, **options}
-    with settings_in(out, None, given) as (folder, settings):
-        result = play_scenario.play(read, settings, folder, bars(progress), full_oracles, evaluate_every, rounds)
+    with settings_in(out, None, given, RoundSettings.options()) as (folder, settings):
+        asked = full_oracles, evaluate_every, rounds, attacks
+        result = play_scenario.play(read, settings, folder, bars(progress), *asked)
         return OptOut(folder, attack(folder, bars(progress), methods) if attacks else result)

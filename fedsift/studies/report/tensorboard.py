@@ -2,17 +2,14 @@
 
 from pathlib import Path
 
-from fedsift.core.errors import BadInput
+from fedsift.core.extras import check_extra
 from fedsift.core.plain_files import check_plain
 from fedsift.studies.report.outcome import read_outcome
 
 
 def check_tensorboard() -> None:
     """Raise BadInput where TensorBoard is not installed."""
-    try:
-        import torch.utils.tensorboard  # noqa: F401
-    except ImportError as error:
-        raise BadInput("TensorBoard is not installed: pip install 'fedsift[tensorboard]'") from error
+    check_extra("--tensorboard", "tensorboard", "tensorboard")
 
 
 def write_events(folder: Path) -> Path:

@@ -62,10 +62,11 @@ class OptOut(Command):
         """Play the scenario, or go on with it; attack; write the report."""
         config, rounds = self.read(options)
         if (folder / "scenario.toml").is_file():
-            player.resume(folder, bars())
+            player.resume(folder, bars(), self.attacks)
         else:
             shutil.rmtree(folder, ignore_errors=True)
-            player.play(self.scenario, config, folder, bars(), self.full_oracles, self.evaluate_every, rounds)
+            asked = self.full_oracles, self.evaluate_every, rounds, self.attacks
+            player.play(self.scenario, config, folder, bars(), *asked)
         self.report(folder, bars)
 
     def report(self, folder: Path, bars: Bars) -> list[Path]:
