@@ -41,7 +41,10 @@ def make_node_key(
 def make_app(
     folder: Annotated[Path, typer.Argument(help="New or empty; gets pyproject.toml and README.md.")],
 ) -> None:
-    """Make the app that `flwr run` starts on a SuperLink; --run-config sets its options."""
+    """Make the app that `flwr run` starts on a SuperLink.
+
+    Its options are set by --run-config.
+    """
     with errors_in_one_line(NOTHING_WRITTEN):
         from fedsift.configuration.run_config import RunConfig
         from fedsift.configuration.server_settings import ServerSettings
