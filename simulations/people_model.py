@@ -24,7 +24,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 from fedsift.core.examples import Example
 from fedsift.data.people.generator import MAX_CLIENTS, PEOPLE, Person, make_person
 from fedsift.data.people.world import world_examples
-from fedsift.learning.models import PEOPLE_MODEL
+from fedsift.learning.model_location import PEOPLE_MODEL
 from fedsift.learning.reproducibility import make_deterministic
 from fedsift.learning.tasks.causal_lm import CausalBatch, CausalLanguageModelling
 from fedsift.learning.tasks.rendering import PlainText

@@ -41,6 +41,16 @@ class Compared:
 
         return pandas.DataFrame(self.result.methods).set_index("name")
 
+    def figures(self) -> list[Path]:
+        """Draw scores and removals by method; returns the files, SVG and PNG; needs fedsift[plots].
+
+        Raises:
+            BadInput: nobody was scored, or matplotlib is not installed.
+        """
+        from fedsift.studies.comparison.figure import write_comparison_figure
+
+        return write_comparison_figure(self.path)
+
 
 def compare(
     config: RunConfig | None = None,
@@ -68,7 +78,7 @@ def compare(
     rounds = _rounds_in(options)
     names = default_methods(rounds) if methods is None else list(methods)
     tracked = track_of(track)
-    with settings_in(out, config, options) as (folder, settings):
+    with settings_in(out, config, options, ["methods", *RoundSettings.options()]) as (folder, settings):
         return Compared(folder, compare_methods(settings, names, folder, bars(progress), rounds, tracked))
 
 
@@ -93,6 +103,13 @@ class OptOut:
         from fedsift.studies.report import write_report
 
         return write_report(self.path)[0]
+
+    def summary(self) -> list[str]:
+        """What the report says in words, a paragraph each; after attacks with what each observer can tell."""
+        from fedsift.studies.report.outcome import read_outcome
+        from fedsift.studies.report.summary import summarise
+
+        return summarise(read_outcome(self.path)).sentences
 
 
 def optout(
@@ -130,8 +147,8 @@ def optout(
     read, rounds = read_scenario(str(scenario)), _rounds_in(options)
     check_attacked(attacks, methods, rounds)
     given = {**{key.replace("-", "_"): value for key, value in read.run.items()}, **options}
-    tracked, asked = track_of(track, track_losses), (full_oracles, evaluate_every, rounds)
-    with settings_in(out, None, given) as (folder, settings):
+    tracked, asked = track_of(track, track_losses), (full_oracles, evaluate_every, rounds, attacks)
+    with settings_in(out, None, given, RoundSettings.options()) as (folder, settings):
         shown = bars(progress)
         with Tracking(tracked, shown.warn) as tracking:
             result = play_scenario.play(read, settings, folder, shown, *asked, tracking)

@@ -1,34 +1,52 @@
 """The `fedsift` command."""
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import click
 import typer
 
 from fedsift.cli.bench_command import bench
 from fedsift.cli.certificate_commands import log_head, public_key, verify_certificate, verify_log
-from fedsift.cli.deployment_commands import leave, make_certificates, make_node_key, rekey
+from fedsift.cli.deployment_commands import leave, make_app, make_certificates, make_node_key, rekey
 from fedsift.cli.evaluation_commands import compare, methods, optout, reproduce, tune
+from fedsift.cli.examples import epilogue, paragraphs
+from fedsift.cli.parsing import Command, Commands
 from fedsift.cli.plan_command import plan
 from fedsift.cli.run_commands import check_data, export, figures, forget, join, run, verify
 from fedsift.cli.sweep_command import sweep
 from fedsift.cli.terminal import INTERRUPTED, say, say_traceback
+from fedsift.core.options import hyphened
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-_COMMANDS = {
-    "A run": (run, check_data, forget, join, verify, export, figures),
-    "Studies": (optout, tune, methods, compare, sweep, reproduce, bench, plan),
-    "A deployment": (make_certificates, make_node_key, leave, rekey),
-    "What a server signs": (verify_certificate, verify_log, log_head, public_key),
+app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False, suggest_commands=False)
+_PANELS = {
+    "Run a federation": (run, check_data, tune, export, figures),
+    "Remove clients, and prove it": (forget, join, verify, verify_certificate),
+    "Evaluate": (optout, compare, methods, sweep, reproduce, bench, plan),
+    "Operate a server": (make_certificates, make_node_key, make_app, leave, rekey, public_key, log_head, verify_log),
 }
-for _panel, _commands in _COMMANDS.items():
+for _panel, _commands in _PANELS.items():
     for _command in _commands:
-        app.command(rich_help_panel=_panel)(_command)
+        _name = hyphened(_command.__name__)
+        app.command(_name, cls=Command, rich_help_panel=_panel, help=paragraphs(_command), epilog=epilogue(_name))(
+            _command
+        )
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        say(f"fedsift {version('fedsift')}")
+        raise typer.Exit
 
 
 @app.callback()
-def fedsift() -> None:
-    """Federated simulations with exact unlearning."""
+def fedsift(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Federated-learning simulations with exact unlearning."""
 
 
 def main() -> None:
@@ -40,10 +58,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        context = error.ctx if isinstance(error, click.NoSuchOption) else None
-        takes_ids = context is not None and context.command.name in ("forget", "join")
-        hint = " (an id that begins with - comes after --)" if takes_ids else ""
-        say(f"fedsift: {error.format_message()}{hint}", err=True)
+        say(f"fedsift: {error.format_message()}", err=True)
         sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(INTERRUPTED)

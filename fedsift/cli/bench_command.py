@@ -6,18 +6,19 @@ from typing import Annotated, Any
 
 import typer
 
-from fedsift.cli.options import JSON, TRAINING, settings_of, takes
+from fedsift.cli.options import CONFIG, JSON, TRAINING, settings_of, takes
 from fedsift.cli.terminal import errors_in_one_line, say_json, show
+from fedsift.core.errors import BadInput
 from fedsift.core.options import Group
 from fedsift.files.output import check_file, write_whole
 from fedsift.studies.bench.registry import BENCHMARKS, figures
 
 
-@takes(*TRAINING, Group.GRID, "partial_sums", flags={each.name: each.help for each in BENCHMARKS.values()})
+@takes(*TRAINING, Group.GRID, "partial_sums", flags={each.name: each.told for each in BENCHMARKS.values()})
 def bench(
     overrides: dict[str, Any],
-    config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="How often each is measured, in turn.")] = 5,
+    config: Annotated[Path | None, CONFIG] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each part is measured.")] = 5,
     blazefl_python: Annotated[
         Path | None,
         typer.Option(help="A Python from 3.13 on with fedsift and blazefl: another arm of --runs.", metavar="PATH"),
@@ -25,7 +26,10 @@ def bench(
     out: Annotated[Path | None, typer.Option(help="Also write all figures to this JSON file.")] = None,
     json_: Annotated[bool, JSON] = False,
 ) -> None:
-    """Measure speed, overhead and memory; all parts, or those that are asked for."""
+    """Measure speed, overhead and memory.
+
+    All parts, or those that are named by options.
+    """
     with errors_in_one_line("what was not printed is lost"):
         asked = [each for name, each in BENCHMARKS.items() if overrides.pop(name)]
         if not asked:
@@ -38,9 +42,14 @@ def bench(
 
         if any(each.on_ray for each in asked):
             check_ray()
+        if blazefl_python is not None:
+            checks = [each.check_blazefl for each in asked if each.check_blazefl]
+            if not checks:
+                raise BadInput("blazefl-python is an arm of --runs, which is not asked for")
+            checks[0](blazefl_python)
         parts = {}
         for each in asked:
-            others = {"blazefl_python": blazefl_python} if each.with_blazefl else {}
+            others = {"blazefl_python": blazefl_python} if each.check_blazefl else {}
             parts[each.name] = each.measure(settings_for[each.name], rounds, **others)
             if not json_:
                 for table in parts[each.name].tables():

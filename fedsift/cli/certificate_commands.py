@@ -5,18 +5,21 @@ from typing import Annotated
 
 import typer
 
-from fedsift.cli.options import JSON
+from fedsift.cli.options import JSON, RUN, existing
 from fedsift.cli.terminal import NOTHING_WRITTEN, errors_in_one_line, say, say_json, tell
 
-_KEY = Annotated[str, typer.Option(help="The server's: 64 hexadecimal digits, or a file of them.")]
+_KEY = Annotated[str, typer.Option(help="The server's key: 64 hexadecimal digits, or a file of them.")]
 
 
 def verify_certificate(
-    file: Annotated[Path, typer.Argument(help="A removal certificate, or a tree head.")],
+    file: Annotated[Path, existing("A removal certificate, or a tree head.")],
     public_key: _KEY,
     json_: Annotated[bool, JSON] = False,
 ) -> None:
-    """Check a removal certificate without the run: for the client that left. What it says is shown if it holds."""
+    """Check a removal certificate, without the run.
+
+    For the client that left. What the certificate says is shown if it holds; else the exit code is 3.
+    """
     with errors_in_one_line(NOTHING_WRITTEN):
         from fedsift.cli.findings import findings_summary
         from fedsift.core.audit import Finding
@@ -33,12 +36,15 @@ def verify_certificate(
 
 
 def verify_log(
-    old: Annotated[Path, typer.Argument(help="A certificate or a tree head.")],
-    new: Annotated[Path, typer.Argument(help="A later one, made for the older one by `fedsift log-head --since`.")],
+    old: Annotated[Path, existing("A certificate or a tree head.")],
+    new: Annotated[Path, existing("A later one, by `fedsift log-head --since` for the old one.")],
     public_key: _KEY,
     json_: Annotated[bool, JSON] = False,
 ) -> None:
-    """Check that a server's log only grew between two of its signed heads."""
+    """Check that a server's log only grew.
+
+    Between two of its signed heads, each a certificate or what `fedsift log-head` wrote.
+    """
     with errors_in_one_line(NOTHING_WRITTEN):
         from fedsift.cli.findings import findings_summary
         from fedsift.core.audit import Finding
@@ -54,11 +60,14 @@ def verify_log(
 
 
 def log_head(
-    run: Annotated[Path, typer.Argument(help="The run's folder, on the server's machine.")],
-    since: Annotated[int, typer.Option(min=0, help="Prove that the log had so many receipts as it has now.")] = 0,
+    run: Annotated[Path, RUN],
+    since: Annotated[int, typer.Option(min=0, help="Also prove that the first N receipts are as before.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Write the head to this file.")] = None,
 ) -> None:
-    """Sign what the log of receipts is now, for clients to compare."""
+    """Sign the present state of the log of receipts.
+
+    For clients and auditors, who compare it with what they have.
+    """
     with errors_in_one_line(NOTHING_WRITTEN):
         from fedsift.core.strict_json import parse_json
         from fedsift.files.output import check_file, write_whole
@@ -74,8 +83,11 @@ def log_head(
             say(f"written  {out}")
 
 
-def public_key(run: Annotated[Path, typer.Argument(help="The run's folder, on the server's machine.")]) -> None:
-    """Print the public key that checks a run's certificates: clients get it when they join."""
+def public_key(run: Annotated[Path, RUN]) -> None:
+    """Print the key that checks a run's certificates.
+
+    Clients get it when they join.
+    """
     with errors_in_one_line(NOTHING_WRITTEN):
         from fedsift.runs.log_head import public_key_of_run
 

@@ -1,18 +1,22 @@
-"""Commands around a deployment: certificates and keys, a client's wish to leave, a node's new key."""
+"""Commands around a deployment: certificates, keys and app, a client's wish to leave, a node's new key."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from fedsift.cli.terminal import errors_in_one_line, say
+from fedsift.cli.options import RUN
+from fedsift.cli.terminal import NOTHING_WRITTEN, errors_in_one_line, say
 
 
 def make_certificates(
-    folder: Annotated[Path, typer.Argument(help="Gets ca.crt, ca.key, server.crt and server.key.")],
+    folder: Annotated[Path, typer.Argument(help="Output folder, for ca.crt, ca.key, server.crt and server.key.")],
     host: Annotated[list[str], typer.Option(help="Name or address by which nodes reach the SuperLink; repeatable.")],
 ) -> None:
-    """Make the certificates with which nodes and SuperLink talk (TLS)."""
+    """Make the TLS certificates of a deployment.
+
+    Nodes and SuperLink talk with them.
+    """
     with errors_in_one_line("some files may be missing: remove the folder and begin again"):
         from fedsift.runtime.credentials import make_certificates as make
 
@@ -23,7 +27,10 @@ def make_certificates(
 def make_node_key(
     file: Annotated[Path, typer.Argument(help="The private key; the public one gets the same name and .pub.")],
 ) -> None:
-    """Make the key that a node is known by; on the client's machine."""
+    """Make the key that a node is known by.
+
+    On the client's machine: the private key stays there.
+    """
     with errors_in_one_line("one of the files may be missing: remove them and begin again"):
         from fedsift.runtime.credentials import make_node_key as make
 
@@ -31,12 +38,27 @@ def make_node_key(
         say("the server's operator needs the .pub file, nobody the other")
 
 
+def make_app(
+    folder: Annotated[Path, typer.Argument(help="New or empty; gets pyproject.toml and README.md.")],
+) -> None:
+    """Make the app that `flwr run` starts on a SuperLink; --run-config sets its options."""
+    with errors_in_one_line(NOTHING_WRITTEN):
+        from fedsift.configuration.run_config import RunConfig
+        from fedsift.configuration.server_settings import ServerSettings
+        from fedsift.runtime.flower_app import make_app as make
+
+        _tell_written(make(folder, RunConfig(), ServerSettings()))
+
+
 def rekey(
-    run: Annotated[Path, typer.Argument(help="The run's folder, on the server's machine.")],
+    run: Annotated[Path, RUN],
     client: Annotated[str, typer.Argument(help="A member.")],
     public_key: Annotated[Path, typer.Argument(help="The .pub file of the key that speaks for it from now on.")],
 ) -> None:
-    """Tie a member to a new node key: the old one was lost, or is replaced."""
+    """Tie a member to a new node key.
+
+    When the old one was lost, or is replaced.
+    """
     with errors_in_one_line("the member is tied to the old key or to the new one"):
         from fedsift.runs.rekey import rekey as tie
 
@@ -48,7 +70,10 @@ def leave(
     client_folder: Annotated[Path, typer.Argument(help="The client-folder of the SuperNode's --node-config.")],
     undo: Annotated[bool, typer.Option("--undo", help="Take the request back, or join again after it.")] = False,
 ) -> None:
-    """Ask, on a client's own machine, to be removed; or with --undo, not to be."""
+    """Ask to be removed, on a client's own machine.
+
+    The server does it in its next round. With --undo the client stays, or joins again.
+    """
     with errors_in_one_line("the same command goes on"):
         from fedsift.federation.client_folder import ClientFolder
 

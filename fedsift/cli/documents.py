@@ -11,6 +11,7 @@ import click
 import typer
 
 from fedsift.cli import app
+from fedsift.cli.examples import EXAMPLES
 from fedsift.cli.options import help_of
 from fedsift.configuration.documents import cell_of, write_documents
 from fedsift.configuration.round_settings import RoundSettings
@@ -26,6 +27,8 @@ _INTRODUCTION = """\
 
 Exit codes: 0 for done, 2 for an input that cannot be used (nothing was changed), 3 for a removal, a proof or a check
 that failed, 130 for an interruption, 1 for anything else.
+
+`fedsift --install-completion` lets TAB complete commands, options and values, in bash, zsh, fish and PowerShell.
 
 This page is written by `python -m fedsift.cli.documents` from the commands' declarations.
 """
@@ -53,6 +56,7 @@ def declaration(parameter: click.Parameter) -> Option | None:
 def _command(command: click.Command, context: click.Context) -> Iterator[str]:
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     yield f"\n### {context.command_path}\n\n{command.help}\n\n```text\n{usage}\n```"
+    yield "\n".join(["\n```", *EXAMPLES[str(command.name)], "```"])
     yield from _table(command, context)
     taken = {each.name for each in command.params if declaration(each)}
     if taken:

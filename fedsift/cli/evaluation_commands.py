@@ -5,19 +5,34 @@ from typing import Annotated, Any
 
 import typer
 
-from fedsift.cli.options import JSON, TRACK, TRACK_LOSSES, TRAINING, overriding, rounds_of, settings_of, takes
+from fedsift.cli.options import (
+    CONFIG,
+    JSON,
+    OUT,
+    TRACK,
+    TRACK_LOSSES,
+    TRAINING,
+    overriding,
+    rounds_of,
+    settings_of,
+    takes,
+)
 from fedsift.cli.sweep_command import SEEDS, repeat
 from fedsift.cli.terminal import NOTHING_WRITTEN, errors_in_one_line, how_to_resume, progress_bars, say, say_json, tell
+from fedsift.configuration.named_files import new_configuration
 from fedsift.configuration.round_settings import RoundSettings
-from fedsift.configuration.run_config import RunConfig
+from fedsift.configuration.run_config import REPRODUCED
 from fedsift.core.errors import BadInput
 from fedsift.core.options import Group
 from fedsift.core.tracking import Tracking
-from fedsift.files.output import output_folder
+from fedsift.files.output import check_file, output_folder
 
 
 def methods(json_: Annotated[bool, JSON] = False) -> None:
-    """The table of methods: paper, exact or not, what a removal costs, what is stored."""
+    """List the methods, and what a removal costs with each.
+
+    With paper, whether it is exact, and what the server stores.
+    """
     from fedsift.strategies.registry import METHODS
     from fedsift.studies.comparison.method_tables import methods_tables
 
@@ -27,15 +42,19 @@ def methods(json_: Annotated[bool, JSON] = False) -> None:
 @takes(*TRAINING, Group.GRID)
 def tune(
     overrides: dict[str, Any],
-    config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,
+    config: Annotated[Path | None, CONFIG] = None,
     out: Annotated[Path, typer.Option(help="The config.toml to write, with the choice in it.")] = Path("tuned.toml"),
     json_: Annotated[bool, JSON] = False,
 ) -> None:
-    """Choose learning rate and steps on clients that never join; never on members."""
+    """Choose lr and steps on clients that never join.
+
+    Never on members: a setting that a member had a say in would be left behind when it leaves.
+    """
     with errors_in_one_line(NOTHING_WRITTEN):
         settings = settings_of(overrides, config)
         if out.exists() and (config is None or not out.samefile(config)):
             raise BadInput(f"{out} exists already: give another --out")
+        check_file(out)
         from fedsift.studies.tune import tune as search
 
         chosen = search(settings, progress_bars())
@@ -44,19 +63,22 @@ def tune(
         tell(told, json_, [*chosen.why, f"written  {out}; go on with: fedsift run {out}"])
 
 
-@takes(of=RoundSettings, into="in_rounds")
 @takes(*TRAINING, Group.GRID, Group.LEAVERS, "partial_sums")
+@takes(of=RoundSettings, into="in_rounds")
 def compare(
     overrides: dict[str, Any],
     in_rounds: dict[str, Any],
-    config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,
+    config: Annotated[Path | None, CONFIG] = None,
     methods: Annotated[str | None, typer.Option(help="Names a,b,c of `fedsift methods`, or module:Class.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Output folder, new; default runs/001, 002, ...")] = None,
+    out: Annotated[Path | None, OUT] = None,
     seeds: Annotated[int | None, SEEDS] = None,
     track: Annotated[str | None, TRACK] = None,
     json_: Annotated[bool, JSON] = False,
 ) -> None:
-    """Play merge and removals with several methods on the same clients."""
+    """Compare unlearning methods on the same clients.
+
+    Each merges all clients, and then removes those who leave (--leave-count, or --leave).
+    """
     with errors_in_one_line(NOTHING_WRITTEN):
         settings, rounds = settings_of(overrides, config), rounds_of(in_rounds)
         from fedsift.runs.trackers import track_of
@@ -79,17 +101,17 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",")]
 
 
-@takes(of=RoundSettings, into="in_rounds")
 @takes(*TRAINING, Group.GRID, "partial_sums")
+@takes(of=RoundSettings, into="in_rounds")
 def optout(
     overrides: dict[str, Any],
     in_rounds: dict[str, Any],
-    scenario: Annotated[str | None, typer.Argument(help="A .toml file, or a ready one by name.")] = None,
-    full_oracles: Annotated[int, typer.Option(help="Steps also held against a run of exactly their members.")] = 10,
-    evaluate_every: Annotated[int | None, typer.Option(help="Score after so many steps; default: 12 times.")] = None,
-    attacks: Annotated[bool, typer.Option("--attacks", help="Also attack the first leavers' examples.")] = False,
+    scenario: Annotated[str | None, typer.Argument(help="A .toml file, or the name of a ready scenario.")] = None,
+    full_oracles: Annotated[int, typer.Option(help="Steps also compared with a run of exactly their members.")] = 10,
+    evaluate_every: Annotated[int | None, typer.Option(help="Score after every N steps; else 12 times in all.")] = None,
+    attacks: Annotated[bool, typer.Option("--attacks", help="Also attack the rows of the first leavers.")] = False,
     methods: Annotated[str | None, typer.Option(help="What --attacks attacks, as for `fedsift compare`.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Output folder, new or empty; default runs/001, 002, ...")] = None,
+    out: Annotated[Path | None, OUT] = None,
     resume: Annotated[Path | None, typer.Option(help="A scenario's folder: go on with it after any stop.")] = None,
     seeds: Annotated[int | None, SEEDS] = None,
     track: Annotated[str | None, TRACK] = None,
@@ -97,15 +119,19 @@ def optout(
     tensorboard: Annotated[bool, typer.Option("--tensorboard", hidden=True)] = False,
     json_: Annotated[bool, JSON] = False,
 ) -> None:
-    """Play a scenario of clients that opt out, prove every step, and write a report."""
+    """Play clients that opt out, prove each step, report.
+
+    A scenario says who leaves, comes back or misbehaves, and when; without one, those that are ready are named. Options
+    override what it says of the run. The state after each step is compared with runs in which those who left never
+    were.
+    """
     with errors_in_one_line(NOTHING_WRITTEN):
         from fedsift.runs.trackers import track_of
         from fedsift.studies.optout import play_scenario as player
         from fedsift.studies.optout.attacks import attack, check_attacked
         from fedsift.studies.optout.scenario import read_scenario, ready_scenarios
         from fedsift.studies.optout.scenario_result import Proof
-        from fedsift.studies.report import write_report
-        from fedsift.studies.report.drawing import check_matplotlib
+        from fedsift.studies.report import check_report, write_report
         from fedsift.studies.report.outcome import read_outcome
         from fedsift.studies.report.summary import summarise
 
@@ -122,13 +148,13 @@ def optout(
         attacked = _names(methods) if methods else None
         if not (resume and attacks):  # Then the rounds are the scenario's own.
             check_attacked(attacks, attacked, rounds)
-        check_matplotlib()  # Before minutes are spent on what it is to show.
+        check_report()
         tracked = track_of(track, track_losses)
         if seeds:
             from fedsift.studies.sweep.optout_command import OptOut
 
             read = read_scenario(str(scenario))
-            settings = RunConfig.from_mapping({**read.run, **given}, source="options")
+            settings = new_configuration({**read.run, **given}, source="options")
             of_attacks = tuple(attacked) if attacked else None
             command = OptOut(read, full_oracles, evaluate_every, attacks, of_attacks)
             repeat(command, {**settings.to_mapping(), **rounds.to_mapping()}, seeds, out, json_, tracked)
@@ -137,29 +163,31 @@ def optout(
             bars = progress_bars()
             with Tracking(tracked, bars.warn) as tracking:
                 if resume:
-                    result = player.resume(folder, bars, tracking)
+                    result = player.resume(folder, bars, attacks, tracking)
                 else:
                     read = read_scenario(str(scenario))
-                    settings = RunConfig.from_mapping({**read.run, **given}, source="options")
-                    result = player.play(read, settings, folder, bars, full_oracles, evaluate_every, rounds, tracking)
+                    settings = new_configuration({**read.run, **given}, source="options")
+                    asked = full_oracles, evaluate_every, rounds, attacks
+                    result = player.play(read, settings, folder, bars, *asked, tracking)
                 if attacks:
                     result = attack(folder, progress_bars(), attacked)
                 files = write_report(folder)
                 tracking.add_files(folder, files)
-            summary = summarise(read_outcome(folder))
-            lines = [summary.headline, *summary.warnings, *summary.still_in, summary.lead, *summary.points]
-            shown = [*filter(None, lines), f"report   {files[0]}"]
+            shown = [*summarise(read_outcome(folder)).sentences, f"report   {files[0]}"]
             tell(result, json_, shown, good=result.verdict == Proof.PROVEN)
 
 
-@takes(*TRAINING, Group.GRID)
+@takes(*TRAINING, Group.GRID, defaults={**REPRODUCED, "clients": "what the experiment says"})
 def reproduce(
     overrides: dict[str, Any],
-    names: Annotated[list[str] | None, typer.Argument(help="fig3 fig4 ..., or all; without: what there is.")] = None,
-    out: Annotated[Path, typer.Option(help="Output folder; trainings there are used again.")] = Path("runs/reproduced"),
+    names: Annotated[list[str] | None, typer.Argument(help="fig3 fig4 ..., or all.")] = None,
+    out: Annotated[Path, typer.Option(help="Output folder; trainings in it are used again.")] = Path("runs/reproduced"),
     json_: Annotated[bool, JSON] = False,
 ) -> None:
-    """Measure figures of the paper, and questions that it leaves open, on any data and model."""
+    """Measure the figures of the paper again.
+
+    And questions that it leaves open, on any data and model. Without a name: a list of what there is.
+    """
     with errors_in_one_line(f"trainings so far are in {out}, and will be used again"):
         from fedsift.studies.reproduction.registry import EXPERIMENTS
         from fedsift.studies.reproduction.reproduce import configuration, reproduce as measure

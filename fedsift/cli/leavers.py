@@ -6,8 +6,12 @@ from typing import Annotated, Any
 import typer
 
 from fedsift.core.errors import BadInput
+from fedsift.core.options import Group
 
-LEAVE_FILE = Annotated[Path | None, typer.Option(help="A file of ids of clients that leave, one a line.")]
+LEAVE_FILE = Annotated[
+    Path | None,
+    typer.Option(help="A file of ids of clients that leave, one a line.", rich_help_panel=Group.LEAVERS),
+]
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 

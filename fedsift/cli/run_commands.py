@@ -5,10 +5,21 @@ from typing import Annotated, Any
 
 import typer
 
-from fedsift.cli.options import JSON, TRACK, TRACK_LOSSES, TRAINING, settings_of, takes
+from fedsift.cli.options import (
+    CONFIG,
+    JSON,
+    NO_RUN,
+    OUT,
+    PRESET,
+    RUN,
+    TRACK,
+    TRACK_LOSSES,
+    existing,
+    settings_of,
+    takes,
+)
 from fedsift.cli.sweep_command import SEEDS, repeat
 from fedsift.cli.terminal import NOTHING_WRITTEN, errors_in_one_line, how_to_resume, progress_bars, tell
-from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
 from fedsift.core.options import Group
 from fedsift.files.output import output_folder
@@ -17,16 +28,20 @@ from fedsift.files.output import output_folder
 @takes(*Group)
 def run(
     overrides: dict[str, Any],
-    config: Annotated[Path | None, typer.Argument(help="A config.toml; options override it.")] = None,
-    preset: Annotated[str | None, typer.Option(help="paper: as published (levels 65535, paper localisation).")] = None,
-    out: Annotated[Path | None, typer.Option(help="Output folder, new or empty; default runs/001, 002, ...")] = None,
+    config: Annotated[Path | None, CONFIG] = None,
+    preset: Annotated[str | None, PRESET] = None,
+    out: Annotated[Path | None, OUT] = None,
     resume: Annotated[Path | None, typer.Option(help="A run's folder: go on with it after any stop.")] = None,
     seeds: Annotated[int | None, SEEDS] = None,
     track: Annotated[str | None, TRACK] = None,
     track_losses: Annotated[bool, TRACK_LOSSES] = False,
     json_: Annotated[bool, JSON] = False,
 ) -> None:
-    """Simulate: merge all clients, remove those who leave, evaluate."""
+    """Simulate: merge clients, remove those who leave, score.
+
+    The folder that it writes is a run; all other commands on runs take it. `fedsift check-data` takes the same options,
+    and shows what the model would see.
+    """
     with errors_in_one_line(NOTHING_WRITTEN):
         settings = settings_of(overrides, config, preset)
         if resume and (config or preset or out or seeds or any(value is not None for value in overrides.values())):
@@ -51,15 +66,25 @@ def run(
             tell(result, json_, run_summary(result, folder), good=result.proven)
 
 
-@takes(*TRAINING, without="dataset")
+@takes(*Group)
 def check_data(
     overrides: dict[str, Any],
-    dataset: Annotated[str, typer.Argument(help=RunConfig.options()["dataset"].help)],
+    data: Annotated[str, typer.Argument(help="A data set, as --dataset has it, or a config.toml.")] = "",
+    preset: Annotated[str | None, PRESET] = None,
     json_: Annotated[bool, JSON] = False,
 ) -> None:
-    """Show what a data set holds, as the model will see it, and train one client twice."""
+    """Show what a data set holds, and train a client twice.
+
+    Takes the options of `fedsift run`: rows are shown as the model sees them, and nothing is written. A client is
+    trained twice to see that the same bits come out, without which no removal would be exact.
+    """
     with errors_in_one_line(NOTHING_WRITTEN):
-        settings = settings_of({"dataset": dataset, **overrides})
+        config = Path(data) if data.endswith(".toml") else None
+        if data and not config and overrides["dataset"] not in (None, data):
+            raise BadInput(f"two data sets: {data} and --dataset {overrides['dataset']}; give one of them")
+        if data and not config:
+            overrides["dataset"] = data
+        settings = settings_of(overrides, config, preset)
         from fedsift.cli.run_summary import data_summary
         from fedsift.runs.check_data import check_data as check
 
@@ -68,15 +93,21 @@ def check_data(
 
 
 def forget(
-    run: Annotated[Path, typer.Argument(help="The run's folder.")],
-    clients: Annotated[list[str], typer.Argument(help="Members that leave, as one batch.")],
-    rebuild: Annotated[bool, typer.Option("--rebuild", help="Where a rerun differs, rerun all others.")] = False,
+    run: Annotated[Path, RUN],
+    clients: Annotated[list[str], typer.Argument(help="Ids of members that leave, together.")],
+    rebuild: Annotated[
+        bool,
+        typer.Option("--rebuild", help="Where bits differ, train all others again."),
+    ] = False,
     rows: Annotated[
-        str, typer.Option(help="The one client stays, without these rows: a table, or numbers as 1,4-6.")
+        str, typer.Option(help="Remove only these rows of the one client: a table of them, or their numbers, as 1,4-6.")
     ] = "",
     json_: Annotated[bool, JSON] = False,
 ) -> None:
-    """Remove clients from a run, or rows of a client that stays: only they train again."""
+    """Remove clients, or rows of one: only they train again.
+
+    The state afterwards is byte for byte that of a run in which they never were. A certificate is written for each.
+    """
     with errors_in_one_line("the state is that of before or of after; the same command goes on"):
         from fedsift.cli.run_summary import removal_summary
         from fedsift.runs.forget import forget as remove
@@ -93,11 +124,11 @@ def forget(
 
 
 def join(
-    run: Annotated[Path, typer.Argument(help="The run's folder.")],
-    clients: Annotated[list[str], typer.Argument(help="Clients of the data, new ones or such that left.")],
+    run: Annotated[Path, RUN],
+    clients: Annotated[list[str], typer.Argument(help="Ids of clients in the run's data, new ones or some that left.")],
     json_: Annotated[bool, JSON] = False,
 ) -> None:
-    """Merge clients into a run: only they train."""
+    """Merge further clients into a run: only they train."""
     with errors_in_one_line("the same command goes on with those who have not joined"):
         from fedsift.cli.run_summary import join_summary
         from fedsift.runs.join import join as merge
@@ -107,13 +138,19 @@ def join(
 
 
 def verify(
-    run: Annotated[Path, typer.Argument(help="The run's folder.")],
-    oracle: Annotated[bool, typer.Option("--oracle", help="Also retrain every remaining member and compare.")] = False,
-    certificate: Annotated[Path | None, typer.Option(help="A certificate to check against the ledger.")] = None,
-    public_key: Annotated[str | None, typer.Option(help="Whose seal it has to have; default: your own key's.")] = None,
+    run: Annotated[Path, RUN],
+    oracle: Annotated[bool, typer.Option("--oracle", help="Also train every member again, and compare.")] = False,
+    certificate: Annotated[Path | None, typer.Option(help="Also check this removal certificate.")] = None,
+    public_key: Annotated[
+        str | None,
+        typer.Option(help="Key that the ledger has to be sealed by; else your own."),
+    ] = None,
     json_: Annotated[bool, JSON] = False,
 ) -> None:
-    """Audit a run's ledger."""
+    """Check a run's ledger; with --oracle by retraining.
+
+    Exit code 0 if all checks hold, 3 if one does not.
+    """
     with errors_in_one_line("nothing was changed"):
         from fedsift.cli.run_summary import audit_summary
         from fedsift.core.signing_key import given_public_key
@@ -126,13 +163,16 @@ def verify(
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="The run's folder.")],
-    out: Annotated[Path, typer.Argument(help="A folder, new or empty, outside the run.")],
+    run: Annotated[Path, RUN],
+    out: Annotated[Path, typer.Argument(help="Output folder, new or empty, outside the run.")],
     member: Annotated[str | None, typer.Option(help="The model of this member.")] = None,
-    merged: Annotated[bool, typer.Option("--merged", help="What everybody else is served.")] = False,
+    merged: Annotated[bool, typer.Option("--merged", help="The merged model, which everybody else is served.")] = False,
     json_: Annotated[bool, JSON] = False,
 ) -> None:
-    """Write a model that works without fedsift: a Hugging Face folder, or with LoRA a PEFT adapter."""
+    """Write a served model for use without fedsift.
+
+    It is a Hugging Face folder, or with LoRA a PEFT adapter.
+    """
     with errors_in_one_line(NOTHING_WRITTEN, out):
         if (member is None) != merged:
             raise BadInput("give --member ID or --merged, one of them")
@@ -144,10 +184,14 @@ def export(
 
 
 def figures(
-    folder: Annotated[Path, typer.Argument(help="The folder of a run or a comparison that is over.")],
+    folder: Annotated[Path, existing("The folder of a run or a comparison.", NO_RUN)],
     json_: Annotated[bool, JSON] = False,
 ) -> None:
-    """Draw a run (alone against served, rows by label and client) or a comparison (scores, removals by method)."""
+    """Draw a run, or a comparison of methods.
+
+    Of a run what each client has alone against what it is served, and rows by label and client; of a comparison scores
+    and removals by method.
+    """
     with errors_in_one_line(NOTHING_WRITTEN):
         from fedsift.studies.comparison.figure import is_comparison, write_comparison_figure
         from fedsift.studies.run_figures import write_figures

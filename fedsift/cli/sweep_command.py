@@ -15,18 +15,19 @@ if TYPE_CHECKING:
     from fedsift.studies.sweep.commands import Command
     from fedsift.studies.sweep.sweep import Sweep
 
-SEEDS = typer.Option(
-    min=2, max=1000, help="Repeat with so many seeds, from --seed on, and print means with their 95% interval."
-)
+SEEDS = typer.Option(min=2, max=1000, help="Repeat with so many seeds; print means with 95% intervals.")
 
 
 def sweep(
-    file: Annotated[Path, typer.Argument(help="Which options vary, and what else is as in a config.toml.")],
-    out: Annotated[Path | None, typer.Option(help="Output folder; a sweep that is there goes on.")] = None,
+    file: Annotated[Path, typer.Argument(help="A .toml file: the options that vary, and all others.")],
+    out: Annotated[Path | None, typer.Option(help="Output folder; a sweep in it goes on.")] = None,
     track: Annotated[str | None, TRACK] = None,
     json_: Annotated[bool, JSON] = False,
 ) -> None:
-    """Play a run or a comparison over a grid of options, or a search, with several seeds each."""
+    """Play a run or a comparison over values of its options.
+
+    All combinations, or those that a search looks at, with several seeds each; a table and a figure are written.
+    """
     with errors_in_one_line(NOTHING_WRITTEN):
         from fedsift.runs.trackers import track_of
         from fedsift.studies.report.drawing import check_matplotlib

@@ -22,7 +22,8 @@ _INTRODUCTION = """\
 
 Each option has one name: `--batch-size 64` on the command line, `batch-size = 64` in a `config.toml`, and
 `batch-size=64` in `flwr run . --run-config`. `fedsift run config.toml` reads a file; presets and options override it.
-Unknown names are errors that name the nearest valid one.
+Unknown names are errors that name the nearest valid one; what transformers, PEFT, Flower and others call by another
+name (`learning_rate`) is answered with the name here (`lr`).
 
 In a file, `leave` and `choices` are lists of texts, as in `leave = ["a,b", "7"]`; for Flower they are such lists in
 JSON. On the command line `--leave` may be given several times, and `--leave-file` names a file with one id a line. Ids

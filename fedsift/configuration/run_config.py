@@ -31,6 +31,8 @@ _STEP_SHARE = 0.2  # of lr * steps: what each of a few given levels is worth (do
 
 # The paper as published: fine magnitudes, divided by the number of members.
 PUBLISHED_TUNING: dict[str, Any] = {"beta1": 0.9, "beta2": 0.999, "commit_share": 0.0}
+# What clients of `fedsift reproduce` have that is not said otherwise.
+REPRODUCED: dict[str, Any] = {**PUBLISHED_TUNING, "levels": 3, "threshold": 0.0}
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": {"levels": 65535, "localise": "paper", "shared_head": False, **PUBLISHED_TUNING}
 }
@@ -69,43 +71,34 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
         gt=0,
         le=1e6,
     )
-    publish_noise: float = option(
-        0.0,
-        "Gaussian noise on the merged model that is published, in multiples of the most that a member can change; the "
-        "state stays exact (docs/explanation/privacy.md).",
-        _RUN,
-        Effect.SERVED,
-        ge=0,
-        le=1e3,
-    )
     leave: tuple[str, ...] = option(
         (),
-        "Id of a client that leaves after the merge, to the character; repeatable. A number is an id, too.",
+        "Id of a client that leaves after the merge, exactly as in the data; repeatable. A number is an id, too.",
         _LEAVERS,
         _FREE,
     )
-    leave_count: int = option(
-        0, "Instead, how many clients leave; they are drawn from the seed.", _LEAVERS, _FREE, ge=0
+    leave_count: int = option(0, "How many clients leave instead; they are drawn from the seed.", _LEAVERS, _FREE, ge=0)
+    oracle: bool = option(
+        False, "Also run the simulation in which the leavers never were, and compare the states.", _RUN, _FREE
     )
-    oracle: bool = option(False, "Also run the simulation in which the leavers never were, and compare.", _RUN, _FREE)
     evaluate: bool = option(True, "Score the base model, each client's own, and what members are served.", _RUN, _FREE)
     evaluate_every: int = option(1, "Score in each round whose number is a multiple of it.", _RUN, _FREE, ge=1)
     evaluate_clients: int = option(
         100,
-        "Score so many members, the first by a hash, those who leave, and as many newcomers; 0 for all.",
+        "How many members are scored, chosen by a hash, beside those who leave, and how many newcomers; 0 for all.",
         _RUN,
         _FREE,
         ge=0,
     )
     generate: bool = option(
         False,
-        "Also have language models answer, greedily, and score that by ROUGE-L (docs/how-to/chat.md).",
+        "Also let a language model answer, greedily, and score that by ROUGE-L (docs/how-to/chat.md).",
         _RUN,
         _FREE,
     )
     engine: str = option(
         ENGINES[0],
-        "What runs the clients; flower is Flower's own (docs/how-to/deployment.md).",
+        "What runs the clients: Ray, or Flower's own engine (docs/how-to/deployment.md).",
         _RUN,
         _FREE,
         choices=ENGINES,
@@ -120,20 +113,29 @@ class RunConfig(TuningSettings, ModelSettings, DataSettings):
         fits=re.compile(r"[^/\s]+:\d+").fullmatch,
     )
     partial_sums: bool = option(
-        False, "Workers merge what clients upload, and hand over sums (docs/explanation/memory.md).", _RUN, _FREE
+        False, "Workers add up what clients upload, and pass on the sums (docs/explanation/memory.md).", _RUN, _FREE
+    )
+    publish_noise: float = option(
+        0.0,
+        "Gaussian noise on the merged model that is published, in multiples of the most that a member can change; the "
+        "state stays exact (docs/explanation/privacy.md).",
+        _RUN,
+        Effect.SERVED,
+        ge=0,
+        le=1e3,
+    )
+    workers: int = option(
+        0, "Processes that train side by side; 0 for one a core, on a cluster one a CPU.", _MACHINE, _FREE, ge=0
     )
     profile: str = option(
         DEFAULT_PROFILE,
-        "How far the bits of a rerun carry (docs/explanation/reproducibility.md).",
+        "On which machines a rerun has to give the same bits (docs/explanation/reproducibility.md).",
         _MACHINE,
         choices=PROFILES,
     )
-    workers: int = option(
-        0, "Ray actors; 0 for one a core, on a cluster for one for each of its CPUs.", _MACHINE, _FREE, ge=0
-    )
     clients_per_gpu: int = option(
         1,
-        "On GPUs, clients that share one; as many workers start for each (docs/how-to/gpu.md).",
+        "How many clients share a GPU; as many workers start for each (docs/how-to/gpu.md).",
         _MACHINE,
         _FREE,
         ge=1,

@@ -3,7 +3,10 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from fedsift.core.other_names import our_name
+
 _NAMES_SHOWN = 12
+_GIVEN_BY_USERS = ("client", "member", "column", "choice", "function", "parameter")  # kinds of names; not ours
 
 
 class FedsiftError(Exception):
@@ -27,8 +30,11 @@ class Refused(FedsiftError):
 
 
 def unknown_name(kind: str, name: str, valid: Iterable[str]) -> BadInput:
-    """The error for a name that is not one of `valid`; it names the nearest valid one."""
+    """The error for a name that is not one of `valid`; it names the one that is meant, or the nearest."""
     names = sorted(valid)
+    ours, difference = our_name(name, names)
+    if ours and kind not in _GIVEN_BY_USERS:
+        return BadInput(f"unknown {kind} {name!r}; {name} is called {ours} here{difference and f', {difference}'}")
     nearest = get_close_matches(name, names, n=1, cutoff=0.5)
     more = f", ... ({len(names)} in all)" if len(names) > _NAMES_SHOWN else ""
     shown = names[:_NAMES_SHOWN]

@@ -144,6 +144,17 @@ class Options:
     A class checks on its own only what concerns several options, in a `__post_init__` that calls this one first.
     """
 
+    def __new__(cls, **given: Any) -> Self:
+        """Answer a wrong name with the one that is meant.
+
+        Raises:
+            BadInput: there is no such option.
+        """
+        for name in given:
+            if name not in cls.options():
+                raise unknown_name("option", name, cls.options())
+        return super().__new__(cls)
+
     def __post_init__(self) -> None:
         for name, each in self.options().items():
             object.__setattr__(self, name, each.checked(hyphened(name), getattr(self, name)))

@@ -17,9 +17,10 @@ class Source(Seeded):
     """Whose rows, and what is learnt from them."""
 
     dataset: str = _option("people", "Which data set.")
-    data_file: str = _option("", "Local file of a setting of the paper; without it, the hub is asked.")
     client_column: str = _option("", "Column of a table that names the client.")
-    prompt: str = _option("", 'Template, such as "Question: {question}\\nAnswer:".', parse=unescaped)
+    prompt: str = _option(
+        "", 'Template with columns in braces, such as "Question: {question}\\nAnswer:".', parse=unescaped
+    )
     target: str = _option("", "Column with the text to learn.")
     paraphrase: str = _option(
         "",
@@ -28,38 +29,45 @@ class Source(Seeded):
     )
     messages: str = _option(
         "",
-        "Instead, column of conversations, lists of role and content, for chat (docs/how-to/own-data.md).",
-    )
-    partition: str = _option("", "Splits a table without natural clients among so many clients.", choices=PARTITIONS)
-    alpha: float = _option(0.5, "Of the Dirichlet partition. The smaller, the more the clients' targets differ.", gt=0)
-    test_share: float = _option(
-        0.25,
-        "Share of a client's rows kept for scoring. Rounded down, but one row at least; who has but one row tunes on "
-        "it, and is not scored. With 0 (tofu), clients are scored on what they tuned on.",
-        ge=0,
-        lt=1,
-    )
-    group_column: str = _option(
-        "", "Column of a table: rows with the same text there are all tuned on or all kept for scoring, whoever's."
-    )
-    forgotten_rows: str = _option(
-        "",
-        "A run's forgotten-rows.json: rows that clients asked to have forgotten, which are left out.",
-        effect=Effect.FREE,
+        "Instead of prompt and target, column of conversations, lists of role and content, for chat "
+        "(docs/how-to/own-data.md).",
     )
     clients: int = _option(
         0,
-        "How many clients join, the first of the data; 0 for all (people: 500). Of a partition they change the bits.",
+        "How many clients join, the first of the data; 0 for all (people: 500). With a partition, among how many the "
+        "rows are split; that changes the bits.",
         effect=Effect.FREE,
         ge=0,
     )
     newcomers: float = _option(
         0.1,
         "Clients that never join, and are only scored: below 1 a share of the clients, from 1 on a number. Drawn from "
-        "those beyond `clients`, where that is given; else taken out of all.",
+        "those beyond `clients` where that is given, else from all.",
         effect=Effect.FREE,
         ge=0,
         le=MOST,
+    )
+    test_share: float = _option(
+        0.25,
+        "Share of a client's rows that is held out for scoring, rounded down, but at least one row. A client with a "
+        "single row trains on it, and is not scored. With 0 (tofu), clients are scored on the rows that they train on.",
+        ge=0,
+        lt=1,
+    )
+    group_column: str = _option(
+        "",
+        "Column of a table: rows with the same text there stay together, whoever's they are, all to train on or all "
+        "held out.",
+    )
+    partition: str = _option(
+        "", "How the rows of a table without natural clients are split among `clients` clients.", choices=PARTITIONS
+    )
+    alpha: float = _option(0.5, "Of the Dirichlet partition. The smaller, the more the clients' targets differ.", gt=0)
+    data_file: str = _option("", "Local file of a setting of the paper; without it, the hub is asked.")
+    forgotten_rows: str = _option(
+        "",
+        "A run's forgotten-rows.json: rows that clients asked to have forgotten. They are left out.",
+        effect=Effect.FREE,
     )
 
     def __post_init__(self) -> None:

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any, TypeVar
 
-from fedsift.core.errors import BadInput
+from fedsift.core.errors import BadInput, legible
 from fedsift.core.strict_json import Misfit, parse_json, typed
 from fedsift.files.output import write_whole
 
@@ -37,5 +37,15 @@ def read_json(file: Path, kind: type[T], mend: str) -> T:
     try:
         found: T = typed(read, kind, file.stem)
     except Misfit as error:
-        raise BadInput(f"{file} is damaged, or of another version, at {error}: {mend}") from error
+        raise BadInput(f"{file} is damaged, or of another version, at {error}{_lacks(read, kind)}: {mend}") from error
     return found
+
+
+def _lacks(read: Any, kind: type[Any]) -> str:
+    """What another version of a dataclass does not have, or has besides; empty for what is no such."""
+    fields = {each.name for each in dataclasses.fields(kind)} if dataclasses.is_dataclass(kind) else set()
+    if not isinstance(read, dict) or not fields & read.keys():
+        return ""
+    parts = {"lacks": sorted(fields - read.keys()), "has": sorted(read.keys() - fields)}
+    told = ", ".join(f"it {verb} {legible(names[0])}" for verb, names in parts.items() if names)
+    return told and f" ({told})"

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from fedsift.core.errors import BadInput
+from fedsift.core.extras import check_extra
 from fedsift.learning.checkpoint import Checkpoint, untied_parameters
 from fedsift.learning.checkpoint_check import LoadingInfo, some
 from fedsift.learning.model_location import ADAPTERS
@@ -30,12 +31,9 @@ class AdaptedCheckpoint(Checkpoint):
             BadInput: also where peft is not installed, or the adapters are not all there, of other layers than the
                 base's, or of a kind that changes no weights.
         """
-        try:
-            import peft
-        except ImportError as error:
-            raise BadInput(
-                f"model {self.name!r} holds adapters, which need peft: pip install 'fedsift[lora]'"
-            ) from error
+        check_extra(f"model {self.name!r}, which holds adapters,", "peft", "lora")
+        import peft
+
         module, info = super().module(kind, dtype)
         with self.reading("adapters", _GIVE), warnings.catch_warnings(action="ignore", category=UserWarning):
             settings = peft.PeftConfig.from_pretrained(str(self.adapters))
@@ -65,12 +63,13 @@ class AdaptedCheckpoint(Checkpoint):
         return super().tokenizer
 
 
-def open_checkpoint(name: str, location: str) -> Checkpoint:
+def open_checkpoint(name: str, location: str, only_outline: bool = False) -> Checkpoint:
     """A model by its folder, file or hub name; of adapters, with their base.
 
     Args:
         name: as the user gave it, for messages.
         location: of the model.
+        only_outline: whether weights are neither needed nor looked at.
 
     Raises:
         BadInput: there is none, or something is not there.
@@ -81,7 +80,7 @@ def open_checkpoint(name: str, location: str) -> Checkpoint:
     except (OSError, ValueError) as error:
         if isinstance(error, UnicodeError):
             raise BadInput(f"model {name!r}: {ADAPTERS} is no UTF-8 ({_GIVE})") from error
-        return Checkpoint(name, location)
+        return Checkpoint(name, location, only_outline=only_outline)
     try:
         base = json.loads(text)[_NAMES_BASE]
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -93,7 +92,8 @@ def open_checkpoint(name: str, location: str) -> Checkpoint:
     if found.exists() and found.resolve() == folder.resolve():
         raise BadInput(f"model {name!r} has adapters and their base in one folder: give each a folder of its own")
     try:
-        return AdaptedCheckpoint(name, str(found) if found.exists() else base, folder)
+        location = str(found) if found.exists() else base
+        return AdaptedCheckpoint(name, location, folder, only_outline=only_outline)
     except BadInput as error:
         raise BadInput(f"{error} (the base of the adapters in {name}, by {_NAMES_BASE} in {ADAPTERS})") from error
 

@@ -5,7 +5,7 @@ import pickle
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, redirect_stderr
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from io import StringIO
 from logging import ERROR, getLogger
@@ -50,6 +50,7 @@ class Checkpoint:
 
     name: str  # as the user gave it, for messages
     location: str  # a folder in Hugging Face format, a GGUF file, or a hub name
+    only_outline: bool = field(default=False, kw_only=True)  # whether weights are neither needed nor looked at
 
     def __post_init__(self) -> None:
         """Look at the folder.
@@ -57,7 +58,7 @@ class Checkpoint:
         Raises:
             BadInput: there is none, or something is not in it.
         """
-        check_location(self.name, self.location)
+        check_location(self.name, self.location, weights=not self.only_outline)
         logging.set_verbosity_error()
         getLogger("huggingface_hub").setLevel(ERROR)  # Without a network it would log each of its retries.
         logging.disable_progress_bar()
@@ -104,7 +105,8 @@ class Checkpoint:
         Raises:
             BadInput: the configuration describes no module, or another than the weights; or these are damaged.
         """
-        config, stored = self.config, self._stored() if Path(self.location).exists() else None
+        config, looks = self.config, Path(self.location).exists() and not self.only_outline
+        stored = self._stored() if looks else None
         if stored is not None:
             check_depth(self.name, config, stored)
         with self.reading("config.json", _GIVE), torch.device("meta"):

@@ -6,12 +6,7 @@ follows from the settings alone, and sizes are left open. A batch that does not 
 without compilation, and whether it fits depends on its shape alone.
 """
 
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
-from functools import cache
 from types import FunctionType
 from typing import Any
 
@@ -20,6 +15,7 @@ from torch import Tensor, nn
 
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import Example
+from fedsift.learning.cpp_compiler import cpp_compiler
 from fedsift.learning.flat_model import FlatModel
 from fedsift.learning.tasks.task import Task
 
@@ -55,21 +51,6 @@ def compile_loss(model: FlatModel, task: Task, choices: Sequence[str]) -> None:
         return value
 
     task.loss = loss  # type: ignore[method-assign, assignment]
-
-
-@cache
-def cpp_compiler() -> str:
-    """The version of the C++ compiler that torch.compile calls.
-
-    Raises:
-        BadInput: there is none.
-    """
-    name = os.environ.get("CXX") or {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
-    path = shutil.which(name)
-    if path is None:
-        raise BadInput(f"compile needs a C++ compiler, and there is no {name}: install it, or name another in CXX")
-    done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
-    return (done.stdout or done.stderr or name).splitlines()[0]
 
 
 def _canonical_batch(task: Task, answers: Sequence[str]) -> Any:

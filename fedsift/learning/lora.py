@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from fedsift.core.errors import BadInput
+from fedsift.core.extras import check_extra
 
 LORA_PARAMETERS = "*.lora_B.*"  # patterns of what is tuned then
 _ALPHA_PER_RANK = 2  # What an adapter adds is scaled by alpha / rank; twice the rank is customary.
@@ -28,10 +29,9 @@ def add_lora(model: nn.Module, rank: int) -> None:
     highest = max(min(weight.shape) for weight in model.parameters() if weight.ndim == 2)
     if rank > highest:
         raise BadInput(f"lora-rank = {rank}: no layer of the model has a rank above {highest}")
-    try:
-        from peft import LoraConfig, inject_adapter_in_model
-    except ImportError as error:
-        raise BadInput("lora-rank needs peft: pip install 'fedsift[lora]'") from error
+    check_extra("lora-rank", "peft", "lora")
+    from peft import LoraConfig, inject_adapter_in_model
+
     settings = LoraConfig(r=rank, lora_alpha=_ALPHA_PER_RANK * rank, target_modules="all-linear", lora_dropout=0.0)
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # It warns of what it does to GPT-2's Conv1D.
         inject_adapter_in_model(settings, model)

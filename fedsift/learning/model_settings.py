@@ -28,38 +28,47 @@ _option = partial(option, group=Group.MODEL)
 class ModelSettings(Seeded):
     """Which model learns what. Drawn weights (a random head, adapters, a custom model's) derive from the seed."""
 
-    model: str = _option("people", "people (the embedded one), a folder, a .gguf file, or a Hugging Face name.")
+    model: str = _option(
+        "people", "people (a small one that comes with fedsift), a folder, a .gguf file, or a Hugging Face name."
+    )
     task: str = _option(
         LANGUAGE_MODELLING,
-        "What is learnt: texts, scored by their probability or, with choices, by accuracy; or labels.",
+        "What is learnt: texts, scored by their probability or, with choices, by accuracy; labels; or what a task of "
+        "your own says.",
         choices=TASKS,
         form="module:function",
         fits=is_user_code,
     )
     choices: tuple[str, ...] = _option(
-        (), "Answers or labels to choose between, a,b,c (such as hold commas: in a config.toml).", parse=split_at_commas
+        (),
+        "Answers or labels to choose between, as a,b,c; in a config.toml a list, whose texts may hold commas.",
+        parse=split_at_commas,
     )
-    chat: bool = _option(
-        False, "Prompt and target are turns of the user and the assistant in the model's own chat template."
-    )
-    system: str = _option("", "With chat, what the system says first, where a conversation does not say it itself.")
-    max_length: int = _option(192, "Tokens after which a row is cut.", ge=2)
-    head: str = _option(HEADS[0], "Of a classification, where its directions come from.", choices=HEADS)
     tune: str = _option(
         HIDDEN, 'Which parameters: hidden for all hidden layers, or patterns such as "*.mlp.*,*.norm.*".'
     )
     lora_rank: int = _option(0, "Tune LoRA adapters of this rank instead; 0 for none.", ge=0)
+    max_length: int = _option(192, "Tokens after which a row is cut.", ge=2)
+    chat: bool = _option(
+        False, "Prompt and target are turns of the user and the assistant in the model's own chat template."
+    )
+    system: str = _option("", "With chat, the system's message in conversations that bring none.")
     dtype: str = _option(DTYPES[0], "Of the base weights.", choices=DTYPES)
-    checkpointing: bool = _option(False, "Compute activations twice instead of keeping them.")
-    compile: bool = _option(
-        False, "Run the loss through torch.compile, on a CPU with a C++ compiler (docs/explanation/reproducibility.md)."
+    device: str = _option(DEVICES[0], "Where clients train; auto for cuda where there is one.", choices=DEVICES)
+    head: str = _option(
+        HEADS[0],
+        "Where the head of a classification begins: with directions drawn at random, or from the labels' texts.",
+        choices=HEADS,
     )
     shared_head: bool = _option(
         True,
         "Also sum up what a head on the frozen model's features is solved from (docs/explanation/served.md, "
         "docs/explanation/privacy.md).",
     )
-    device: str = _option(DEVICES[0], "Where clients tune; auto for cuda where there is one.", choices=DEVICES)
+    checkpointing: bool = _option(False, "Compute activations twice instead of keeping them, which saves memory.")
+    compile: bool = _option(
+        False, "Run the loss through torch.compile, on a CPU with a C++ compiler (docs/explanation/reproducibility.md)."
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,7 +1,6 @@
 """From settings to what a client trains: a base model, its tuned parameters, and the task."""
 
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -20,6 +19,7 @@ from fedsift.learning.device import choose_attention, enough_memory, torch_devic
 from fedsift.learning.flat_model import FlatModel
 from fedsift.learning.hidden_states import joined_width
 from fedsift.learning.lora import LORA_PARAMETERS, add_lora
+from fedsift.learning.model_location import PEOPLE_MODEL
 from fedsift.learning.model_settings import CLASSIFICATION, ModelSettings
 from fedsift.learning.tasks.causal_lm import CausalLanguageModelling
 from fedsift.learning.tasks.choices import Choices
@@ -32,7 +32,6 @@ from fedsift.learning.tuned_layers import chosen_layers
 
 # Labels of a shared head at most: those of a larger vocabulary share them, by the remainder of their number.
 _MOST_LABELS = 4096
-PEOPLE_MODEL = Path(__file__).parent / "people_model"
 
 
 @enough_memory()
@@ -83,11 +82,43 @@ def load_layout(settings: ModelSettings) -> ParameterLayout:
     """
     if settings.is_custom:
         return chosen_layers(_own_task(settings).model(derive_seed(settings.seed, "model")), settings.tune)
-    checkpoint = _checkpoint(settings)
+    return _layout(_outlined(settings, _checkpoint(settings)), settings)
+
+
+class ModelSizes(NamedTuple):
+    """How large a model is."""
+
+    parameters: int  # of all of it that is used, with what a run adds
+    tuned: int
+    hidden_size: int
+    layers: int
+    head: HeadTerms | None  # of the shared head
+
+
+def load_sizes(settings: ModelSettings) -> ModelSizes:
+    """How large a model is, which need be no more than a configuration.
+
+    Raises:
+        BadInput: as of `load_layout`.
+    """
+    checkpoint = _checkpoint(settings, only_outline=True)
+    module = _outlined(settings, checkpoint)
+    config = checkpoint.config.get_text_config()
+    return ModelSizes(
+        sum(each.numel() for each in module.parameters()),
+        _layout(module, settings).size,
+        config.hidden_size,
+        config.num_hidden_layers,
+        _head_terms(settings, checkpoint),
+    )
+
+
+def _outlined(settings: ModelSettings, checkpoint: Checkpoint) -> Any:
+    """The module that is trained, on the meta device."""
     body = _body(settings, checkpoint.outline(_kind(settings, checkpoint.config), getattr(torch, settings.dtype)))
     check_positions(settings.model, body, checkpoint.config, settings.max_length)
     with torch.device("meta"):
-        return _layout(_complete(settings, checkpoint.config, body), settings)
+        return _complete(settings, checkpoint.config, body)
 
 
 def load_head_terms(settings: ModelSettings) -> HeadTerms | None:
@@ -102,7 +133,12 @@ def load_head_terms(settings: ModelSettings) -> HeadTerms | None:
         task = _own_task(settings)
         seed = derive_seed(settings.seed, "model")
         return HeadTerms(task.feature_size(seed) + 1, task.labels) if task.labels else None
-    checkpoint = _checkpoint(settings)
+    return _head_terms(settings, _checkpoint(settings))
+
+
+def _head_terms(settings: ModelSettings, checkpoint: Checkpoint) -> HeadTerms | None:
+    if not settings.shared_head:
+        return None
     config = checkpoint.config
     with checkpoint.reading("config.json", "it describes no model that could have a shared head"):
         if settings.task == CLASSIFICATION:
@@ -136,8 +172,9 @@ def load_tokenizer(settings: ModelSettings) -> Any:
     return None if settings.is_custom else _checkpoint(settings).tokenizer
 
 
-def _checkpoint(settings: ModelSettings) -> Checkpoint:
-    return open_checkpoint(settings.model, str(PEOPLE_MODEL) if settings.model == "people" else settings.model)
+def _checkpoint(settings: ModelSettings, only_outline: bool = False) -> Checkpoint:
+    location = str(PEOPLE_MODEL) if settings.model == "people" else settings.model
+    return open_checkpoint(settings.model, location, only_outline)
 
 
 def _layout(module: nn.Module, settings: ModelSettings) -> ParameterLayout:

@@ -6,6 +6,8 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from fedsift.learning.cpp_compiler import cpp_compiler
+
 # Environment variables of each profile, set before torch is imported. Measured in docs/explanation/reproducibility.md.
 PROFILES: dict[str, dict[str, str]] = {
     "fast": {},  # whatever the processor offers: the same bits on the same model of processor
@@ -64,7 +66,6 @@ def environment_fingerprint(compiled: bool = False, device: str = "cpu") -> dict
     """
     import torch
 
-    from fedsift.learning.compilation import cpp_compiler
     from fedsift.learning.device import gpu_facts, torch_device
 
     fingerprint = dict(_versions())

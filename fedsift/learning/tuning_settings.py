@@ -19,25 +19,28 @@ class TuningSettings(Options):
 
     steps: int = _option(20, "Optimiser steps a client (the paper: 20; 10 is enough, Fig. 7).", ge=1)
     lr: float = _option(1e-2, "Adam's learning rate, in float32.", ge=FLOAT32_LEAST, le=FLOAT32_MOST)
+    batch_size: int = _option(128, "Rows a step. A client with fewer uses all of them at each step.", ge=1)
+    epochs: float = _option(
+        0.0,
+        "Passes over a client's rows, whole or in part, in at most `steps` steps. 0 for `steps` steps, whatever the "
+        "rows.",
+        ge=0,
+    )
     lr_schedule: str = _option(
-        "constant", "How lr falls over the steps: to a last step just above 0, or not.", choices=SCHEDULES
+        "constant", "How lr goes over the steps: it stays, or falls to just above 0 in the last.", choices=SCHEDULES
     )
     warmup_share: float = _option(0.0, "Share of the steps, the first ones, over which lr rises.", ge=0, le=1)
     weight_decay: float = _option(
-        0.0, "Share of lr by which each step shrinks what is tuned, as AdamW does it: the task vector.", ge=0, lt=1
+        0.0, "Share of lr by which each step shrinks the task vector, as AdamW does weights.", ge=0, lt=1
     )
-    epochs: float = _option(
-        0.0, "Passes over a client's rows, of which a step is a part; at most steps steps. 0 for steps steps.", ge=0
-    )
-    beta1: float = _option(0.8, "Share that Adam keeps of its first moment (the paper: 0.9).", ge=0, lt=1)
-    beta2: float = _option(0.95, "Share that it keeps of the second (the paper: 0.999).", ge=0, lt=1)
-    moments: str = _option(
-        "float32", "Type that Adam's two moments are kept in; bfloat16 takes 4 bytes a parameter less.", choices=MOMENTS
-    )
-    batch_size: int = _option(128, "Rows a step. A client with fewer uses all of them at each step.", ge=1)
     # The gradient is the same but for its rounding, so the number is part of what a rerun must repeat.
     micro_batch: int = _option(
         0, "Rows that run through the model at once, to bound its activations; 0 for all of a step.", ge=0
+    )
+    beta1: float = _option(0.8, "Share that Adam keeps of its first moment (the paper: 0.9).", ge=0, lt=1)
+    beta2: float = _option(0.95, "Share that Adam keeps of its second moment (the paper: 0.999).", ge=0, lt=1)
+    moments: str = _option(
+        "float32", "Type of Adam's two moments; bfloat16 takes 4 bytes a parameter less.", choices=MOMENTS
     )
     commit_share: float = _option(
         0.0,

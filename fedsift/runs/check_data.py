@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from fedsift.configuration.clients_of_run import choose_leavers
 from fedsift.configuration.participants import Participants
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
@@ -85,14 +86,15 @@ def check_data(config: RunConfig, bars: PhaseBars) -> DataReport:
     """Read the first clients, encode all their rows, and train the first client twice, in another process.
 
     Raises:
-        BadInput: a client's rows cannot be made or encoded, or the first one's are others each time; the message names
-            the client.
+        BadInput: a client's rows cannot be made or encoded, or the first one's are others each time, or who is to leave
+            is none; the message names the client.
     """
     dataset = load_dataset(config)
     participants = Participants.of(config, dataset)
     clients = participants.members
     alike = look_alikes(participants.everybody)
     bars.warn(look_alike_warning(alike))
+    choose_leavers(config, clients, participants.newcomers)
     _, task = load_model(config.model_settings.on_cpu())
     read = clients[:_CLIENTS_READ]
     rows, tokens, cut = [], array("q"), array("q")

@@ -1,9 +1,8 @@
 """What noise on the published merged model amounts to in differential privacy (docs/explanation/privacy.md)."""
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 
-from fedsift.core.errors import BadInput
+from fedsift.core.extras import check_extra
 
 _DELTA = 1e-5
 
@@ -36,5 +35,5 @@ def check_accounting(noise: float) -> None:
     Raises:
         BadInput: the library is not there.
     """
-    if noise and find_spec("dp_accounting") is None:
-        raise BadInput("publish-noise needs dp-accounting, to say what it is worth: pip install 'fedsift[privacy]'")
+    if noise:
+        check_extra("publish-noise", "dp_accounting", "privacy")

@@ -17,6 +17,7 @@ from fedsift.data.look_alikes import look_alike_warning, look_alikes
 from fedsift.federation.round_log import RoundLog
 from fedsift.federation.run_state import open_state
 from fedsift.learning.model_location import check_given
+from fedsift.learning.stored_names import may_be_tuned
 from fedsift.protocol.client_rounds import last_line
 from fedsift.runs.federate import federate, merging, places, workers
 from fedsift.runs.privacy import check_accounting
@@ -125,14 +126,14 @@ def _check(config: RunConfig, bars: PhaseBars) -> tuple[Participants, RunConfig]
     """Who takes part, and the configuration with its leavers as ids.
 
     What can be said of machine, data and model before workers load them, is said here: without torch, but for a task
-    of one's own.
+    of one's own, and where `tune` may be wrong.
     """
     if not config.ray_address:
         check_ray()
     check_device(config)
     check_accounting(config.publish_noise)
     check_given(config.model_settings)
-    if config.model_settings.is_custom:
+    if config.model_settings.is_custom or not may_be_tuned(config.model_settings):
         from fedsift.learning.models import load_layout  # torch, as in most tasks of one's own
 
         load_layout(config.model_settings)

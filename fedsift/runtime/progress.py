@@ -56,7 +56,7 @@ class PhaseBars:
         columns = (progress.TextColumn("{task.description:<16}"), progress.BarColumn(), progress.MofNCompleteColumn())
         speed = (_ClientsPerSecond(), progress.TimeRemainingColumn())
         self._bars = progress.Progress(*columns, *speed, console=console)
-        self._task = progress.TaskID(0)
+        self._tasks: dict[str, progress.Task] = {}  # the last bar of each kind of message: batches may be nested
         self._phase = ""
         self._clock = time.perf_counter()
         self.console = console
@@ -98,7 +98,7 @@ class PhaseBars:
             self._bars.stop()
 
     def begin(self, message_type: str, total: int) -> None:
-        """Open the bar of a phase. The first one replaces the start-up line."""
+        """Open the bar of a phase, without an end where `total` is 0. The first one replaces the start-up line."""
         title = _TITLES.get(message_type)
         if title is None:
             return
@@ -106,13 +106,15 @@ class PhaseBars:
         self._status.stop()
         if not self._lines:
             self._bars.start()
-        self._task = self._bars.add_task(self.prefix + title, total=total)
+        self._bars.add_task(self.prefix + title, total=total or None)
+        self._tasks[message_type] = self._bars.tasks[-1]
         self._phase = self.prefix + title
 
     def advance(self, message_type: str) -> None:
-        """Count a reply."""
-        if message_type in _TITLES:
-            self._bars.advance(self._task)
+        """Count a reply to a batch of this type; one more than were announced makes them more."""
+        if task := self._tasks.get(message_type):
+            done = task.completed + 1
+            self._bars.update(task.id, completed=done, total=task.total and max(task.total, done))
 
     def finish(self) -> None:
         """End the last phase: what follows is Ray's shutting down."""
@@ -136,9 +138,10 @@ class PhaseBars:
     def _line(self, now: float) -> Text:
         """How far the phase is now."""
         parts = [f"{self._phase:<16} {now - self._clock:.0f} s"]
-        task = next((each for each in self._bars.tasks if each.id == self._task), None)
-        if task is not None and task.description == self._phase:
-            parts += [f"{task.completed:.0f}/{task.total:.0f}", _speed(task)]
+        task = next((each for each in reversed(self._bars.tasks) if each.description == self._phase), None)
+        if task is not None:
+            parts += [f"{task.completed:.0f}" if task.total is None else f"{task.completed:.0f}/{task.total:.0f}"]
+            parts.append(_speed(task))
             if not task.finished:
                 left = task.time_remaining
                 parts.append("time left unknown" if left is None else f"{left:.0f} s left")

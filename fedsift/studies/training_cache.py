@@ -81,8 +81,7 @@ class TrainingCache:
         Raises:
             BadInput: the data, the model or the device cannot be had, or clients are to differ in steps.
         """
-        if config.epochs:
-            raise BadInput(f"epochs = {config.epochs:g}: trainings are compared at equal steps here; leave epochs out")
+        check_equal_steps(config)
         self.config, self.folder, self._bars, self._session = config, folder, bars, session
         check_device(config)
         self._dataset = load_dataset(config)
@@ -293,6 +292,16 @@ class TrainingCache:
         for named in self._running[0].map(function, calls):
             self._bars.advance(phase if total else "")  # without a bar, only hear Ctrl-C
             yield named
+
+
+def check_equal_steps(config: RunConfig) -> None:
+    """See that all clients take the same number of steps.
+
+    Raises:
+        BadInput: they are to differ.
+    """
+    if config.epochs:
+        raise BadInput(f"epochs = {config.epochs:g}: trainings are compared at equal steps here; leave epochs out")
 
 
 def _name_of_pool(clients: Sequence[str], steps: int) -> str:

@@ -215,7 +215,7 @@ def _save_llama(folder: Path, shape: Mapping[str, int], config: RunConfig) -> st
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
     from transformers.utils.logging import disable_progress_bar
 
-    from fedsift.learning.models import PEOPLE_MODEL
+    from fedsift.learning.model_location import PEOPLE_MODEL
 
     disable_progress_bar()
     torch.manual_seed(0)

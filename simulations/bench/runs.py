@@ -31,17 +31,15 @@ def measure_runs(config: RunConfig, rounds: int, blazefl_python: Path | None = N
     Args:
         config: what is run.
         rounds: how often.
-        blazefl_python: the Python of an environment with fedsift and BlazeFL, which needs a newer one than fedsift;
-            without, that arm is left out.
+        blazefl_python: the Python of an environment with fedsift and BlazeFL, which needs a newer one than fedsift
+            (`check_blazefl`); without, that arm is left out.
 
     Raises:
-        BadInput: data, model or that Python cannot be used.
+        BadInput: data or model cannot be used.
         ArmFailed: an arm failed, or the bare loop's sums differ from fedsift's.
     """
     from fedsift.learning.models import load_layout  # torch: not where options are only listed
 
-    if blazefl_python is not None:
-        _check_blazefl(blazefl_python)
     config = dataclasses.replace(config.leaving(), oracle=False, evaluate=False, device="cpu")
     clients = len(choose_clients(config, load_dataset(config)))
     workers, layout = min(config.worker_count, clients), load_layout(config.model_settings)
@@ -94,7 +92,7 @@ def has_pfl_research() -> bool:
     return find_spec("pfl") is not None
 
 
-def _check_blazefl(python: Path) -> None:
+def check_blazefl(python: Path) -> None:
     """See that an environment has what its arm needs, before minutes are spent.
 
     Raises:
@@ -111,5 +109,9 @@ def _check_blazefl(python: Path) -> None:
 
 
 BENCHMARK = Benchmark(
-    "runs", "Whole runs, beside a bare loop and other frameworks.", measure_runs, on_ray=True, with_blazefl=True
+    "runs",
+    "Whole runs, beside a bare loop and other frameworks.",
+    measure_runs,
+    on_ray=True,
+    check_blazefl=check_blazefl,
 )

@@ -15,7 +15,9 @@ from fedsift.cli.terminal import errors_in_one_line, how_to_resume
 from fedsift.configuration.run_config import RunConfig, write_toml
 from fedsift.core.ledger import Ledger
 from fedsift.core.server_state import ServerState
+from fedsift.learning.cpp_compiler import cpp_compiler
 from fedsift.runs.run_folder import RunFolder
+from fedsift.studies.optout.scenario_folder import ScenarioFolder
 from tests.cli.commands import done, invoke, result_of
 from tests.core.uploads import terms, upload
 
@@ -218,3 +220,93 @@ def test_a_ledger_that_cannot_be_read_stays(folder: RunFolder) -> None:
         folder.ledger.write_bytes(b"what may be somebody's last copy")
         raise RuntimeError
     assert folder.ledger.exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "command", "told"),
+    [
+        ("jinja2", ["optout", "one-client"], "a report needs jinja2: pip install 'fedsift[plots]'"),
+        ("matplotlib", ["optout", "one-client"], "a figure needs matplotlib: pip install 'fedsift[plots]'"),
+        ("tensorboard", ["optout", "one-client", "--tensorboard"], "pip install 'fedsift[tensorboard]'"),
+        ("peft", ["run", "--lora-rank", "2"], "lora-rank needs peft: pip install 'fedsift[lora]'"),
+        ("dp_accounting", ["run", "--publish-noise", "1", "--no-shared-head"], "publish-noise needs dp-accounting: "),
+    ],
+)
+def test_a_library_that_is_not_installed(
+    module: str, command: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    assert told in said(*command, "--out", tmp_path / "out", folder=tmp_path)
+
+
+def test_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cpp_compiler.cache_clear()
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert "there is no no-such-compiler" in said("run", "--compile", "--out", tmp_path / "out", folder=tmp_path)
+    cpp_compiler.cache_clear()
+
+
+def test_attacks_that_cannot_be(scenario: Path) -> None:
+    command = ["optout", scenario, "--attacks", "--out", scenario.parent / "out"]
+    told = said(*command, "--newcomers", 1, folder=scenario.parent)
+    assert told == "fedsift: 1 clients never join; attacks need at least 2 of them\n"
+    told = said(*command, "--newcomers", 2, "--epochs", 1, folder=scenario.parent)
+    assert told.startswith("fedsift: epochs = 1: trainings are compared at equal steps here")
+
+
+def test_a_python_without_blazefl(tmp_path: Path) -> None:
+    out = ["--out", tmp_path / "out.json"]
+    assert "blazefl-python = nowhere" in said("bench", "--runs", "--blazefl-python", "nowhere", *out, folder=tmp_path)
+    told = said("bench", "--codec", "--blazefl-python", "nowhere", *out, folder=tmp_path)
+    assert "blazefl-python is an arm of --runs, which is not asked for" in told
+
+
+def test_a_tuned_configuration_that_cannot_be_written(config_file: Path) -> None:
+    folder = config_file.parent
+    told = said("tune", config_file, "--newcomers", 2, "--out", folder / "missing" / "tuned.toml", folder=folder)
+    assert f"there is no folder {folder / 'missing'}" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        *(
+            ([*command, "--dataset", "missing.csv"], "dataset file missing.csv does not exist")
+            for command in (["run"], ["check-data"], ["compare"], ["tune"], ["bench"], ["reproduce", "fig3"])
+        ),
+        (["optout", "one-client", "--dataset", "missing.csv"], "dataset file missing.csv does not exist"),
+        (["check-data", "missing.csv"], "dataset file missing.csv does not exist"),
+        (["run", "--task", "classification", "--model", "./missing"], "model folder ./missing does not exist"),
+        *(
+            ([command, "missing.toml", "--steps", "0"], "configuration missing.toml: No such file")
+            for command in ("run", "check-data", "compare", "tune", "bench")
+        ),
+        (["optout", "missing.toml"], "scenario missing.toml: No such file"),
+        (["sweep", "missing.toml"], "sweep missing.toml: No such file"),
+        *(([command, "missing"], "missing is no run folder: it does not exist") for command in ("forget", "join")),
+        *(([command, "missing"], "missing is no run folder: it does not exist") for command in ("export", "rekey")),
+        (["verify-certificate", "missing.json"], "missing.json does not exist"),
+        (["verify-log", "missing.json"], "missing.json does not exist"),
+    ],
+)
+def test_a_missing_file_comes_before_missing_options(
+    arguments: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert told in said(*arguments, folder=tmp_path)
+
+
+def test_a_data_set_in_the_place_of_a_configuration(table_file: Path, tmp_path: Path) -> None:
+    assert f"give it as --dataset {table_file}" in said("run", table_file, folder=tmp_path)
+
+
+def test_a_scenario_that_another_version_played(tmp_path: Path) -> None:
+    folder = ScenarioFolder.create(tmp_path / "old", RunConfig())
+    folder.scenario.write_text("title = 'One leaves'\n[[leave]]\nnumber = 1\n", encoding="utf-8")
+    folder.result.write_text('{"clients": 3, "members": 3}', encoding="utf-8")
+    _, _, told = invoke("optout", "--resume", folder.path)
+    assert told == (
+        f"fedsift: {folder.result} is damaged, or of another version, at result (it lacks attacks, it has members): "
+        "bring back a copy, take the version of fedsift that wrote it, or play the scenario anew: "
+        f"fedsift optout {folder.scenario} --out ANOTHER, with the options that it had\n"
+    )

@@ -22,7 +22,7 @@ from fedsift.data.people.generator import (
 )
 from fedsift.data.people.words import WORDS
 from fedsift.data.people.world import world_examples
-from fedsift.learning.models import PEOPLE_MODEL
+from fedsift.learning.model_location import PEOPLE_MODEL
 from fedsift.simulations.people_model import Pretraining, every_row, rows_of_steps
 
 SEEDS = range(3)

@@ -18,6 +18,9 @@ from fedsift.studies.reproduction.registry import EXPERIMENTS
 _GROUP = typer.main.get_command(app)
 assert isinstance(_GROUP, click.Group)
 COMMANDS = _GROUP.commands
+for _each in (_GROUP, *COMMANDS.values()):
+    for _parameter in _each.params:
+        _parameter.callback = None  # Whether a file is there is not asked, and no completion is installed.
 OPTIONS = {
     name
     for command in (_GROUP, *COMMANDS.values())

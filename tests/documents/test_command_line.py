@@ -13,10 +13,10 @@ from tests.documents.pages import commands_in
     [
         ("run --clients 3 --leave-count 1 --oracle --no-shared-head", ""),
         ("rnu --clients 3", "unknown command 'rnu'; did you mean 'run'?"),
-        ("run --client 3", "No such option '--client'."),
+        ("run --client 3", "unknown option '--client'; did you mean '--clients'?"),
         ("run --clients three", "Invalid value for '--clients': 'three' is not a valid integer."),
         ("run --clients -1", "clients = -1: give a whole number from 0 on"),
-        ("run --dtype half", "unknown dtype 'half'; valid: bfloat16, float32"),
+        ("run --dtype half", "unknown dtype 'half'; half is called bfloat16 here"),
         ("run --preset papre", "unknown preset 'papre'; did you mean 'paper'?"),
         ("run config.toml other.toml", "Got unexpected extra argument (other.toml)"),
         ("forget runs/001", "Missing argument 'CLIENTS...'."),

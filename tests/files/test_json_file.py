@@ -87,7 +87,10 @@ def test_where_a_value_is_of_another_kind(tmp_path: Path, text: str, kind: Any, 
         (b"\xff\xfe", "is damaged, it is no JSON"),
         (b"[" * 100_000, "is damaged, it is no JSON"),
         (b"null", "is damaged, or of another version, at file"),
-        (b'{"earlier_receipts": 0, "rounds": [{}], "failures": {}}', "is damaged, .*, at (rounds.rounds.0|steps): "),
+        (
+            b'{"earlier_receipts": 0, "rounds": [{}], "failures": {}}',
+            "is damaged, .*, at (rounds.rounds.0: |steps .it lacks by_influence, it has earlier_receipts.: )",
+        ),
         (b'{"earlier_receipts": "0", "rounds": [], "failures": {}}', "is damaged, .*, at (rounds.earl|steps)"),
     ],
 )

@@ -9,7 +9,8 @@ import torch
 
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import Example
-from fedsift.learning.compilation import _canonical_batch, compile_loss, cpp_compiler
+from fedsift.learning.compilation import _canonical_batch, compile_loss
+from fedsift.learning.cpp_compiler import cpp_compiler
 from fedsift.learning.gradient import Gradient
 from fedsift.learning.model_settings import ModelSettings
 from fedsift.learning.models import load_model

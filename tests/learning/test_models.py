@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from fedsift.learning.model_location import PEOPLE_MODEL
 from fedsift.learning.model_settings import ModelSettings
-from fedsift.learning.models import PEOPLE_MODEL, load_layout, load_model
+from fedsift.learning.models import load_layout, load_model
 
 
 @pytest.mark.parametrize("model", ["people", "tiny"])

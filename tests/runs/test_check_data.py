@@ -2,7 +2,10 @@ import json
 from pathlib import Path
 
 import pytest
+import typer
 
+from fedsift.cli import app
+from fedsift.configuration.run_config import RunConfig, write_toml
 from tests.cli.commands import done, failed, invoke
 from tests.models import save_model
 
@@ -86,3 +89,20 @@ def test_rows_that_are_others_elsewhere(own_code: Path, tiny_model: Path, monkey
         told = failed("check-data", f"in_no_order:{function}", "--model", tiny_model)
         assert "client 'ann': its rows are others, or in another order, in another process" in told.splitlines()[-1]
     assert "the same bits twice" in done("check-data", "in_no_order:in_order", "--model", tiny_model)
+
+
+def test_it_takes_all_that_says_what_a_run_is() -> None:
+    """So that a command line of `fedsift run` is one of `fedsift check-data`."""
+    run, check = (typer.main.get_command(app).commands[name] for name in ("run", "check-data"))  # type: ignore[attr-defined]
+    of_run, of_check = ({each.name: each.to_info_dict() for each in command.params} for command in (run, check))
+    assert of_run.keys() - of_check.keys() == {"config", "out", "resume", "seeds"}
+    assert of_check.keys() - of_run.keys() == {"data"}
+    assert all(of_run[name]["help"] == of_check[name]["help"] for name in of_run.keys() & of_check.keys())
+
+
+def test_a_configuration_and_who_is_to_leave(tiny_config: RunConfig, tmp_path: Path) -> None:
+    write_toml(tiny_config, tmp_path / "config.toml")
+    told = json.loads(done("check-data", tmp_path / "config.toml", "--leave", "client 1", "--json"))
+    assert told["clients"] == 8
+    assert "unknown client 'client 9'" in failed("check-data", tmp_path / "config.toml", "--leave", "client 9")
+    assert "two data sets: a.csv and --dataset" in failed("check-data", "a.csv", "--dataset", tiny_config.dataset)

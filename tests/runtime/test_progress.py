@@ -63,3 +63,24 @@ def test_a_warning_is_a_line_on_the_console() -> None:
     PhaseBars(Console(file=shown)).warn("two ids look alike")
     PhaseBars(Console(file=shown)).warn("")
     assert shown.getvalue() == "warning: two ids look alike\n"
+
+
+@pytest.mark.parametrize(
+    ("begun", "counted", "last"),
+    [
+        ([("train", 2)], ["train"] * 3, "3/3"),  # more replies than were announced
+        ([("train", 0)], ["train"] * 5, "5"),  # nobody knew how many
+        ([("train", 3), ("evaluate", 1)], ["evaluate", "train", "train"], "1/1"),  # a batch within another
+        ([], ["train"], ""),  # no batch at all
+    ],
+)
+def test_never_more_is_done_than_there_is(begun: list[tuple[str, int]], counted: list[str], last: str) -> None:
+    shown = io.StringIO()
+    with PhaseBars(Console(file=shown)) as bars:
+        for message_type, total in begun:
+            bars.begin(message_type, total)
+        for message_type in counted:
+            bars.advance(message_type)
+        bars.finish()
+    lines = shown.getvalue().splitlines()
+    assert (lines[-1].split(", ")[1] if lines else "") == last

@@ -23,7 +23,7 @@ SOURCE_OPTIONS = (
 )
 _NAMES = [name for kind in KINDS for name in kind.names]
 _FORMS = [kind.form for kind in KINDS if kind.form]
-ALL_FORMS = f"{', '.join([*_NAMES, *_FORMS])}."
+ALL_FORMS = f"{', '.join([*reversed(_FORMS), *_NAMES])}."
 
 
 def kind_of(dataset: str) -> DataKind:

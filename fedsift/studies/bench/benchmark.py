@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from fedsift.configuration.run_config import RunConfig
@@ -19,7 +20,8 @@ class Benchmark:
         help: of its option.
         measure: takes a configuration, and in how many rounds to measure.
         on_ray: whether it starts Ray.
-        with_blazefl: whether it also takes the Python of an environment that has BlazeFL, None for none.
+        check_blazefl: of one that also takes the Python of an environment that has BlazeFL, None for none: whether that
+            can be used.
         device: of a configuration under which it is measured where nothing is asked for; empty for all but "cuda".
         defaults: its own, of options that are not given.
     """
@@ -28,9 +30,14 @@ class Benchmark:
     help: str
     measure: Callable[..., Part]
     on_ray: bool = False
-    with_blazefl: bool = False
+    check_blazefl: Callable[[Path], None] | None = None
     device: str = ""
     defaults: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def told(self) -> str:
+        """The help of its option, with the options whose defaults are its own."""
+        return f"{self.help} It has its own defaults of {', '.join(self.defaults)}." if self.defaults else self.help
 
     def is_meant(self, config: RunConfig) -> bool:
         """Whether it is measured under a configuration where no benchmark is asked for by name."""

@@ -1,21 +1,23 @@
 """Attacks on the clients that left in a scenario that has been played."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fedsift.configuration.round_settings import RoundSettings
+from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
 from fedsift.data.loading import load_dataset
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_session import ray_session
 from fedsift.studies.attacks.evaluation import IN_ROUNDS, ON_CENTRAL_FT, evaluate_attacks
+from fedsift.studies.attacks.subjects import Parties
 from fedsift.studies.comparison.compare import check_methods
-from fedsift.studies.optout.scenario import read_scenario
+from fedsift.studies.optout.scenario import Scenario, read_scenario
 from fedsift.studies.optout.scenario_federation import Cast
 from fedsift.studies.optout.scenario_folder import ScenarioFolder
 from fedsift.studies.optout.scenario_result import ScenarioResult
-from fedsift.studies.training_cache import TrainingCache
+from fedsift.studies.training_cache import TrainingCache, check_equal_steps
 
 _MOST_ATTACKED = 5  # leavers, the first: each attack scores all their examples many times over
 
@@ -36,6 +38,22 @@ def check_attacked(attacks: bool, names: Sequence[str] | None, rounds: RoundSett
     if not attacks:
         raise BadInput("methods says what is attacked beside SIFT-Masks: ask for attacks, too")
     check_methods(names, rounds)
+
+
+def check_parties(scenario: Scenario, config: RunConfig, cast: Cast) -> None:
+    """See that a scenario will have what `attack` needs, before it is played.
+
+    Raises:
+        BadInput: nobody leaves or nobody stays, fewer than two clients never join, or clients differ in steps.
+    """
+    check_equal_steps(config)
+    left = [client_id for step in cast.plan(scenario, config).steps for client_id in step.leave]
+    Parties.of(cast.clients, _attacked(left), cast.newcomers)
+
+
+def _attacked(left: Iterable[str]) -> list[str]:
+    """The first of those who left."""
+    return list(dict.fromkeys(left))[:_MOST_ATTACKED]
 
 
 def attack(path: Path, bars: PhaseBars, names: Sequence[str] | None = None) -> ScenarioResult:
@@ -61,8 +79,7 @@ def attack(path: Path, bars: PhaseBars, names: Sequence[str] | None = None) -> S
         if names is None:
             names = attacked_methods(rounds)
         check_methods(names, rounds)
-        left = [client_id for step in result.steps for client_id in step.left]
-        leavers = list(dict.fromkeys(left))[:_MOST_ATTACKED]
+        leavers = _attacked(client_id for step in result.steps for client_id in step.left)
         if not leavers:
             raise BadInput(f"{path}: nobody left, so there is nobody to attack")
         cast = Cast.of(read_scenario(str(folder.scenario)), config)

@@ -28,6 +28,7 @@ from fedsift.runtime.progress import STEP, PhaseBars
 from fedsift.runtime.ray_session import ray_session
 from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.studies.client_script import Misbehaviour
+from fedsift.studies.optout.attacks import check_parties
 from fedsift.studies.optout.on_clock import on_clock
 from fedsift.studies.optout.oracle import chain_digests, chains, full_steps
 from fedsift.studies.optout.other_hardware import PoolWithOtherHardware, other_profile
@@ -48,6 +49,7 @@ def play(
     full_oracles: int = 10,
     evaluate_every: int | None = None,
     rounds: RoundSettings | None = None,
+    attacks: bool = False,
     tracking: Tracking = NOT_TRACKED,
 ) -> ScenarioResult:
     """Play a scenario into a new folder.
@@ -60,6 +62,7 @@ def play(
         full_oracles: so many steps, drawn from the seed, are also held against a federation of exactly their members.
         evaluate_every: score after every so many steps; by default after step 0, the last, and ten in between.
         rounds: of methods that train in rounds, whose costs are to stand beside SIFT-Masks'.
+        attacks: whether `fedsift.studies.optout.attacks.attack` comes next: then it is seen beforehand that it can.
         tracking: is started, and told of each step and what comes of it; its files may be added to.
 
     Raises:
@@ -77,6 +80,8 @@ def play(
     tracked = TrackedSteps(tracking, config)
     check_device(config)
     cast = Cast.of(scenario, config)
+    if attacks:
+        check_parties(scenario, config, cast)
     if rounds:  # What is wrong with its file of devices is said before anything runs.
         rounds.schedule(config, load_dataset(config), cast.clients)
     folder = ScenarioFolder.create(out, config, least_room(cast.size, len(cast.clients)))
@@ -89,13 +94,13 @@ def play(
         return _play(folder, scenario, config, cast, log, bars, tracked)
 
 
-def resume(out: Path, bars: PhaseBars, tracking: Tracking = NOT_TRACKED) -> ScenarioResult:
+def resume(out: Path, bars: PhaseBars, attacks: bool = False, tracking: Tracking = NOT_TRACKED) -> ScenarioResult:
     """Go on with a scenario that was stopped at any moment; of one that is over, return the result.
 
     A tracker is told of the steps that are still to be played.
 
     Raises:
-        BadInput: the folder holds no scenario.
+        BadInput: the folder holds no scenario, or one that cannot be attacked, where that is asked for.
     """
     folder, config = ScenarioFolder.open(out)
     with folder.locked():
@@ -107,8 +112,11 @@ def resume(out: Path, bars: PhaseBars, tracking: Tracking = NOT_TRACKED) -> Scen
             tracked.played(result, folder.result)
             return result
         log = StepLog.read(folder.steps)
+        cast = Cast.of(scenario, config)
+        if attacks:
+            check_parties(scenario, config, cast)
         folder.sweep()
-        return _play(folder, scenario, config, Cast.of(scenario, config), log, bars, tracked)
+        return _play(folder, scenario, config, cast, log, bars, tracked)
 
 
 def _play(
@@ -202,7 +210,8 @@ def _ask_oracles(pool: WorkerPool, federation: Federation, bars: PhaseBars) -> N
             log.write(file)
     bars.prefix = "full oracle "
     chosen = full_steps(log.full_oracles, len(log.steps) - 1, config.seed)
-    bars.begin(STEP, len(chosen))
+    if chosen:
+        bars.begin(STEP, len(chosen))
     for step in chosen:
         if str(step) not in full:
             members = members_after(log.steps[: step + 1])

@@ -18,7 +18,7 @@ from fedsift.files.json_file import read_json, write_json
 from fedsift.runs.ledger_folder import LedgerFolder
 from fedsift.runs.run_folder import SCENARIO_FILE
 from fedsift.studies.optout.scenario_result import ScenarioResult
-from fedsift.studies.optout.step_log import MEND
+from fedsift.studies.optout.step_log import mend
 
 
 class ScenarioFolder(LedgerFolder):
@@ -70,4 +70,4 @@ class ScenarioFolder(LedgerFolder):
         Raises:
             BadInput: it is damaged.
         """
-        return read_json(self.result, ScenarioResult, MEND) if self.result.exists() else None
+        return read_json(self.result, ScenarioResult, mend(self.path)) if self.result.exists() else None

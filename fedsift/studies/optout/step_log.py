@@ -4,13 +4,20 @@ The ledger holds the state; this file holds what the ledger does not: scores, tr
 in the folder while the scenario is being played, and makes it go on after any stop.
 """
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fedsift.files.json_file import read_json, write_json
 
-MEND = "bring back a copy, or play the scenario anew into another folder"  # a damaged file of a scenario
+
+def mend(folder: Path) -> str:
+    """What to do about a file of a scenario that cannot be read."""
+    return (
+        "bring back a copy, take the version of fedsift that wrote it, or play the scenario anew: "
+        f"fedsift optout {shlex.quote(str(folder / 'scenario.toml'))} --out ANOTHER, with the options that it had"
+    )
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,7 @@ class StepLog:
         Raises:
             BadInput: it cannot be read, or is damaged.
         """
-        return read_json(file, cls, MEND)
+        return read_json(file, cls, mend(file.parent))
 
     def write(self, file: Path) -> None:
         """Write it; a reader finds the old file or the new one."""

@@ -37,7 +37,9 @@ def _as_of_a_run(name: str) -> Any:
 class Assumptions(Options):
     """A federation of P parameters, n of them tuned, and T clients, and its machines."""
 
-    model_parameters: float = option(1.2e9, "Of the whole model, frozen ones included.", Group.MODEL, ge=1, le=10**15)
+    model_parameters: float = option(
+        1.2e9, "Parameters of the whole model, frozen ones included; instead of a model.", Group.MODEL, ge=1, le=10**15
+    )
     tuned: float = option(1.0, "How many of them are tuned, or up to 1 which share.", Group.MODEL, gt=0)
     dtype: str = _as_of_a_run("dtype")
     moments: str = _as_of_a_run("moments")

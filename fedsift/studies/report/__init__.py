@@ -8,6 +8,6 @@ drawing.py   a figure as SVG and PNG; figures.py which figures there are
 page.py      sections, and the page from page.html.j2 and style.css
 """
 
-from fedsift.studies.report.write import write_report
+from fedsift.studies.report.write import check_report, write_report
 
-__all__ = ["write_report"]
+__all__ = ["check_report", "write_report"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from fedsift.core.errors import BadInput
+from fedsift.core.extras import check_extra
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -93,10 +93,7 @@ def check_matplotlib() -> None:
     Raises:
         BadInput: matplotlib is not installed.
     """
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise BadInput("figures need matplotlib: pip install 'fedsift[plots]'") from error
+    check_extra("a figure", "matplotlib", "plots")
 
 
 def drawn(figure: Figure) -> Drawn:

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fedsift.core.errors import BadInput
+from fedsift.core.extras import check_extra
 from fedsift.core.plain_files import check_plain, written_whole
-from fedsift.studies.report.drawing import drawn
+from fedsift.studies.report.drawing import check_matplotlib, drawn
 from fedsift.studies.report.figures import all_figures
 from fedsift.studies.report.open_unlearning import open_unlearning
 from fedsift.studies.report.outcome import read_outcome
-from fedsift.studies.report.page import page
 from fedsift.studies.report.summary import summarise
 from fedsift.studies.report.tables import all_tables
 
@@ -25,8 +25,11 @@ def write_report(folder: Path) -> list[Path]:
         The files written, the page first.
 
     Raises:
-        BadInput: there is no such result.json, matplotlib is not installed, or the folder cannot be written.
+        BadInput: there is no such result.json, matplotlib or Jinja2 is not installed, or the folder cannot be written.
     """
+    check_report()
+    from fedsift.studies.report.page import page  # Jinja2
+
     outcome = read_outcome(folder)
     tables = all_tables(outcome)
     figures = {figure: drawn(figure) for figure in all_figures(outcome, tables)}
@@ -38,6 +41,16 @@ def write_report(folder: Path) -> list[Path]:
     if outcome.result.attacks:
         contents["open-unlearning.json"] = open_unlearning(outcome.result.attacks)
     return write_files(folder, contents)
+
+
+def check_report() -> None:
+    """See that a report can be written, before minutes are spent on what it shows.
+
+    Raises:
+        BadInput: matplotlib or Jinja2 is not installed.
+    """
+    check_matplotlib()
+    check_extra("a report", "jinja2", "plots")
 
 
 def write_files(folder: Path, contents: Mapping[str, str | bytes]) -> list[Path]:

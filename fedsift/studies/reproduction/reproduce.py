@@ -17,7 +17,8 @@ from typing import Any
 import tomli_w
 from pandas import DataFrame, concat
 
-from fedsift.configuration.run_config import PUBLISHED_TUNING, RunConfig
+from fedsift.configuration.named_files import new_configuration
+from fedsift.configuration.run_config import REPRODUCED, RunConfig
 from fedsift.core.errors import unknown_name
 from fedsift.core.localisation import OWN_LEVELS
 from fedsift.core.options import hyphened
@@ -34,7 +35,6 @@ from fedsift.studies.reproduction.merges import SIFT_MASKED, SIFT_PUBLISHED
 from fedsift.studies.reproduction.registry import EXPERIMENTS
 from fedsift.studies.training_cache import Session, TrainingCache
 
-_AS_PUBLISHED = {**PUBLISHED_TUNING, "levels": 3, "threshold": 0.0}
 _COLUMNS = ("panel", "name", "x", "y", "low", "high")
 
 
@@ -50,8 +50,8 @@ def configuration(name: str, given: Mapping[str, Any]) -> RunConfig:
     experiment = _named(name)
     if given.get("dataset", "people") == "people":
         given = {**{hyphened(key): value for key, value in experiment.defaults.items()}, **given}
-    defaults = {hyphened(key): value for key, value in _AS_PUBLISHED.items()}
-    return RunConfig.from_mapping({**defaults, **given}, source="options")
+    defaults = {hyphened(key): value for key, value in REPRODUCED.items()}
+    return new_configuration({**defaults, **given}, source="options")
 
 
 def reproduce(name: str, config: RunConfig, out: Path, bars: PhaseBars, session: Session = ray_session) -> Result:

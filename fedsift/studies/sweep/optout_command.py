@@ -60,10 +60,10 @@ class OptOut(Command):
     def play(self, options: Mapping[str, Any], folder: Path, bars: Bars, track: Track | None = None) -> None:
         """Play the scenario, or go on with it; attack; write the report."""
         config, rounds = self.read(options)
-        shown, asked = bars(), (self.full_oracles, self.evaluate_every, rounds)
+        shown, asked = bars(), (self.full_oracles, self.evaluate_every, rounds, self.attacks)
         with Tracking(track, shown.warn) as tracking:
             if (folder / "scenario.toml").is_file():
-                player.resume(folder, shown, tracking)
+                player.resume(folder, shown, self.attacks, tracking)
             else:
                 shutil.rmtree(folder, ignore_errors=True)
                 player.play(self.scenario, config, folder, shown, *asked, tracking)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from fedsift.core.errors import BadInput
+from fedsift.core.extras import check_extra
 from fedsift.core.seeds import derive_seed
 
 if TYPE_CHECKING:
@@ -73,7 +73,4 @@ def _suggested(key: str, each: Range | list[Any], trial: "optuna.Trial") -> Any:
 
 def check_optuna() -> None:
     """Raise BadInput where Optuna is not installed."""
-    try:
-        import optuna  # noqa: F401
-    except ImportError as error:
-        raise BadInput("a search needs Optuna: pip install 'fedsift[sweep]'") from error
+    check_extra("a search", "optuna", "sweep")

@@ -19,6 +19,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from fedsift.configuration.named_files import check_named_files
 from fedsift.configuration.participants import Participants
 from fedsift.core.errors import BadInput, unknown_name
 from fedsift.data.loading import load_dataset
@@ -78,7 +79,9 @@ def _sweep(values: Mapping[str, Any]) -> Sweep:
     first = {key: _ends(key, each, search)[0] for key, each in varied.items()}
     for key, each in varied.items():  # Each value by itself: of values that do not go together, playing tells.
         for value in _ends(key, each, search):
-            command.read({**options, **first, key: value})
+            point = {**options, **first, key: value}
+            check_named_files(point)
+            command.read(point)
     given = own.get("score")
     if given is not None and not isinstance(given, str):
         raise BadInput(f"score = {given!r}: expected a text")

@@ -22,8 +22,9 @@ from fedsift.data.people.generator import make_person
 from fedsift.learning.fine_tuning import FineTuner
 from fedsift.learning.flat_model import FlatModel
 from fedsift.learning.local_trainer import tune_sign_fixed
+from fedsift.learning.model_location import PEOPLE_MODEL
 from fedsift.learning.model_settings import ModelSettings
-from fedsift.learning.models import PEOPLE_MODEL, load_model
+from fedsift.learning.models import load_model
 from fedsift.learning.reproducibility import make_deterministic
 from fedsift.learning.tasks.causal_lm import CausalLanguageModelling, CausalRow
 from fedsift.learning.tasks.task import Task, encode_rows

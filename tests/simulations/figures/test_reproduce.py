@@ -93,11 +93,11 @@ def test_trainings_are_kept_for_other_experiments_of_the_same_clients(
     assert kept() == kept(levels=65535, localise="paper", commit_share=1.0) == 1
 
 
-def test_defaults_are_those_of_the_generated_people(counted: str) -> None:
+def test_defaults_are_those_of_the_generated_people(counted: str, table_file: Path) -> None:
     assert configuration(counted, {}).clients == 7
     given = configuration(counted, {"clients": 9, "batch-size": 5})
     assert (given.clients, given.lr, given.batch_size) == (9, 1e-3, 5)
-    table = {"dataset": "rows.csv", "client-column": "who", "prompt": "{question}", "target": "answer"}
+    table = {"dataset": str(table_file), "client-column": "who", "prompt": "{question}", "target": "answer"}
     assert (configuration(counted, table).clients, configuration(counted, table).lr) == (0, RunConfig().lr)
     assert configuration(counted, {"dataset": "tofu"}).clients == 200
 

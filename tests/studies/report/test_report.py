@@ -273,7 +273,7 @@ def test_a_table_as_csv_and_latex() -> None:
         (None, "has no result.json; give the folder that `fedsift optout` wrote"),
         ("{", "it is no JSON"),
         ("[]", "is damaged, or of another version, at result: "),
-        ('{"clients": 3}', "is damaged, or of another version, at result: "),
+        ('{"clients": 3}', "is damaged, or of another version, at result (it lacks attacks): bring back a copy"),
     ],
 )
 def test_what_is_no_result_is_bad_input(tmp_path: Path, content: str | None, message: str) -> None:
@@ -293,7 +293,7 @@ try: write_report(Path(sys.argv[1]))
 except BadInput as error: print(error)
 """
     ran = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)
-    assert ran.stdout == "figures need matplotlib: pip install 'fedsift[plots]'\n"
+    assert ran.stdout == "a figure needs matplotlib: pip install 'fedsift[plots]'\n"
     assert not (tmp_path / "report.html").exists()
 
 

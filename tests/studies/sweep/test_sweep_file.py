@@ -42,6 +42,8 @@ WRONG = {
     "client = 20\n[sweep]\nsteps = [1]": "unknown key 'client'; did you mean 'clients'?",
     "trial = 20\n[sweep]\nsteps = [1]": "unknown key 'trial'; did you mean 'trials'?",
     "[sweep]\nstep = [1]": r"\[sweep\]: unknown option 'step'; did you mean 'steps'?",
+    "learning_rate = 1\n[sweep]\nsteps = [1]": "unknown key 'learning_rate'; learning_rate is called lr here",
+    '[sweep]\ndataset = ["people", "missing.csv"]': "dataset file missing.csv does not exist",
     "[sweep]\nrounds = [1]": r"\[sweep\]: unknown option 'rounds'; valid: ",
     "[sweep]\nseed = [1]": r"\[sweep\]: seed has no place there: seeds = 3",
     "steps = 2\n[sweep]\nsteps = [1]": r"steps stands in \[sweep\] and outside of it",
