@@ -65,7 +65,7 @@ def _command(command: click.Command, context: click.Context) -> Iterator[str]:
 
 def _table(command: click.Command, context: click.Context) -> Iterator[str]:
     """The command's own arguments and options."""
-    own = [each for each in command.params if not (declaration(each) or getattr(each, "hidden", False))]
+    own = [each for each in command.params if not declaration(each)]
     if own:
         yield "\n| | |\n| --- | --- |"
     for each in own:

@@ -116,7 +116,6 @@ def optout(
     seeds: Annotated[int | None, SEEDS] = None,
     track: Annotated[str | None, TRACK] = None,
     track_losses: Annotated[bool, TRACK_LOSSES] = False,
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", hidden=True)] = False,
     json_: Annotated[bool, JSON] = False,
 ) -> None:
     """Play clients that opt out, prove each step, report.
@@ -135,8 +134,6 @@ def optout(
         from fedsift.studies.report.outcome import read_outcome
         from fedsift.studies.report.summary import summarise
 
-        if tensorboard:
-            raise BadInput("--tensorboard is called --track tensorboard now")
         given, rounds = overriding(overrides), rounds_of(in_rounds)
         if resume and (scenario or out or seeds or given or rounds != RoundSettings()):
             raise BadInput(

@@ -182,7 +182,7 @@ def test_what_cannot_be_tracked_is_said_first(config_file: Path, monkeypatch: py
     own = (*run, "--track", f"{HERE}:Kept", "--track-losses")
     assert "does not go with partial-sums" in failed(*own, "--partial-sums")
     assert "does not go with engine flower" in failed(*own, "--engine", "flower")
-    assert "--tensorboard is called --track tensorboard now" in failed("optout", "one-client", "--tensorboard")
+    assert "is called --track here, as in --track tensorboard" in failed("optout", "one-client", "--tensorboard")
     monkeypatch.setattr("fedsift.runs.trackers.find_spec", lambda _: None)
     assert failed(*run, "--track", "wandb") == "fedsift: wandb is not installed: pip install 'fedsift[wandb]'\n"
     assert not out.exists()
