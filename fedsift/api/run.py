@@ -126,6 +126,19 @@ class Run:
         """
         return served_model(self.path, client)
 
+    def figures(self) -> list[Path]:
+        """Draw who gains (`gain`), and how rows and labels lie among clients (`partition`); needs fedsift[plots].
+
+        Returns:
+            The files, SVG and PNG, in the run's folder; whatever changes the run deletes them.
+
+        Raises:
+            BadInput: the run is not over, or matplotlib is not installed.
+        """
+        from fedsift.studies.run_figures import write_figures
+
+        return write_figures(self.path)
+
     def export(self, out: str | Path, client: str | None = None) -> Exported:
         """Write the model that a client is served as a folder that works without fedsift.
 

@@ -41,6 +41,16 @@ class Compared:
 
         return pandas.DataFrame(self.result.methods).set_index("name")
 
+    def figures(self) -> list[Path]:
+        """Draw scores and removals by method; returns the files, SVG and PNG; needs fedsift[plots].
+
+        Raises:
+            BadInput: nobody was scored, or matplotlib is not installed.
+        """
+        from fedsift.studies.comparison.figure import write_comparison_figure
+
+        return write_comparison_figure(self.path)
+
 
 def compare(
     config: RunConfig | None = None,
@@ -93,6 +103,13 @@ class OptOut:
         from fedsift.studies.report import write_report
 
         return write_report(self.path)[0]
+
+    def summary(self) -> list[str]:
+        """What the report says in words, a paragraph each; after attacks with what each observer can tell."""
+        from fedsift.studies.report.outcome import read_outcome
+        from fedsift.studies.report.summary import summarise
+
+        return summarise(read_outcome(self.path)).sentences
 
 
 def optout(

@@ -9,7 +9,7 @@ import typer
 
 from fedsift.cli.bench_command import bench
 from fedsift.cli.certificate_commands import log_head, public_key, verify_certificate, verify_log
-from fedsift.cli.deployment_commands import leave, make_certificates, make_node_key, rekey
+from fedsift.cli.deployment_commands import leave, make_app, make_certificates, make_node_key, rekey
 from fedsift.cli.evaluation_commands import compare, methods, optout, reproduce, tune
 from fedsift.cli.examples import epilogue, paragraphs
 from fedsift.cli.parsing import Command, Commands
@@ -24,7 +24,7 @@ _PANELS = {
     "Run a federation": (run, check_data, tune, export, figures),
     "Remove clients, and prove it": (forget, join, verify, verify_certificate),
     "Evaluate": (optout, compare, methods, sweep, reproduce, bench, plan),
-    "Operate a server": (make_certificates, make_node_key, leave, rekey, public_key, log_head, verify_log),
+    "Operate a server": (make_certificates, make_node_key, make_app, leave, rekey, public_key, log_head, verify_log),
 }
 for _panel, _commands in _PANELS.items():
     for _command in _commands:

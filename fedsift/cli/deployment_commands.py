@@ -1,4 +1,4 @@
-"""Commands around a deployment: certificates and keys, a client's wish to leave, a node's new key."""
+"""Commands around a deployment: certificates, keys and app, a client's wish to leave, a node's new key."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fedsift.cli.options import RUN
-from fedsift.cli.terminal import errors_in_one_line, say
+from fedsift.cli.terminal import NOTHING_WRITTEN, errors_in_one_line, say
 
 
 def make_certificates(
@@ -36,6 +36,21 @@ def make_node_key(
 
         _tell_written(make(file))
         say("the server's operator needs the .pub file, nobody the other")
+
+
+def make_app(
+    folder: Annotated[Path, typer.Argument(help="New or empty; gets pyproject.toml and README.md.")],
+) -> None:
+    """Make the app that `flwr run` starts on a SuperLink.
+
+    Its options are set by --run-config.
+    """
+    with errors_in_one_line(NOTHING_WRITTEN):
+        from fedsift.configuration.run_config import RunConfig
+        from fedsift.configuration.server_settings import ServerSettings
+        from fedsift.runtime.flower_app import make_app as make
+
+        _tell_written(make(folder, RunConfig(), ServerSettings()))
 
 
 def rekey(

@@ -173,9 +173,7 @@ def optout(
                     result = attack(folder, progress_bars(), attacked)
                 files = write_report(folder)
                 tracking.add_files(folder, files)
-            summary = summarise(read_outcome(folder))
-            lines = [summary.headline, *summary.warnings, *summary.still_in, summary.lead, *summary.points]
-            shown = [*filter(None, lines), f"report   {files[0]}"]
+            shown = [*summarise(read_outcome(folder)).sentences, f"report   {files[0]}"]
             tell(result, json_, shown, good=result.verdict == Proof.PROVEN)
 
 

@@ -16,7 +16,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "tune": ("fedsift tune config.toml --out tuned.toml",),
     "export": ("fedsift export runs/001 model --merged", "fedsift export runs/001 model --member person-0003"),
-    "figures": ("fedsift figures runs/001",),
+    "figures": ("fedsift figures runs/001", "fedsift figures runs/compared"),
     "forget": (
         "fedsift forget runs/001 person-0003 person-0007",
         "fedsift forget runs/001 person-0003 --rows 1,4-6",
@@ -36,6 +36,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "make-certificates": ("fedsift make-certificates certificates --host server.example.org",),
     "make-node-key": ("fedsift make-node-key node.key",),
+    "make-app": ("fedsift make-app app",),
     "leave": ("fedsift leave client-folder", "fedsift leave client-folder --undo"),
     "rekey": ("fedsift rekey runs/001 person-0003 new-node.key.pub",),
     "public-key": ("fedsift public-key runs/001",),

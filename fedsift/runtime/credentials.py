@@ -20,6 +20,7 @@ _HOST_NAME = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 
 _AUTHORITY_DAYS, _SERVER_DAYS = 3650, 825  # for which certificates are valid
+_LOOPBACK = ("127.0.0.1", "::1")  # where the SuperLink's own processes reach it, which starts no run if they cannot
 
 
 def make_certificates(folder: Path, hosts: Sequence[str]) -> list[Path]:
@@ -27,14 +28,14 @@ def make_certificates(folder: Path, hosts: Sequence[str]) -> list[Path]:
 
     Args:
         folder: gets ca.crt (for everybody), ca.key (to be kept offline), server.crt and server.key (for the SuperLink).
-        hosts: names and addresses by which nodes reach the SuperLink.
+        hosts: names and addresses by which nodes reach the SuperLink; the loopback addresses are added.
 
     Raises:
         BadInput: no host or none that can be one, or one of the files is there already; nothing is written.
     """
     if not hosts:
         raise BadInput("certificates need a host: the name or address by which nodes reach the SuperLink")
-    names = x509.SubjectAlternativeName([_host(each) for each in hosts])
+    names = x509.SubjectAlternativeName([_host(each) for each in dict.fromkeys((*hosts, *_LOOPBACK))])
     files = [folder / name for name in ("ca.key", "ca.crt", "server.key", "server.crt")]
     _check_new(files)
     authority_key, server_key = (ec.generate_private_key(ec.SECP384R1()) for _ in range(2))

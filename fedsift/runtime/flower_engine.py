@@ -15,14 +15,14 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import psutil
 import tomli_w
 
 from fedsift.configuration.run_config import RunConfig, cores
-from fedsift.configuration.server_settings import ServerSettings, app_config
+from fedsift.configuration.server_settings import ServerSettings
 from fedsift.core.errors import FedsiftError
+from fedsift.runtime.flower_app import make_app
 from fedsift.runtime.gpu_share import gpus_here, workers_and_share
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_door import TOKEN, private_folder, private_variables
@@ -50,10 +50,7 @@ def run_on_flower(config: RunConfig, clients: int, result: Path, bars: PhaseBars
     home = result.parent / "flower"
     app = home / "app"
     home.mkdir(mode=0o700, parents=True)
-    app.mkdir()
-    settings = ServerSettings(out=str(result.parent.resolve()), min_nodes=clients)
-    (app / "pyproject.toml").write_text(tomli_w.dumps(_app(config, settings)), encoding="utf-8")
-    (app / "README.md").write_text("The code is that of the fedsift which is installed.\n", encoding="utf-8")
+    make_app(app, config, ServerSettings(out=str(result.parent.resolve()), min_nodes=clients))
     gpus = gpus_here(config)
     workers, share = workers_and_share(config, clients, gpus, cores())
     federation = f"num-supernodes={clients} client-resources-num-cpus=1 init-args-num-cpus={workers}"
@@ -65,19 +62,6 @@ def run_on_flower(config: RunConfig, clients: int, result: Path, bars: PhaseBars
     (run,) = json.loads(told[told.index("{") :])["runs"]
     if run["status"] != _COMPLETED or not result.exists():
         raise EngineFailed(f"Flower's engine: {run['status']}; {_reason(home / 'run.log')}")
-
-
-def _app(config: RunConfig, settings: ServerSettings) -> dict[str, Any]:
-    """The pyproject.toml of an app without code of its own: it is imported from where fedsift is installed."""
-    components = {
-        "serverapp": "fedsift.simulations.flower.server_app:app",
-        "clientapp": "fedsift.simulations.flower.node_app:app",
-    }
-    app = {"publisher": "fedsift", "components": components, "config": app_config(config, settings)}
-    return {
-        "project": {"name": "fedsift", "version": "1.0.0", "description": "", "license": "Apache-2.0"},
-        "tool": {"flwr": {"app": app}},
-    }
 
 
 @contextmanager

@@ -14,10 +14,11 @@ from markdown_it.token import Token
 
 REPOSITORY = Path(__file__).parents[2]
 DOCS = REPOSITORY / "docs"
+EXAMPLES = REPOSITORY / "examples"
 README = REPOSITORY / "README.md"
 DOCUMENTS = sorted(DOCS.rglob("*.md"))  # the site
 NOTEBOOKS = sorted(DOCS.rglob("*.ipynb"))
-PAGES = [*DOCUMENTS, *sorted(REPOSITORY.glob("*.md")), *sorted((REPOSITORY / "examples").rglob("*.md"))]
+PAGES = [*DOCUMENTS, *sorted(REPOSITORY.glob("*.md")), *sorted(EXAMPLES.rglob("*.md"))]
 
 RUN, PARSED = "", "sh"  # languages of lists of commands; where a page is run, only those of the first kind are
 _INFO = re.compile(r'(\S*)(?: title="(.+)")?')

@@ -33,7 +33,7 @@ from tests.documents.pages import (
 
 MOST_WORDS = 1500  # of a page that is read and not looked up
 NOT_READ_HERE = {"text", "csv"}
-PATH = re.compile(r"(?<![\w/.-])((?:fedsift|strategies|simulations|tests|docs)/[\w./-]*\w/?)(?![\w*])")
+PATH = re.compile(r"(?<![\w/.-])((?:fedsift|strategies|simulations|tests|docs|examples)/[\w./-]*\w/?)(?![\w*])")
 LINK = re.compile(r"\]\(([^)#:]+)(#[^)]*)?\)")
 PLACEHOLDER = re.compile(r"[A-Z]+")
 

@@ -40,6 +40,15 @@ def test_the_server_is_vouched_for_under_its_own_name_only(tmp_path: Path) -> No
     context.load_cert_chain(tmp_path / "ours" / "server.crt", tmp_path / "ours" / "server.key")
 
 
+def test_the_superlinks_own_processes_reach_it(tmp_path: Path) -> None:
+    """They call 127.0.0.1 or ::1 where it listens on all addresses; else no run would ever begin."""
+    make_certificates(tmp_path, ["hospital.example", "127.0.0.1"])
+    server = x509.load_pem_x509_certificate((tmp_path / "server.crt").read_bytes())
+    names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["hospital.example"]
+    assert list(map(str, names.get_values_for_type(x509.IPAddress))) == ["127.0.0.1", "::1"]
+
+
 def test_secrets_are_readable_by_their_owner_only_and_never_replaced(tmp_path: Path) -> None:
     files = make_certificates(tmp_path, ["localhost"]) + make_node_key(tmp_path / "node")
     modes = {file.name: file.stat().st_mode & 0o777 for file in files}

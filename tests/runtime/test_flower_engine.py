@@ -8,6 +8,7 @@ import time
 import tomllib
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -18,9 +19,10 @@ from fedsift.core.audit import audit
 from fedsift.core.ledger import Ledger
 from fedsift.core.server_state import ServerState
 from fedsift.runs.federate import federate, places
-from fedsift.runtime.flower_engine import _app, _started_under
+from fedsift.runtime.flower_app import make_app
+from fedsift.runtime.flower_engine import _started_under
 from fedsift.runtime.worker_pool import WorkerPool
-from tests.cli.commands import COMMAND, SHELL, failed
+from tests.cli.commands import COMMAND, SHELL, done, failed
 from tests.processes import LOOPBACK, listening
 
 
@@ -68,11 +70,23 @@ def test_the_same_run_on_flowers_own_engine(pool: WorkerPool, tiny_config: RunCo
     ledger.close()
 
 
-def test_the_app_that_flower_gets_has_this_configuration(tiny_config: RunConfig) -> None:
-    app = _app(tiny_config, ServerSettings(out="x"))
-    assert split(app["tool"]["flwr"]["app"]["config"]) == (tiny_config, ServerSettings(out="x"))
-    ours = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
-    assert app["tool"]["flwr"]["app"]["components"] == ours["tool"]["flwr"]["app"]["components"]
+def test_the_app_that_flower_gets_has_this_configuration(tiny_config: RunConfig, tmp_path: Path) -> None:
+    make_app(tmp_path / "app", tiny_config, ServerSettings(out="x"))
+    app, ours = (_app_in(folder / "pyproject.toml") for folder in (tmp_path / "app", Path(__file__).parents[2]))
+    assert split(app["config"]) == (tiny_config, ServerSettings(out="x"))
+    assert app["components"] == ours["components"]
+
+
+def test_the_app_of_a_deployment_has_every_option(tmp_path: Path) -> None:
+    """`flwr run` refuses a key that the app does not have."""
+    assert "app/pyproject.toml" in done("make-app", tmp_path / "app")
+    assert split(_app_in(tmp_path / "app" / "pyproject.toml")["config"]) == (RunConfig(), ServerSettings())
+    assert "the folder is not empty" in failed("make-app", tmp_path / "app")
+
+
+def _app_in(file: Path) -> dict[str, Any]:
+    app: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))["tool"]["flwr"]["app"]
+    return app
 
 
 @pytest.mark.parametrize(

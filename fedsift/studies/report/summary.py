@@ -25,6 +25,11 @@ class Summary:
     lead: str  # who left, what the server's state is, what it cost
     points: list[str]  # more of it, a paragraph each
 
+    @property
+    def sentences(self) -> list[str]:
+        """All of it, in the order in which it is read."""
+        return [*filter(None, [self.headline, *self.warnings, *self.still_in, self.lead, *self.points])]
+
 
 def summarise(outcome: Outcome) -> Summary:
     """The outcome in words."""
