@@ -227,7 +227,7 @@ def test_a_ledger_that_cannot_be_read_stays(folder: RunFolder) -> None:
     [
         ("jinja2", ["optout", "one-client"], "a report needs jinja2: pip install 'fedsift[plots]'"),
         ("matplotlib", ["optout", "one-client"], "a figure needs matplotlib: pip install 'fedsift[plots]'"),
-        ("tensorboard", ["optout", "one-client", "--tensorboard"], "pip install 'fedsift[tensorboard]'"),
+        ("tensorboard", ["optout", "one-client", "--track", "tensorboard"], "pip install 'fedsift[tensorboard]'"),
         ("peft", ["run", "--lora-rank", "2"], "lora-rank needs peft: pip install 'fedsift[lora]'"),
         ("dp_accounting", ["run", "--publish-noise", "1", "--no-shared-head"], "publish-noise needs dp-accounting: "),
     ],
@@ -252,6 +252,26 @@ def test_attacks_that_cannot_be(scenario: Path) -> None:
     assert told == "fedsift: 1 clients never join; attacks need at least 2 of them\n"
     told = said(*command, "--newcomers", 2, "--epochs", 1, folder=scenario.parent)
     assert told.startswith("fedsift: epochs = 1: trainings are compared at equal steps here")
+
+
+def test_paraphrases_of_other_rows(tmp_path: Path) -> None:
+    rows = [f"{number}?,{number % 2},{'one' if number % 3 else 'two'}" for number in range(60)]
+    (tmp_path / "rows.csv").write_text("\n".join(["q,a,p", *rows]), encoding="utf-8")
+    (tmp_path / "one.toml").write_text('title = "One"\n[[leave]]\nnumber = 1\n', encoding="utf-8")
+    table = [
+        "--dataset",
+        tmp_path / "rows.csv",
+        "--prompt",
+        "{q}",
+        "--target",
+        "a",
+        "--partition",
+        "dirichlet",
+        "--clients",
+        4,
+    ]
+    command = ["optout", tmp_path / "one.toml", "--attacks", *table, "--newcomers", 2, "--out", tmp_path / "out"]
+    assert "neither with partition = dirichlet" in said(*command, "--paraphrase", "p", folder=tmp_path)
 
 
 def test_a_python_without_blazefl(tmp_path: Path) -> None:

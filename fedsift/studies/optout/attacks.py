@@ -11,6 +11,7 @@ from fedsift.data.loading import load_dataset
 from fedsift.runtime.progress import PhaseBars
 from fedsift.runtime.ray_session import ray_session
 from fedsift.studies.attacks.evaluation import IN_ROUNDS, ON_CENTRAL_FT, evaluate_attacks
+from fedsift.studies.attacks.paraphrases import paraphrases
 from fedsift.studies.attacks.subjects import Parties
 from fedsift.studies.comparison.compare import check_methods
 from fedsift.studies.optout.scenario import Scenario, read_scenario
@@ -44,11 +45,14 @@ def check_parties(scenario: Scenario, config: RunConfig, cast: Cast) -> None:
     """See that a scenario will have what `attack` needs, before it is played.
 
     Raises:
-        BadInput: nobody leaves or nobody stays, fewer than two clients never join, or clients differ in steps.
+        BadInput: nobody leaves or nobody stays, fewer than two clients never join, clients differ in steps, or as of
+            `paraphrases`.
     """
     check_equal_steps(config)
-    left = [client_id for step in cast.plan(scenario, config).steps for client_id in step.leave]
-    Parties.of(cast.clients, _attacked(left), cast.newcomers)
+    left = _attacked(client_id for step in cast.plan(scenario, config).steps for client_id in step.leave)
+    Parties.of(cast.clients, left, cast.newcomers)
+    dataset = load_dataset(config)
+    paraphrases(config, left, {client_id: dataset.train_examples(client_id) for client_id in left})
 
 
 def _attacked(left: Iterable[str]) -> list[str]:
