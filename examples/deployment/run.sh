@@ -56,7 +56,7 @@ for clinic in $CLINICS; do
 done
 for clinic in $CLINICS; do wait_for "SuperNode ID" "work/$clinic.log"; done
 
-# A round; `flwr run --stream` ends with it. All three train and are merged, and each scores what it is served.
+# A round; `flwr run --stream` ends with it. All three train and are merged.
 flwr run work/app ours --stream --run-config run.toml | tee work/round-1.log | grep fedsift:
 grep -q "3 members, 3 joined" work/round-1.log
 
