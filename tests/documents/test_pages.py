@@ -9,7 +9,6 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from _pytest.mark import ParameterSet
 
 import fedsift
 from fedsift.configuration.run_config import RunConfig
@@ -51,12 +50,6 @@ def name_of(page: Path) -> str:
 every_page = pytest.mark.parametrize("page", [*PAGES, *NOTEBOOKS], ids=name_of)
 
 
-def finished(pages: list[Path]) -> list[ParameterSet]:
-    """Pages to test; with that of the repository, which is not finished yet, the test still has to fail."""
-    fails = pytest.mark.xfail(strict=True)
-    return [pytest.param(each, marks=[fails] if each == README else [], id=name_of(each)) for each in pages]
-
-
 def names_defined(page: Path) -> set[str]:
     """What the code of a page calls something, so that its commands may name it."""
     return {name for block in blocks(page) for name in re.findall(r'"([\w-]+)"', block.content) if block.file}
@@ -69,7 +62,7 @@ def test_commands(page: Path) -> None:
             assert fault_of(words[1:], names_defined(page)) == "", " ".join(words)
 
 
-@pytest.mark.parametrize("page", finished(PAGES))
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_lists_of_commands_hold_nothing_else(page: Path) -> None:
     """So no command is overlooked because its program is misspelt; what programs print is marked as text."""
     programs = {words[0].removesuffix(".13") for words in commands(page)}
@@ -143,6 +136,8 @@ def test_files_and_links(page: Path) -> None:
     assert missing == []
 
 
-@pytest.mark.parametrize("page", finished([README, *(each for each in DOCUMENTS if each.parent.name != "reference")]))
+@pytest.mark.parametrize(
+    "page", [README, *(each for each in DOCUMENTS if each.parent.name != "reference")], ids=name_of
+)
 def test_a_page_is_read_in_a_few_minutes(page: Path) -> None:
     assert len(page.read_text(encoding="utf-8").split()) <= MOST_WORDS
