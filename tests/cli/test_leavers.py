@@ -179,4 +179,5 @@ def test_odd_ids_leave_return_and_leave_again(
 def test_an_id_that_looks_like_an_option_comes_after_two_dashes(tmp_path: Path) -> None:
     ended = fedsift("forget", tmp_path, "-7")
     assert ended.returncode == 2
-    assert ended.stderr == "fedsift: No such option '-7'. (an id that begins with - comes after --)\n"
+    valid = "--json, --rebuild, --rows"
+    assert ended.stderr == f"fedsift: unknown option '-7'; valid: {valid} (an id that begins with - comes after --)\n"

@@ -95,7 +95,7 @@ def test_it_takes_all_that_says_what_a_run_is() -> None:
     """So that a command line of `fedsift run` is one of `fedsift check-data`."""
     run, check = (typer.main.get_command(app).commands[name] for name in ("run", "check-data"))  # type: ignore[attr-defined]
     of_run, of_check = ({each.name: each.to_info_dict() for each in command.params} for command in (run, check))
-    assert of_run.keys() - of_check.keys() == {"config", "out", "resume", "seeds"}
+    assert of_run.keys() - of_check.keys() == {"config", "out", "resume", "seeds", "track", "track_losses"}
     assert of_check.keys() - of_run.keys() == {"data"}
     assert all(of_run[name]["help"] == of_check[name]["help"] for name in of_run.keys() & of_check.keys())
 
