@@ -38,6 +38,7 @@ def clients():
 def run_of_pages(own_code: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The run that pages on removals speak of, with the clients that they name."""
     monkeypatch.chdir(own_code)
+    shutil.rmtree("runs", ignore_errors=True)  # of other pages
     (own_code / "members.py").write_text(MEMBERS, encoding="utf-8")
     done("run", "--dataset", "members:clients", "--steps", 2, "--newcomers", 0, "--out", "runs/001")
     return "runs/001"
