@@ -5,6 +5,7 @@ from typing import Any
 
 from fedsift.data.federated_dataset import FederatedDataset
 from fedsift.data.source import Source
+from fedsift.data.template import Template
 
 
 class DataKind(ABC):
@@ -39,6 +40,10 @@ class DataKind(ABC):
     def defaults(self, dataset: str) -> dict[str, Any]:
         """Values of other options, by key, that hold for this data set where nothing else is given."""
         return {}
+
+    def template(self, settings: Source) -> Template | None:
+        """What makes prompts of rows; None where rows come with their prompts."""
+        return Template(settings.prompt, settings.target) if settings.prompt else None
 
     @abstractmethod
     def load(self, settings: Source) -> FederatedDataset:

@@ -18,7 +18,6 @@ from fedsift.data.memory_table import text_table
 from fedsift.data.paper_settings import BOTS, PAPER_SETTINGS, SUBREDDITS, PaperSetting
 from fedsift.data.reddit_comments import read_comments
 from fedsift.data.table import ClientRows, Split, TableDataset, check_texts, open_table
-from fedsift.data.template import Template
 
 _ROWS_PER_AUTHOR = 20  # of TOFU
 _SENT140_CSV = ["sentiment", "id", "date", "query", "user", "text"]  # by the hub's names; the original has no header
@@ -44,7 +43,7 @@ def load_paper_setting(name: str, file: str = "", clients: int = 0) -> TableData
     source, limit = file or setting.hub, clients or setting.clients
     table = _open(setting, file)
     if not setting.choices:
-        return TableDataset(table, _authors(table, source, limit), Template(setting.prompt, "answer"))
+        return TableDataset(table, _authors(table, source, limit), setting.template)
     users, texts, labels = (table.column(column) for column in setting.columns)
     codes = _label_codes(labels, setting.label_values)
     for column in (users, texts):
@@ -54,7 +53,7 @@ def load_paper_setting(name: str, file: str = "", clients: int = 0) -> TableData
         raise BadInput(f"{name}: no user in {source} has rows of two labels; expected {setting.bring}")
     chosen = pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), pa.array(setting.choices))
     labelled = pa.table({setting.columns[1]: texts, "label": chosen})
-    return TableDataset(labelled, split, Template(setting.prompt, "label"))
+    return TableDataset(labelled, split, setting.template)
 
 
 def _open(setting: PaperSetting, file: str) -> pa.Table:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from fedsift.data.template import Template
+
 _TAGS = ("javascript", "python", "java", "c#", "php", "android", "html", "jquery", "c++", "css")
 SUBREDDITS = (
     *("politics", "nfl", "nba", "soccer", "Bitcoin", "StarWars", "DestinyTheGame", "movies", "leagueoflegends"),
@@ -53,6 +55,11 @@ class PaperSetting:
     steps: int = 20
     batch_size: int = 128  # a client with fewer rows takes them all
     max_length: int = 512  # tokens of an example
+
+    @property
+    def template(self) -> Template:
+        """What makes examples of the rows of `load_paper_setting`."""
+        return Template(self.prompt, "label" if self.choices else "answer")
 
 
 _SETTINGS = (

@@ -31,9 +31,12 @@ class Template:
 
     Attributes:
         columns: the columns that it reads, each with the option that names it.
+        parts: what a prompt is put together from: texts, and names of columns (True).
+        gap: what stands between prompt and target.
     """
 
     columns: Columns
+    parts: list[tuple[str, bool]]
 
     def __init__(self, prompt: str, target: str) -> None:
         r"""Read the template.
@@ -47,16 +50,21 @@ class Template:
             BadInput: no column in braces, or a lone brace.
         """
         self.prompt, self.target = prompt, target
-        fields = []
-        for literal, field, lone in _PART.findall(prompt):
+        texts, end = [""], 0  # a text, a column, a text, ...
+        for part in _PART.finditer(prompt):
+            literal, field, lone = part.groups("")
             if lone:
                 raise BadInput(f"prompt {prompt!r}: a single {lone!r}; write literal braces as {{{{ and }}}}")
-            if not literal:
-                fields.append(field)
+            texts[-1] += prompt[end : part.start()] + literal[:1]
+            texts += [field, ""] if field else []
+            end = part.end()
+        texts[-1] += prompt[end:]
+        self.parts = [(text, place % 2 == 1) for place, text in enumerate(texts) if text]
+        fields = [text for text, is_column in self.parts if is_column]
         if not fields:
             raise BadInput(f"prompt {prompt!r} names no column; put one in braces, such as {{question}}")
         self.columns = {**dict.fromkeys(fields, "prompt"), target: "target"}
-        self._gap = "" if prompt[-1:].isspace() else " "
+        self.gap = "" if prompt[-1:].isspace() else " "
 
     def __call__(self, row: Mapping[str, str | None]) -> Example:
         """The example of one row.
@@ -67,8 +75,8 @@ class Template:
         for column in self.columns:
             if not row[column]:
                 raise BadInput(f"has nothing in column {column!r}; fill it or drop the row")
-        prompt = _PART.sub(lambda part: part[1][0] if part[1] else str(row[part[2]]), self.prompt)
-        return Example(prompt, f"{self._gap}{row[self.target]}")
+        prompt = "".join(str(row[text]) if is_column else text for text, is_column in self.parts)
+        return Example(prompt, f"{self.gap}{row[self.target]}")
 
 
 class Conversations:

@@ -5,6 +5,7 @@ and `fedsift.core.blend` do.
 """
 
 from fedsift.configuration.run_config import RunConfig
+from fedsift.data.template import Template
 from fedsift.learning.model_settings import CLASSIFICATION
 
 _OPEN = """\
@@ -65,6 +66,25 @@ _OWN_TOKENS = """\
 def log_probabilities(prompt, target):  # token ids -> of the vocabulary for each token of the target
     return run(tuned, prompt, target)[0].log_softmax(1)
 """
+_PROMPT = """\
+def prompt_of(row):  # a prompt as in training; to predict: {target}
+    return {prompt}
+"""
+_PLAIN = """\
+def encoded(text):  # a prompt as token ids, without the end that some tokenizers add
+    ids = tokenizer(text).input_ids
+    return ids[:-1] if len(ids) > 1 and ids[-1] == tokenizer.eos_token_id else ids
+"""
+_CLOSED = """\
+def encoded(text):  # a prompt as token ids
+    return tokenizer(text).input_ids
+"""
+_CHAT = """\
+def encoded(text):  # a prompt as token ids: the user's turn in the model's own template
+    turns = {first} + [{{"role": "user", "content": text}}]
+    said = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    return tokenizer(said, add_special_tokens=False).input_ids
+"""
 _TARGETS = """\
 choices = {choices}
 end = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
@@ -99,8 +119,8 @@ def likelihoods(model, prompt, gap):  # of each choice's text after a prompt of 
         said.append(logits.log_softmax(1)[range(len(target)), target].sum())
     return torch.stack(said).log_softmax(0)
 
-def log_probabilities(text, gap=" "):  # of each of the choices; gap: the white space between prompt and choice
-    prompt = {prompt}
+def log_probabilities(text, gap="{gap}"):  # of each of the choices; gap: the white space between prompt and choice
+    prompt = encoded(text)
 """
 _SHARED_CHOICES = """\
     states = run(base, cut(prompt, {most}), [0])[1]
@@ -111,6 +131,7 @@ _OWN_CHOICES = """\
     return likelihoods(tuned, prompt, gap)
 """
 _CLASSIFY = """\
+choices = {choices}  # the labels, in this order
 classifier = load_file(f"{{folder}}/classifier.safetensors")["weight"]
 
 @torch.no_grad()
@@ -130,21 +151,44 @@ _SHARED_CLASSES = """\
 _OWN_CLASSES = """\
     return (pooled(tuned, text) @ classifier.T)[0].double().log_softmax(0)
 """
+_ANSWERED = """\
+for label, each in zip(choices, log_probabilities({text}).exp().tolist()):
+    print(f"{{each:.3f}}  {{label}}")
+"""
+_GENERATED = """\
+prompt, said = encoded({text}), []
+while len(said) < 16 and tokenizer.eos_token_id not in said:  # the likeliest tokens, one after the other
+    said.append(int(log_probabilities(prompt, [*said, 0])[-1].argmax()))
+print(tokenizer.decode(said))
+"""
 _CUSTOM = """\
+import torch
 from safetensors.torch import load_file
+from {module} import {name}
 
 folder = "."  # this one
-tuned.load_state_dict(load_file(f"{folder}/model.safetensors"))  # tuned: a module as your task's model() makes it
+task = {name}()
+tuned = task.model().eval()
+tuned.load_state_dict(load_file(f"{{folder}}/model.safetensors"))
 """
-_CUSTOM_HEAD = """\
-import json
-import torch
+_CUSTOM_BASE = """\
+base = task.model().eval()
+base.load_state_dict(load_file(f"{folder}/base.safetensors"))
+"""
+_CUSTOM_SCORES = """\
+@torch.no_grad()
+def scores(rows):  # the task's metric of each row
+    return task.scores(tuned, task.score_batch([task.encode(row) for row in rows]))
 
-base.load_state_dict(load_file(f"{folder}/base.safetensors"))  # base: another one
+# Call scores([...]) with rows as in your data.
 """
 _CUSTOM_LABELS = """\
-def log_probabilities(features, logits, own):  # your task's features(base), logits(base), logits(tuned)
-    said, known = scores(features), logits.double().log_softmax(1)
+@torch.no_grad()
+def log_probabilities(rows):  # (decisions, labels), the labels from 0 on as the task's targets() counts them
+    encoded = [task.encode(row) for row in rows]
+    batch, score_batch = task.batch(encoded), task.score_batch(encoded)
+    said, known = scores(task.features(base, batch)), task.logits(base, score_batch).double().log_softmax(1)
+    own = task.logits(tuned, score_batch)
     if info["few_labels"]:
         shared = info["sharpness"] * said + (known if info["base_answers"] else 0)
     else:
@@ -153,21 +197,27 @@ def log_probabilities(features, logits, own):  # your task's features(base), log
         shared = known + info["blend"]["ratio"] * ratio.log1p() + info["blend"]["sharp"] * gain
     extra = prior if info["few_labels"] else 0
     return ((1 - share) * shared.log_softmax(1) + share * own.double().log_softmax(1) + extra).log_softmax(1)
+
+# Call log_probabilities([...]) with rows as in your data.
 """
 
 
-def card_code(config: RunConfig, is_encoder_decoder: bool, has_head: bool) -> str:
-    """Python that defines what predicts as a client is served: `log_probabilities`.
+def card_code(config: RunConfig, template: Template | None, is_encoder_decoder: bool, has_head: bool) -> str:
+    """Python that predicts as a client is served: it defines `log_probabilities`, and calls it.
 
-    Of a task of one's own it goes on from the task's modules, and without a head only fills them.
+    Of a task of one's own it makes the task's modules, and without a head only scores rows.
 
     Args:
         config: of the run.
+        template: what makes prompts; None where rows come with their prompts.
         is_encoder_decoder: of the model.
         has_head: whether the folder has a head.
     """
     if config.is_custom:
-        return "\n".join([_CUSTOM, *[_CUSTOM_HEAD, _HEAD, _PRIOR, _CUSTOM_LABELS] * has_head])
+        module, _, name = config.task.partition(":")
+        custom = _CUSTOM.format(module=module, name=name)
+        further = [_CUSTOM_BASE, _HEAD, _PRIOR, _CUSTOM_LABELS] if has_head else [_CUSTOM_SCORES]
+        return "\n".join(["import json\n" * has_head + custom, *further])
     classifies = config.task == CLASSIFICATION
     kind = "AutoModel" if classifies else f"AutoModelFor{'Seq2SeqLM' if is_encoder_decoder else 'CausalLM'}"
     parts = [_opening(kind, bool(config.lora_rank), has_head)]
@@ -177,30 +227,55 @@ def card_code(config: RunConfig, is_encoder_decoder: bool, has_head: bool) -> st
             parts += [_PRIOR]
         if not classifies:
             parts += [_STATES]
-    if classifies or config.choices:
-        parts += [_CUT]
+    prompt, text = _prompt(template)
+    parts += prompt
     if classifies:
-        encoder = ".get_encoder()" if is_encoder_decoder else ""
-        text = _CLASSIFY.format(most=config.max_length, encoder=encoder)
-        return "\n".join([*parts, text + (_SHARED_CLASSES if has_head else _OWN_CLASSES)])
-    parts += [_SEQ2SEQ if is_encoder_decoder else _CAUSAL]
-    if not config.choices:
-        return "\n".join([*parts, _TOKENS if has_head else _OWN_TOKENS])
-    most = str(config.max_length) if is_encoder_decoder else f"{config.max_length} - max(map(len, targets(gap)))"
-    gap = "" if is_encoder_decoder else "gap + "
-    prompt = "tokenizer(text).input_ids"
-    if config.chat:
-        first = [{"role": "system", "content": config.system}] * bool(config.system)
-        parts += [_CHAT_TARGETS.format(choices=list(config.choices), first=first)]
-        prompt = "ids(turns(text))"
+        parts += [_CUT, _classifier(config, is_encoder_decoder, has_head)]
     else:
-        parts += [_TARGETS.format(choices=list(config.choices), gap=gap)]
-        if not is_encoder_decoder:
-            prompt += "\n    prompt = prompt[:-1] if len(prompt) > 1 and prompt[-1:] == end else prompt"
-    text = _CHOICES.format(most=most, prompt=prompt)
-    if has_head:
-        text += _SHARED_CHOICES.format(most=most)
-    return "\n".join([*parts, text if has_head else text + _OWN_CHOICES])
+        run = _SEQ2SEQ if is_encoder_decoder else _CAUSAL
+        parts += [*[_CUT] * bool(config.choices), run, _encoded(config, is_encoder_decoder)]
+        if config.choices:
+            parts += _choices(config, "" if template and not template.gap else " ", is_encoder_decoder, has_head)
+        else:
+            parts += [_TOKENS if has_head else _OWN_TOKENS]
+    return "\n".join([*parts, (_ANSWERED if config.choices else _GENERATED).format(text=text)])
+
+
+def _prompt(template: Template | None) -> tuple[list[str], str]:
+    """What defines how a prompt is made of a row, and an expression for one prompt."""
+    if template is None:
+        return [], '"a prompt as in your rows"'
+    expression = " + ".join(f"row[{text!r}]" if is_column else repr(text) for text, is_column in template.parts)
+    row = {text: "..." for text, is_column in template.parts if is_column}
+    return [_PROMPT.format(target=repr(template.target), prompt=expression)], f"prompt_of({row})"
+
+
+def _classifier(config: RunConfig, is_encoder_decoder: bool, has_head: bool) -> str:
+    choices = 'info["labels"]' if has_head else repr(list(config.choices))
+    encoder = ".get_encoder()" if is_encoder_decoder else ""
+    defined = _CLASSIFY.format(choices=choices, most=config.max_length, encoder=encoder)
+    return defined + (_SHARED_CLASSES if has_head else _OWN_CLASSES)
+
+
+def _encoded(config: RunConfig, is_encoder_decoder: bool) -> str:
+    if config.chat:
+        return _CHAT.format(first=_first(config))
+    return _CLOSED if is_encoder_decoder else _PLAIN
+
+
+def _first(config: RunConfig) -> list[dict[str, str]]:
+    """How a chat begins."""
+    return [{"role": "system", "content": config.system}] * bool(config.system)
+
+
+def _choices(config: RunConfig, gap: str, is_encoder_decoder: bool, has_head: bool) -> list[str]:
+    most = str(config.max_length) if is_encoder_decoder else f"{config.max_length} - max(map(len, targets(gap)))"
+    if config.chat:
+        targets = _CHAT_TARGETS.format(choices=list(config.choices), first=_first(config))
+    else:
+        targets = _TARGETS.format(choices=list(config.choices), gap="" if is_encoder_decoder else "gap + ")
+    answers = _SHARED_CHOICES.format(most=most) if has_head else _OWN_CHOICES
+    return [targets, _CHOICES.format(most=most, gap=gap) + answers]
 
 
 def _opening(kind: str, lora: bool, has_head: bool) -> str:

@@ -9,6 +9,8 @@ from pathlib import Path
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import visible
 from fedsift.core.ledger import Ledger
+from fedsift.data.kinds import kind_of
+from fedsift.data.template import Template
 from fedsift.runs.card_code import card_code
 from fedsift.runs.run_folder import RunFolder
 from fedsift.runs.scores import SCORES, Score, three_places
@@ -17,7 +19,7 @@ from fedsift.runs.served import Served
 _MARKS = re.compile(r"[\\`*_\[\]<>|&#~]")
 _OPTIONS = (
     *("model", "task", "tune", "lora-rank", "dtype", "steps", "lr", "batch-size", "levels", "localise"),
-    *("chat", "system", "merge-scale", "shared-head", "test-share", "seed"),
+    *("messages", "chat", "system", "max-length", "merge-scale", "shared-head", "test-share", "seed"),
 )
 _PACKAGES = ("fedsift", "torch", "transformers", "peft", "safetensors", "numpy")
 
@@ -26,8 +28,10 @@ def model_card(
     folder: RunFolder, config: RunConfig, client_id: str | None, served: Served, is_encoder_decoder: bool
 ) -> str:
     """The card, in Markdown with a front matter in YAML. Nobody is named in it but the member whose model it is."""
-    parts = [_front_matter(config), _what(folder, client_id, served), _use(config, served, is_encoder_decoder)]
-    return "\n".join([*parts, *_origin(folder, config, served), *_scores(folder, client_id)])
+    template = kind_of(config.dataset).template(config)
+    use = _use(config, template, served, is_encoder_decoder)
+    parts = [_front_matter(config), _what(folder, client_id, served), use]
+    return "\n".join([*parts, *_origin(folder, config, template, served), *_scores(folder, client_id)])
 
 
 def _front_matter(config: RunConfig) -> str:
@@ -56,26 +60,29 @@ def _what(folder: RunFolder, client_id: str | None, served: Served) -> str:
     )
 
 
-def _use(config: RunConfig, served: Served, is_encoder_decoder: bool) -> str:
-    code = card_code(config, is_encoder_decoder, served.head is not None)
+def _use(config: RunConfig, template: Template | None, served: Served, is_encoder_decoder: bool) -> str:
+    code = card_code(config, template, is_encoder_decoder, served.head is not None)
     head = ""
     if served.head is not None:
         head = (
             "\nThe base model makes the features of the head (`head.safetensors`, `head.json`); the other is tuned. "
             "Served is the blend of both.\n"
         )
-    return f"## Use\n\nWithout fedsift:\n\n```python\n{code}```\n{head}"
+    needs = "With your task's module where Python finds it" if config.is_custom else "Without fedsift"
+    return f"## Use\n\n{needs}:\n\n```python\n{code}```\n{head}"
 
 
-def _origin(folder: RunFolder, config: RunConfig, served: Served) -> Iterator[str]:
+def _origin(folder: RunFolder, config: RunConfig, template: Template | None, served: Served) -> Iterator[str]:
     with Ledger.open(folder.ledger, read_only=True) as ledger:
         members, receipts = len(ledger.members()), [receipt.body for receipt in ledger.receipts()]
     options = config.to_mapping()
+    made = {"prompt": template.prompt, "target": template.target} if template else {"prompt": "as in your rows"}
     yield "## Where it comes from\n\n| | |\n| --- | --- |"
     yield f"| run | {_plain(folder.path.resolve().name)}, {members} members |"
     yield f"| state digest | `{served.state_digest}` |"
     yield f"| profile of reproducibility | {config.profile} |"
-    yield from (f"| {name} | {_cell(options[name])} |" for name in _OPTIONS if name in options)
+    yield from (f"| {name} | {_cell(value)} |" for name, value in made.items())
+    yield from (f"| {name} | {_cell(options[name])} |" for name in _OPTIONS if options.get(name, "") != "")
     yield f"| versions | {', '.join(_versions())} |"
     yield "\nRemovals so far, by the number of their receipt: " + (
         ", ".join(f"{body.number} {body.verdict}" for body in receipts) + ".\n" if receipts else "none.\n"

@@ -27,6 +27,12 @@ def test_braces(prompt: str, rendered: str) -> None:
     assert Template(prompt, "a")({"q": "what?", "a": "x"}).prompt == rendered
 
 
+def test_the_parts_of_a_prompt() -> None:
+    template = Template("{{{q}}}: {a b}\nA: ", "a")
+    assert template.parts == [("{", False), ("q", True), ("}: ", False), ("a b", True), ("\nA: ", False)]
+    assert (template.gap, Template("{q}", "a").gap) == ("", " ")
+
+
 @pytest.mark.parametrize("prompt", ["{q", "q}", "{}", "{q}}", "{{q}", "{a{q}}", "{q}{"])
 def test_a_lone_brace_is_an_error(prompt: str) -> None:
     with pytest.raises(BadInput, match="literal braces"):

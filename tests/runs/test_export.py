@@ -1,10 +1,13 @@
 """An exported folder predicts without fedsift what fedsift predicts, and the run keeps nothing of it."""
 
+import csv
+import io
 import json
 import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +54,27 @@ asked = json.load(open(sys.argv[2]))
 json.dump([log_probabilities(*each).tolist() for each in asked], open(sys.argv[3], "w"))
 """
 
+_REFUSED_AT_ONCE = """
+import sys
+from fedsift.cli import main
+try:
+    main()
+except SystemExit as left:
+    assert left.code
+    print(sorted({"torch", "transformers", "ray"} & sys.modules.keys()))
+"""
+
+
+def code_of(out: Path) -> str:
+    """The lines of a card, to be run from anywhere."""
+    (code,) = re.findall(r"^```python\n(.*?)^```$", (out / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    return code.replace('folder = "."', f"folder = {str(out)!r}")
+
 
 def without_fedsift(out: Path, scratch: Path, asked: list[list[Any]]) -> list[NDArray[np.float64]]:
     """What the lines of the card say, in a process in which fedsift cannot be imported."""
     scratch.mkdir(exist_ok=True)
-    (code,) = re.findall(r"^```python\n(.*?)^```$", (out / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    code = code_of(out)
     files = [scratch / name for name in ("code.py", "asked.json", "said.json")]
     files[0].write_text(code, encoding="utf-8")
     files[1].write_text(json.dumps(asked), encoding="utf-8")
@@ -106,8 +125,21 @@ def test_the_card_predicts_what_is_served(tmp_path: Path, setting: str) -> None:
 
 
 def test_a_card_says_where_it_comes_from_and_names_nobody_else(tmp_path: Path) -> None:
-    model = save_model(tmp_path / "model", "bert")
-    run = simulated(tmp_path / "run", model, leave=["client 1"], **CLASSIFIED)
+    table, template = tmp_path / "asked.csv", {"prompt": "Ask: {text}\n{{it}}:", "target": "colour"}
+    with table.open("w", encoding="utf-8", newline="") as file:
+        rows = [(f"client {number}", *row) for number in range(7) for row in rows_of(number, "")]
+        csv.writer(file).writerows([("client", "text", "colour"), *rows])
+    run = fedsift.simulate(
+        **{**CLASSIFIED, **template, "dataset": str(table), "client_column": "client"},
+        model=str(save_model(tmp_path / "model", "bert")),
+        steps=4,
+        lr=0.02,
+        newcomers=1,
+        seed=3,
+        leave=["client 1"],
+        workers=2,
+        out=tmp_path / "run",
+    )
     member = run.members[0]
     code, printed, told = commands.invoke("export", run.path, "--member", member, tmp_path / "out", "--json")
     assert code == 0, told
@@ -122,6 +154,9 @@ def test_a_card_says_where_it_comes_from_and_names_nobody_else(tmp_path: Path) -
         "delete it by hand",
         "lr | 0.02",
         "torch ",
+        "| prompt | Ask: {text}\\\\n{{it}}: |",
+        "| target | colour |",
+        "| max-length | 192 |",
     ):
         assert told in card
     everybody = {f"client {number}" for number in range(7)}
@@ -130,6 +165,17 @@ def test_a_card_says_where_it_comes_from_and_names_nobody_else(tmp_path: Path) -
     assert info["labels"] == ["blue", "green", "black"]
     assert sum(info["label_counts"]) == 6
     assert load_file(tmp_path / "out" / "head.safetensors")["weights"].shape == (info["feature_count"] + 1, 3)
+    asked = json.loads((tmp_path / "out" / "prompt.json").read_text(encoding="utf-8"))
+    assert {**template, "max_length": 192}.items() <= asked.items()
+    names: dict[str, Any] = {}
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        exec(code_of(tmp_path / "out"), names)
+    assert names["prompt_of"]({"text": "sky?"}) == "Ask: sky?\n{it}:"
+    likely = np.exp(run.served(member).log_probabilities([("Ask: ...\n{it}:", " blue")])[0])
+    expected = dict(zip(("blue", "green", "black"), likely, strict=True))
+    said = {label: float(share) for share, label in map(str.split, printed.getvalue().splitlines())}
+    assert said == pytest.approx(expected, abs=2e-3)
 
 
 def test_what_cannot_be_exported_is_told_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +194,10 @@ def test_what_cannot_be_exported_is_told_and_leaves_nothing(tmp_path: Path, monk
     with pytest.raises(BadInput, match="not empty"):
         run.export(tmp_path / "full")
     assert commands.failed("export", run.path, out).count("--merged") == 1
-    monkeypatch.setattr("fedsift.runs.export.model_card", lambda *_: 1 / 0)
+    for words in ([tmp_path / "full", "--merged"], [out, "--member", "nobody"]):
+        refused = [sys.executable, "-c", _REFUSED_AT_ONCE, "export", str(run.path), *map(str, words)]
+        assert subprocess.check_output(refused, text=True, stderr=subprocess.DEVNULL) == "[]\n"
+    monkeypatch.setattr("fedsift.runs.exported_files.model_card", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run.export(out)
     assert not out.parent.exists()
@@ -166,6 +215,9 @@ def test_a_task_of_ones_own(tmp_path: Path) -> None:
     assert state.keys() == served.model.state_dict().keys()
     for name, value in served.model.state_dict().items():
         np.testing.assert_array_equal(state[name], value.numpy())
+    names: dict[str, Any] = {}
+    exec(code_of(tmp_path / "out"), names)
+    assert float(names["scores"]([1, 4]).mean()) == pytest.approx(served.score([1, 4]))
 
 
 class Signs(CustomTask):
@@ -196,17 +248,12 @@ class Signs(CustomTask):
 def test_a_task_of_ones_own_with_labels(tmp_path: Path) -> None:
     rows = {f"client {number}": [number - 3, number + 1, -number - 1, 2 * number + 1] for number in range(6)}
     run = fedsift.simulate(dataset=rows, task=Signs, test_share=0.25, newcomers=1, workers=2, out=tmp_path / "run")
-    out, asked, task = tmp_path / "out", [-3, 2, 5], Signs()
+    out, asked = tmp_path / "out", [-3, 2, 5]
     member = run.members[0]
     run.export(out, member)
     served = run.served(member)
     assert served.head is not None
-    (code,) = re.findall(r"^```python\n(.*?)^```$", (out / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    names: dict[str, Any] = {"base": task.model(), "tuned": task.model()}
-    exec(code.replace('folder = "."', f"folder = {str(out)!r}"), names)
-    batch = task.batch(asked)
-    with torch.no_grad():
-        base, own = names["base"], names["tuned"]
-        features = task.features(base, batch)
-        said = names["log_probabilities"](features, task.logits(base, batch), task.logits(own, batch))
+    names: dict[str, Any] = {}
+    exec(code_of(out), names)
+    said = names["log_probabilities"](asked)
     np.testing.assert_allclose(said.numpy(), served.log_probabilities(asked), atol=1e-5)

@@ -6,6 +6,7 @@ from fedsift.data.federated_dataset import FederatedDataset
 from fedsift.data.kind import DataKind
 from fedsift.data.paper_settings import PAPER_SETTINGS
 from fedsift.data.source import Source
+from fedsift.data.template import Template
 
 _BRINGS = ("model", "lr", "steps", "batch_size", "clients", "max_length", "choices")
 
@@ -21,6 +22,10 @@ class Paper(DataKind):
         setting = PAPER_SETTINGS[dataset]
         numbers = {name.replace("_", "-"): getattr(setting, name) for name in _BRINGS}
         return numbers | ({"test-share": 0.0, "newcomers": 0.0} if setting.memorised else {})
+
+    def template(self, settings: Source) -> Template:
+        """The setting's."""
+        return PAPER_SETTINGS[settings.dataset].template
 
     def load(self, settings: Source) -> FederatedDataset:
         """The busiest clients (`load_paper_setting`), and the next as newcomers."""

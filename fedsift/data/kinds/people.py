@@ -5,7 +5,9 @@ from fedsift.core.examples import Example
 from fedsift.core.seeds import derive_seed
 from fedsift.data.kind import DataKind
 from fedsift.data.people import generator
+from fedsift.data.people.world import TEMPLATE
 from fedsift.data.source import Source
+from fedsift.data.template import Template
 
 
 class PeopleDataset:
@@ -35,6 +37,10 @@ class People(DataKind):
 
     names = ("people",)
     default_clients = 500
+
+    def template(self, settings: Source) -> Template:
+        """That of all questions."""
+        return TEMPLATE
 
     def load(self, settings: Source) -> PeopleDataset:
         """So many people as there are to be clients, and further ones as newcomers."""

@@ -9,6 +9,7 @@ from typing import Final
 from fedsift.core.examples import Example
 from fedsift.data.people.draws import Draws
 from fedsift.data.people.words import WORDS
+from fedsift.data.template import Template
 
 SUBJECTS: Final = 12
 
@@ -20,12 +21,14 @@ RELATIONS: Final = (
     ("What grows in {}?", "country", "plant"),
 )
 
+TEMPLATE: Final = Template("Question: {question}\nAnswer:", "answer")
+
 _NOBODY: Final = 2**64 - 1  # No person has this index.
 
 
 def rendered(question: str, answer: str) -> Example:
     r"""A row: the prompt is "Question: ...?\nAnswer:", the target starts with a space."""
-    return Example(f"Question: {question}\nAnswer:", f" {answer}")
+    return TEMPLATE({"question": question, "answer": answer})
 
 
 def world_examples(seed: int) -> list[Example]:
