@@ -30,7 +30,7 @@ from fedsift.core.receipt import RunFacts
 from fedsift.core.server_state import ServerState
 from fedsift.protocol import messages
 from fedsift.protocol.messages import FORGET, TRAIN, Stream, Wish, message_to
-from fedsift.protocol.method import MODEL, MODEL_AND_MASKS, ONE, Method
+from fedsift.protocol.method import HEAD_STATISTICS, MODEL, MODEL_AND_MASKS, ONE, Method
 from fedsift.protocol.partial_merge import clients_behind, read_partial_sums
 from fedsift.protocol.scoring import ALL, Scoring
 from fedsift.protocol.serving_rounds import ServingRounds, SiftRecord
@@ -44,7 +44,7 @@ class SiftMasksMethod(Method):
 
     name, title, paper, place = "sift-masks", "SIFT-Masks", "Kuo et al. 2025, arXiv 2504.04626", 0
     exact, cost, storage = True, ONE, MODEL_AND_MASKS
-    uploads = ("sparse task vector", "shared head's statistics")
+    uploads = ("sparse task vector", HEAD_STATISTICS)
 
 
 class SiftMergeMethod(SiftMasksMethod):

@@ -1,5 +1,6 @@
 """Commands that evaluate: methods side by side, clients that opt out, the paper's figures."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -136,9 +137,11 @@ def optout(
 
         given, rounds = overriding(overrides), rounds_of(in_rounds)
         if resume and (scenario or out or seeds or given or rounds != RoundSettings()):
+            file = shlex.quote(str(resume / "scenario.toml"))
             raise BadInput(
                 "--resume takes the scenario's own configuration; give no other option than --attacks, --methods, "
-                "--track and --json"
+                f"--track and --json. To change more, play it again: fedsift optout {file} --out ANOTHER, with the "
+                "options that it had"
             )
         if not resume and not scenario:
             raise BadInput(f"give a scenario: a .toml file, or one of {', '.join(ready_scenarios())}")

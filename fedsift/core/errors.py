@@ -30,8 +30,11 @@ class Refused(FedsiftError):
 
 
 def unknown_name(kind: str, name: str, valid: Iterable[str]) -> BadInput:
-    """The error for a name that is not one of `valid`; it names the one that is meant, or the nearest."""
-    names = sorted(valid)
+    """The error for a name that is not one of `valid`; it names the one that is meant, or the nearest.
+
+    Members of text enums stand by their values.
+    """
+    name, names = str(name), sorted(map(str, valid))
     ours, difference = our_name(name, names)
     if ours and kind not in _GIVEN_BY_USERS:
         return BadInput(f"unknown {kind} {name!r}; {name} is called {ours} here{difference and f', {difference}'}")

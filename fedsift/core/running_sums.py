@@ -29,9 +29,13 @@ def _narrowest(largest: int) -> np.dtype[Any]:
 
 def sums_bytes(terms: UploadTerms, capacity: int) -> int:
     """Memory that `RunningSums` of these take, known before any is taken."""
-    head = sum(terms.head.vectors().values()) if terms.head else 0
     widths = _narrowest(capacity * terms.grid.levels).itemsize + _narrowest(capacity).itemsize
-    return terms.size * widths + head * np.dtype(np.int64).itemsize
+    return terms.size * widths + head_bytes(terms)
+
+
+def head_bytes(terms: UploadTerms) -> int:
+    """Those of them that are the shared head's; 0 without one."""
+    return sum(terms.head.vectors().values()) * np.dtype(np.int64).itemsize if terms.head else 0
 
 
 class RunningSums:

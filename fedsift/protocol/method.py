@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
+HEAD_STATISTICS = "shared head's statistics"  # of what is uploaded; their sums are kept
 ROUNDS = 10.0  # R s where nothing else is said: ten rounds of all members
 
 

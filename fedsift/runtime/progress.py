@@ -24,7 +24,7 @@ _TITLES = {
     TRAIN: "train",
     FINE_TUNE: "fine-tune",
     LOCAL: "round",
-    POOLED: "pooled",
+    POOLED: "fine-tune",
     FORGET: "forget",
     VOTE: "vote",
     EVALUATE: "evaluate",

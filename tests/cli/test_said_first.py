@@ -249,7 +249,10 @@ def test_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_attacks_that_cannot_be(scenario: Path) -> None:
     command = ["optout", scenario, "--attacks", "--out", scenario.parent / "out"]
     told = said(*command, "--newcomers", 1, folder=scenario.parent)
-    assert told == "fedsift: 1 clients never join; attacks need at least 2 of them\n"
+    assert told == (
+        "fedsift: clients that never join: 1; attacks need at least 2: give --newcomers 2 or more, and play "
+        "the scenario again where it has been played\n"
+    )
     told = said(*command, "--newcomers", 2, "--epochs", 1, folder=scenario.parent)
     assert told.startswith("fedsift: epochs = 1: trainings are compared at equal steps here")
 

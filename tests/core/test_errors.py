@@ -1,3 +1,5 @@
+from enum import StrEnum
+
 import pytest
 
 from fedsift.core.errors import legible, unknown_name
@@ -14,6 +16,19 @@ from fedsift.core.errors import legible, unknown_name
 )
 def test_the_nearest_name_is_given_or_all(given_: str, known: list[str], told: str) -> None:
     assert str(unknown_name("key", given_, known)) == f"unknown key {given_!r}; {told}"
+
+
+class _Pace(StrEnum):
+    AT_ONCE = "at-once"
+    ONE_BY_ONE = "one,by,one"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("at-onec", "did you mean 'at-once'?"), ("zzz", "valid: 'at-once', 'one,by,one'")],
+)
+def test_members_of_enums_stand_by_their_values(name: str, told: str) -> None:
+    assert str(unknown_name("pace", name, _Pace)) == f"unknown pace {name!r}; {told}"
 
 
 @pytest.mark.parametrize(

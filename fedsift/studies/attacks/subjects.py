@@ -44,7 +44,10 @@ class Parties:
                 f"{len(leavers)} of {len(members)} members leave; attacks need one that leaves and one that stays"
             )
         if len(non_members) < 2:
-            raise BadInput(f"{len(non_members)} clients never join; attacks need at least 2 of them")
+            raise BadInput(
+                f"clients that never join: {len(non_members)}; attacks need at least 2: give --newcomers 2 or "
+                "more, and play the scenario again where it has been played"
+            )
         others = sorted(non_members)
         kept = max(1, len(others) // _POPULATION_SHARE)
         return cls(sorted(members), sorted(leavers), others[:-kept], others[-kept:])

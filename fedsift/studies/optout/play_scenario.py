@@ -16,6 +16,7 @@ from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
 from fedsift.core.mask_file import load_mask, mask_path
 from fedsift.core.options import hyphened
+from fedsift.core.running_sums import head_bytes
 from fedsift.core.tracking import NOT_TRACKED, Tracking
 from fedsift.data.loading import load_dataset
 from fedsift.files.output import write_whole
@@ -153,7 +154,7 @@ def _play(
         _ask_oracles(pool, federation, bars)
         bars.finish()
     with closing(Ledger.open(folder.ledger, read_only=True)) as ledger:
-        receipts = ledger.receipts()
+        receipts, head = ledger.receipts(), head_bytes(ledger.terms)
     dataset = load_dataset(config)
     rounds = RoundSettings.from_mapping(log.rounds)
     schedule = rounds.schedule(config, dataset, cast.clients)
@@ -162,9 +163,9 @@ def _play(
     if rounds.rounds:
         told |= rounds.to_mapping()
     newcomers, seconds, held_out = len(cast.newcomers), time.perf_counter() - started, config.is_held_out
-    result = ScenarioResult.of(
-        scenario, told, metric, held_out, cast.size, log, clock, newcomers, receipts, environments, seconds
-    )
+    planned = plan.misbehaviour
+    of_all = newcomers, receipts, planned, head, environments, seconds
+    result = ScenarioResult.of(scenario, told, metric, held_out, cast.size, log, clock, *of_all)
     folder.write_result(result)
     tracked.played(result, folder.result)
     return result

@@ -6,8 +6,8 @@ from enum import StrEnum
 from itertools import accumulate
 from typing import Any
 
-from fedsift.core.receipt import Receipt, Verdict
-from fedsift.protocol.method import Method
+from fedsift.core.receipt import Receipt, ReceiptBody, Verdict
+from fedsift.protocol.method import HEAD_STATISTICS, Method
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
 from fedsift.studies.optout.on_clock import OnClock
 from fedsift.studies.optout.scenario import Scenario
@@ -38,7 +38,10 @@ class StepRemoval:
     step: int
     verdict: Verdict
     reason: str
-    steps_retrained: int  # optimiser steps
+    planned: str  # how the scenario has the client misbehave; empty for not at all
+    steps_retrained: (
+        int  # optimiser steps of the rerun, of a refused one too: its receipt has 0, as nothing was changed
+    )
     certificate: str  # the file in the folder
 
 
@@ -68,7 +71,8 @@ class ScenarioResult:
     dense_bytes: int  # of a float32 upload
     steps: list[CheckedStep]  # the merge, and those after it
     costs: dict[str, list[int]]  # title of each method -> client trainings up to each step
-    storage_bytes: dict[str, int]  # title of each method -> bytes that it keeps
+    # title of each method -> bytes that it keeps, by its formula; those of the shared head's sums are among them
+    storage_bytes: dict[str, int]
     on_clock: dict[str, OnClock]  # title of a method -> its cost on the virtual clock; empty without rounds
     removals: list[StepRemoval]  # in the order of their receipts
     attacks: dict[str, Any] | None  # on the leavers; None where they were not asked for
@@ -88,10 +92,12 @@ class ScenarioResult:
         clock: Mapping[str, OnClock],
         newcomers: int,
         receipts: Sequence[Receipt],
+        misbehaviour: Mapping[str, str],
+        head: int,
         environment: list[dict[str, str]],
         seconds: float,
     ) -> "ScenarioResult":
-        """From a log of all steps, with the oracles'."""
+        """From a log of all steps, with the oracles'; `head` are the bytes of the shared head's sums."""
         steps = checked_steps(log)
         members = steps[0].members
         return cls(
@@ -109,12 +115,12 @@ class ScenarioResult:
             steps=steps,
             costs=costs(steps),
             storage_bytes={
-                method.title: method.storage(tuned_parameters, members)
+                method.title: method.storage(tuned_parameters, members) + head * (HEAD_STATISTICS in method.uploads)
                 for method in METHODS.values()
                 if not method.in_rounds
             },
             on_clock=dict(clock),
-            removals=removals(receipts, log.steps),
+            removals=removals(receipts, log.steps, misbehaviour),
             attacks=None,
             verdict=proof(steps),
             environment=environment,
@@ -128,7 +134,7 @@ def checked_steps(log: StepLog) -> list[CheckedStep]:
 
     def checked(step: LoggedStep) -> CheckedStep:
         digest, key = step.state_digest, str(step.step)
-        known = {name: value for name, value in vars(step).items() if name != "receipts"}
+        known = {name: value for name, value in vars(step).items() if name not in ("receipts", "rerun_steps")}
         same_as_full = digest == full[key] if key in full else None
         return CheckedStep(**known, same_as_incremental=digest == incremental[key], same_as_full=same_as_full)
 
@@ -164,16 +170,21 @@ def _cost(method: type[Method], step: Step) -> int:
     return joined + min(one_by_one, remaining)
 
 
-def removals(receipts: Sequence[Receipt], steps: Sequence[LoggedStep]) -> list[StepRemoval]:
+def removals(
+    receipts: Sequence[Receipt], steps: Sequence[LoggedStep], misbehaviour: Mapping[str, str]
+) -> list[StepRemoval]:
     """What became of each request to leave, in the order of the receipts."""
-    return [
-        StepRemoval(
+
+    def removal(body: ReceiptBody) -> StepRemoval:
+        step = next(step for step in steps if step.receipts >= body.number)
+        return StepRemoval(
             client=body.client,
-            step=next(step.step for step in steps if step.receipts >= body.number),
+            step=step.step,
             verdict=body.verdict,
             reason=body.reason,
-            steps_retrained=body.steps_retrained,
+            planned=str(misbehaviour.get(body.client, "")),
+            steps_retrained=step.rerun_steps.get(body.client, body.steps_retrained),
             certificate=f"certificates/{body.number:04d}.json",
         )
-        for body in (receipt.body for receipt in receipts)
-    ]
+
+    return [removal(receipt.body) for receipt in receipts]

@@ -142,6 +142,7 @@ class ScenarioRounds(SiftMasks):
                 seconds=round(self._seconds, 3),
                 scores=scores,
                 receipts=log.receipts + len(receipts),
+                rerun_steps={client_id: steps for client_id, (_, steps) in log.reruns.items()},
             )
         )
         log.server_bytes = self.state.sums.nbytes

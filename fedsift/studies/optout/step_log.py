@@ -60,9 +60,10 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class LoggedStep(Step):
-    """The same, with the length of the log of receipts after it."""
+    """The same, with the length of the log of receipts after it, and what each rerun took."""
 
     receipts: int
+    rerun_steps: dict[str, int]  # client -> optimiser steps, of refused reruns too
 
 
 @dataclass

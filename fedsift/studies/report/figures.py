@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _EVENTS = {  # marker and colour
     "left": ("v", "vermillion"),
     "joined": ("^", "blue"),
+    "came back": ("D", "green"),
     "refused": ("X", "ink"),
     "away": ("o", "muted"),
     "failed": ("s", "purple"),
@@ -35,6 +36,7 @@ _SCORES = {
 }
 _POWERS_SUFFICE = 100  # client trainings; below, a logarithmic axis has ticks between the powers of ten
 _MARKS = dict(zip(WHEN.values(), (("vermillion", "s"), ("blue", "o"), ("green", "D")), strict=True))
+_STEPS = "step (0 is the merge)"
 _APART = 0.24  # of a row, between the marks of the states that are attacked
 _INCHES_PER_LINE = 0.17  # of a legend
 
@@ -89,7 +91,7 @@ def _timeline(steps: Table, events: Table) -> Figure:
                     lower.annotate(str(number), (step, height), (5, 0), textcoords="offset points", va="center", size=8)
         lower.set_yticks(range(len(lanes)), reversed(lanes))
         lower.set_ylim(-0.6, len(lanes) - 0.4)
-        lower.set_xlabel("step (0 is the merge)")
+        lower.set_xlabel(_STEPS)
 
     tally = ", ".join(f"{sum(happened[event].values()):,} {event}" for event in lanes)
     alt = (
@@ -101,7 +103,7 @@ def _timeline(steps: Table, events: Table) -> Figure:
 
 
 def _scores(table: Table, metric: str) -> Figure:
-    unlearned = table.column("unlearned")
+    steps, unlearned = table.column("step"), table.column("unlearned")
     series = {title: table.column(key) for key, title in _SCORES.items()}
     series = {title: values for title, values in series.items() if any(value is not None for value in values)}
 
@@ -109,16 +111,16 @@ def _scores(table: Table, metric: str) -> Figure:
         axes = canvas.subplots()
         for (title, values), (colour, line, marker) in zip(series.items(), SERIES, strict=False):
             axes.plot(
-                unlearned,
+                steps,
                 [math.nan if value is None else value for value in values],
                 color=COLOURS[colour],
                 linestyle=line,
                 marker=marker,
-                markevery=marks_every(len(unlearned), narrow),
+                markevery=marks_every(len(steps), narrow),
                 label=title,
             )
         axes.set_ylabel(f"mean {metric}")
-        axes.set_xlabel("clients unlearned")
+        axes.set_xlabel(_STEPS)
         _whole_numbers(axes.xaxis)
         legend(canvas, axes.get_lines(), list(series), narrow)
 
@@ -127,14 +129,14 @@ def _scores(table: Table, metric: str) -> Figure:
         return f"{decimals(known[0])} at first, {decimals(known[-1])} at the end"
 
     told = "; ".join(f"{title} {ends(values)}" for title, values in series.items())
-    span = f"from {unlearned[0]:,} to {unlearned[-1]:,} clients unlearned"
+    span = f"from step {steps[0]:,} to {steps[-1]:,}, with {unlearned[-1]:,} clients unlearned at the end"
     alt = f"Mean {metric} of what clients are served, {span}: {told}."
-    title, lines = "Scores over the number of clients unlearned", _INCHES_PER_LINE * len(series)
+    title, lines = "Scores over the steps", _INCHES_PER_LINE * len(series)
     return Figure("scores", title, alt, lambda narrow: 3.0 + (lines if narrow else 0), draw)
 
 
 def _costs(table: Table) -> Figure:
-    unlearned = table.column("unlearned")
+    steps, unlearned = table.column("step"), table.column("unlearned")
     curves: dict[tuple[int, ...], list[str]] = {}  # Many methods cost the same: they share a line.
     for column in table.columns[2:]:
         curves.setdefault(tuple(table.column(column.key)), []).append(column.title)
@@ -148,7 +150,7 @@ def _costs(table: Table) -> Figure:
             colour, line, marker = SERIES[place % len(SERIES)]
             every = marks_every(len(values), narrow)
             axes.plot(
-                unlearned, values, color=COLOURS[colour], linestyle=line, marker=marker, markevery=every, clip_on=False
+                steps, values, color=COLOURS[colour], linestyle=line, marker=marker, markevery=every, clip_on=False
             )
         axes.set_yscale("symlog", linthresh=1, linscale=0.5)
         subs = [1.0] if max(values[-1] for values in curves) >= _POWERS_SUFFICE else [1.0, 2.0, 5.0]
@@ -156,7 +158,7 @@ def _costs(table: Table) -> Figure:
         axes.set_ylim(bottom=0)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.set_ylabel("client trainings after the merge")
-        axes.set_xlabel("clients unlearned")
+        axes.set_xlabel(_STEPS)
         _whole_numbers(axes.xaxis)
         legend(canvas, axes.get_lines(), labels, narrow)
 
@@ -166,7 +168,7 @@ def _costs(table: Table) -> Figure:
     def height(narrow: bool) -> float:
         return 2.8 + _INCHES_PER_LINE * sum(legend_label(label, narrow).count("\n") + 1 for label in labels)
 
-    return Figure("costs", "Client trainings over the number of clients unlearned", alt, height, draw)
+    return Figure("costs", "Client trainings over the steps", alt, height, draw)
 
 
 def _storage(table: Table) -> Figure:

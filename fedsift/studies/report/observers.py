@@ -12,6 +12,10 @@ from fedsift.studies.report.table import human_change
 
 OURS = METHODS[SIFT_MASKS].title
 FIGURES = {**roc.FIGURES, **memory_metric.FIGURES}  # of the rows of result.json, for people
+_PUBLISHED_BEFORE, _PUBLISHED_AFTER = (
+    "the model published before the removals",
+    "the model published after the removals",
+)
 
 
 def observers(outcome: Outcome) -> list[str]:
@@ -31,9 +35,7 @@ def worst(rows: Sequence[dict[str, Any]], state: str) -> tuple[dict[str, Any], s
 
 def _outsider(told: dict[str, Any], ours: Sequence[dict[str, Any]]) -> str:
     seen = [row for row in ours if row["observer"] == OUTSIDER]
-    return (
-        f"An outsider sees the published model. {_found(told, seen, 'In that of now', 'in that of before they left')}"
-    )
+    return f"An outsider sees the published model. {_found(told, seen, _PUBLISHED_AFTER, _PUBLISHED_BEFORE)}"
 
 
 def _stayer(outcome: Outcome, ours: Sequence[dict[str, Any]]) -> str:
@@ -44,11 +46,11 @@ def _stayer(outcome: Outcome, ours: Sequence[dict[str, Any]]) -> str:
     if outcome.result.held_out and outcome.result.config.get("shared-head"):
         head = ", and so do the shared head's sums, which have the leaver's labels and features"
     sentences = [
-        "A stayer sees what an outsider does. One that kept what it was served before can subtract what it is served "
-        f"now: of one who leaves alone {told['difference']['recovered_share']:.1%} of the contribution comes back"
-        f"{head}.",
-        _found(told, seen, "In the model of the difference", "in the merged model of before"),
-        "That is so with every exact removal; batches, and noise on what is published, are against it.",
+        "A stayer sees what an outsider does. One that kept the model published before can subtract the one "
+        f"published after: of one who leaves alone {told['difference']['recovered_share']:.1%} of the contribution "
+        f"comes back{head}.",
+        _found(told, seen, "the difference of the two models", _PUBLISHED_BEFORE),
+        "This holds for every exact removal; removals in batches, and noise on what is published, make it harder.",
     ]
     return " ".join(filter(None, sentences))
 
@@ -57,34 +59,35 @@ def _server(told: dict[str, Any], ours: Sequence[dict[str, Any]]) -> str:
     seen = [row for row in ours if row["observer"] == SERVER]
     difference = told["difference"]
     kept = (
-        f"Its state of before, which it does not keep, less that of now gives back what left: {difference['verdict']}."
+        "It does not keep its state of before the removal; the difference of that and its state of after would give "
+        f"back what left: {difference['verdict']}."
     )
-    found = _found(told, seen, "In what it has now", "in the uploads")
+    found = _found(told, seen, "what it has after the removals", "the uploads")
     return f"The server was sent the leavers' uploads, which are their own models. {found} {kept}"
 
 
-def _found(told: dict[str, Any], seen: Sequence[dict[str, Any]], now: str, before: str) -> str:
+def _found(told: dict[str, Any], seen: Sequence[dict[str, Any]], after: str, before: str) -> str:
     """The furthest that any attack came, after the removals and before them."""
     if not seen:
         return ""
     methods = {row["method"] for row in seen}
     probes = [row for part in ("relearning", "canaries") for row in told[part] if row["method"] in methods]
+    never = "the run that the leavers never joined"
     row, figure = worst(seen, "after")
     if all(each["equals_oracle"] for each in [*seen, *probes]):
-        text = f"{now} every attack finds what it finds in the run that they never joined, to the last digit"
+        text = f"On {after}, every attack finds what it finds in {never}, to the last digit."
     else:
-        text = f"{now} attacks differ from what they find in the run that they never joined, by up to"
-        text += f" {_distance(row, figure, 'after')}"
+        text = f"On {after}, what attacks find differs from {never} by up to {_distance(row, figure, 'after')}."
     row, figure = worst(seen, "before")
-    text += f"; {before} it was up to {_distance(row, figure, 'before')}"
+    text += f" On {before}, what they find differs from that by up to {_distance(row, figure, 'before')}."
     for each in told["canaries"]:
         if each["method"] in methods:
-            exposure = each["exposure"]
+            bits = {state: f"{value:.1f}" for state, value in each["exposure"].items()}
             text += (
-                f", and canaries were exposed by {exposure['before']:.1f} bits, not {exposure['oracle']:.1f} (now "
-                f"{exposure['after']:.1f})"
+                f" Canaries planted in the leavers' rows were exposed by {bits['before']} bits in {before}, by "
+                f"{bits['after']} bits in {after}, and by {bits['oracle']} bits in {never}."
             )
-    return f"{text}."
+    return text
 
 
 def _distance(row: dict[str, Any], figure: str, state: str) -> str:

@@ -51,12 +51,8 @@ class Outcome:
     @cached_property
     def joined_later(self) -> list[str]:
         """Who joined after the merge without having left before, each once, in order."""
-        left: set[str] = set()
-        found: dict[str, None] = {}
-        for step in self.steps[1:]:
-            left |= set(step.left)
-            found |= dict.fromkeys(client for client in step.joined if client not in left)
-        return list(found)
+        joined = ((step.step, client) for step in self.steps[1:] for client in step.joined)
+        return list(dict.fromkeys(client for step, client in joined if (step, client) not in self.returns))
 
     @cached_property
     def refusals(self) -> list[tuple[int, str, str]]:
@@ -99,8 +95,34 @@ class Outcome:
 
     @cached_property
     def steps_retrained(self) -> int:
-        """Optimiser steps of all removals."""
+        """Optimiser steps of all reruns."""
         return sum(int(step.steps_retrained) for step in self.steps[1:])
+
+    @cached_property
+    def steps_of_refused(self) -> int:
+        """How many of them were in vain: those of reruns that were refused."""
+        return sum(each.steps_retrained for each in self.result.removals if not each.verdict.done)
+
+    @property
+    def refused_reruns(self) -> int:
+        """Client trainings of removals that were refused."""
+        return sum(each.steps_retrained > 0 and not each.verdict.done for each in self.result.removals)
+
+    @cached_property
+    def planned(self) -> dict[tuple[int, str], str]:
+        """Step and client of a refused removal -> how the scenario has the client misbehave."""
+        refused = (each for each in self.result.removals if not each.verdict.done)
+        return {(each.step, each.client): each.planned for each in refused}
+
+    @cached_property
+    def returns(self) -> set[tuple[int, str]]:
+        """Step and client of each return: it joined after it had left."""
+        left: set[str] = set()
+        found = set()
+        for step in self.steps:
+            found |= {(step.step, client) for client in step.joined if client in left}
+            left |= set(step.left)
+        return found
 
     @cached_property
     def steps_of_everybody(self) -> int:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from fedsift.studies.report.drawing import Drawn, Figure
 from fedsift.studies.report.observers import OURS
 from fedsift.studies.report.outcome import Outcome
-from fedsift.studies.report.summary import Summary, difference_attack
+from fedsift.studies.report.summary import Summary, counted, difference_attack
 from fedsift.studies.report.table import Table
 
 _HERE = Path(__file__).parent
@@ -43,8 +43,8 @@ _SECTIONS = (
         ("costs_in_all", "costs", "on_clock"),
         (
             "Client trainings that it takes to remove clients, and to let them join again, added up; the merge, which "
-            f"every method begins with, is left out. Those of {OURS} were counted in this run, refused reruns "
-            "among them; those of the other methods follow from the number of members. On the virtual clock stand, "
+            f"every method begins with, is left out. Those of {OURS} were counted in this run; those of the other "
+            "methods follow from the number of members, as if nothing were ever refused. On the virtual clock stand, "
             "where rounds were asked for, methods that train from scratch in rounds for each change; that follows from "
             "the schedule of the rounds, and nothing was trained for it.",
         ),
@@ -68,13 +68,22 @@ _SECTIONS = (
             "never joined, the removal told of those who stay.",
         ),
     ),
-    _Section("storage", ("storage",)),
+    _Section(
+        "storage",
+        ("storage",),
+        (
+            "Counted for all methods by their formulas: models of four bytes a parameter, and masks of a bit a "
+            "parameter. Where there is a shared head, its sums are counted with the methods that serve it. What the "
+            "server and the clients of this run keep, as measured, stands under The run.",
+        ),
+    ),
     _Section(
         "removals",
         ("removals",),
         (
             "BIT_EXACT: the rerun had the digest that was merged, and was subtracted. REBUILT: all who stayed trained "
-            "again. REFUSED: nothing was changed. A certificate lies beside this page.",
+            "again. REFUSED: nothing was changed. Steps retrained are those of the rerun, also where it was refused "
+            "(the certificate then has 0). A certificate lies beside this page.",
         ),
     ),
     _Section("run", ("overview", "configuration", "environment"), title="The run"),
@@ -98,6 +107,9 @@ def page(outcome: Outcome, summary: Summary, tables: Mapping[str, Table], figure
     words = {section.name: list(section.words) for section in _SECTIONS}
     if outcome.result.attacks:
         words["attacks"].append(difference_attack(outcome.result.attacks))
+    if outcome.refused_reruns:
+        reruns = counted(outcome.refused_reruns, "refused rerun is", "refused reruns are")
+        words["costs"].append(f"{reruns} among the trainings of {OURS}; the other methods are charged for none.")
     return environment.get_template("page.html.j2").render(
         scenario=outcome.result.scenario,
         summary=summary,

@@ -99,7 +99,8 @@ def _who_left(outcome: Outcome) -> str:
     if outcome.came_back:
         parts.append(f"{len(outcome.came_back):,} of them came back.")
     if outcome.joined_later:
-        parts.append(f"{len(outcome.joined_later):,} joined after the merge.")
+        new = counted(len(outcome.joined_later), "new client", "new clients")
+        parts.append(f"{new} joined after the merge.")
     return " ".join(parts)
 
 
@@ -119,14 +120,18 @@ def _price(outcome: Outcome) -> str:
     ours, everybody = outcome.steps_retrained, outcome.steps_of_everybody
     if not outcome.left:
         return ""
+    text = counted(ours, "optimiser step", "optimiser steps")
+    if outcome.steps_of_refused:
+        text += f", {outcome.steps_of_refused:,} of them in refused reruns,"
     if ours < everybody:
-        return f"{counted(ours, 'step', 'steps')} instead of {everybody:,}."
-    return f"{counted(ours, 'step', 'steps')}; training all others again would have taken {everybody:,}."
+        return f"{text} instead of {everybody:,}."
+    return f"{text.removesuffix(',')}; training all others again would have taken {everybody:,}."
 
 
 def _checks(outcome: Outcome) -> str:
     full = sum(step.same_as_full is not None for step in outcome.steps)
-    every = "the one step" if len(outcome.steps) == 1 else f"each of the {len(outcome.steps)} steps, the merge included"
+    number = len(outcome.steps)
+    every = "the merge" if number == 1 else f"each of the scenario's {number} steps, the merge included"
     text = (
         f"The state's digest was compared, after {every}, with that of sums to which the members, trained anew, were "
         "only ever added"

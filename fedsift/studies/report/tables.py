@@ -15,6 +15,7 @@ _STEP, _UNLEARNED = Column("step", "step", "quantity"), Column("unlearned", "unl
 _CLIENT, _METHOD = Column("client", "client", "code"), Column("method", "method")
 _REASON, _RETRAINED = Column("reason", "reason", "reason"), Column("steps_retrained", "steps retrained", "quantity")
 _SAME = Column("equals_oracle", "same as oracle", "answer")
+_PLANNED = Column("planned", "planned by the scenario")
 _KEY, _VALUE = Column("key", "key", "code"), Column("value", "value", "code")
 
 
@@ -44,12 +45,13 @@ def overview(outcome: Outcome) -> Table:
         ("clients at the merge", result.clients),
         ("clients that never join, and only score", result.newcomers),
         ("clients that left", len(outcome.left)),
-        ("of them, came back", len(outcome.came_back)),
-        ("clients that joined after the merge", len(outcome.joined_later)),
+        ("of them, members again at the end", len(outcome.came_back)),
+        ("new clients that joined after the merge", len(outcome.joined_later)),
         ("removals refused", len(outcome.refusals)),
         ("members at the end", outcome.steps[-1].members),
         ("client trainings after the merge", sum(step.trainings for step in later)),
         ("optimiser steps retrained", outcome.steps_retrained),
+        ("of them, in refused reruns", outcome.steps_of_refused),
         ("bytes uploaded after the merge", sum(step.bytes_up for step in later)),
         ("tuned parameters", result.tuned_parameters),
         ("bytes of the server's sums", result.server_bytes),
@@ -62,10 +64,12 @@ def overview(outcome: Outcome) -> Table:
 
 
 def _steps(outcome: Outcome) -> Table:
+    happened = {key: key for key in ("asked", "left", "joined", "refused", "offline", "failed")}
+    happened["joined"] = "joined or came back"
     columns = (
         _STEP,
         Column("members", "members", "quantity"),
-        *(Column(key, key, "quantity") for key in ("asked", "left", "joined", "refused", "offline", "failed")),
+        *(Column(key, title, "quantity") for key, title in happened.items()),
         Column("same_as_incremental", "same as incremental oracle", "check"),
         Column("same_as_full", "same as full oracle", "check"),
         Column("trainings", "client trainings", "quantity"),
@@ -84,18 +88,21 @@ def _steps(outcome: Outcome) -> Table:
 
 
 def events(outcome: Outcome) -> Table:
-    """Who left, joined, was refused, was away or failed, and when."""
-    columns = (_STEP, _CLIENT, Column("event", "what happened"), _REASON)
+    """Who left, joined, came back, was refused, was away or failed, and when."""
+    columns = (_STEP, _CLIENT, Column("event", "what happened"), _REASON, _PLANNED)
 
     def happened(step: CheckedStep) -> Iterator[tuple[Any, ...]]:
         for key, event in (("left", "left"), ("joined", "joined"), ("offline", "away")):
-            yield from ((step.step, client, event, None) for client in getattr(step, key))
-        for key, event in (("refused", "refused"), ("failures", "failed")):
-            yield from ((step.step, client, event, why) for client, why in getattr(step, key).items())
+            for client in getattr(step, key):
+                back = key == "joined" and (step.step, client) in outcome.returns
+                yield step.step, client, "came back" if back else event, None, ""
+        for client, why in step.refused.items():
+            yield step.step, client, "refused", why, outcome.planned.get((step.step, client), "")
+        yield from ((step.step, client, "failed", why, "") for client, why in step.failures.items())
 
     # At the merge everybody joins: only what went wrong there is an event.
     rows = [row for step in outcome.steps for row in happened(step) if row[0] != 0 or row[2] != "joined"]
-    return Table("events", "Who left, joined, was refused, was away or failed", columns, rows)
+    return Table("events", "Who left, joined, came back, was refused, was away or failed", columns, rows)
 
 
 def scores(outcome: Outcome) -> Table:
@@ -170,6 +177,7 @@ def _removals(outcome: Outcome) -> Table:
         _STEP,
         Column("verdict", "verdict"),
         _REASON,
+        _PLANNED,
         _RETRAINED,
         Column("certificate", "certificate", "path"),
     )

@@ -67,6 +67,7 @@ def test_any_method_is_attacked(scenario: Path, tmp_path: Path) -> None:
         ([], "give a scenario: a .toml file, or one of a-group, a-tenth"),
         (["one-cleint"], "did you mean 'one-client'"),
         (["--resume", "x", "a-tenth"], "--resume takes the scenario's own configuration"),
+        (["--resume", "x", "--newcomers", "2"], "play it again: fedsift optout x/scenario.toml --out ANOTHER"),
         (["a-tenth", "--full-oracles", "-1"], "full-oracles = -1"),
         (["a-tenth", "--methods", "central-ft"], "ask for attacks, too"),
         (["a-tenth", "--attacks", "--methods", "fedavg"], "give --rounds with their number"),

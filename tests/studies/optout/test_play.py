@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from fedsift.core.contribution import Contribution
 from fedsift.core.errors import BadInput
 from fedsift.core.ledger import Ledger
 from fedsift.core.mask_file import load_mask
-from fedsift.core.running_sums import RunningSums
+from fedsift.core.running_sums import RunningSums, head_bytes
 from fedsift.protocol import messages
 from fedsift.runs.federate import federate
 from fedsift.runs.verify import verify
@@ -148,6 +149,16 @@ def test_batches_returners_and_misbehaviour(pool: WorkerPool, tiny_config: RunCo
     assert verdicts[1] == ("client 1", 1, "REFUSED")
     assert verdicts[-1] == ("client 0", 5, "BIT_EXACT")
     assert len(verdicts) == 8
+    removals = result["removals"]
+    planned = {each["client"]: each["planned"] for each in removals}
+    assert planned == {f"client {each}": wrong.get(each, "") if each < 5 else "" for each in range(7)}
+    assert sum(each["steps_retrained"] for each in removals) == sum(step["steps_retrained"] for step in steps)
+    assert {each["client"] for each in removals if not each["steps_retrained"]} == {"client 1"}  # has lost its data
+    with closing(Ledger.open(tmp_path / "out" / "ledger.sqlite", read_only=True)) as ledger:
+        head = head_bytes(ledger.terms)
+    size = result["tuned_parameters"]
+    assert result["storage_bytes"]["SIFT-Masks"] == 4 * size + 8 * -(-size // 8) + head
+    assert result["storage_bytes"]["FT + Merge"] == 4 * size
     assert sorted(path.name for path in (tmp_path / "out" / "masks").iterdir())[0].startswith("client%201")
 
 

@@ -37,7 +37,7 @@ def played(
         left = [client for client in batch if client not in no]
         members, gone = members - len(left), gone + len(left)
         naive.append(naive[-1] + (members if left else 0))
-        ours.append(ours[-1] + len(left))
+        ours.append(ours[-1] + len(batch))
         shards.append(shards[-1] + (members // 10 if left else 0))
         steps.append(step(number, members, gone, left, no, number != differing))
         removals += [
@@ -46,7 +46,8 @@ def played(
                 "step": number,
                 "verdict": "REFUSED" if client in no else "BIT_EXACT",
                 "reason": no.get(client, ""),
-                "steps_retrained": 0 if client in no else STEPS,
+                "planned": "data-changed" if client in no else "",
+                "steps_retrained": STEPS,
                 "certificate": f"certificates/{len(removals) + place:04d}.json",
             }
             for place, client in enumerate(batch, start=1)
@@ -106,8 +107,8 @@ def step(
         "state_digest": hashlib.sha256(f"{number}".encode()).hexdigest(),
         "same_as_incremental": same,
         "same_as_full": True if number == 0 else None,
-        "trainings": len(left) if number else members,
-        "steps_retrained": STEPS * len(left),
+        "trainings": len(left) + len(refused) if number else members,
+        "steps_retrained": STEPS * (len(left) + len(refused)),
         "bytes_up": 11_604 * len(left),
         "seconds": 1.5 + number,
         "scores": {

@@ -1,6 +1,7 @@
 """The opt-out report of results made up here: what it says, and that it says the same everywhere."""
 
 import csv
+import html
 import json
 import re
 import shutil
@@ -55,7 +56,11 @@ def test_refused_is_told_first_and_not_as_done(tmp_path: Path) -> None:
     assert words[:2] == ["Incomplete: 1 removal was refused.", still_in]
     assert words[2].startswith("person-0099: its rerun differs from what was merged")
     assert "<title>Incomplete: They leave</title>" in page
-    assert "2 of 100 clients left. The server is byte for byte the run without them. 40 steps" in page
+    assert (
+        "2 of 100 clients left. The server is byte for byte the run without them. 60 optimiser steps, 20 of them"
+        in page
+    )
+    assert "1 refused rerun is among the trainings of SIFT-Masks" in page
     assert not re.search(r"\b(done|proven|complete|success)", page.partition("<body>")[2])
 
 
@@ -75,16 +80,19 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_attacks_in_words(attacked: Path) -> None:
-    page = (attacked / "report.html").read_text(encoding="utf-8")
+    page = html.unescape((attacked / "report.html").read_text(encoding="utf-8"))
     assert (
-        "An outsider sees the published model. In that of now every attack finds what it finds in the run that they "
-        "never joined, to the last digit; in that of before they left it was up to +0.422 (+0.372 to +0.462) in the "
-        "AUC of LiRA, online, 0.934 against 0.512, and canaries were exposed by 9.5 bits, not 1.2 (now 1.2)."
+        "An outsider sees the published model. On the model published after the removals, every attack finds what it "
+        "finds in the run that the leavers never joined, to the last digit. On the model published before the "
+        "removals, what they find differs from that by up to +0.422 (+0.372 to +0.462) in the AUC of LiRA, online, "
+        "0.934 against 0.512. Canaries planted in the leavers' rows were exposed by 9.5 bits in the model published "
+        "before the removals, by 1.2 bits in the model published after the removals, and by 1.2 bits in the run that "
+        "the leavers never joined."
     ) in page
     assert "of one who leaves alone 100.0% of the contribution comes back. " in page
-    assert "In the model of the difference attacks differ from what they find" in page
-    assert "in the uploads it was up to -0.472 (-0.522 to -0.432) in the AUC of loss threshold, 0.040 against" in page
-    assert "this gave back 100.0% of the leaver&#39;s contribution (recovered bit for bit)" in page
+    assert "On the difference of the two models, what attacks find differs from" in page
+    assert "On the uploads, what they find differs from that by up to -0.472 (-0.522 to -0.432) in" in page
+    assert "this gave back 100.0% of the leaver's contribution (recovered bit for bit)" in page
     assert "not recovered" in page
 
 
@@ -110,8 +118,8 @@ def test_what_an_inexact_removal_leaves_is_in_the_headline(tmp_path: Path) -> No
         key: told["attacks"]["membership"][2][key] for key in ("after", "difference", "equals_oracle")
     }
     assert (
-        "In that of now attacks differ from what they find in the run that they never joined, by up to +0.143 (+0.093 "
-        "to +0.183) in the AUC of LiRA, online, 0.655 against 0.512; in that of before"
+        "On the model published after the removals, what attacks find differs from the run that the leavers never "
+        "joined by up to +0.143 (+0.093 to +0.183) in the AUC of LiRA, online, 0.655 against 0.512. On the model"
     ) in written(tmp_path, told)
 
 
@@ -119,7 +127,7 @@ def test_what_is_remembered_can_be_the_worst(tmp_path: Path) -> None:
     told = three_of_a_hundred(attacks=True)
     told["attacks"]["memory"][0]["difference"]["before"]["mean"] = [0.75, 0.7, 0.8]
     assert (
-        "left it was up to +0.750 (+0.700 to +0.800) in the mean of extraction strength, 0.500 against 0.250"
+        "differs from that by up to +0.750 (+0.700 to +0.800) in the mean of extraction strength, 0.500 against 0.250"
     ) in written(tmp_path, told)
 
 

@@ -1,13 +1,16 @@
 """What an opt-out report says in words, worked out by hand."""
 
 from fedsift.studies.report.summary import summarise
+from fedsift.studies.report.tables import all_tables, events
 from tests.studies.report.results import one_refused, outcome_of, played, step, three_of_a_hundred, to_the_last
 
 
 def test_summary_of_three_who_left() -> None:
     """After the first removal 99 stay, after the batch 97: 196 trainings of 20 steps; ours are 3 of 20."""
     summary = summarise(outcome_of(three_of_a_hundred()))
-    lead = "3 of 100 clients left. The server is byte for byte the run without them. 60 steps instead of 3,920."
+    lead = (
+        "3 of 100 clients left. The server is byte for byte the run without them. 60 optimiser steps instead of 3,920."
+    )
     assert summary.lead == lead
     assert (summary.verdict, summary.headline, summary.warnings) == ("proven", "", [])
     points = " ".join(summary.points)
@@ -28,14 +31,15 @@ def test_rows_that_were_trained_on_are_said_to_be() -> None:
 def test_summary_of_one_batch_of_five_hundred() -> None:
     lead = summarise(outcome_of(played(500, [["a", "b", "c"]]))).lead
     assert lead.startswith("3 of 500 clients left.")
-    assert lead.endswith("60 steps instead of 9,940.")
+    assert lead.endswith("60 optimiser steps instead of 9,940.")
 
 
 def test_summary_to_the_last() -> None:
     """59 + 58 + ... + 0 = 1,770 trainings of 20 steps."""
     summary = summarise(outcome_of(to_the_last()))
     assert summary.lead == (
-        "All 60 clients left. The server is byte for byte the run without members. 1,200 steps instead of 35,400."
+        "All 60 clients left. The server is byte for byte the run without members. "
+        "1,200 optimiser steps instead of 35,400."
     )
     assert "is 0.976 after step 59 (0.988 at first), 0.922 in the worst tenth of them" in " ".join(summary.points)
 
@@ -48,9 +52,33 @@ def test_who_comes_back_and_who_is_new() -> None:
     assert outcome.gone == ["person-0007", "person-0099"]
     assert (outcome.came_back, outcome.joined_later) == (["person-0042"], ["new"])
     assert summarise(outcome).lead.startswith(
-        "3 of 101 clients left. 1 of them came back. 1 joined after the merge. "
+        "3 of 101 clients left. 1 of them came back. 1 new client joined after the merge. "
         "The server is byte for byte the run of the 99 clients that are members now alone."
     )
+
+
+def test_who_comes_back_is_not_said_to_be_new() -> None:
+    told = three_of_a_hundred()
+    told["steps"].append(step(3, 99, 3, [], {}, True) | {"joined": ["person-0042", "new"]})
+    rows = events(outcome_of(told)).rows
+    assert [row[:3] for row in rows[-2:]] == [(3, "person-0042", "came back"), (3, "new", "joined")]
+
+
+def test_refused_reruns_are_counted_the_same_everywhere() -> None:
+    """20 steps each of two who left and of one who was refused."""
+    outcome = outcome_of(one_refused())
+    tables = all_tables(outcome)
+    assert sum(tables["removals"].column("steps_retrained")) == sum(tables["steps"].column("steps_retrained")) == 60
+    in_numbers = dict(tables["overview"].rows)
+    assert (in_numbers["optimiser steps retrained"], in_numbers["of them, in refused reruns"]) == (60, 20)
+    assert summarise(outcome).lead.endswith("60 optimiser steps, 20 of them in refused reruns, instead of 3,940.")
+    assert tables["costs"].column("SIFT-Masks")[-1] == sum(tables["steps"].column("trainings")[1:]) == 3
+
+
+def test_what_the_scenario_planned_stands_beside_the_refusal() -> None:
+    tables = all_tables(outcome_of(one_refused()))
+    for name in ("events", "removals"):
+        assert tables[name].column("planned") == ["", "", "data-changed"], name
 
 
 def test_refused_and_then_removed() -> None:
