@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from fedsift.core.errors import BadInput
+from fedsift.core.errors import BadInput, counted
 from fedsift.core.seeds import derive_seed, random_order
 from fedsift.core.task_vectors import Vector
 
@@ -44,7 +44,8 @@ class Parties:
                 f"{len(leavers)} of {len(members)} members leave; attacks need one that leaves and one that stays"
             )
         if len(non_members) < 2:
-            raise BadInput(f"{len(non_members)} clients never join; attacks need at least 2 of them")
+            few = counted(len(non_members), "client never joins", "clients never join")
+            raise BadInput(f"{few}; attacks need at least 2 of them")
         others = sorted(non_members)
         kept = max(1, len(others) // _POPULATION_SHARE)
         return cls(sorted(members), sorted(leavers), others[:-kept], others[-kept:])
