@@ -143,8 +143,9 @@ def settings_of(
 
 
 def _read_config(file: Path) -> dict[str, Any]:
-    if file.is_file() and kind_of_file(file.name):
-        raise BadInput(f"{file} is no config.toml but looks like a data set: give it as --dataset {file}")
+    if kind_of_file(file.name):
+        found = "is no config.toml but looks like a data set" if file.exists() else "does not exist"
+        raise BadInput(f"{file} {found}: give a data set as --dataset {file}")
     return read_toml(file)
 
 

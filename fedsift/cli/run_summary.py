@@ -9,7 +9,7 @@ from rich.text import Text
 
 from fedsift.cli.findings import findings_summary
 from fedsift.cli.score_table import score_lines, score_table, warning_lines
-from fedsift.core.errors import legible
+from fedsift.core.errors import counted, legible
 from fedsift.protocol.client_rounds import last_line
 from fedsift.runs.privacy import PrivacySpent
 from fedsift.runs.result import Removal, RunResult
@@ -57,7 +57,7 @@ def removal_summary(result: "Forgotten", run: Path) -> list[Text]:
     """What `fedsift forget` did."""
     return [
         *_removal_lines(result.removals),
-        Text(f"state    {result.state_digest}, {result.members} members"),
+        Text(f"state    {result.state_digest}, {counted(result.members, 'member')}"),
         *(Text(f"late     {each}; the next command on this run does it", "yellow") for each in result.late),
         _seconds(result.seconds),
         Text(f"written  {run / 'certificates'}"),
@@ -81,7 +81,7 @@ def join_summary(result: "Joined") -> list[Text]:
     return [
         *(Text(f"joined   {legible(client_id)}", "green") for client_id in result.joined),
         *_failure_lines(result.failures, len(result.failures)),
-        Text(f"state    {result.state_digest}, {result.members} members"),
+        Text(f"state    {result.state_digest}, {counted(result.members, 'member')}"),
     ]
 
 
@@ -93,7 +93,7 @@ def data_summary(report: "DataReport") -> list[Text]:
             return f"{values.min:g}"
         return f"{values.min:g} to {values.max:g} (median {values.median:g})"
 
-    others = f"{report.newcomers} newcomers" if report.newcomers else "no newcomers"
+    others = counted(report.newcomers, "newcomer") if report.newcomers else "no newcomers"
     held = "held-out" if report.held_out else "held-in"
     together = f", by column {report.group_column}" if report.group_column else ""
     unscored = f"; {report.not_scored} clients have none and are not scored" if report.not_scored else ""

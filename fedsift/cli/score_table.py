@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from rich.table import Table
 from rich.text import Text
 
+from fedsift.core.errors import counted
 from fedsift.runs.result import RunResult
 from fedsift.runs.scores import SCORES, MemberScores, NewcomerScores, Score, TextScores, three_places
 
@@ -17,9 +18,10 @@ def score_table(result: RunResult) -> Table:
     rows = "rows that nobody trained on (held-out)" if result.held_out else "the rows trained on (held-in)"
     newcomers, alone_by = result.newcomers, result.members and result.members.alone_by
     scored = max((len(score.per_client) for score in result.scores.values()), default=0)
-    of_members = f"{result.clients} members" if scored >= result.clients else f"{scored} of {result.clients} members"
-    counted = [of_members, f"{_scored(newcomers)} newcomers"]
-    table = Table(title=f"mean {result.metric} on {rows}\n{', '.join(counted)}; in brackets 95% over clients")
+    members = counted(result.clients, "member")
+    of_members = members if scored >= result.clients else f"{scored} of {members}"
+    who = f"{of_members}, {counted(_scored(newcomers), 'newcomer')}"
+    table = Table(title=f"mean {result.metric} on {rows}\n{who}; in brackets 95% over clients")
     table.add_column("model")
     after = result.scores_after_removal
     removed = () if after is None else ("members after", "leavers after")
@@ -43,13 +45,13 @@ def score_lines(result: RunResult) -> list[Text]:
     shown = []
     members, newcomers = result.members, result.newcomers
     if members and members.alone and members.served:
-        counted = _counted(members.better_than_alone, members.worse_than_alone, members.served, members.alone)
-        shown.append(Text(f"gain     members: {counted} alone ({_alone(members)})"))
+        compared = _counted(members.better_than_alone, members.worse_than_alone, members.served, members.alone)
+        shown.append(Text(f"gain     members: {compared} alone ({_alone(members)})"))
     if newcomers and newcomers.zero_shot and newcomers.served:
-        counted = _counted(
+        compared = _counted(
             newcomers.better_than_zero_shot, newcomers.worse_than_zero_shot, newcomers.served, newcomers.zero_shot
         )
-        shown.append(Text(f"{'' if shown else 'gain':<8} newcomers: {counted} zero-shot"))
+        shown.append(Text(f"{'' if shown else 'gain':<8} newcomers: {compared} zero-shot"))
     shown += [*_text_lines("members", result.text), *_text_lines("newcomers", result.text_of_newcomers)]
     if members and members.held_in:
         told = {"local": members.held_in.local, "served": members.held_in.served}
@@ -80,7 +82,7 @@ def _text_lines(who: str, text: TextScores | None) -> Iterator[Text]:
 
 
 def warning_lines(result: RunResult) -> list[Text]:
-    """Whether members are worse off than alone in the mean, with what they are served in the end."""
+    """Whether members are worse off than alone in the mean, with what they are served in the end, and a way out."""
     members = result.members_after_removal or result.members
     newcomers = result.newcomers_after_removal or result.newcomers
     if not members or not members.served or not members.alone or round(members.lost, 3) == 0:
@@ -92,7 +94,8 @@ def warning_lines(result: RunResult) -> list[Text]:
     )
     if newcomers and newcomers.zero_shot:
         told += f", and {newcomers.worse_than_zero_shot} of {_scored(newcomers)} newcomers than zero-shot"
-    return [Text(told, "bold red")]
+    head = "--no-shared-head, " if "shared_head" in result.scores else ""
+    return [Text(told, "bold red"), Text(f"try      {head}fewer or more --steps, or more rows a client", "yellow")]
 
 
 def _scored(newcomers: NewcomerScores | None) -> int:

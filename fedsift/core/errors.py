@@ -67,6 +67,11 @@ def visible(text: str, kept: str = "") -> str:
     return "".join(each if each.isprintable() or each in kept else repr(each)[1:-1] for each in text)
 
 
+def counted(number: int, one: str, more: str = "") -> str:
+    """A number with its noun, which takes an s where `more` does not say otherwise."""
+    return f"{number:,} {one if number == 1 else more or f'{one}s'}"
+
+
 def legible(name: str) -> str:
     """A name within a line: as it is, or as Python writes it where blanks or invisible characters would hide it."""
     return name if name.isprintable() and name == name.strip() != "" else repr(name)

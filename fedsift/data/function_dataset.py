@@ -6,6 +6,7 @@ from typing import Any
 
 from fedsift.core.errors import BadInput, invalid_character, unknown_name
 from fedsift.core.examples import Row
+from fedsift.core.numbered_rows import HELD_OUT, NumberedRows
 from fedsift.core.user_code import errors_as_bad_input
 
 _GIVE = "give a list"
@@ -71,7 +72,10 @@ class FunctionDataset:
 
     def test_examples(self, client_id: str) -> Sequence[Row]:
         """The rows that a client is scored on, made now. It raises as `train_examples` does."""
-        return self.train_examples(client_id) if self._test is None else self._made(self._test, client_id)[1]
+        if self._test is None:
+            return self.train_examples(client_id)
+        rows = self._made(self._test, client_id)[1]
+        return NumberedRows(rows, range(len(rows)), HELD_OUT)
 
     def _made(self, function: Callable[[str], Iterable[Row]], client_id: str) -> tuple[str, list[Row], type]:
         """What errors call the client, its rows, and the type that the function returned."""

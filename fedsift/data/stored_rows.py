@@ -18,6 +18,7 @@ from pyarrow import parquet
 
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import Example, Row, shown
+from fedsift.core.numbered_rows import HELD_OUT, OWN, NumberedRows
 from fedsift.data.disk_table import batches
 from fedsift.data.federated_dataset import FederatedDataset
 from fedsift.data.parquet_file import read_parquet
@@ -66,11 +67,18 @@ class StoredRows:
 
     def train_examples(self, client_id: str) -> Sequence[Row]:
         """What a client tunes on."""
-        return self._rows[_TRAIN].train_examples(client_id)
+        return _counted(self._rows[_TRAIN].train_examples(client_id), OWN)
 
     def test_examples(self, client_id: str) -> Sequence[Row]:
         """What a client is scored on."""
-        return self._rows[_TEST if self.held_out else _TRAIN].train_examples(client_id)
+        if not self.held_out:
+            return self.train_examples(client_id)
+        return _counted(self._rows[_TEST].train_examples(client_id), HELD_OUT)
+
+
+def _counted(rows: Sequence[Row], form: str) -> Sequence[Row]:
+    """Rows that errors count as they were given, a client at a time; but where they are too many to be made."""
+    return NumberedRows(rows, range(len(rows)), form) if isinstance(rows, NumberedRows) else rows
 
 
 class _JsonRow(Template):

@@ -75,7 +75,7 @@ class TableDataset:
 
     def _examples(self, places: NDArray[np.intp]) -> Sequence[Row]:
         rows = TableRows(self._batches, self._ends, places, self._template)
-        return rows if len(rows) > MANY else list(rows)
+        return rows if len(rows) > MANY else rows.made()
 
 
 class ClientRows(Mapping[str, NDArray[np.intp]]):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import Row
+from fedsift.core.numbered_rows import OF_TABLE, OWN, NumberedRows
 from fedsift.data.template import RowMaker
 
 MANY = 10_000  # rows; so many are not all made at once
@@ -33,7 +34,7 @@ class TableRows(Sequence[Row]):
     def __getitem__(self, place: slice) -> list[Row]: ...
     def __getitem__(self, place: int | slice) -> Any:
         if isinstance(place, slice):
-            return list(self.chosen(np.arange(len(self))[place]))
+            return self.chosen(np.arange(len(self))[place]).made()
         return next(self._made(self._places[[place]]))
 
     def __iter__(self) -> Iterator[Row]:
@@ -43,6 +44,14 @@ class TableRows(Sequence[Row]):
     def chosen(self, places: NDArray[np.intp]) -> "TableRows":
         """Some of these rows, by their places among these."""
         return TableRows(self._batches, self._ends, self._places[places], self._make)
+
+    def made(self) -> NumberedRows:
+        """All of them, made now."""
+        return NumberedRows(self, self._places.tolist(), OF_TABLE)
+
+    def name(self, place: int) -> str:
+        """What an error calls the row at a place among these."""
+        return OF_TABLE.format(self._places[place] + 1)
 
     def _made(self, rows: NDArray[np.intp]) -> Iterator[Row]:
         for row, cells in zip(rows.tolist(), self._cells(rows), strict=True):
@@ -61,4 +70,7 @@ class TableRows(Sequence[Row]):
 
 def chosen_rows(rows: Sequence[Row], places: NDArray[np.intp]) -> Sequence[Row]:
     """Some of a client's rows, by their places among these; many are only made when they are asked for."""
-    return rows.chosen(places) if isinstance(rows, TableRows) else [rows[place] for place in places.tolist()]
+    if isinstance(rows, TableRows):
+        return rows.chosen(places)
+    numbered = rows if isinstance(rows, NumberedRows) else NumberedRows(rows, range(len(rows)), OWN)
+    return numbered.chosen(places.tolist())

@@ -11,13 +11,13 @@ from fedsift.configuration.clients_of_run import choose_leavers
 from fedsift.configuration.participants import Participants
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
-from fedsift.core.examples import rows_digest
+from fedsift.core.examples import Row, rows_digest
 from fedsift.data.federated_dataset import FederatedDataset, dataset_digest
 from fedsift.data.loading import load_dataset
 from fedsift.data.look_alikes import look_alike_warning, look_alikes
 from fedsift.data.partition import heterogeneity
 from fedsift.learning.models import load_model
-from fedsift.learning.tasks.task import each_row
+from fedsift.learning.tasks.task import Task, each_row
 from fedsift.protocol.client_rounds import last_line
 from fedsift.runs.federate import federate, merging, places, workers
 from fedsift.runtime.progress import PhaseBars
@@ -85,6 +85,8 @@ class DataReport:
 def check_data(config: RunConfig, bars: PhaseBars) -> DataReport:
     """Read the first clients, encode all their rows, and train the first client twice, in another process.
 
+    Held-out rows are encoded, too, and those of the first newcomers.
+
     Raises:
         BadInput: a client's rows cannot be made or encoded, or the first one's are others each time, or who is to leave
             is none; the message names the client.
@@ -97,7 +99,7 @@ def check_data(config: RunConfig, bars: PhaseBars) -> DataReport:
     choose_leavers(config, clients, participants.newcomers)
     _, task = load_model(config.model_settings.on_cpu())
     read = clients[:_CLIENTS_READ]
-    rows, tokens, cut = [], array("q"), array("q")
+    rows, test_rows, tokens, cut = list[int](), list[int](), array("q"), array("q")
     samples: list[Sample] = []
     by_client: list[list[str]] = []
     for client_id in read:
@@ -110,8 +112,14 @@ def check_data(config: RunConfig, bars: PhaseBars) -> DataReport:
             if len(samples) < _SAMPLES:
                 samples.append(Sample(client_id, row.prompt, row.target, row.learned))
         rows.append(len(examples))
+        tests = dataset.test_examples(client_id)
+        test_rows.append(len(tests))
+        if dataset.held_out:
+            _see(task, tests, client_id)
         by_client.append(labels)
-    test_rows = [len(dataset.test_examples(client_id)) for client_id in read]
+    for client_id in participants.newcomers[:_CLIENTS_READ]:
+        for part in (dataset.train_examples(client_id), dataset.test_examples(client_id)):
+            _see(task, part, client_id)
     targets = Counter(target for labels in by_client for target in labels)
     return DataReport(
         clients=len(clients),
@@ -135,6 +143,12 @@ def check_data(config: RunConfig, bars: PhaseBars) -> DataReport:
         digests=_train_twice(config, dataset, clients[0], bars),
         profile=config.profile,
     )
+
+
+def _see(task: Task, rows: Sequence[Row], client_id: str) -> None:
+    """See that the task takes all rows; what is wrong with one is raised, as in a run."""
+    for _ in each_row(task.encode, rows, client_id):
+        pass
 
 
 def _train_twice(config: RunConfig, dataset: FederatedDataset, client_id: str, bars: PhaseBars) -> list[str]:

@@ -154,14 +154,15 @@ class ServedBelowLocal:
 
     members: int
     of: int  # members that have both scores
-    advice: str  # options of a run
+    advice: str  # options of a run; empty where nobody is
 
     @classmethod
     def of_scores(cls, scores: Mapping[str, Score], advice: str) -> "ServedBelowLocal":
         """From the scores by kind."""
         local, served = (scores[kind].per_client if kind in scores else {} for kind in ("local", "sift_masks"))
         both = local.keys() & served.keys()
-        return cls(sum(served[each] < local[each] - MARGIN for each in both), len(both), advice)
+        members = sum(served[each] < local[each] - MARGIN for each in both)
+        return cls(members, len(both), advice if members else "")
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def told(options: dict[str, str], *arguments: str) -> str:
         ({"--choices": "aaa0"}, "give at least two different ones"),
         (
             {"--choices": "aaa0,bbb0", "--test-share": "0"},
-            "client 'client 0', row 2: target: unknown choice 'aaa1'; did you mean 'aaa0'",
+            "client 'client 0', row 9 of the table: target: unknown choice 'aaa1'; did you mean 'aaa0'",
         ),
         ({"--head": "label"}, "did you mean 'label-text'"),
         ({"--head": "label-text"}, "head belongs to --task classification"),

@@ -18,7 +18,9 @@ def test_a_client_that_cannot_train_is_listed_and_others_go_on(pool: WorkerPool,
     assert len(outcome.member_digests) == 7
     failures = RunResult.of(one_cannot_train, "answer probability", outcome, None, {}).failures
     assert list(failures) == ["client 5"]
-    assert failures["client 5"].startswith("train: client 'client 5', row 4: target: unknown choice 'no choice'")
+    assert failures["client 5"].startswith(
+        "train: client 'client 5', row 25 of the table: target: unknown choice 'no choice'"
+    )
 
 
 def test_a_loss_that_is_no_number_is_told_with_client_and_stage(tiny_config: RunConfig, tmp_path: Path) -> None:

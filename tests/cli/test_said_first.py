@@ -250,8 +250,8 @@ def test_attacks_that_cannot_be(scenario: Path) -> None:
     command = ["optout", scenario, "--attacks", "--out", scenario.parent / "out"]
     told = said(*command, "--newcomers", 1, folder=scenario.parent)
     assert told == (
-        "fedsift: clients that never join: 1; attacks need at least 2: give --newcomers 2 or more, and play "
-        "the scenario again where it has been played\n"
+        "fedsift: 1 client never joins; attacks need at least 2: give --newcomers 2 or more, and play the scenario "
+        "again where it has been played\n"
     )
     told = said(*command, "--newcomers", 2, "--epochs", 1, folder=scenario.parent)
     assert told.startswith("fedsift: epochs = 1: trainings are compared at equal steps here")
@@ -304,6 +304,7 @@ def test_a_tuned_configuration_that_cannot_be_written(config_file: Path) -> None
             ([command, "missing.toml", "--steps", "0"], "configuration missing.toml: No such file")
             for command in ("run", "check-data", "compare", "tune", "bench")
         ),
+        (["run", "missing.csv"], "missing.csv does not exist: give a data set as --dataset missing.csv"),
         (["optout", "missing.toml"], "scenario missing.toml: No such file"),
         (["sweep", "missing.toml"], "sweep missing.toml: No such file"),
         *(([command, "missing"], "missing is no run folder: it does not exist") for command in ("forget", "join")),

@@ -98,11 +98,13 @@ def better_and_worse(result: RunResult, served: float) -> RunResult:
 def test_the_last_line_says_where_members_lose(result: RunResult) -> None:
     newcomers = result.newcomers_after_removal
     assert newcomers
-    (last,) = [shown(better_and_worse(result, 0.47))[-1]]
+    *_, last, advice = shown(better_and_worse(result, 0.47))
     assert last == (
         "warning: members are worse off than alone by .030 in the mean: served .470, local .500; worse off are 6 of 6 "
         f"members, and {newcomers.worse_than_zero_shot} of 2 newcomers than zero-shot"
     )
+    head = "--no-shared-head, " if "shared_head" in result.scores else ""
+    assert advice == f"try      {head}fewer or more --steps, or more rows a client"
     for served in (0.5, 0.53):
         assert shown(better_and_worse(result, served))[-1] == "written  out"
 

@@ -11,6 +11,7 @@ from hypothesis import given, strategies as st
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
+from fedsift.core.numbered_rows import row_name
 from fedsift.data.federated_dataset import FederatedDataset
 from fedsift.data.function_dataset import FunctionDataset
 from fedsift.data.held_out import HeldOutRows, with_held_out_rows
@@ -42,6 +43,24 @@ def test_kept_out_rows_are_not_trained_on(rows: int, share: float, seed: int) ->
 def test_a_share_is_the_number_that_was_written() -> None:
     """29% of 100 rows are 29, though 100 * 0.29 is 28.999999999999996."""
     assert len(HeldOutRows(numbered(100), 0.29, 0).test_examples("a")) == 29
+
+
+def test_errors_name_a_row_by_where_it_was_given() -> None:
+    """Of a table by its number there, of other data among all of a client's; rows brought to score on say so."""
+    table = pa.table({"who": ["b", *"aaaa"], "q": list("01234"), "a": list("01234")})
+    plain = [(str(place), " t") for place in range(4)]
+    for data, form in (
+        (TableDataset(table, split_by_column(table, "who"), Template("{q}", "a")), "row {} of the table"),
+        (FunctionDataset(["a"], lambda _: plain), "row {}"),
+    ):
+        kept = HeldOutRows(data, 0.5, 3)
+        for rows in (kept.train_examples("a"), kept.test_examples("a")):
+            assert len(rows) == 2
+            assert [row_name(rows, place) for place in (0, 1)] == [form.format(int(row[0]) + 1) for row in rows]
+            assert row_name(rows[1:], 0) == row_name(rows, 1)
+    brought = FunctionDataset(["a"], lambda _: plain, lambda _: plain)
+    assert row_name(brought.train_examples("a"), 2) == "row 3"
+    assert row_name(brought.test_examples("a"), 2) == "held-out row 3"
 
 
 def test_clients_keep_out_different_rows() -> None:

@@ -67,6 +67,20 @@ def test_labels_and_mistakes(tiny_model: Path, tmp_path: Path) -> None:
     assert failed("check-data", tmp_path / "missing.csv", *options).endswith("does not exist\n")
 
 
+@pytest.mark.parametrize("task", ["language-modelling", "classification"])
+@pytest.mark.parametrize("wrong", range(4, 8))
+def test_a_wrong_label_is_found_in_every_row(tiny_model: Path, tmp_path: Path, task: str, wrong: int) -> None:
+    """Half of bob's rows are held out, or he never joins; each is found, by its number in the table."""
+    rows = [("ann" if row < 4 else "bob", "Bugg" if row == wrong else ["Bug", "Praise"][row % 2]) for row in range(8)]
+    file = tmp_path / "rows.csv"
+    lines = [f"{who},text {row},{label}" for row, (who, label) in enumerate(rows)]
+    file.write_text("\n".join(["who,text,label", *lines]), encoding="utf-8")
+    options = [*LABELS, "--model", tiny_model, "--choices", "Bug,Praise", "--task", task, "--test-share", "0.5"]
+    for more in ((), ("--clients", "1", "--newcomers", "1")):
+        told = failed("check-data", file, *options, *more)
+        assert f"client 'bob', row {wrong + 1} of the table: target: unknown choice 'Bugg'; did you mean 'Bug'" in told
+
+
 def test_ids_that_look_alike_are_named(tiny_model: Path, tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     file.write_text("who,text,label\nann,x,yes\nAnn,y,no\nann ,z,yes\n007,w,yes\n7,w,yes\n", encoding="utf-8")

@@ -14,7 +14,7 @@ def test_members_are_counted_by_hand() -> None:
     assert local and sift_masks
     scores = {"local": local, "sift_masks": sift_masks}
     assert ServedBelowLocal.of_scores(scores, "this") == ServedBelowLocal(1, 3, "this")
-    assert ServedBelowLocal.of_scores({}, "this") == ServedBelowLocal(0, 0, "this")
+    assert ServedBelowLocal.of_scores({}, "this") == ServedBelowLocal(0, 0, "")
 
 
 @pytest.mark.parametrize(

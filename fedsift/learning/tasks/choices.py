@@ -79,5 +79,10 @@ class Choices(Task):
         return is_right(self.logits(model, batch), batch[1])
 
     def describe(self, row: Row) -> RowReport:
-        """As the language modelling sees it."""
+        """As the language modelling sees it.
+
+        Raises:
+            BadInput: as of `encode`.
+        """
+        self.encode(row)
         return self._modelling.describe(row)

@@ -7,7 +7,6 @@ import math
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import count
 from typing import Any, NamedTuple, TypeVar, overload
 
 import numpy as np
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import Row, shown
+from fedsift.core.numbered_rows import row_name
 from fedsift.core.seeds import random_order
 
 T = TypeVar("T")
@@ -208,22 +208,31 @@ class _EncodedRows(Sequence[Any]):
     def __getitem__(self, place: slice) -> list[Any]: ...
     def __getitem__(self, place: int | slice) -> Any:
         if isinstance(place, slice):
-            return list(each_row(self._task.encode, self._rows[place], self._client_id, range(len(self))[place]))
-        return next(each_row(self._task.encode, [self._rows[place]], self._client_id, [place]))
+            return list(self._encoded(self._rows[place], range(len(self))[place]))
+        return next(self._encoded([self._rows[place]], [place]))
 
     def __iter__(self) -> Iterator[Any]:
         return each_row(self._task.encode, self._rows, self._client_id)
 
+    def _encoded(self, chosen: Iterable[Row], places: Iterable[int]) -> Iterator[Any]:
+        return each_row(self._task.encode, self._rows, self._client_id, zip(places, chosen, strict=True))
+
 
 def each_row(
-    function: Callable[[Row], T], rows: Iterable[Row], client_id: str, places: Iterable[int] | None = None
+    function: Callable[[Row], T],
+    rows: Sequence[Row],
+    client_id: str,
+    chosen: Iterable[tuple[int, Row]] | None = None,
 ) -> Iterator[T]:
-    """What a function makes of each row of a client; an error names the client and the row, by its place."""
-    for place, row in zip(count() if places is None else places, rows, strict=False):
+    """What a function makes of each row of a client, or of chosen ones, given with their places among all.
+
+    An error names the client and the row: by its number in its table where there is one, else among the client's.
+    """
+    for place, row in enumerate(rows) if chosen is None else chosen:
         try:
             yield function(row)
         except BadInput as error:
-            raise BadInput(f"client {client_id!r}, row {place + 1}: {error}") from error
+            raise BadInput(f"client {client_id!r}, {row_name(rows, place)}: {error}") from error
 
 
 def training_steps(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from fedsift.core.errors import BadInput
+from fedsift.core.errors import BadInput, counted
 from fedsift.core.seeds import derive_seed, random_order
 from fedsift.core.task_vectors import Vector
 
@@ -44,9 +44,10 @@ class Parties:
                 f"{len(leavers)} of {len(members)} members leave; attacks need one that leaves and one that stays"
             )
         if len(non_members) < 2:
+            few = counted(len(non_members), "client never joins", "clients never join")
             raise BadInput(
-                f"clients that never join: {len(non_members)}; attacks need at least 2: give --newcomers 2 or "
-                "more, and play the scenario again where it has been played"
+                f"{few}; attacks need at least 2: give --newcomers 2 or more, and play the scenario again where it has "
+                "been played"
             )
         others = sorted(non_members)
         kept = max(1, len(others) // _POPULATION_SHARE)

@@ -2,6 +2,7 @@
 
 from rich.table import Table
 
+from fedsift.core.errors import counted
 from fedsift.runs.scores import three_places, with_interval
 from fedsift.strategies.registry import METHODS
 from fedsift.studies.comparison.comparison import Comparison, MethodRow
@@ -33,8 +34,9 @@ def comparison_tables(found: Comparison) -> list[Table]:
 def _scores(found: Comparison) -> Table:
     rows = "rows that nobody trained on (held-out)" if found.held_out else "the rows trained on (held-in)"
     title = (
-        f"mean {found.metric} on {rows}\n{found.clients} members, {len(found.leavers)} leave, {found.newcomers} "
-        "newcomers; in brackets 95% over clients"
+        f"mean {found.metric} on {rows}\n{counted(found.clients, 'member')}, "
+        f"{counted(len(found.leavers), 'leaves', 'leave')}, {counted(found.newcomers, 'newcomer')}; "
+        "in brackets 95% over clients"
     )
     if found.chosen_on:
         title += f"\nwithout the {len(found.chosen_on)} members on whose scores settings of methods were chosen"
@@ -82,7 +84,7 @@ def _removals(found: Comparison) -> Table:
 
 
 def _clock(found: Comparison) -> Table:
-    table = Table(title=f"{len(found.leavers)} removals on the virtual clock")
+    table = Table(title=f"{counted(len(found.leavers), 'removal')} on the virtual clock")
     table.add_column("method")
     for column in ("trainings", "steps", "hours", "MB up", "MB down", "kJ"):
         table.add_column(column, justify="right")

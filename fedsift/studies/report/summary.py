@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.filesize import decimal
 
+from fedsift.core.errors import counted
 from fedsift.runs.scores import decimals
 from fedsift.studies.optout.scenario_result import Proof
 from fedsift.studies.report.observers import observers
@@ -196,11 +197,6 @@ def _storage(outcome: Outcome) -> str:
         f"{result.upload_bytes_mean / result.dense_bytes:.1%} of the "
         f"{decimal(result.dense_bytes)} of a dense one."
     )
-
-
-def counted(number: int, one: str, more: str) -> str:
-    """A number with its noun."""
-    return f"{number:,} {one if number == 1 else more}"
 
 
 def listed(names: list[str]) -> list[str]:

@@ -290,7 +290,7 @@ def test_halves_have_everybody_in_half_of_them(parties: Parties) -> None:
         (["a", "b"], ["a"], ["b", "e"], "client 'b' is a member"),
         (["a", "b"], ["a", "b"], ["d", "e"], "2 of 2 members leave"),
         (["a", "b"], [], ["d", "e"], "0 of 2 members leave"),
-        (["a", "b"], ["a"], ["d"], "clients that never join: 1; attacks need at least 2: give --newcomers 2"),
+        (["a", "b"], ["a"], ["d"], "1 client never joins; attacks need at least 2: give --newcomers 2"),
     ],
 )
 def test_parts_that_nobody_can_play(members: list[str], leavers: list[str], non_members: list[str], why: str) -> None:
