@@ -321,7 +321,7 @@ def test_a_missing_file_comes_before_missing_options(
 
 
 def test_a_data_set_in_the_place_of_a_configuration(table_file: Path, tmp_path: Path) -> None:
-    assert f"give it as --dataset {table_file}" in said("run", table_file, folder=tmp_path)
+    assert f"give a data set as --dataset {table_file}" in said("run", table_file, folder=tmp_path)
 
 
 def test_a_scenario_that_another_version_played(tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from fedsift.core.errors import counted
 from fedsift.studies.report.drawing import Drawn, Figure
 from fedsift.studies.report.observers import OURS
 from fedsift.studies.report.outcome import Outcome
-from fedsift.studies.report.summary import Summary, counted, difference_attack
+from fedsift.studies.report.summary import Summary, difference_attack
 from fedsift.studies.report.table import Table
 
 _HERE = Path(__file__).parent
