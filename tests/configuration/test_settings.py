@@ -22,7 +22,7 @@ def test_split_is_the_inverse_of_app_config() -> None:
 
 
 def test_pyproject_and_the_page_of_options_say_what_is_declared() -> None:
-    """To write both anew: python -m fedsift.configuration.documents.
+    """To write both anew: python -m fedsift.cli.documents.
 
     A key that pyproject.toml does not have cannot be given to `flwr run --run-config`.
     """
