@@ -42,7 +42,7 @@ def method_named(name: str) -> type[Method]:
         if name not in METHODS:
             raise unknown_name("method", name, METHODS)
         return METHODS[name]
-    found = find_user_code("methods", name)
+    found = find_user_code("methods", name, ComparedMethod)
     if not (isinstance(found, type) and issubclass(found, ComparedMethod)):
         raise BadInput(f"methods {name}: it is no subclass of fedsift.protocol.compared_method.ComparedMethod")
     if missing := sorted(found.__abstractmethods__) or [each for each in _FACTS if not hasattr(found, each)]:

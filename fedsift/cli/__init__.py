@@ -1,5 +1,6 @@
 """The `fedsift` command."""
 
+import signal
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -17,6 +18,7 @@ from fedsift.cli.plan_command import plan
 from fedsift.cli.run_commands import check_data, export, figures, forget, join, run, verify
 from fedsift.cli.sweep_command import sweep
 from fedsift.cli.terminal import INTERRUPTED, say, say_traceback
+from fedsift.cli.termination import TERMINATION
 from fedsift.core.options import hyphened
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False, suggest_commands=False)
@@ -52,6 +54,7 @@ def fedsift(
 def main() -> None:
     """Entry point of the console script; a mistake in the options is told in one line, like any other."""
     sys.excepthook = say_traceback
+    signal.signal(signal.SIGTERM, TERMINATION)
     try:
         sys.exit(app(standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as error:

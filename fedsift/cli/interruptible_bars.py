@@ -1,10 +1,11 @@
-"""Progress bars that hear Ctrl-C whenever it comes."""
+"""Progress bars that hear Ctrl-C and SIGTERM whenever they come."""
 
 import signal
 from typing import Any, Self
 
 from rich.console import Console
 
+from fedsift.cli.termination import TERMINATION
 from fedsift.runtime.progress import PhaseBars
 
 
@@ -27,6 +28,7 @@ class InterruptibleBars(PhaseBars):
 
     def advance(self, message_type: str) -> None:
         """Count a reply, unless the command was interrupted."""
+        TERMINATION.check()
         if self._interrupted:
             raise KeyboardInterrupt
         super().advance(message_type)

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fedsift.cli.table_layout import lay_out
+from fedsift.cli.termination import TERMINATED, TERMINATION
 from fedsift.core.errors import FedsiftError, Refused, visible
 
 if TYPE_CHECKING:
@@ -118,5 +119,6 @@ def errors_in_one_line(if_stopped: str, out: Path | None = None) -> Iterator[Non
         say(f"fedsift: {error}; {advice()}", err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        say(f"fedsift: interrupted; {advice()}", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+        what, code = ("terminated", TERMINATED) if TERMINATION.heard else ("interrupted", INTERRUPTED)
+        say(f"fedsift: {what}; {advice()}", err=True)
+        raise typer.Exit(code) from None

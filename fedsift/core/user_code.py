@@ -16,25 +16,28 @@ _NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 def is_user_code(specification: str) -> bool:
-    """Whether a text has the form `package.module:function`."""
+    """Whether a text has the form `package.module:function`, or `package.module:Class`."""
     return bool(_NAME.fullmatch(specification))
 
 
-def call_user_code(kind: str, specification: str) -> Any:
-    """What the function that `package.module:function` names returns. A class will do as the function.
+def call_user_code(kind: str, specification: str, base: type | None = None) -> Any:
+    """What the function or class that a text names returns; see `find_user_code`.
 
     Raises:
         BadInput: there is no such module or function, or it raised, or ended the program.
     """
-    function = find_user_code(kind, specification)
+    function = find_user_code(kind, specification, base)
     with errors_as_bad_input(f"{kind} {specification}"):
         return function()
 
 
-def find_user_code(kind: str, specification: str) -> Callable[..., Any]:
+def find_user_code(kind: str, specification: str, base: type | None = None) -> Callable[..., Any]:
     """The function or class that `package.module:function` names. Modules of the current folder are found, too.
 
-    Errors begin with `kind`, the option that it was given for.
+    Args:
+        kind: the option that it was given for, with which errors begin.
+        specification: the text.
+        base: where a class is expected, what it is to be a subclass of. A function that makes one will do, too.
 
     Raises:
         BadInput: there is no such module or function, or the module raised, or ended the program.
@@ -47,10 +50,22 @@ def find_user_code(kind: str, specification: str) -> Callable[..., Any]:
     module = _imported(module_name, what)
     function = getattr(module, function_name, None)
     if not callable(function):
-        functions = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
-        raise BadInput(f"{what}: {unknown_name('function', function_name, functions)}")
+        expected = "class" if base else "function"
+        raise BadInput(f"{what}: {unknown_name(expected, function_name, _own(module, base))}")
     found: Callable[..., Any] = function
     return found
+
+
+def _own(module: ModuleType, base: type | None) -> list[str]:
+    """The names of what a module could have been meant to hold: what its package defines, not what it imports."""
+    package = module.__name__.partition(".")[0]
+    return [
+        name
+        for name, value in vars(module).items()
+        if (callable(value) if base is None else isinstance(value, type) and issubclass(value, base))
+        and getattr(value, "__module__", "").partition(".")[0] == package
+        and not name.startswith("_")
+    ]
 
 
 def _imported(name: str, what: str) -> ModuleType:

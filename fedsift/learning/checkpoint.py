@@ -38,7 +38,7 @@ _NOT_HERE = (
 )
 _OWN_CODE = (
     "code that comes with the model (auto_map), and such code is never run: give a model of an architecture that "
-    "transformers has itself, or install the code as a module of yours and use it in a task, --task module:function"
+    "transformers has itself, or install the code as a module of yours and use it in a task, --task module:Class"
 )
 _COPY = "it is damaged or incomplete: copy it again"
 _SENTENCE = re.compile(r"(?<=\w)[.!] (?=[A-Z])")

@@ -36,7 +36,7 @@ class ModelSettings(Seeded):
         "What is learnt: texts, scored by their probability or, with choices, by accuracy; labels; or what a task of "
         "your own says.",
         choices=TASKS,
-        form="module:function",
+        form="module:Class",
         fits=is_user_code,
     )
     choices: tuple[str, ...] = _option(

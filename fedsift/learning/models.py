@@ -244,7 +244,7 @@ def _task(settings: ModelSettings, tokenizer: Any, module: Any) -> Task:
 
 
 def _own_task(settings: ModelSettings) -> OwnTask:
-    task = call_user_code("task", settings.task)
+    task = call_user_code("task", settings.task, CustomTask)
     if not isinstance(task, CustomTask):
         raise BadInput(
             f"task {settings.task} returned {type(task).__name__}; expected a fedsift.CustomTask, which has model(), "

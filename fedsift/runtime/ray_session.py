@@ -5,9 +5,9 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fedsift.configuration.run_config import RunConfig, cores
 from fedsift.learning.reproducibility import worker_environment
@@ -36,15 +36,27 @@ def ray_session(
 
         yield WorkerPool(client_app, 0, config.profile)
         return
-    terminated = signal.getsignal(signal.SIGTERM)  # Ray sets a handler of its own, if only for the main thread.
+    terminated = signal.getsignal(signal.SIGTERM)  # Ray sets handlers of its own, if only for the main thread.
     os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # A mistake that each worker finds is told once.
     try:
         start = _on_cluster if config.ray_address else _on_this_machine
-        with start(clients, config, client_app, spare) as pool:
+        with ExitStack() as stack:
+            try:
+                pool = stack.enter_context(start(clients, config, client_app, spare))
+            except SystemExit:  # by such a handler
+                if callable(terminated):
+                    terminated(signal.SIGTERM, None)
+                raise
+            if callable(terminated):  # of the program itself, as the command line's
+                _restore(terminated)
             yield pool
     finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, terminated)
+        _restore(terminated)
+
+
+def _restore(terminated: Any) -> None:
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, terminated)
 
 
 @contextmanager

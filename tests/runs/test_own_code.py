@@ -68,7 +68,11 @@ def mixed():
         (["--dataset", "mine:clientz"], "dataset mine:clientz: unknown function 'clientz'"),
         (["--dataset", "mine:points", "--task", "mine:no_task"], "task mine:no_task returned int; expected a fedsift."),
         (["--dataset", "mine:points", "--task", "mine:NoModel"], "task mine:NoModel: model() returned str; expected a"),
-        (["--dataset", "mine:points", "--task", "mine:Lime"], "unknown function 'Lime'; did you mean 'Line'"),
+        (["--dataset", "mine:points", "--task", "mine:Lime"], "unknown class 'Lime'; did you mean 'Line'"),
+        (
+            ["--dataset", "mine:points", "--task", "mine:Nope"],
+            "task mine:Nope: unknown class 'Nope'; valid: Line, NoMod",
+        ),
         (["--dataset", "mine:points", "--task", "mine:Line", "--dtype", "bfloat16"], "dtype belongs to a transformers"),
     ],
 )

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shlex
 import signal
 import subprocess
 from pathlib import Path
@@ -117,15 +118,26 @@ def test_a_single_wrong_bit_is_found(
     assert not result.proven
 
 
-def test_ctrl_c_ends_cleanly(config_file: Path, own_code: Path) -> None:
-    out = config_file.parent / "interrupted"
+@pytest.mark.parametrize(
+    ("ending", "to_all", "code", "said"),
+    [
+        (signal.SIGINT, True, 130, "interrupted"),
+        (signal.SIGTERM, False, 143, "terminated"),
+        pytest.param(signal.SIGTERM, True, 143, "terminated", marks=pytest.mark.exhaustive),
+    ],
+)
+def test_ctrl_c_and_sigterm_end_cleanly(
+    config_file: Path, own_code: Path, ending: signal.Signals, to_all: bool, code: int, said: str
+) -> None:
+    """They come to the whole group, as from a terminal or Slurm, or to the command alone, as from Docker."""
+    out = config_file.parent / f"{said} {to_all}"
     command = [*COMMAND, "run", str(config_file), "--steps", "500", "--workers", "1", "--out", str(out)]
     merged = (out / "masks").glob
     process = run_until(lambda: any(merged("*.mask")), command, seconds=300, folder=own_code, stderr=subprocess.PIPE)
     started = psutil.Process(process.pid).children(recursive=True)
-    os.killpg(process.pid, signal.SIGINT)  # As a terminal does: to the whole group.
+    (os.killpg if to_all else os.kill)(process.pid, ending)
     _, told = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert told.rstrip().endswith(f"fedsift: interrupted; go on with: fedsift run --resume {out}")
+    assert process.returncode == code
+    assert told.rstrip().endswith(f"fedsift: {said}; go on with: fedsift run --resume {shlex.quote(str(out))}")
     assert "Traceback" not in told
     assert psutil.wait_procs(started, timeout=20)[1] == []

@@ -178,7 +178,7 @@ def test_what_cannot_be_tracked_is_said_first(config_file: Path, monkeypatch: py
     run = ("run", config_file, "--out", out)
     assert f"track {HERE}:fails_at_once: OSError: no account" in failed(*run, "--track", f"{HERE}:fails_at_once")
     assert "unknown tracker 'wanb'; did you mean 'wandb'" in failed(*run, "--track", "wanb")
-    assert "unknown function 'Kep'" in failed(*run, "--track", f"{HERE}:Kep")
+    assert "unknown class 'Kep'" in failed(*run, "--track", f"{HERE}:Kep")
     assert "track-losses needs a tracker" in failed(*run, "--track-losses")
     own = (*run, "--track", f"{HERE}:Kept", "--track-losses")
     assert "does not go with partial-sums" in failed(*own, "--partial-sums")

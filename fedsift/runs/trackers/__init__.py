@@ -38,7 +38,7 @@ def track_of(given: TrackerOption, losses: bool = False) -> Track | None:
             raise BadInput(f"track: {given!r} makes no tracker; give its class, or a function that takes a TrackedRun")
         return Track(getattr(given, "__qualname__", type(given).__qualname__), given, losses)
     if is_user_code(given):
-        return Track(given, find_user_code("track", given), losses)
+        return Track(given, find_user_code("track", given, object), losses)
     adapters = registered("fedsift.runs.trackers", Adapter)
     if given not in adapters:
         raise BadInput(f"{unknown_name('tracker', given, adapters)} (or give module:Class)")

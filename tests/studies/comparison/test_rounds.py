@@ -156,7 +156,7 @@ NOTHING = 3
     assert own.state_digest != plain.state_digest
     for name, told in (
         ("own_rounds:Unfinished", "does not define change, digest, serve, shared"),
-        ("own_rounds:NOTHING", "unknown function 'NOTHING'"),
+        ("own_rounds:NOTHING", "unknown class 'NOTHING'"),
         ("own_rounds:Halvde", "did you mean 'Halved'"),
         ("no_such_module:Halved", "ModuleNotFoundError"),
         ("pathlib:Path", "no subclass of"),
