@@ -70,8 +70,8 @@ def mixed():
         (["--dataset", "mine:points", "--task", "mine:NoModel"], "task mine:NoModel: model() returned str; expected a"),
         (["--dataset", "mine:points", "--task", "mine:Lime"], "unknown class 'Lime'; did you mean 'Line'"),
         (
-            ["--dataset", "mine:points", "--task", "mine:Nope"],
-            "task mine:Nope: unknown class 'Nope'; valid: Line, NoMod",
+            ["--dataset", "mine:points", "--task", "mine:Q"],
+            "task mine:Q: unknown class 'Q'; valid: BatchRaises, Late, Li",
         ),
         (["--dataset", "mine:points", "--task", "mine:Line", "--dtype", "bfloat16"], "dtype belongs to a transformers"),
     ],
