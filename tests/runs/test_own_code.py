@@ -71,7 +71,7 @@ def mixed():
         (["--dataset", "mine:points", "--task", "mine:Lime"], "unknown class 'Lime'; did you mean 'Line'"),
         (
             ["--dataset", "mine:points", "--task", "mine:Q"],
-            "task mine:Q: unknown class 'Q'; valid: BatchRaises, Late, Li",
+            "unknown class 'Q'; valid: BatchRaises, Late, Line, NoM",
         ),
         (["--dataset", "mine:points", "--task", "mine:Line", "--dtype", "bfloat16"], "dtype belongs to a transformers"),
     ],
