@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fedsift.core.errors import BadInput, invalid_character
+from fedsift.core.errors import BadInput, invalid_character, unknown_name
 
 _SHOWN = 60  # characters of a row in an error
 
@@ -71,6 +71,23 @@ def as_conversation(row: Row) -> list[Message]:
     if not last:
         raise BadInput(f"{shown(row)} has no turn of the assistant's that follows on another, so nothing to learn")
     return turns[: last + 1]
+
+
+def answer_of(row: Row) -> str:
+    """The text that is learnt of a row, without white space around it; raises as `as_conversation`."""
+    content: str = as_conversation(row)[-1]["content"]
+    return content.strip()
+
+
+def choice_of(target: str, choices: Sequence[str]) -> int:
+    """The place of the choice that a target is.
+
+    Raises:
+        BadInput: it is none of them.
+    """
+    if target not in choices:
+        raise BadInput(f"target: {unknown_name('choice', target, choices)}")
+    return choices.index(target)
 
 
 def shown(row: Row) -> str:

@@ -1,9 +1,12 @@
 """Rows that errors name by where a person finds them, which need not be their places among a client's rows."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol, SupportsIndex, overload, runtime_checkable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Protocol, SupportsIndex, TypeVar, overload, runtime_checkable
 
+from fedsift.core.errors import BadInput
 from fedsift.core.examples import Row
+
+T = TypeVar("T")
 
 OF_TABLE, HELD_OUT, OWN = "row {} of the table", "held-out row {}", "row {}"  # what errors call a row of a number
 
@@ -19,6 +22,23 @@ class Named(Protocol):
 def row_name(rows: Sequence[Row], place: int) -> str:
     """What an error calls the row at a place: by what they say themselves, else by that place."""
     return rows.name(place) if isinstance(rows, Named) else OWN.format(place + 1)
+
+
+def each_row(
+    function: Callable[[Row], T],
+    rows: Sequence[Row],
+    client_id: str,
+    chosen: Iterable[tuple[int, Row]] | None = None,
+) -> Iterator[T]:
+    """What a function makes of each row of a client, or of chosen ones, given with their places among all.
+
+    An error names the client and the row: by its number in its table where there is one, else among the client's.
+    """
+    for place, row in enumerate(rows) if chosen is None else chosen:
+        try:
+            yield function(row)
+        except BadInput as error:
+            raise BadInput(f"client {client_id!r}, {row_name(rows, place)}: {error}") from error
 
 
 class NumberedRows(list[Row]):

@@ -17,12 +17,14 @@ class DataKind(ABC):
         names: what `dataset` is, word for word.
         form: what else it may look like, for people; `has_form` decides.
         uses: those of `SOURCE_OPTIONS` that go with it.
+        in_table: whether all rows are at hand once it is loaded, so that looking at them takes no time.
         default_clients: how many clients join where nothing says it; 0 for all.
     """
 
     names: tuple[str, ...] = ()
     form: str = ""
     uses: tuple[str, ...] = ()
+    in_table: bool = False
     default_clients: int = 0
 
     def has_form(self, dataset: str) -> bool:

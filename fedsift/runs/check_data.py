@@ -12,12 +12,13 @@ from fedsift.configuration.participants import Participants
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import Row, rows_digest
+from fedsift.core.numbered_rows import each_row
 from fedsift.data.federated_dataset import FederatedDataset, dataset_digest
 from fedsift.data.loading import load_dataset
 from fedsift.data.look_alikes import look_alike_warning, look_alikes
 from fedsift.data.partition import heterogeneity
 from fedsift.learning.models import load_model
-from fedsift.learning.tasks.task import Task, each_row
+from fedsift.learning.tasks.task import Task
 from fedsift.protocol.client_rounds import last_line
 from fedsift.runs.federate import federate, merging, places, workers
 from fedsift.runtime.progress import PhaseBars

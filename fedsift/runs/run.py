@@ -6,6 +6,7 @@ import time
 from collections.abc import Container
 from pathlib import Path
 
+from fedsift.configuration.choices_in_data import warning_of_choices
 from fedsift.configuration.clients_of_run import choose_leavers
 from fedsift.configuration.participants import Participants
 from fedsift.configuration.run_config import RunConfig
@@ -52,7 +53,7 @@ def run(config: RunConfig, out: Path, bars: PhaseBars, track: Track | None = Non
     """
     with Tracking(track, bars.warn) as tracking:
         tracked = TrackedRounds(tracking, config)
-        participants, resolved = _check(config, bars)
+        participants, resolved = _check(config, bars, is_new=True)
         folder = RunFolder.create(out, config)
         with folder.kept_once_merged():
             folder.signing_key()
@@ -122,11 +123,11 @@ def _found(folder: RunFolder, config: RunConfig) -> tuple[int, bool]:
         return len(ledger.receipts()), bool(changed or to_vote)
 
 
-def _check(config: RunConfig, bars: PhaseBars) -> tuple[Participants, RunConfig]:
+def _check(config: RunConfig, bars: PhaseBars, is_new: bool = False) -> tuple[Participants, RunConfig]:
     """Who takes part, and the configuration with its leavers as ids.
 
     What can be said of machine, data and model before workers load them, is said here: without torch, but for a task
-    of one's own, and where `tune` may be wrong.
+    of one's own, and where `tune` may be wrong. Rows are looked at where the run `is_new`.
     """
     if not config.ray_address:
         check_ray()
@@ -137,8 +138,11 @@ def _check(config: RunConfig, bars: PhaseBars) -> tuple[Participants, RunConfig]
         from fedsift.learning.models import load_layout  # torch, as in most tasks of one's own
 
         load_layout(config.model_settings)
-    participants = Participants.of(config, load_dataset(config))
+    dataset = load_dataset(config)
+    participants = Participants.of(config, dataset)
     bars.warn(look_alike_warning(look_alikes(participants.everybody)))
+    if is_new:
+        bars.warn(warning_of_choices(config, dataset, participants.everybody))
     leavers = choose_leavers(config, participants.members, participants.newcomers)
     if config.engine == "flower":
         _check_flower(config)

@@ -17,7 +17,7 @@ import numpy as np
 from fedsift.configuration.participants import Participants
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput, legible
-from fedsift.core.examples import Row, as_conversation, as_example, is_conversation
+from fedsift.core.examples import Row, answer_of
 from fedsift.data.federated_dataset import FederatedDataset
 from fedsift.data.loading import load_dataset
 from fedsift.runs.result import RunResult
@@ -140,9 +140,7 @@ def _labels(dataset: FederatedDataset, clients: Sequence[str]) -> dict[str, Coun
 def _label(row: Row) -> str | None:
     """What a row's target is; None of a row that is no text."""
     try:
-        if is_conversation(row):
-            return str(as_conversation(row)[-1]["content"]).strip()
-        return as_example(row).target.strip()
+        return answer_of(row)
     except BadInput:
         return None
 

@@ -16,6 +16,7 @@ from typing import TypeVar
 import numpy as np
 import tomli_w
 
+from fedsift.configuration.choices_in_data import warning_of_choices
 from fedsift.configuration.participants import Participants
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.contribution import UploadTerms, quantise
@@ -82,7 +83,7 @@ def tune(config: RunConfig, bars: PhaseBars) -> Chosen:
     """
     check_ray()
     with TemporaryDirectory() as folder, bars, TrainingCache(config, Path(folder), bars, ray_session) as cache:
-        search = _Search(cache, config, _pilots(config))
+        search = _Search(cache, config, _pilots(config, bars))
         lr, steps = config.lr, config.steps
         search.score(lr, steps)
         lr = search.best_lr(lr, steps)
@@ -93,7 +94,7 @@ def tune(config: RunConfig, bars: PhaseBars) -> Chosen:
     return Chosen(dataclasses.replace(config, lr=lr, steps=steps), metric, search.pilots, search.trials)
 
 
-def _pilots(config: RunConfig) -> list[str]:
+def _pilots(config: RunConfig, bars: PhaseBars) -> list[str]:
     dataset = load_dataset(config)
     newcomers = Participants.of(config, dataset).newcomers
     without_rows = set(dataset.test_only)
@@ -103,7 +104,9 @@ def _pilots(config: RunConfig) -> list[str]:
             "nobody is left to choose on: settings are never chosen on members, since their removal would not be exact "
             "then; give newcomers, and rows held out (newcomers = 0.1, test-share = 0.25)"
         )
-    return able[:_PILOTS]
+    pilots = able[:_PILOTS]
+    bars.warn(warning_of_choices(config, dataset, pilots))
+    return pilots
 
 
 class _Search:

@@ -16,6 +16,7 @@ class Paper(DataKind):
 
     names = tuple(PAPER_SETTINGS)
     uses = ("data_file",)
+    in_table = True
 
     def defaults(self, dataset: str) -> dict[str, Any]:
         """The numbers of appendix B; what is memorised is scored on the rows themselves, and nobody's are held back."""

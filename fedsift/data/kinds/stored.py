@@ -12,6 +12,7 @@ class Stored(DataKind):
     """The file says it all."""
 
     form = "a file of rows that fedsift.simulate wrote"
+    in_table = True
 
     def has_form(self, dataset: str) -> bool:
         """By its ending."""

@@ -18,6 +18,7 @@ class Table(DataKind):
 
     form = "a csv, jsonl or parquet file, packed or not, or owner/name on the hub"
     uses = ("client_column", "prompt", "target", "paraphrase", "messages", "partition", "group_column")
+    in_table = True
 
     def has_form(self, dataset: str) -> bool:
         """A file by its suffix, or a name on the hub."""

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from fedsift.core.examples import Row
+from fedsift.core.examples import Row, choice_of
 from fedsift.learning.tasks.causal_lm import CausalLanguageModelling
 from fedsift.learning.tasks.seq2seq import Seq2SeqLanguageModelling
 from fedsift.learning.tasks.task import RowReport, Task
-from fedsift.learning.tasks.text import choice_of, is_right
+from fedsift.learning.tasks.text import is_right
 
 
 class ChoiceRow(NamedTuple):

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
 from fedsift.core.errors import BadInput
-from fedsift.core.examples import Row, as_example
+from fedsift.core.examples import Row, as_example, choice_of
 from fedsift.learning.tasks.task import RowReport, Task
-from fedsift.learning.tasks.text import choice_of, is_right, pad, pad_token, prompt_tokens, without_middle
+from fedsift.learning.tasks.text import is_right, pad, pad_token, prompt_tokens, without_middle
 
 
 class TextClassifier(nn.Module):

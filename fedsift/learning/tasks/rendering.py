@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from fedsift.core.errors import BadInput
-from fedsift.core.examples import ASSISTANT, Message, Row, as_conversation, as_example, shown
+from fedsift.core.examples import ASSISTANT, Message, Row, answer_of, as_conversation, as_example, shown
 from fedsift.learning.tasks.text import gap_of, prompt_tokens, target_tokens
 
 _SHOWN = 60  # characters of a text in an error
@@ -103,8 +103,7 @@ class ChatTurns(Rendering):
 
     def answer(self, row: Row) -> str:
         """What the assistant says last, without white space around it."""
-        content: str = as_conversation(row)[-1]["content"]
-        return content.strip()
+        return answer_of(row)
 
     def tokens(self, row: Row, answers: Sequence[str] = ()) -> Tokens:
         """The turn that is learnt ends with the template's end-of-turn token.

@@ -7,7 +7,7 @@ import math
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeVar, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 import torch
@@ -16,10 +16,9 @@ from torch import Tensor, nn
 
 from fedsift.core.errors import BadInput
 from fedsift.core.examples import Row, shown
-from fedsift.core.numbered_rows import row_name
+from fedsift.core.numbered_rows import each_row
 from fedsift.core.seeds import random_order
 
-T = TypeVar("T")
 _MANY = 10_000  # rows of a client; so many are not all encoded at once
 _LEAST = sys.float_info.min  # of a probability whose logarithm is taken
 
@@ -216,23 +215,6 @@ class _EncodedRows(Sequence[Any]):
 
     def _encoded(self, chosen: Iterable[Row], places: Iterable[int]) -> Iterator[Any]:
         return each_row(self._task.encode, self._rows, self._client_id, zip(places, chosen, strict=True))
-
-
-def each_row(
-    function: Callable[[Row], T],
-    rows: Sequence[Row],
-    client_id: str,
-    chosen: Iterable[tuple[int, Row]] | None = None,
-) -> Iterator[T]:
-    """What a function makes of each row of a client, or of chosen ones, given with their places among all.
-
-    An error names the client and the row: by its number in its table where there is one, else among the client's.
-    """
-    for place, row in enumerate(rows) if chosen is None else chosen:
-        try:
-            yield function(row)
-        except BadInput as error:
-            raise BadInput(f"client {client_id!r}, {row_name(rows, place)}: {error}") from error
 
 
 def training_steps(

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedsift.core.errors import BadInput, unknown_name
+from fedsift.core.errors import BadInput
 from fedsift.core.examples import Example
 
 
@@ -56,17 +56,6 @@ def fit(prompt: list[int], target: list[int], max_length: int) -> tuple[list[int
     """
     target = target[: max(max_length // 2, max_length - len(prompt))]
     return without_middle(prompt, max_length - len(target)), target
-
-
-def choice_of(target: str, choices: Sequence[str]) -> int:
-    """The place of the choice that a target is.
-
-    Raises:
-        BadInput: it is none of them.
-    """
-    if target not in choices:
-        raise BadInput(f"target: {unknown_name('choice', target, choices)}")
-    return choices.index(target)
 
 
 def is_right(likelihoods: Tensor, answers: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fedsift.core.examples import answer_of
 from fedsift.core.registration import registered
 from fedsift.learning.token_scores import TokenScores
 from fedsift.studies.attacks.evidence import EXAMPLES, POPULATION, Evidence
@@ -13,7 +14,6 @@ from fedsift.studies.attacks.inputs import Numbers
 from fedsift.studies.attacks.membership_attack import Language, MembershipAttack, References, Target
 from fedsift.studies.attacks.roc import paired_differences, roc
 from fedsift.studies.attacks.subjects import AFTER, BEFORE, ORACLE, Subject
-from fedsift.studies.attacks.wrong_answers import answer_of
 from fedsift.studies.recall import Recall
 
 # First those that need no reference models, then by name.

@@ -5,9 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.errors import BadInput
-from fedsift.core.examples import Row, as_conversation
+from fedsift.core.examples import Row, answer_of, as_conversation
 from fedsift.data.loading import load_dataset
-from fedsift.studies.attacks.wrong_answers import answer_of
 
 
 def paraphrases(config: RunConfig, clients: Collection[str], rows: Mapping[str, Sequence[Row]]) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ client's own rows are left out, as are answers that are the row's own.
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from fedsift.core.examples import Row, as_conversation, rows_digest
+from fedsift.core.examples import Row, answer_of, as_conversation, rows_digest
 from fedsift.core.seeds import derive_seed
 
 MOST = 5  # wrong answers of a row, as in TOFU
@@ -39,12 +39,6 @@ def wrong_answers(
     found = {each: [_ranked(_known(each, row), known, row, root_seed) for row in held] for each, held in rows.items()}
     number = min([MOST, *(len(answers) for of_client in found.values() for answers in of_client)])
     return {each: [answers[:number] for answers in of_client] for each, of_client in found.items()}
-
-
-def answer_of(row: Row) -> str:
-    """The text that is learnt of a row, without white space around it."""
-    content: str = as_conversation(row)[-1]["content"]
-    return content.strip()
 
 
 def _known(client_id: str, row: Row) -> _Known:

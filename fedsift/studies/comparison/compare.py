@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from fedsift.configuration.choices_in_data import warning_of_choices
 from fedsift.configuration.clients_of_run import choose_leavers
 from fedsift.configuration.participants import Participants
 from fedsift.configuration.round_settings import RoundSettings, own_steps
@@ -62,6 +63,7 @@ def compare(
     dataset = load_dataset(config)
     participants = Participants.of(config, dataset)
     members, newcomers = participants.members, participants.newcomers
+    bars.warn(warning_of_choices(config, dataset, participants.everybody))
     leavers = choose_leavers(config, members, newcomers)
     schedule, steps = rounds.schedule(config, dataset, members), own_steps(config, dataset)
     layout, metric = load_layout(config.model_settings), metric_of(config.model_settings)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+from fedsift.configuration.choices_in_data import warning_of_choices
 from fedsift.configuration.round_settings import RoundSettings, own_steps
 from fedsift.configuration.run_config import RunConfig, read_toml
 from fedsift.core.contribution import UploadTerms
@@ -83,8 +84,10 @@ def play(
     cast = Cast.of(scenario, config)
     if attacks:
         check_parties(scenario, config, cast)
+    dataset = load_dataset(config)
+    bars.warn(warning_of_choices(config, dataset, cast.everybody))
     if rounds:  # What is wrong with its file of devices is said before anything runs.
-        rounds.schedule(config, load_dataset(config), cast.clients)
+        rounds.schedule(config, dataset, cast.clients)
     folder = ScenarioFolder.create(out, config, least_room(cast.size, len(cast.clients)))
     told_rounds = (rounds or RoundSettings()).to_mapping()
     log = StepLog(full_oracles, evaluate_every, told_rounds)
