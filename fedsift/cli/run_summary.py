@@ -95,17 +95,15 @@ def data_summary(report: "DataReport") -> list[Text]:
 
     others = counted(report.newcomers, "newcomer") if report.newcomers else "no newcomers"
     held = "held-out" if report.held_out else "held-in"
+    scored_on = f"{spread(report.test_rows)} {held} {'row' if report.test_rows.max == 1 else 'rows'}"
     together = f", by column {report.group_column}" if report.group_column else ""
-    unscored = (
-        f"; {counted(report.not_scored, 'client has none and is', 'clients have none and are')} not scored"
-        if report.not_scored
-        else ""
-    )
+    lacking = counted(report.not_scored, "client has none and is", "clients have none and are")
+    unscored = f"; {lacking} not scored" if report.not_scored else ""
     shown = [
         Text(f"clients  {report.clients}, the first {report.clients_read} read; {others}"),
         Text(f"digest   {report.digest}"),
         Text(f"rows     {spread(report.rows)} a client to tune on"),
-        Text(f"scored   on {spread(report.test_rows)} {held} rows a client{together}{unscored}"),
+        Text(f"scored   on {scored_on} a client{together}{unscored}"),
     ]
     if report.heterogeneity is not None:
         cut = f"cut      {counted(report.rows_cut, 'row')}, {counted(report.tokens_cut, 'token')}"
