@@ -241,7 +241,7 @@ def backups(folder: LedgerFolder, order: list[str], chance: random.Random) -> No
         with Ledger.open(folder.ledger) as ledger:
             back = gone & ledger.members().keys()
         if back:
-            with pytest.raises(BadInput, match="members again"), folder.locked():
+            with pytest.raises(BadInput, match="again; remove"), folder.locked():
                 raise AssertionError
         leave(folder, *sorted(back))
         kept[-1] = copied(folder, str(place))

@@ -156,8 +156,8 @@ class _Planner:
             for_good = [each for each, orders in self._orders.items() if [*orders.values()] == [LEAVE]]
             free = [each for each in for_good if not self._misbehaves(each)]
             if misbehave.number > len(free):
-                free_to = "client leaves for good and does", "clients leave for good and do"
-                few = f"only {counted(len(free), *free_to)} nothing else wrong"
+                one_or_more = "client leaves for good and does", "clients leave for good and do"
+                few = f"only {counted(len(free), *one_or_more)} nothing else wrong"
                 raise BadInput(f"{place}: number = {misbehave.number}: {few}")
             chosen = self._drawn(free, place)[: misbehave.number]
         for client_id in chosen:
