@@ -140,7 +140,7 @@ class Contribution:
         end = HEADER_BYTES + packed_size(terms.size, 1) + packed_size(nonzero, grid.level_bits)
         if nonzero > terms.size or len(upload) < end or (terms.head is None and len(upload) > end):
             raise Refused(
-                f"upload of {counted(len(upload), 'byte')} does not fit "
+                f"upload of {counted(len(upload), 'byte')} does not fit its "
                 f"{counted(nonzero, 'entry', 'entries')} of {terms.size:,}"
             )
         contribution = cls(terms, nonzero, memoryview(upload)[:end])
