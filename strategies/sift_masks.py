@@ -25,7 +25,7 @@ from typing import Protocol
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 
-from fedsift.core.errors import Refused
+from fedsift.core.errors import Refused, counted
 from fedsift.core.receipt import RunFacts
 from fedsift.core.server_state import ServerState
 from fedsift.protocol import messages
@@ -101,7 +101,8 @@ class SiftMasks(ServingRounds):
         """Log the configuration."""
         terms = self.state.terms
         _LOG.info("\t├──> %d tuned parameters, levels 0 to %d", terms.size, terms.grid.levels)
-        _LOG.info("\t├──> room for %d members in %d bytes of sums", self.state.sums.capacity, self.state.sums.nbytes)
+        room = counted(self.state.sums.capacity, "member")
+        _LOG.info("\t├──> room for %s in %d bytes of sums", room, self.state.sums.nbytes)
         _LOG.info("\t└──> localisations: %s", ", ".join(each.name for each in self._localisations))
 
     def configure_train(

@@ -7,6 +7,7 @@ import typer
 
 from fedsift.cli.options import JSON, RUN, existing
 from fedsift.cli.terminal import NOTHING_WRITTEN, errors_in_one_line, say, say_json, tell
+from fedsift.core.errors import counted
 
 _KEY = Annotated[str, typer.Option(help="The server's key: 64 hexadecimal digits, or a file of them.")]
 
@@ -54,7 +55,7 @@ def verify_log(
         key, before, now = given_public_key(public_key), Signed.load(old), Signed.load(new)
         finding = Finding("log", check_log(before, now, key))
         heads = {"old": before.head, "new": now.head}
-        lines = [f"{age:<12} {head.size} receipts, root {head.root}" for age, head in heads.items()]
+        lines = [f"{age:<12} {counted(head.size, 'receipt')}, root {head.root}" for age, head in heads.items()]
         found = {"checks": {finding.check: finding.problems}, **{age: vars(head) for age, head in heads.items()}}
         tell(found, json_, [*lines, *findings_summary([finding])], good=not finding.problems)
 

@@ -95,17 +95,19 @@ def data_summary(report: "DataReport") -> list[Text]:
 
     others = counted(report.newcomers, "newcomer") if report.newcomers else "no newcomers"
     held = "held-out" if report.held_out else "held-in"
+    scored_on = f"{spread(report.test_rows)} {held} {'row' if report.test_rows.max == 1 else 'rows'}"
     together = f", by column {report.group_column}" if report.group_column else ""
-    unscored = f"; {report.not_scored} clients have none and are not scored" if report.not_scored else ""
+    lacking = counted(report.not_scored, "client has none and is", "clients have none and are")
+    unscored = f"; {lacking} not scored" if report.not_scored else ""
     shown = [
         Text(f"clients  {report.clients}, the first {report.clients_read} read; {others}"),
         Text(f"digest   {report.digest}"),
         Text(f"rows     {spread(report.rows)} a client to tune on"),
-        Text(f"scored   on {spread(report.test_rows)} {held} rows a client{together}{unscored}"),
+        Text(f"scored   on {scored_on} a client{together}{unscored}"),
     ]
     if report.heterogeneity is not None:
-        cut = f"cut      {report.rows_cut} rows, {report.tokens_cut} tokens"
-        targets = f"{report.different_targets} different; {report.single_target} clients with a single one"
+        cut = f"cut      {counted(report.rows_cut, 'row')}, {counted(report.tokens_cut, 'token')}"
+        targets = f"{report.different_targets} different; {counted(report.single_target, 'client')} with a single one"
         shown += [
             Text(f"tokens   {spread(report.tokens)} a row"),
             Text(cut, "yellow" if report.rows_cut else ""),
@@ -118,7 +120,7 @@ def data_summary(report: "DataReport") -> list[Text]:
         shown.append(Text(f"sample   {legible(each.client)}: {each.prompt!r}{target}"))
         if each.learned:
             tokens = [*map(repr, each.learned[:_TOKENS_SHOWN]), *["..."] * (len(each.learned) > _TOKENS_SHOWN)]
-            shown.append(Text(f"learned  {len(each.learned)} tokens: {' '.join(tokens)}"))
+            shown.append(Text(f"learned  {counted(len(each.learned), 'token')}: {' '.join(tokens)}"))
     same = report.repeatable
     verdict = "the same bits twice" if same else "NOT the same bits twice: a removal would be refused"
     return [*shown, Text(f"trained  {verdict}, profile {report.profile}", "green" if same else "bold red")]
@@ -135,14 +137,14 @@ def audit_summary(verified: "Verified") -> list[Text]:
 def _grid_line(lost: ServedBelowLocal) -> list[Text]:
     if not lost.members:
         return []
-    count = f"{lost.members} of {lost.of} members"
-    return [Text(f"grid     {count} are served more than {MARGIN} below their own model: try {lost.advice}", "yellow")]
+    count = f"{lost.members:,} of {counted(lost.of, 'member')} {'is' if lost.members == 1 else 'are'}"
+    return [Text(f"grid     {count} served more than {MARGIN} below their own model: try {lost.advice}", "yellow")]
 
 
 def _privacy_line(spent: PrivacySpent | None) -> list[Text]:
     if spent is None:
         return []
-    states = "1 published state" if spent.publications == 1 else f"{spent.publications} published states"
+    states = counted(spent.publications, "published state")
     what = f"epsilon {spent.epsilon:,.2f} at delta {spent.delta:g}"
     return [Text(f"privacy  {what}, over {states} with noise {spent.noise:g}")]
 
@@ -153,7 +155,7 @@ def _removal_lines(removals: Iterable[Removal]) -> list[Text]:
     lines = []
     for removal in shown[:_SHOWN]:
         done = removal.verdict.done
-        what = f"{removal.steps_retrained} steps retrained" if done else removal.reason or ""
+        what = f"{counted(removal.steps_retrained, 'step')} retrained" if done else removal.reason or ""
         who = f"receipt {removal.receipt}" if removal.client is None else legible(removal.client)
         lines.append(Text(f"removal  {who}  {removal.verdict}  {what}".rstrip(), "green" if done else "red"))
     if len(shown) > _SHOWN:

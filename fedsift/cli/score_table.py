@@ -90,10 +90,10 @@ def warning_lines(result: RunResult) -> list[Text]:
     told = (
         f"warning: members are worse off than alone by {three_places(members.lost)} in the mean: served "
         f"{three_places(members.served.mean)}, {_alone(members)} {three_places(members.alone.mean)}; worse off are "
-        f"{members.worse_than_alone} of {len(members.served.per_client)} members"
+        f"{members.worse_than_alone:,} of {counted(len(members.served.per_client), 'member')}"
     )
     if newcomers and newcomers.zero_shot:
-        told += f", and {newcomers.worse_than_zero_shot} of {_scored(newcomers)} newcomers than zero-shot"
+        told += f", and {newcomers.worse_than_zero_shot:,} of {counted(_scored(newcomers), 'newcomer')} than zero-shot"
     head = "--no-shared-head, " if "shared_head" in result.scores else ""
     return [Text(told, "bold red"), Text(f"try      {head}fewer or more --steps, or more rows a client", "yellow")]
 

@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from fedsift.configuration.participants import Participants
 from fedsift.configuration.run_config import RunConfig
-from fedsift.core.errors import BadInput, unknown_name
+from fedsift.core.errors import BadInput, counted, unknown_name
 from fedsift.core.seeds import derive_seed
 from fedsift.data.federated_dataset import FederatedDataset
 
@@ -27,7 +27,7 @@ def choose_leavers(config: RunConfig, clients: list[str], newcomers: Collection[
         BadInput: an id that is no member's, to the character, or more leavers than members.
     """
     if config.leave_count > len(clients):
-        raise BadInput(f"leave-count = {config.leave_count}: there are {len(clients)} clients")
+        raise BadInput(f"leave-count = {config.leave_count}: the run has {counted(len(clients), 'client')}")
     if config.leave_count:
         drawn = sorted(clients, key=lambda client_id: derive_seed(config.seed, "leave", client_id))
         chosen = set(drawn[: config.leave_count])

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fedsift.configuration.run_config import RunConfig
-from fedsift.core.errors import BadInput
+from fedsift.core.errors import BadInput, counted
 from fedsift.core.seeds import derive_seed
 from fedsift.data.federated_dataset import FederatedDataset
 from fedsift.data.kinds import kind_of
@@ -38,7 +38,9 @@ class Participants:
         clients = 0 if config.partition else config.clients or kind_of(config.dataset).default_clients
         if clients > len(able):
             rest = f", {len(test_only)} of them without rows to tune on" if test_only else ""
-            raise BadInput(f"clients = {clients}: {config.dataset} has {len(dataset.client_ids)} clients{rest}")
+            raise BadInput(
+                f"clients = {clients}: {config.dataset} has {counted(len(dataset.client_ids), 'client')}{rest}"
+            )
         if clients:
             members = able[:clients]
             joined = set(members)
@@ -49,8 +51,8 @@ class Participants:
             members = [client_id for client_id in able if client_id not in drawn]
             if not members:
                 raise BadInput(
-                    f"newcomers = {config.newcomers:g}: {config.dataset} has {len(dataset.client_ids)} clients, of "
-                    "whom nobody would be left to join"
+                    f"newcomers = {config.newcomers:g}: {config.dataset} has "
+                    f"{counted(len(dataset.client_ids), 'client')}, of whom nobody would be left to join"
                 )
         return cls(members, [client_id for client_id in dataset.client_ids if client_id in drawn])
 

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-from fedsift.core.errors import FedsiftError
+from fedsift.core.errors import FedsiftError, counted
 from fedsift.core.ledger import Ledger
 from fedsift.core.member import summed_checksums
 from fedsift.core.receipt import receipt_digest
@@ -92,4 +92,4 @@ def _checksums(ledger: Ledger) -> list[str]:
     found = state.checksums()
     expected = summed_checksums(state.members.values(), len(found))
     wrong = [name for (name, total), wanted in zip(found.items(), expected, strict=True) if total != wanted]
-    return [f"the {name} is not the sum of its {len(state.members)} members" for name in wrong]
+    return [f"the {name} is not the sum of its {counted(len(state.members), 'member')}" for name in wrong]

@@ -6,7 +6,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from fedsift.core.envelope import Envelope, signed
-from fedsift.core.errors import BadInput
+from fedsift.core.errors import BadInput, counted
 from fedsift.core.ledger import Ledger
 from fedsift.core.receipt_log import Certificate, HeadSince, ReceiptLog, TreeHead
 from fedsift.core.strict_json import LARGEST
@@ -73,9 +73,9 @@ class Signed:
         """What is wrong with it, for who has the log."""
         size = self.head.size
         if size > len(log):
-            return [f"it is of a log of {size} receipts, the ledger has {len(log)}"]
+            return [f"it is of a log of {counted(size, 'receipt')}, the ledger has {len(log)}"]
         if self.head != log.head(size):
-            return [f"the ledger's log of {size} receipts is another one"]
+            return [f"the ledger's log of {counted(size, 'receipt')} is another one"]
         return []
 
 
@@ -106,13 +106,14 @@ def check_log(old: Signed, new: Signed, public_key: str) -> list[str]:
     if before.log != now.log:
         return ["they are heads of two logs: either of two runs, or the server keeps more than one log of this run"]
     if before.size > now.size:
-        return [f"the newer log has {now.size} receipts, the older one {before.size}: it was put back"]
+        return [f"the newer log has {counted(now.size, 'receipt')}, the older one {before.size}: it was put back"]
     if before.size == now.size:
-        told = f"two logs of {now.size} receipts are signed: different clients are shown different logs"
+        told = f"two logs of {counted(now.size, 'receipt')} are signed: different clients are shown different logs"
         return [] if before == now else [told]
     if not isinstance(new.said, HeadSince) or new.said.since != before.size:
         raise BadInput(
-            f"the newer head has no proof about the log of {before.size} receipts: ask whoever runs the server for "
+            f"the newer head has no proof about the log of {counted(before.size, 'receipt')}: ask whoever "
+            "runs the server for "
             f"`fedsift log-head RUN --since {before.size}`"
         )
     if not new.said.continues(before):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedsift.core.bit_packing import entries_kept, pack, pack_mask, packed_size, padding_is_zero, unpack, unpack_mask
-from fedsift.core.errors import BadInput, Refused
+from fedsift.core.errors import BadInput, Refused, counted
 from fedsift.core.head_statistics import HeadTerms
 from fedsift.core.quantisation import QuantisationGrid
 
@@ -122,7 +122,9 @@ class Contribution:
             Refused: the upload was made under other terms or is malformed; the message says in what.
         """
         if len(upload) < HEADER_BYTES:
-            raise Refused(f"upload of {len(upload)} bytes is shorter than its header of {HEADER_BYTES} bytes")
+            raise Refused(
+                f"upload of {counted(len(upload), 'byte')} is shorter than its header of {HEADER_BYTES} bytes"
+            )
         magic, version, *found_grid, sign_seed, size, nonzero, layout_digest = _HEADER.unpack_from(upload)
         grid = terms.grid
         for field, found, expected in (
@@ -137,7 +139,10 @@ class Contribution:
                 raise Refused(f"upload has {field} {found!r}; this federation has {expected!r}")
         end = HEADER_BYTES + packed_size(terms.size, 1) + packed_size(nonzero, grid.level_bits)
         if nonzero > terms.size or len(upload) < end or (terms.head is None and len(upload) > end):
-            raise Refused(f"upload of {len(upload)} bytes does not fit its {nonzero} entries of {terms.size}")
+            raise Refused(
+                f"upload of {counted(len(upload), 'byte')} does not fit its "
+                f"{counted(nonzero, 'entry', 'entries')} of {terms.size:,}"
+            )
         contribution = cls(terms, nonzero, memoryview(upload)[:end])
         contribution._check_packing()
         return contribution, memoryview(upload)[end:]
@@ -148,8 +153,8 @@ class Contribution:
             raise Refused("upload has padding bits set in its mask")
         if not padding_is_zero(self.packed_levels, self.nonzero * grid.level_bits):
             raise Refused("upload has padding bits set in its levels")
-        if (counted := entries_kept(mask, self.terms.size)) != self.nonzero:
-            raise Refused(f"upload declares {self.nonzero} entries but its mask keeps {counted}")
+        if (kept := entries_kept(mask, self.terms.size)) != self.nonzero:
+            raise Refused(f"upload declares {counted(self.nonzero, 'entry', 'entries')} but its mask keeps {kept:,}")
         if wraps(grid):
             return  # Whatever is written is a level.
         for first in range(0, self.nonzero, SLICE):

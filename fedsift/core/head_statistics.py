@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedsift.core.bit_packing import pack_mask, packed_size, padding_is_zero, unpack_mask
-from fedsift.core.errors import BadInput, Refused
+from fedsift.core.errors import BadInput, Refused, counted
 
 SCALE = 64  # of a feature of size 1
 CONSTANT = SCALE // 2  # the last feature of every decision
@@ -129,7 +129,7 @@ class HeadStatistics:
             Refused: it was made under other terms, or is malformed; the message says in what.
         """
         if len(data) < _HEADER.size:
-            raise Refused(f"head statistics of {len(data)} bytes are shorter than their header")
+            raise Refused(f"head statistics of {counted(len(data), 'byte')} are shorter than their header")
         magic, version, features, labels, decisions, occurring, *widths = _HEADER.unpack_from(data)
         for field, found, expected in (
             ("magic", magic, _MAGIC),
@@ -144,13 +144,16 @@ class HeadStatistics:
         mask_end = _HEADER.size + packed_size(labels, 1)
         gram_end = mask_end + terms.triangle * widths[0]
         if occurring > labels or len(data) != gram_end + occurring * features * widths[1]:
-            raise Refused(f"head statistics of {len(data)} bytes do not fit their {occurring} of {labels} labels")
+            raise Refused(
+                f"head statistics of {counted(len(data), 'byte')} do not fit their {occurring} of "
+                f"{counted(labels, 'label')}"
+            )
         packed = memoryview(data)[_HEADER.size : mask_end]
         if not padding_is_zero(packed, labels):
             raise Refused("head statistics have padding bits set in their labels")
         found = np.flatnonzero(unpack_mask(packed, labels))
         if len(found) != occurring:
-            raise Refused(f"head statistics declare {occurring} labels but name {len(found)}")
+            raise Refused(f"head statistics declare {counted(occurring, 'label')} but name {len(found)}")
         gram = np.frombuffer(data[mask_end:gram_end], f"<i{widths[0]}").astype(np.int64)
         targets = np.frombuffer(data[gram_end:], f"<i{widths[1]}").astype(np.int64).reshape(occurring, features)
         if widths != [_narrowest(each) for each in (gram, targets)]:

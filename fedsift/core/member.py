@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from fedsift.core.errors import Refused
+from fedsift.core.errors import Refused, counted
 from fedsift.core.linear_checksum import LinearChecksum
 from fedsift.core.upload import Upload
 
@@ -73,7 +73,9 @@ def summed_checksums(members: Iterable[Member], vectors: int) -> list[int]:
     totals = [0] * vectors
     for member in members:
         if len(member.checksums) != vectors * _WORD:
-            raise Refused(f"a member has {len(member.checksums)} bytes of checksums; expected {vectors * _WORD}")
+            raise Refused(
+                f"a member has {counted(len(member.checksums), 'byte')} of checksums; expected {vectors * _WORD}"
+            )
         for place in range(vectors):
             totals[place] += int.from_bytes(member.checksums[place * _WORD : (place + 1) * _WORD], "little")
     return [total % 2**64 for total in totals]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fedsift.core.contribution import UploadTerms
-from fedsift.core.errors import Refused
+from fedsift.core.errors import Refused, counted
 from fedsift.core.linear_checksum import LinearChecksum
 from fedsift.core.member import Member, Training, summed_checksums
 from fedsift.core.running_sums import RunningSums
@@ -40,7 +40,7 @@ class PartialSums:
         if client_id in self.members:
             raise Refused(f"client {client_id!r} has sent two uploads")
         if len(self.members) >= self.sums.capacity:
-            raise Refused(f"these sums have room for {self.sums.capacity} clients")
+            raise Refused(f"these sums have room for {counted(self.sums.capacity, 'client')}")
         read = Upload.from_bytes(upload, self.terms)
         self.members[client_id] = Member.of(read, upload, training, checksum)
         self.fingerprints[client_id] = training.fingerprint
@@ -56,7 +56,9 @@ class PartialSums:
         expected = summed_checksums(self.members.values(), len(vectors))
         for (name, vector), total in zip(vectors, expected, strict=True):
             if checksum.of_vector(vector) != total:
-                raise Refused(f"the {name} of {len(self.members)} clients is not the sum of their contributions")
+                raise Refused(
+                    f"the {name} of {counted(len(self.members), 'client')} is not the sum of their contributions"
+                )
 
     def vector_bytes(self) -> list[bytes]:
         """The sums as little-endian integers."""
@@ -73,5 +75,5 @@ class PartialSums:
             raise Refused(f"{len(data)} sums; expected {len(vectors)}")
         for (name, vector), each in zip(vectors, data, strict=True):
             if len(each) != vector.nbytes:
-                raise Refused(f"a {name} of {len(each)} bytes; expected {vector.nbytes}")
+                raise Refused(f"a {name} of {counted(len(each), 'byte')}; expected {vector.nbytes}")
             vector[:] = np.frombuffer(each, vector.dtype.newbyteorder("<"))

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from fedsift.core.bit_packing import packed_size
 from fedsift.core.contribution import UploadTerms
-from fedsift.core.errors import Refused
+from fedsift.core.errors import Refused, counted
 from fedsift.core.ledger import Ledger
 from fedsift.core.ledger_file import damaged
 from fedsift.core.linear_checksum import LinearChecksum
@@ -135,7 +135,7 @@ class ServerState(ServedState):
                 raise Refused(f"client {client_id!r} is a member already; it must be removed before it joins again")
         room = self.sums.capacity
         if len(self.members) + len(joining) > room:
-            raise Refused(f"the sums have room for {room} members; {len(joining)} more could overflow them")
+            raise Refused(f"the sums have room for {counted(room, 'member')}; {len(joining)} more could overflow them")
 
     def _check_copy(self, client_id: str, member: Member) -> None:
         """Refuse a node of a deployment that sends on a member's upload: it would stay when its owner leaves.

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-from fedsift.core.errors import BadInput
+from fedsift.core.errors import BadInput, counted
 from fedsift.data.columns import Columns, check_names
 from fedsift.data.disk_table import on_disk
 from fedsift.data.file_source import opened
@@ -165,7 +165,8 @@ def _problem(path: Path, encoding: str, width: int) -> str:
         with opened(path, encoding) as stream:
             for line, row in _strict_rows(stream):
                 if width and len(row) != width:
-                    return f"line {line} has {len(row)} values, the header {width}; quote values that hold commas"
+                    values = counted(len(row), "value")
+                    return f"line {line} has {values}, the header {width}; quote values that hold commas"
     except csv.Error as error:
         return f"{error}; quote the value, and double each quote in it"
     except UnicodeDecodeError:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as compute
 from numpy.typing import NDArray
 
-from fedsift.core.errors import BadInput, unknown_name
+from fedsift.core.errors import BadInput, counted, unknown_name
 from fedsift.data.cells import is_list
 from fedsift.data.columns import Columns
 from fedsift.data.csv_file import read_csv
@@ -107,7 +107,7 @@ def _authors(table: pa.Table, source: str, limit: int) -> Split:
     check_texts(table, dict.fromkeys(table.column_names, "tofu"), source)
     authors, rest = divmod(len(table), _ROWS_PER_AUTHOR)
     if rest:
-        raise BadInput(f"tofu: {source} has {len(table)} rows; expected {_ROWS_PER_AUTHOR} for each author")
+        raise BadInput(f"tofu: {source} has {counted(len(table), 'row')}; expected {_ROWS_PER_AUTHOR} for each author")
     rows = np.arange(len(table), dtype=np.intp).reshape(authors, _ROWS_PER_AUTHOR)
     return {f"author-{author:03d}": rows[author] for author in range(min(authors, limit))}
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fedsift.core.errors import BadInput
+from fedsift.core.errors import BadInput, counted
 from fedsift.core.seeds import random_order
 
 PARTITIONS = ("iid", "dirichlet")
@@ -106,7 +106,7 @@ def heterogeneity(labels_by_client: Iterable[Sequence[str]]) -> float:
 
 def _check(rows: int, clients: int) -> None:
     if not 1 <= clients <= rows:
-        raise BadInput(f"clients = {clients}: the data have {rows} rows, and each client needs at least one")
+        raise BadInput(f"clients = {clients}: the data have {counted(rows, 'row')}, and each client needs at least one")
 
 
 def _named(parts: Iterable[NDArray[np.intp]]) -> dict[str, NDArray[np.intp]]:

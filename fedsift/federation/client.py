@@ -13,7 +13,7 @@ from fedsift.configuration.clients_of_run import choose_leavers
 from fedsift.configuration.node_config import NodeConfig
 from fedsift.configuration.participants import Participants
 from fedsift.configuration.run_config import RunConfig
-from fedsift.core.errors import BadInput, unknown_name
+from fedsift.core.errors import BadInput, counted, unknown_name
 from fedsift.core.examples import Row
 from fedsift.data.federated_dataset import FederatedDataset
 from fedsift.data.kinds.own import dataset_of_client
@@ -75,7 +75,10 @@ class Client:
         """The client at a place among those who take part."""
         ids = self._participants.everybody
         if place >= len(ids):
-            raise BadInput(f"node-config: partition-id = {place}: {len(ids)} clients take part, from 0 on")
+            raise BadInput(
+                f"node-config: partition-id = {place}: {counted(len(ids), 'client takes', 'clients take')} "
+                "part, from 0 on"
+            )
         return ids[place]
 
     @property

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from fedsift.core.errors import BadInput
+from fedsift.core.errors import BadInput, counted
 
 _SHOWN = 3  # names in a message
 # How many times as many entries a configuration may describe as there are: what is dropped anyway (a decoder, a pooler)
@@ -37,8 +37,8 @@ def check_depth(name: str, config: Any, stored: Mapping[str, Tensor]) -> None:
         for key, value in part.to_dict().items():
             if _DEPTH.search(key) and isinstance(value, int) and value > len(stored):
                 raise BadInput(
-                    f"model {name!r}: config.json describes {value:,} layers ({key}), but the weights have "
-                    f"{len(stored):,} tensors: give the config.json that belongs to them"
+                    f"model {name!r}: config.json describes {counted(value, 'layer')} ({key}), but the weights have "
+                    f"{counted(len(stored), 'tensor')}: give the config.json that belongs to them"
                 )
 
 
@@ -155,7 +155,8 @@ def check_vocabulary(name: str, tokenizer: Any, body: Any) -> None:
     beyond = sorted(each for each in ids if each[0] >= rows)
     if beyond:
         raise BadInput(
-            f"model {name!r}: its token ids go up to {beyond[-1][0]}, its embeddings have {rows} rows, for ids up to "
+            f"model {name!r}: its token ids go up to {beyond[-1][0]}, its embeddings have "
+            f"{counted(rows, 'row')}, for ids up to "
             f"{rows - 1}; {some([f'{token} ({index})' for index, token in beyond])} would have none: give the "
             "tokenizer that belongs to the model, resize its embeddings, or name other tokens in tokenizer_config.json"
         )

@@ -9,7 +9,7 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
 from numpy.typing import NDArray
 
 from fedsift.core.blend import BLENDS, HEAD_VOTES, MOST_LOSS, Blend
-from fedsift.core.errors import Refused
+from fedsift.core.errors import Refused, counted
 from fedsift.core.head_statistics import HeadTerms
 from fedsift.core.server_state import ServerState
 from fedsift.core.shared_head import HeadSums, choose_ridge
@@ -104,5 +104,5 @@ def _integers(values: NDArray[np.int64]) -> Array:
 
 def _read_integers(array: Array) -> NDArray[np.int64]:
     if array.stype != "raw" or array.dtype != "int64" or len(array.data) % 8:
-        raise Refused(f"array of {len(array.data)} bytes, dtype {array.dtype!r}, is no raw int64")
+        raise Refused(f"array of {counted(len(array.data), 'byte')}, dtype {array.dtype!r}, is no raw int64")
     return np.frombuffer(array.data, "<i8").astype(np.int64, copy=False)

@@ -35,7 +35,7 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, Re
 from numpy.typing import NDArray
 
 from fedsift.core.contribution import UploadTerms
-from fedsift.core.errors import Refused
+from fedsift.core.errors import Refused, counted
 from fedsift.core.head_statistics import HeadTerms
 from fedsift.core.member import Replacement, Training
 from fedsift.core.quantisation import QuantisationGrid
@@ -226,6 +226,6 @@ def float_array(values: NDArray[np.float32]) -> Array:
 def read_float_array(array: Array) -> NDArray[np.float32]:
     """The inverse of `float_array`."""
     if array.stype != "raw" or array.dtype != "float32" or len(array.data) != 4 * int(np.prod(array.shape)):
-        found = f"array of {len(array.data)} bytes, dtype {array.dtype!r}, stype {array.stype!r}"
+        found = f"array of {counted(len(array.data), 'byte')}, dtype {array.dtype!r}, stype {array.stype!r}"
         raise Refused(f"{found} is no raw float32")
     return np.frombuffer(array.data, "<f4").astype(np.float32, copy=False).reshape(array.shape)

@@ -10,7 +10,7 @@ from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDic
 from flwr.serverapp import Grid
 
 from fedsift.core.bit_packing import packed_size, unpack_mask
-from fedsift.core.errors import Refused
+from fedsift.core.errors import Refused, counted
 from fedsift.core.local_training import LocallyTrained, LocalTraining
 from fedsift.core.regression import Regression
 from fedsift.core.round_schedule import Schedule
@@ -149,7 +149,10 @@ class GridClients:
             rows, steps = (messages.field(client, key, int) for key in ("rows", "steps"))
             reach = messages.field(client, "reach", float)
             if rows < 1 or steps < 1 or not 0 < reach < math.inf:
-                raise Refused(f"a training of {steps} steps on {rows} rows, of learning rates {reach} in all")
+                raise Refused(
+                    f"a training of {counted(steps, 'step')} on {counted(rows, 'row')}, of learning rates "
+                    f"{reach} in all"
+                )
             return LocallyTrained(task_vector, rows, steps, reach)
 
         nodes = self._nodes(trainings.keys())
@@ -219,7 +222,7 @@ class GridClients:
             packed = [messages.field(client, f"mask {place}", bytes) for place in range(len(candidates))]
             for each in packed:
                 if len(each) != packed_size(self._size, 1):
-                    raise Refused(f"a mask of {len(each)} bytes; expected {packed_size(self._size, 1)}")
+                    raise Refused(f"a mask of {counted(len(each), 'byte')}; expected {packed_size(self._size, 1)}")
             return [unpack_mask(each, self._size) for each in packed]
 
         return self._ask(messages.MEMBER_MASKS, self._with_candidates(method, ids, candidates, shared), read)

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 
 from fedsift.configuration.run_config import RunConfig
-from fedsift.core.errors import BadInput
+from fedsift.core.errors import BadInput, counted
 from fedsift.core.ledger import Ledger
 from fedsift.federation.client import MEMBERSHIP, membership
 from fedsift.federation.outcome import Outcome
@@ -122,7 +122,8 @@ def _estimate(pool: Pool, config: RunConfig, members: Sequence[str]) -> str:
     if tuning + head < 1:
         return ""
     of_head = f"; {head:.0f} of them for the shared head, since all rows run through the model once" if head > 1 else ""
-    return f"estimate: about {tuning + head:.0f} min to train {len(members)} clients, {at_once} at a time{of_head}"
+    clients = counted(len(members), "client")
+    return f"estimate: about {tuning + head:.0f} min to train {clients}, {at_once} at a time{of_head}"
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fedsift.core.certificate import certify
-from fedsift.core.errors import BadInput
+from fedsift.core.errors import BadInput, counted
 from fedsift.core.ledger import Ledger
 from fedsift.core.receipt_log import ReceiptLog
 from fedsift.runs.ledger_folder import LedgerFolder
@@ -21,7 +21,7 @@ def signed_head(path: Path, since: int) -> str:
         with Ledger.open(folder.ledger, read_only=True) as ledger:
             log = ReceiptLog.of(ledger)
     if since > len(log):
-        raise BadInput(f"since = {since}: the log has {len(log)} receipts")
+        raise BadInput(f"since = {since}: the log has {counted(len(log), 'receipt')}")
     return certify(log.head_since(since), key)
 
 

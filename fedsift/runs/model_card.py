@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from fedsift.configuration.run_config import RunConfig
-from fedsift.core.errors import visible
+from fedsift.core.errors import counted, visible
 from fedsift.core.ledger import Ledger
 from fedsift.data.kinds import kind_of
 from fedsift.data.template import Template
@@ -78,7 +78,7 @@ def _origin(folder: RunFolder, config: RunConfig, template: Template | None, ser
     options = config.to_mapping()
     made = {"prompt": template.prompt, "target": template.target} if template else {"prompt": "as in your rows"}
     yield "## Where it comes from\n\n| | |\n| --- | --- |"
-    yield f"| run | {_plain(folder.path.resolve().name)}, {members} members |"
+    yield f"| run | {_plain(folder.path.resolve().name)}, {counted(members, 'member')} |"
     yield f"| state digest | `{served.state_digest}` |"
     yield f"| profile of reproducibility | {config.profile} |"
     yield from (f"| {name} | {_cell(value)} |" for name, value in made.items())

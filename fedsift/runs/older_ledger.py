@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from fedsift.core.errors import BadInput
+from fedsift.core.errors import BadInput, counted
 from fedsift.core.ledger import Ledger
 from fedsift.core.receipt import ReceiptBody, Verdict, canonical
 from fedsift.core.receipt_log import ReceiptLog
@@ -104,4 +104,9 @@ def _lost(log: ReceiptLog, certificates: Certificates, key: str, newest: int) ->
 
 def _told(log: ReceiptLog, lost: Collection[ReceiptBody], owed: Collection[str]) -> str:
     older = f"the ledger ends with receipt {len(log)}, and receipt {len(log) + len(lost)} is certified: it is older. "
-    return f"{older if lost else ''}{len(owed)} clients whose removal is certified are members again; remove them first"
+    members = counted(
+        len(owed),
+        "client whose removal is certified is a member again; remove it",
+        "clients whose removal is certified are members again; remove them",
+    )
+    return f"{older if lost else ''}{members} first"

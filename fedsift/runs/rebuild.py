@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 from fedsift.configuration.run_config import RunConfig
-from fedsift.core.errors import FedsiftError
+from fedsift.core.errors import FedsiftError, counted
 from fedsift.core.ledger import Ledger
 from fedsift.core.plain_files import PARTIAL
 from fedsift.core.receipt import ReceiptBody, Verdict
@@ -45,7 +45,8 @@ def rebuild_without(
     before, digest_before = dict(state.members), state.digest().hex()
     remaining = [client_id for client_id in before if client_id not in leavers]
     tell(
-        f"rebuild: {len(remaining)} members train again, {sum(before[each].steps for each in remaining):,} steps "
+        f"rebuild: {counted(len(remaining), 'member trains', 'members train')} again, "
+        f"{counted(sum(before[each].steps for each in remaining), 'step')} "
         f"instead of {sum(before[each].steps for each in leavers):,}"
     )
     number = len(old.receipts()) + 1
@@ -60,7 +61,7 @@ def rebuild_without(
         old.close()
         new_ledger.unlink()
         raise FedsiftError(
-            f"the rebuild failed and nothing was changed: {len(failures)} members could not train again, "
+            f"the rebuild failed and nothing was changed: {counted(len(failures), 'member')} could not train again, "
             f"the first is {client_id!r}: {last_line(why)}"
         )
     new = Ledger.open(new_ledger, key=key)

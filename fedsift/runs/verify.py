@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fedsift.core.audit import Finding, audit
 from fedsift.core.certificate import check_against
-from fedsift.core.errors import BadInput
+from fedsift.core.errors import BadInput, counted
 from fedsift.core.ledger import Ledger
 from fedsift.core.server_state import ServerState
 from fedsift.core.signing_key import default_key_path, load_or_make_key, public_key_of
@@ -95,7 +95,7 @@ def _compare(expected: dict[str, str], digest: str, outcome: "Outcome") -> list[
     different = [client_id for client_id in expected if found.get(client_id) != expected[client_id]]
     problems = [f"client {client_id!r} trains to another contribution now" for client_id in different[:_SHOWN]]
     if len(different) > _SHOWN:
-        problems.append(f"... and {len(different) - _SHOWN} more of {len(expected)} members")
+        problems.append(f"... and {len(different) - _SHOWN} more of {counted(len(expected), 'member')}")
     if not different and outcome.state_digest != digest:
         problems.append(f"the state is {digest}, the oracle's {outcome.state_digest}")
     return problems

@@ -11,7 +11,7 @@ from pathlib import Path
 import ray
 from ray._private import utils as ray_utils
 
-from fedsift.core.errors import BadInput
+from fedsift.core.errors import BadInput, counted
 from fedsift.files.output import try_writing
 from fedsift.runtime.ray_door import environment, private_folder, read_variables, starting_privately
 
@@ -39,7 +39,7 @@ def check_ray() -> Path:
         raise BadInput(f"{told}: no whole path; {_ADVICE}")
     excess = len(os.fsencode(folder / _SOCKET.format(os.getpid()))) - _LONGEST
     if excess > 0:
-        raise BadInput(f"{told}: its path is {excess} bytes too long for Ray's sockets; {_ADVICE}")
+        raise BadInput(f"{told}: its path is {counted(excess, 'byte')} too long for Ray's sockets; {_ADVICE}")
     try:
         try_writing(folder)
     except OSError as error:

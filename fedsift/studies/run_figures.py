@@ -16,7 +16,7 @@ import numpy as np
 
 from fedsift.configuration.participants import Participants
 from fedsift.configuration.run_config import RunConfig
-from fedsift.core.errors import BadInput, legible
+from fedsift.core.errors import BadInput, counted, legible
 from fedsift.core.examples import Row, answer_of
 from fedsift.data.federated_dataset import FederatedDataset
 from fedsift.data.loading import load_dataset
@@ -147,9 +147,9 @@ def _label(row: Row) -> str | None:
 
 def _partition(rows: _Rows) -> Figure:
     shown, clients = len(rows.tuned_on), list(rows.tuned_on)
-    who = f"{rows.members:,} members, then {shown - rows.members:,} newcomers"
+    who = f"{counted(rows.members, 'member')}, then {counted(shown - rows.members, 'newcomer')}"
     if shown < rows.of:
-        who += f" (of {rows.of:,} clients)"
+        who += f" (of {counted(rows.of, 'client')})"
     labels = rows.labels
     title = "Rows to tune on by label and client" if labels else "Rows by client"
 
@@ -169,14 +169,14 @@ def _partition(rows: _Rows) -> Figure:
         axes.set_xlabel(who)
 
     counts = list(rows.tuned_on.values())
-    alt = f"{who}: {min(counts):,} to {max(counts):,} rows to tune on a client."
+    alt = f"{who}: {min(counts):,} to {counted(max(counts), 'row')} to tune on a client."
     if labels:
         totals: Counter[str] = sum(labels.values(), Counter())
         alt += " Rows by label: " + ", ".join(f"{legible(label)} {totals[label]:,}" for label in sorted(totals)) + "."
         alone = sum(len(each) == 1 for each in labels.values())
-        alt += f" {alone:,} clients have but one label."
+        alt += f" {counted(alone, 'client has', 'clients have')} but one label."
     elif rows.scored_on:
-        alt += f" {min(rows.scored_on.values()):,} to {max(rows.scored_on.values()):,} held-out rows."
+        alt += f" {min(rows.scored_on.values()):,} to {counted(max(rows.scored_on.values()), 'held-out row')}."
     lines = len({label for each in labels.values() for label in each}) if labels else 0
     return Figure("partition", title, alt, lambda _: max(2.6, 1.3 + 0.24 * lines), draw)
 

@@ -20,7 +20,7 @@ from fedsift.configuration.choices_in_data import warning_of_choices
 from fedsift.configuration.participants import Participants
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.contribution import UploadTerms, quantise
-from fedsift.core.errors import BadInput
+from fedsift.core.errors import BadInput, counted
 from fedsift.core.task_vectors import Vector
 from fedsift.data.loading import load_dataset
 from fedsift.files.output import write_whole
@@ -65,9 +65,10 @@ class Chosen:
     @property
     def why(self) -> list[str]:
         """The choice in words, a line each."""
-        first = f"lr = {self.config.lr:g} and steps = {self.config.steps}: chosen by fedsift tune on {len(self.pilots)}"
+        first = f"lr = {self.config.lr:g} and steps = {self.config.steps}: chosen by fedsift tune on "
+        pilots = counted(len(self.pilots), "client that never joins", "clients that never join")
         rows = "rows that they did not tune on" if self.config.is_held_out else "the rows that they tuned on"
-        return [f"{first} clients that never join, by {self.metric} on {rows}.", *map(_told, self.trials)]
+        return [f"{first}{pilots}, by {self.metric} on {rows}.", *map(_told, self.trials)]
 
     def write(self, path: Path) -> None:
         """A config.toml with the choice, and why as comments."""
@@ -174,5 +175,5 @@ def _rounded(lr: float) -> float:
 
 def _told(trial: Trial) -> str:
     if trial.own is None or trial.local is None:
-        return f"lr {trial.lr:g}, {trial.steps} steps: the loss is no number"
-    return f"lr {trial.lr:g}, {trial.steps} steps: {trial.own:.4g} (not quantised {trial.local:.4g})"
+        return f"lr {trial.lr:g}, {counted(trial.steps, 'step')}: the loss is no number"
+    return f"lr {trial.lr:g}, {counted(trial.steps, 'step')}: {trial.own:.4g} (not quantised {trial.local:.4g})"

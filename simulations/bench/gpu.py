@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from fedsift.configuration.run_config import RunConfig
+from fedsift.core.errors import counted
 from fedsift.core.receipt import Verdict
 from fedsift.learning.model_settings import ModelSettings
 from fedsift.learning.tuning_settings import TuningSettings
@@ -140,7 +141,9 @@ def _part(pairs: Sequence[_Pair], work: Mapping[str, tuple[int, int]], steps: in
             measurements.append(Measurement(arm, _UTILISATION, "", (rate * _FLOPS_A_TOKEN * parameters / peak,)))
         sums = {run.told["sums"] for run in (*pair.fedsift, pair.bare_loop)}
         digests.setdefault(pair.subject, set()).update(sums)
-    measurements.append(Measurement(f"{told['clients']} clients, removals", "whole run", "s", (told["seconds"],)))
+    measurements.append(
+        Measurement(f"{counted(told['clients'], 'client')}, removals", "whole run", "s", (told["seconds"],))
+    )
     equal, same = all(len(each) == 1 for each in digests.values()), told["reference"] == told["state"]
     facts = {
         "environments": told["environments"],
@@ -156,7 +159,8 @@ def _part(pairs: Sequence[_Pair], work: Mapping[str, tuple[int, int]], steps: in
     notes = [
         f"device: {gpu}; peak in bfloat16: {f'{peak:.3g} FLOP/s' if peak else 'not known, so no share of it'}",
         f"digests of all runs of a model, the bare loop's too: {'equal' if equal else 'NOT EQUAL'}",
-        f"{told['clients']} clients x {steps} steps: {exact} of {asked} removals bit-exact, retrained reference "
+        f"{counted(told['clients'], 'client')} x {steps} steps: {exact} of {asked} removals bit-exact, "
+        "retrained reference "
         f"{'equal' if same else 'NOT EQUAL'}",
         f"{_UTILISATION}: tokens a second x {_FLOPS_A_TOKEN} x parameters / peak, in the bare loop, without its sums",
     ]

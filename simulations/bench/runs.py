@@ -10,7 +10,7 @@ from typing import Any
 
 from fedsift.configuration.clients_of_run import choose_clients
 from fedsift.configuration.run_config import RunConfig
-from fedsift.core.errors import BadInput
+from fedsift.core.errors import BadInput, counted
 from fedsift.data.loading import load_dataset
 from fedsift.learning.reproducibility import worker_environment
 from fedsift.studies.bench.benchmark import Benchmark
@@ -55,7 +55,8 @@ def measure_runs(config: RunConfig, rounds: int, blazefl_python: Path | None = N
         _BARE: partial(run_arm, f"{ARMS}.bare_loop", config),
     }
     notes = [
-        f"{clients} clients, {config.steps} steps each, {workers} workers; a new process each time: no warm-up",
+        f"{clients} clients, {config.steps} steps each, {counted(workers, 'worker')}; "
+        "a new process each time: no warm-up",
         "after start-up: from when all workers have loaded model and data",
         "fedsift and the bare loop: same sums",
     ]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedsift.core.contribution import Contribution, UploadTerms
-from fedsift.core.errors import Refused
+from fedsift.core.errors import Refused, counted
 from fedsift.core.quantisation import highest_level
 from fedsift.core.seeds import derive_seed
 from fedsift.core.server_state import ServerState
@@ -162,7 +162,7 @@ def found(result: Result) -> str:
         return (
             f"{planted} changes {_percent(result[_AS_TUNED][planted])} of the entries as tuned, "
             f"{_percent(fine[_CHANGED])} at {_BITS[1]} bits and {_percent(coarse[_CHANGED])} at {_BITS[0]}, and so "
-            f"{fine[_UPLOADS]} and {coarse[_UPLOADS]} of {coarse['reruns']} uploads"
+            f"{fine[_UPLOADS]} and {coarse[_UPLOADS]} of {counted(coarse['reruns'], 'upload')}"
         )
 
     rows = result["reruns"]

@@ -6,6 +6,7 @@ Clusters of Central FT and of FT + Merge are random, of equal size, each with a 
 from collections.abc import Iterator
 from typing import Any
 
+from fedsift.core.errors import counted
 from fedsift.core.seeds import derive_seed
 from fedsift.data.partition import partition_iid
 from fedsift.protocol.method import others_of_shard
@@ -97,12 +98,14 @@ def found(result: Result) -> str:
     trainings = [each for number, each in zip(central["x"], central["y"], strict=True) if number <= storage]
     scores = [each for number, each in zip(clusters["x"], clusters["y"], strict=True) if number <= storage]
     enough = next((number for number, each in zip(clusters["x"], clusters["y"], strict=True) if each >= score), None)
-    reached = f"it takes {enough:,} clusters to score as high" if enough else "no number of clusters scores as high"
+    reached = (
+        f"it takes {counted(enough, 'cluster')} to score as high" if enough else "no number of clusters scores as high"
+    )
     return (
         f"{verdict(min(trainings) > cost and max(scores) < score)}: {SIFT_MASKED} stores {storage:.1f} models, trains "
         f"{cost:,} client again for a removal ({TALL_MASKED} {tall['y'][0]:,}) and scores {scored['y'][0]:.3f}"
         f"{note_published(result, f'{score:.3f}')}. In no more storage, clusters bring {_CENTRAL} down to "
-        f"{min(trainings):,} trainings and {FT_MERGED} up to {max(scores):.3f}; {reached}."
+        f"{counted(min(trainings), 'training')} and {FT_MERGED} up to {max(scores):.3f}; {reached}."
     )
 
 

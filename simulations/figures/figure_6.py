@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from fedsift.core.errors import counted
 from fedsift.core.task_vectors import Vector
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, means, series_of, verdict
@@ -78,15 +79,15 @@ def found(result: Result) -> str:
     (score,), (cost,) = judged["y"], judged["x"]
     reached = _first_to_reach(score, central["x"], central["y"])
     rival = (
-        f"{_CENTRAL} scores {score:.3f} from {reached:,} steps on"
+        f"{_CENTRAL} scores {score:.3f} from {counted(reached, 'step')} on"
         if reached
-        else f"{_CENTRAL} has no more than {max(central['y']):.3f} in {central['x'][-1]:,} steps"
+        else f"{_CENTRAL} has no more than {max(central['y']):.3f} in {counted(central['x'][-1], 'step')}"
     )
     holds = score > merged["y"][0] and (reached is None or reached > cost) and tall["x"][0] > cost
     return (
-        f"{verdict(holds)}: for {cost:,} steps a removal, {SIFT_MASKED} scores "
+        f"{verdict(holds)}: for {counted(cost, 'step')} a removal, {SIFT_MASKED} scores "
         f"{masked['y'][0]:.3f}{note_published(result, f'{score:.3f}')} and {FT_MERGED} {merged['y'][0]:.3f}; {rival}; "
-        f"{TALL_MASKED} has {tall['y'][0]:.3f} for {tall['x'][0]:,} steps."
+        f"{TALL_MASKED} has {tall['y'][0]:.3f} for {counted(tall['x'][0], 'step')}."
     )
 
 

@@ -3,6 +3,7 @@
 from itertools import accumulate
 from typing import Any
 
+from fedsift.core.errors import counted
 from fedsift.protocol.method import Cost
 from fedsift.strategies.registry import METHODS, SIFT_MASKS
 from fedsift.studies.reproduction.experiment import Experiment, Kind, Result, verdict
@@ -49,7 +50,8 @@ def found(result: Result) -> str:
     begun = f" Begun with X clients it takes, when these have left, {fewer} times as many." if fewer else ""
     holds = all((begin - 1) / 2 <= last <= begin for begin, (_, last) in ratios.items())
     return (
-        f"{verdict(holds)}: of {clients:,} clients Central FT takes {theirs[0][0]:,} client trainings for the first "
+        f"{verdict(holds)}: of {counted(clients, 'client')} Central FT takes "
+        f"{counted(theirs[0][0], 'client training')} for the first "
         f"removal and {theirs[0][-1]:,} for all, SIFT-Masks {ours[0]:,} and {ours[-1]:,}, so Central FT "
         f"{first:,.0f} and {all_of_them:,.0f} times as many.{begun}"
     )

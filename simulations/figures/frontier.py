@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fedsift.configuration.run_config import RunConfig
+from fedsift.core.errors import counted
 from fedsift.core.quantisation import highest_level
 from fedsift.core.seeds import derive_seed
 from fedsift.core.task_vectors import Vector
@@ -155,7 +156,7 @@ def found(result: Result) -> str:
     dearest = max(points, key=lambda point: point["cost"])
     return (
         f"{verdict(ours > max(rivals))}: of {len(points)} settings these score most for their steps a removal: {told}. "
-        f"Up to {most:,} steps {judged} reaches {ours:.3f}, other methods {max(rivals):.3f}. The dearest, "
+        f"Up to {counted(most, 'step')} {judged} reaches {ours:.3f}, other methods {max(rivals):.3f}. The dearest, "
         f"{dearest['method']} ({dearest['knobs']}), has {dearest['score']:.3f} for {dearest['cost']:,}."
     )
 

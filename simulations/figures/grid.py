@@ -10,6 +10,7 @@ import numpy as np
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.contribution import quantise
+from fedsift.core.errors import counted
 from fedsift.core.task_vectors import Vector
 from fedsift.learning.tuning_settings import TuningSettings
 from fedsift.runs.scores import MARGIN
@@ -94,7 +95,7 @@ def found(result: Result) -> str:
     lines += ["| " + " | ".join(_cell(row[each]) for each in columns) + " |" for row in result["rows"]]
     return (
         f"On the grid that follows the steps, the mean over clients falls by {worst['local'] - worst['own']:.4f} at "
-        f"most, at {worst['steps']} steps; with 2 levels it is {coarse:.3f} at {_STEPS[-1]} steps.\n\n"
+        f"most, at {counted(worst['steps'], 'step')}; with 2 levels it is {coarse:.3f} at {_STEPS[-1]} steps.\n\n"
     ) + "\n".join(lines)
 
 

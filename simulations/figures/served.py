@@ -12,7 +12,7 @@ import numpy as np
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.core.contribution import quantise
-from fedsift.core.errors import BadInput
+from fedsift.core.errors import BadInput, counted
 from fedsift.core.task_vectors import Vector
 from fedsift.core.upload import Upload
 from fedsift.learning.tuning_settings import TuningSettings
@@ -116,7 +116,7 @@ def _measured(
 
 def _label(setting: Setting, config: RunConfig) -> str:
     threshold = f", threshold {setting.threshold:g}" if setting.threshold else ""
-    levels = "1 level" if setting.levels == 1 else f"{setting.levels} levels"
+    levels = counted(setting.levels, "level")
     betas = "betas {:g}, {:g}".format(*setting.betas)
     return f"{levels}, max x {setting.max_factor:g}{threshold}, {betas}, commit {config.tuning.commit_steps}"
 
@@ -141,7 +141,7 @@ def found(result: Result) -> str:
     best = max((row for row in result["rows"] if row["half"] == _SEARCH), key=lambda row: row[_OWN])
     row = reported[best["setting"]]
     return (
-        f"Of {len(reported)} settings, chosen on {result['clients of a half']} clients and told of "
+        f"Of {len(reported)} settings, chosen on {counted(result['clients of a half'], 'client')} and told of "
         f"{result['clients of a half']} others, the best is {row['setting']} ({best[_OWN]:.3f} in the search): members "
         f"score {row[_OWN]:.3f} with their own quantised model and {row[_BY_SUMS]:.3f} with the means of the sums, the "
         f"merged model for all {row[_MERGED]:.3f}, with {row[_KEPT]:.1%} of the entries kept and {row[_BYTES]:.3f} "

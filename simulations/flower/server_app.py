@@ -13,7 +13,7 @@ from flwr.superlink.grid.inmemory_grid import InMemoryGrid
 
 from fedsift.configuration.run_config import RunConfig
 from fedsift.configuration.server_settings import ServerSettings, split
-from fedsift.core.errors import BadInput, legible
+from fedsift.core.errors import BadInput, counted, legible
 from fedsift.core.signing_key import public_key_of
 from fedsift.federation.outcome import Outcome
 from fedsift.federation.run_state import open_state, run_facts, scoring_of
@@ -96,7 +96,8 @@ def _rounds(grid: Grid, folder: RunFolder, config: RunConfig, settings: ServerSe
         for client_id, why in record.failures.items():
             _LOG.warning("fedsift: %s: %s", legible(client_id), last_line(why))
         removals = ", ".join(f"{legible(each.client)} {each.verdict}" for each in record.receipts) or "none"
-        _LOG.info("fedsift: %d members, %d joined; removals: %s", record.members, len(record.joined), removals)
+        members = counted(record.members, "member")
+        _LOG.info("fedsift: %s, %d joined; removals: %s", members, len(record.joined), removals)
         _LOG.info("fedsift: state %s", record.state_digest)
 
     strategy.after_round = write

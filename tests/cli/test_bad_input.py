@@ -55,7 +55,7 @@ def told(options: dict[str, str], *arguments: str) -> str:
         ({"--leave": "-1"}, "unknown client '-1'"),
         ({"--leave": ""}, "unknown client ''"),
         ({"--leave": "client 1", "--leave-count": "1"}, "leave-count excludes leave and leave-file"),
-        ({"--leave-count": "9"}, "leave-count = 9: there are 8 clients"),
+        ({"--leave-count": "9"}, "leave-count = 9: the run has 8 clients"),
         ({"--leave-count": "-1"}, "leave-count = -1"),
         ({"--leave-file": "missing.txt"}, "leave-file missing.txt: No such file"),
         ({"--model": ""}, "model is empty"),

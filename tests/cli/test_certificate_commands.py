@@ -71,7 +71,7 @@ def test_heads_are_compared(run: Path, tmp_path: Path) -> None:
     assert "log size           3" in done("verify-certificate", head, "--public-key", key)
     assert "fedsift log-head RUN --since 1" in failed("verify-log", first, third, "--public-key", key)
     code, printed, _ = invoke("verify-log", head, first, "--public-key", key)
-    assert (code, "the newer log has 1 receipts, the older one 3: it was put back" in printed) == (3, True)
+    assert (code, "the newer log has 1 receipt, the older one 3: it was put back" in printed) == (3, True)
     assert "since = 4: the log has 3 receipts" in failed("log-head", run, "--since", 4)
     done("verify", run, "--certificate", head)
     backup = shutil.copytree(run, tmp_path / "another" / "run")

@@ -42,5 +42,5 @@ def test_named_leavers() -> None:
     assert choose_leavers(RunConfig(leave=("c3", "c1", "c3")), CLIENTS) == ("c3", "c1")
     with pytest.raises(BadInput, match="leave: unknown client 'c333'; did you mean"):
         choose_leavers(RunConfig(leave=("c333",)), CLIENTS)
-    with pytest.raises(BadInput, match="leave-count = 51: there are 50 clients"):
+    with pytest.raises(BadInput, match="leave-count = 51: the run has 50 clients"):
         choose_leavers(RunConfig(leave_count=51), CLIENTS)

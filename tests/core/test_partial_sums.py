@@ -88,7 +88,7 @@ def test_sums_that_are_not_of_these_clients_are_refused() -> None:
     for vector in range(5):
         partial = partial_sums({"client 0": [1, 1, 1]}, checksum)
         partial.sums.vectors()[vector][1][-1] += 1
-        with pytest.raises(Refused, match="of 1 clients is not the sum of their contributions"):
+        with pytest.raises(Refused, match="of 1 client is not the sum of their contributions"):
             state.merge_sums(partial)
     partial = partial_sums({"client 0": [1, 1, 1]}, checksum)
     partial.members["client 1"] = dataclasses.replace(

@@ -12,7 +12,7 @@ LABELS = [f"label {row % 4}" for row in range(4000)]
 def test_each_row_is_one_clients(rows: int, clients: int, seed: int, alpha: float) -> None:
     labels = [f"label {row % 3}" for row in range(rows)]
     if clients > rows:
-        with pytest.raises(BadInput, match=f"clients = {clients}: the data have {rows} rows"):
+        with pytest.raises(BadInput, match=f"clients = {clients}: the data have {rows} row"):
             partition_iid(rows, clients, seed)
         return
     for parts in (partition_iid(rows, clients, seed), partition_dirichlet(labels, clients, alpha, seed)):

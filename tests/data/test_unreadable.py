@@ -19,7 +19,7 @@ ROW = b'{"user":"u","q":"q?","a":"x"}\n'
     [
         ("rows.csv", HEAD + b"u,q?,x,5\nv,r?,y,3\n", "line 2 has 4 values, the header 3"),
         ("rows.csv", HEAD + b'"u\nu",q?,x\nv,r?\n', "line 4 has 2 values, the header 3"),
-        ("rows.csv", HEAD + b"u,q?,x\n \n", "line 3 has 1 values, the header 3"),
+        ("rows.csv", HEAD + b"u,q?,x\n \n", "line 3 has 1 value, the header 3"),
         ("rows.csv", HEAD + b'u,q?,x\nu,"q?,x\nu,r?,y\n', "line 3: unexpected end of data"),
         ("rows.csv", HEAD + b'u,q?,x\nu,"q"?,x\n', "line 3: ',' expected after '\"'; quote the value"),
         ("rows.csv", HEAD + b'u,"q?" ,x\n', "line 2: ',' expected"),

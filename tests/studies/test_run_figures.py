@@ -46,7 +46,7 @@ def test_figures_say_what_they_show_and_go_when_a_client_leaves(run: Path) -> No
     before = words(run / "figures" / "partition.svg")
     assert before.startswith("6 members, then 2 newcomers: 3 to 3 rows to tune on a client. Rows by label: no ")
     assert ", rare 3, yes " in before
-    assert before.endswith(" 1 clients have but one label.")
+    assert before.endswith(" 1 client has but one label.")
 
     done("forget", run, "client 0")
     assert not (run / "figures").exists()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
-from fedsift.core.errors import BadInput
+from fedsift.core.errors import BadInput, counted
 from fedsift.core.examples import Row, as_example, choice_of
 from fedsift.learning.tasks.task import RowReport, Task
 from fedsift.learning.tasks.text import is_right, pad, pad_token, prompt_tokens, without_middle
@@ -63,7 +63,9 @@ class TextClassifier(nn.Module):
         for label in labels:
             tokens = prompt_tokens(tokenizer, label, closed=True)
             if len(tokens) > max_length:
-                raise BadInput(f"choices: {label!r} has {len(tokens)} tokens, more than max-length = {max_length}")
+                raise BadInput(
+                    f"choices: {label!r} has {counted(len(tokens), 'token')}, more than max-length = {max_length}"
+                )
             ids = torch.tensor([tokens], device=self.head.weight.device)
             vectors.append(self.pooled(ids, torch.ones_like(ids))[0].float())
         stacked = torch.stack(vectors)

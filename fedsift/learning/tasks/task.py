@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fedsift.core.errors import BadInput
+from fedsift.core.errors import BadInput, counted
 from fedsift.core.examples import Row, shown
 from fedsift.core.numbered_rows import each_row
 from fedsift.core.seeds import random_order
@@ -268,7 +268,9 @@ def measure(task: Task, model: nn.Module, encoded: Sequence[Any], batch_size: in
         rows = encoded[start : start + batch_size]
         scores = task.scores(model, to_device(task.score_batch(rows), device)).double().cpu()
         if len(scores) != len(rows):
-            raise BadInput(f"{len(scores)} scores for {len(rows)} rows; expected one number a row")
+            raise BadInput(
+                f"{counted(len(scores), 'score')} for {counted(len(rows), 'row')}; expected one number a row"
+            )
         total += scores.sum().item()
         if task.is_of_tokens:
             logs = scores.clamp_min(_LEAST).log()

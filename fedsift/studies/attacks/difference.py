@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedsift.core.contribution import Contribution
-from fedsift.core.errors import BadInput
+from fedsift.core.errors import BadInput, counted
 
 
 class Sums(NamedTuple):
@@ -68,7 +68,10 @@ def recovered(difference: Sums, contribution: Contribution) -> Recovered:
     """
     size = contribution.terms.size
     if difference.level_sum.shape != (size,):
-        raise BadInput(f"difference of shape {difference.level_sum.shape}; the contribution has {size} entries")
+        raise BadInput(
+            f"difference of shape {difference.level_sum.shape}; the contribution has "
+            f"{counted(size, 'entry', 'entries')}"
+        )
     equal = equal_kept = 0
     for piece in contribution.slices():
         levels = np.zeros(len(piece.mask), np.uint32)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fedsift.core.errors import BadInput
+from fedsift.core.errors import BadInput, counted
 
 Numbers = NDArray[np.float64]
 
@@ -18,10 +18,14 @@ def finite(what: str, values: NDArray[Any], dimensions: int = 1) -> Numbers:
     """
     numbers = np.asarray(values, np.float64)
     if numbers.ndim != dimensions or numbers.size == 0:
-        raise BadInput(f"{what}: shape {numbers.shape}; expected {dimensions} dimension(s) and at least one value")
+        raise BadInput(
+            f"{what}: shape {numbers.shape}; expected {counted(dimensions, 'dimension')} and at least one value"
+        )
     bad = np.flatnonzero(~np.isfinite(numbers))
     if len(bad):
-        raise BadInput(f"{what}: {len(bad)} of {numbers.size} values not finite, the first at {int(bad[0])}")
+        raise BadInput(
+            f"{what}: {len(bad):,} of {counted(numbers.size, 'value')} not finite, the first at {int(bad[0])}"
+        )
     return numbers
 
 
@@ -57,7 +61,9 @@ def references(confidences: NDArray[Any], seen: NDArray[np.bool_], examples: int
     """
     numbers = probabilities("confidences of the reference models", confidences, dimensions=2)
     if numbers.shape[1] != examples:
-        raise BadInput(f"confidences of the reference models: of {numbers.shape[1]} examples; expected {examples}")
+        raise BadInput(
+            f"confidences of the reference models: of {counted(numbers.shape[1], 'example')}; expected {examples}"
+        )
     if seen.dtype != np.bool_ or seen.shape != numbers.shape:
         raise BadInput(f"seen: {seen.dtype} of shape {seen.shape}; expected booleans of shape {numbers.shape}")
     without = np.flatnonzero(seen.all(axis=0))

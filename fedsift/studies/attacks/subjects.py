@@ -41,7 +41,8 @@ class Parties:
             raise BadInput(f"client {both[0]!r} is a member; non-members are clients that never join")
         if not leavers or len(leavers) == len(members):
             raise BadInput(
-                f"{len(leavers)} of {len(members)} members leave; attacks need one that leaves and one that stays"
+                f"{len(leavers):,} of {counted(len(members), 'member')} leave; attacks need one that "
+                "leaves and one that stays"
             )
         if len(non_members) < 2:
             few = counted(len(non_members), "client never joins", "clients never join")

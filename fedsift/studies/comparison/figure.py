@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fedsift.core.errors import BadInput
+from fedsift.core.errors import BadInput, counted
 from fedsift.files.json_file import read_json
 from fedsift.runs.scores import decimals
 from fedsift.studies.comparison.comparison import Comparison
@@ -74,7 +74,7 @@ def comparison_figure(found: Comparison) -> Figure:
 
     rows = "rows that nobody trained on" if found.held_out else "the rows trained on"
     told = "; ".join(map(_in_words, lines))
-    alt = f"{found.clients:,} members, mean {found.metric} on {rows} with 95% intervals, and removals: {told}."
+    alt = f"{counted(found.clients, 'member')}, mean {found.metric} on {rows} with 95% intervals, and removals: {told}."
     return Figure(
         "comparison",
         "What each method serves, and what a removal costs",

@@ -39,7 +39,9 @@ def _scores(found: Comparison) -> Table:
         "in brackets 95% over clients"
     )
     if found.chosen_on:
-        title += f"\nwithout the {len(found.chosen_on)} members on whose scores settings of methods were chosen"
+        title += (
+            f"\nwithout the {counted(len(found.chosen_on), 'member')} on whose scores settings of methods were chosen"
+        )
     table = Table(title=title)
     table.add_column("method")
     for column in ("members", "better / worse", "newcomers", "stay", "left"):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import count, repeat
 
-from fedsift.core.errors import BadInput, unknown_name
+from fedsift.core.errors import BadInput, counted, unknown_name
 from fedsift.core.seeds import derive_seed
 from fedsift.protocol.messages import Wish
 from fedsift.studies.client_script import Misbehaviour
@@ -128,7 +128,7 @@ class _Planner:
         else:
             wanted, asked = leave.most_influential, f"most-influential = {leave.most_influential}"
         if wanted > len(free) or not free:
-            few = f"{len(free)} of {len(self._clients)} clients"
+            few = f"{len(free):,} of {counted(len(self._clients), 'client')}"
             raise BadInput(f"{place}: {asked}: only {few} can be told to leave from step {step} on")
         if leave.most_influential:
             allowed = set(free)
@@ -156,7 +156,8 @@ class _Planner:
             for_good = [each for each, orders in self._orders.items() if [*orders.values()] == [LEAVE]]
             free = [each for each in for_good if not self._misbehaves(each)]
             if misbehave.number > len(free):
-                few = f"only {len(free)} clients leave for good and do nothing else wrong"
+                one_or_more = "client leaves for good and does", "clients leave for good and do"
+                few = f"only {counted(len(free), *one_or_more)} nothing else wrong"
                 raise BadInput(f"{place}: number = {misbehave.number}: {few}")
             chosen = self._drawn(free, place)[: misbehave.number]
         for client_id in chosen:

@@ -7,6 +7,7 @@ from typing import Any
 from rich.filesize import decimal
 from rich.table import Table
 
+from fedsift.core.errors import counted
 from fedsift.protocol.method import ROUNDS
 from fedsift.studies.number_text import three_digits
 from fedsift.studies.plan.assumptions import SUSTAINED
@@ -33,7 +34,7 @@ def footprint_table(footprint: Footprint) -> Table:
     assumptions = footprint.assumptions
     clients = assumptions.clients
     title = (
-        f"SIFT-Masks: {clients:,} clients, {_count(assumptions.tuned_parameters)} of "
+        f"SIFT-Masks: {counted(clients, 'client')}, {_count(assumptions.tuned_parameters)} of "
         f"{_count(assumptions.model_parameters)} parameters tuned, levels 0 to {assumptions.grid.levels}"
     )
     table = Table(title=title)
@@ -87,7 +88,8 @@ def assumed(footprint: Footprint) -> list[str]:
     assumptions = footprint.assumptions
     given = "as given" if assumptions.flops else f"{SUSTAINED:.0%} of an H200's dense peak; measure yours"
     return [
-        f"training {assumptions.steps:,} steps of {assumptions.batch_size:,} rows of {assumptions.tokens:,} tokens, "
+        f"training {counted(assumptions.steps, 'step')} of {counted(assumptions.batch_size, 'row')} of "
+        f"{counted(assumptions.tokens, 'token')}, "
         f"weights in {assumptions.dtype}: {footprint.training_flops:.3g} FLOP",
         f"devices  {assumptions.devices:,} at once, each keeps up {assumptions.device_flops:.3g} FLOP/s ({given})",
         f"server   a core decodes and adds {assumptions.codec_rate:.3g} entries a second (fedsift bench --codec)",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.filesize import decimal
 
+from fedsift.core.errors import counted
 from fedsift.runs.scores import decimals
 from fedsift.studies.attacks.roc import FIGURES
 from fedsift.studies.report.drawing import COLOURS, SERIES, Figure, legend, legend_label, marks_every, tick_label
@@ -95,7 +96,7 @@ def _timeline(steps: Table, events: Table) -> Figure:
 
     tally = ", ".join(f"{sum(happened[event].values()):,} {event}" for event in lanes)
     alt = (
-        f"{members[0]:,} members after the merge, {members[-1]:,} after step {numbers[-1]}; "
+        f"{counted(members[0], 'member')} after the merge, {members[-1]:,} after step {numbers[-1]}; "
         f"fewest {min(members):,}, most {max(members):,}. Events: {tally}."
     )
     height = 2.6 + 0.22 * len(lanes)
@@ -129,7 +130,7 @@ def _scores(table: Table, metric: str) -> Figure:
         return f"{decimals(known[0])} at first, {decimals(known[-1])} at the end"
 
     told = "; ".join(f"{title} {ends(values)}" for title, values in series.items())
-    span = f"from step {steps[0]:,} to {steps[-1]:,}, with {unlearned[-1]:,} clients unlearned at the end"
+    span = f"from step {steps[0]:,} to {steps[-1]:,}, with {counted(unlearned[-1], 'client')} unlearned at the end"
     alt = f"Mean {metric} of what clients are served, {span}: {told}."
     title, lines = "Scores over the steps", _INCHES_PER_LINE * len(series)
     return Figure("scores", title, alt, lambda narrow: 3.0 + (lines if narrow else 0), draw)
@@ -163,7 +164,8 @@ def _costs(table: Table) -> Figure:
         legend(canvas, axes.get_lines(), labels, narrow)
 
     told = "; ".join(f"{label} {values[-1]:,}" for label, values in zip(labels, curves, strict=True))
-    alt = f"Client trainings after the merge, on a logarithmic scale; with {unlearned[-1]:,} clients unlearned: {told}."
+    gone = counted(unlearned[-1], "client")
+    alt = f"Client trainings after the merge, on a logarithmic scale; with {gone} unlearned: {told}."
 
     def height(narrow: bool) -> float:
         return 2.8 + _INCHES_PER_LINE * sum(legend_label(label, narrow).count("\n") + 1 for label in labels)

@@ -19,7 +19,7 @@ from pandas import DataFrame, concat
 
 from fedsift.configuration.named_files import new_configuration
 from fedsift.configuration.run_config import REPRODUCED, RunConfig
-from fedsift.core.errors import unknown_name
+from fedsift.core.errors import counted, unknown_name
 from fedsift.core.localisation import OWN_LEVELS
 from fedsift.core.options import hyphened
 from fedsift.files.csv_cells import csv_text
@@ -135,7 +135,7 @@ def _described(experiment: Experiment, result: Result) -> str:
         f"**The paper** (arXiv 2504.04626): {experiment.paper_found}\n\n"
         f"**Here**: {result['found']}\n\n"
         f"**The claim fails if** {result['fails_if'] or '(no claim is judged)'}\n\n"
-        f"{result['clients']:,} clients, {result['tuned_parameters']:,} tuned parameters, {result['metric']}; "
+        f"{counted(result['clients'], 'client')}, {result['tuned_parameters']:,} tuned parameters, {result['metric']}; "
         f"{result['seconds']:,.0f} seconds. The configuration:\n\n"
         f"```toml\n{tomli_w.dumps(result['configuration'])}```\n"
     )

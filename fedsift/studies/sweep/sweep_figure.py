@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from fedsift.core.errors import counted
 from fedsift.runs.scores import decimals
 from fedsift.studies.report.drawing import COLOURS, SERIES, Figure, legend, legend_label
 from fedsift.studies.sweep.over_seeds import OverSeeds
@@ -45,9 +46,9 @@ def _scored(swept: Swept, score: Score) -> Scored:
 
 def _alt(swept: Swept, score: Score, scored: Scored) -> str:
     """All points in words, of a search the best only."""
-    seeds = f"{swept.sweep.seeds} seed{'s' if swept.sweep.seeds > 1 else ''} a point"
+    seeds = f"{counted(swept.sweep.seeds, 'seed')} a point"
     best = max(scored, key=lambda each: each[2].mean)
-    head = f"{score.column}: mean {swept.some.metric} over {seeds}, of {len(scored)} points. "
+    head = f"{score.column}: mean {swept.some.metric} over {seeds}, of {counted(len(scored), 'point')}. "
     if swept.sweep.search is None:
         return head + "; ".join(f"{_told(*each[:2], scored)}: {_numbers(each[2])}" for each in scored) + "."
     return f"{head}Highest: {_told(*best[:2], scored)}: {_numbers(best[2])}."

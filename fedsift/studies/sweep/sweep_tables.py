@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table as Printed
 from rich.text import Text
 
-from fedsift.core.errors import visible
+from fedsift.core.errors import counted, visible
 from fedsift.runs.scores import three_places
 from fedsift.studies.report.table import Column, Interval, Table, last_line, one_place
 from fedsift.studies.sweep.commands import MEMBERS
@@ -47,7 +47,7 @@ def title_of(swept: Swept) -> str:
         f"seed {first} alone: no interval" if seeds == 1 else f"{seeds} seeds from {first}; {interval}",
     ]
     if some.chosen_on:
-        lines.append(f"without the {some.chosen_on} members on whose scores settings of methods were chosen")
+        lines.append(f"without the {counted(some.chosen_on, 'member')} on whose scores settings of methods were chosen")
     return "\n".join(lines)
 
 

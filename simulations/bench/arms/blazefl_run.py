@@ -26,6 +26,7 @@ from blazefl.core import IPCMode, ProcessPoolClientTrainer, SHMHandle
 
 from fedsift.configuration.clients_of_run import choose_clients
 from fedsift.configuration.run_config import RunConfig
+from fedsift.core.errors import counted
 from fedsift.data.federated_dataset import FederatedDataset
 from fedsift.data.loading import load_dataset
 from fedsift.learning.fine_tuning import FineTuner
@@ -114,7 +115,7 @@ def measure(user_config: dict[str, Any]) -> dict[str, Any]:
     mean = FedAvgBaseServerHandler.aggregate(updates, rows)
     seconds = time.perf_counter() - started
     if len(packages) != len(clients):
-        raise ArmFailed(f"BlazeFL: {len(packages)} of {len(clients)} clients answered")
+        raise ArmFailed(f"BlazeFL: {len(packages)} of {counted(len(clients), 'client')} answered")
     norm = float(np.linalg.norm(mean.numpy().astype(np.float64)))
     return {"seconds": seconds, "norm": norm, "version": version("blazefl")}
 

@@ -10,6 +10,7 @@ from flwr.app import UserConfig
 
 from fedsift.configuration.clients_of_run import choose_clients
 from fedsift.configuration.run_config import RunConfig
+from fedsift.core.errors import counted
 from fedsift.core.ledger import Ledger
 from fedsift.core.server_state import ServerState
 from fedsift.data.loading import load_dataset
@@ -34,7 +35,7 @@ def measure(user_config: UserConfig) -> dict[str, Any]:
         seconds = time.perf_counter() - started
         failures = outcome.rounds[0].failures
         if failures:
-            raise ArmFailed(f"{len(failures)} clients failed: {failures}")
+            raise ArmFailed(f"{counted(len(failures), 'client')} failed: {failures}")
         state = ServerState(Ledger.open(ledger))
         sums_hash = hashlib.sha256()
         state.sums.update_hash(sums_hash)

@@ -15,6 +15,7 @@ from typing import Any
 from flwr.app import ArrayRecord, UserConfig
 
 from fedsift.core.audit import audit
+from fedsift.core.errors import counted
 from fedsift.core.ledger import Ledger
 from fedsift.core.member import Training
 from fedsift.core.server_state import ServerState
@@ -60,7 +61,7 @@ def measure(
             ledger_bytes = path.stat().st_size
             took = _of_ledger(path) if len(members) == clients and terms == TERMS else {}
     if len(members) != clients:
-        raise ArmFailed(f"{len(members)} of {clients} clients were merged: {strategy.rounds[0].failures}")
+        raise ArmFailed(f"{len(members)} of {counted(clients, 'client')} were merged: {strategy.rounds[0].failures}")
     return {
         "seconds": seconds,
         LIBRARIES: libraries,

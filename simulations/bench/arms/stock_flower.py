@@ -22,6 +22,7 @@ from flwr.serverapp.strategy import FedAvg
 from flwr.simulation import run_simulation
 from numpy.typing import NDArray
 
+from fedsift.core.errors import counted
 from fedsift.simulations.bench.arms.stock_flower_apps import CONFIG, WORKER, fine_tuning, ready_made
 from fedsift.studies.bench.processes import ArmFailed, answer, set_worker_environment
 
@@ -72,7 +73,7 @@ def simulate(
         result = strategy.start(grid, ArrayRecord([start]), num_rounds=1, timeout=float("inf"), train_config=run)
         seconds = time.perf_counter() - started
         if (answered := result.train_metrics_clientapp[1]["clients"]) != clients:
-            raise ArmFailed(f"stock Flower: {answered} of {clients} clients answered")
+            raise ArmFailed(f"stock Flower: {answered} of {counted(clients, 'client')} answered")
         outcome.append((seconds, result.arrays.to_numpy_ndarrays()[0]))
 
     run_simulation(

@@ -114,7 +114,7 @@ def test_merge_and_leave(
     run = deployment.run(changed, settings(deployment, out=str(out), rounds=1))
     assert run.wait() == 0
     assert "client 1 left, and is a member again in an older ledger" in run.told
-    assert "1 members, 0 joined; removals: client 1 BIT_EXACT" in run.told
+    assert "1 member, 0 joined; removals: client 1 BIT_EXACT" in run.told
     assert result_of(out)["state_digest"] == left["state_digest"]
     head = out / "head"
     done("log-head", out, "--since", 1, "--out", head)
@@ -181,7 +181,7 @@ def test_a_node_killed_in_mid_training_is_merged_in_the_next_round(
 
     wait_for("the node's return", is_back)
     assert run.wait() == 0
-    assert "1 members, 1 joined" in run.told
+    assert "1 member, 1 joined" in run.told
     assert "2 members, 1 joined" in run.told
     assert result_of(out)["state_digest"] == simulated_digest(pool, tiny_config, list(CLIENTS))
 

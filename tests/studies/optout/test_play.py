@@ -260,7 +260,7 @@ def test_a_client_that_cannot_train_is_told_and_asks_for_nothing(one_cannot_trai
         ({"clients": 9}, {}, "has 8 clients"),
         ({}, {"full_oracles": -1}, "full-oracles = -1"),
         ({}, {"evaluate_every": 0}, "evaluate-every = 0"),
-        ({"clients": 1}, {}, "number = 2: only 1 of 1 clients"),
+        ({"clients": 1}, {}, "number = 2: only 1 of 1 client"),
         ({"lr": 1e37, "steps": 20}, {}, "no client could be merged; client 'client "),
     ],
 )
