@@ -123,7 +123,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path,
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("csv-classification", r"delivery +0\.\d\d  The parcel .*\nreturns +0\.\d\d  I want to return"),
+        ("csv-classification", r"delivery +[01]\.\d\d  The parcel .*\nreturns +[01]\.\d\d  I want to return"),
         ("chat-lora", r"Which desk is mine\?\n  Desk 25 by the printer\.\nWho is my mentor\?\n  Bo Novak\."),
         ("sensors", "byte for byte the state of a run they never joined"),
     ],
@@ -152,9 +152,12 @@ def test_the_audit_at_full_size(ran: Callable[[str], tuple[Path, str]]) -> None:
 def test_of_the_deployment_nothing_goes_on_running(ran: Callable[[str], tuple[Path, str]]) -> None:
     folder, printed = ran("deployment")
     assert "verdict            BIT_EXACT" in printed
-    left = []
+    started = list(_started_in(folder))  # Flower's own children see every few seconds whether their parent lives.
+    assert psutil.wait_procs(started, timeout=60)[1] == []
+
+
+def _started_in(folder: Path) -> Iterator[psutil.Process]:
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             if str(folder) in " ".join([*process.cmdline(), *process.environ().values()]):
-                left.append(process.cmdline())
-    assert left == []
+                yield process

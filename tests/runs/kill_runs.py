@@ -7,6 +7,7 @@ two or three moments in a row, then goes on undisturbed; its numbers are held ag
 """
 
 import dataclasses
+import inspect
 import json
 import os
 import random
@@ -64,7 +65,7 @@ def count_calls(patch: pytest.MonkeyPatch, before_call: Callable[[], None]) -> N
 
     for owner, names in _WATCHED:
         for name in names:
-            found = vars(owner)[name]
+            found = inspect.getattr_static(owner, name)
             if isinstance(found, classmethod):
                 patch.setattr(owner, name, classmethod(watched(found.__func__)))
             else:

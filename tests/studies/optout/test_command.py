@@ -52,7 +52,7 @@ def test_two_leave(scenario: Path, tmp_path: Path) -> None:
 def test_any_method_is_attacked(scenario: Path, tmp_path: Path) -> None:
     out, given = tmp_path / "out", ["--clients", "6", "--newcomers", "4", "--rounds", "2"]
     told = done("optout", scenario, *given, "--attacks", "--methods", "fedavg,fedprox+simnpo", "--out", out)
-    assert "finds in the run that they never joined, to the last digit" in told
+    assert "finds in the run that the leavers never joined, to the last digit" in told
     table = (out / "tables" / "reconstruction.csv").read_text(encoding="utf-8")
     for title, same in (("SIFT-Masks", "True"), ("FedAvg", "True"), ("FedProx + SimNPO", "False")):
         assert [line.rsplit(",", 1)[1] for line in table.splitlines() if line.startswith(f"{title},")] == [same, same]

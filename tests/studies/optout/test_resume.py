@@ -46,8 +46,8 @@ from fedsift.studies.optout.play_scenario import play
 from fedsift.runtime.progress import PhaseBars
 from fedsift.studies.optout.scenario import read_scenario
 config, scenario, out = sys.argv[1:]
-bars = PhaseBars()
-play(read_scenario(scenario), RunConfig.from_mapping(read_toml(Path(config))), Path(out), bars, 0, 2)
+configured = RunConfig.from_mapping(read_toml(Path(config)))
+play(read_scenario(scenario), configured, Path(out), PhaseBars(), full_oracles=2)
 """
 
 
