@@ -6,7 +6,8 @@ message do not depend on the number of clients.
 """
 
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
-from itertools import count, islice
+from copy import deepcopy
+from itertools import count, groupby, islice
 from operator import length_hint
 from pathlib import Path
 from typing import Any, Protocol
@@ -114,13 +115,17 @@ class RayGrid(Grid):
             WorkerDied: a client's worker died three times over.
         """
         unsent = total = length_hint(messages)
-        source = iter(messages)
+        by_type = groupby(messages, lambda message: message.metadata.message_type)
+        source: Iterator[Message] = iter(())
         announced = ""
         last_state = RecordDict()
 
         def take() -> list[Message]:
-            nonlocal announced, unsent
+            nonlocal announced, source, unsent
             taken = self._next(source, total, unsent)
+            if not taken and (following := next(by_type, None)):  # A parcel has messages of one type.
+                source = following[1]
+                taken = self._next(source, total, unsent)
             unsent -= len(taken)
             if taken and self._progress and not announced:
                 announced = taken[0].metadata.message_type
@@ -168,7 +173,7 @@ class RayGrid(Grid):
         return self._pool.submit(parcel, died_under)
 
     def _context(self, node_id: int) -> Context:
-        state = self._states.get(node_id) or RecordDict()
+        state = deepcopy(self._states.get(node_id) or RecordDict())  # Its own: clients of a parcel change theirs.
         node = self._node_configs[node_id]
         if self.on_losses:
             node = {**node, "losses": True}

@@ -65,7 +65,9 @@ def test_a_lost_node_leaves_no_trace(
         node = cluster.add(OTHER)
         write_toml(dataclasses.replace(config, ray_address=cluster.address, workers=workers), file)
         stranger = fedsift("run", file, "--out", out)
-        assert "the cluster wants a token, and this command has none: give it the RAY_AUTH_MODE=token" in stranger.stderr
+        assert (
+            "the cluster wants a token, and this command has none: give it the RAY_AUTH_MODE=token" in stranger.stderr
+        )
         assert stranger.returncode == 2
         assert not out.exists()
         for name, value in token.items():

@@ -28,13 +28,18 @@ def config(tiny_config: RunConfig) -> RunConfig:
     return dataclasses.replace(tiny_config, evaluate=False)
 
 
-def state_digest(pool: WorkerPool, config: RunConfig, nodes: list[UserConfig]) -> str:
+def played(pool: WorkerPool, config: RunConfig, nodes: list[UserConfig], rounds: int = 1) -> SiftMasks:
     grid = RayGrid(pool, nodes, config.to_user_config())
     state = open_state(config, None, capacity=len(nodes))
     if config.partial_sums:
         grid.partial_merge = PartialMerge(state.terms, state.ledger.checksum_secret)
-    SiftMasks(state, (), scoring=NEVER).start(grid, ArrayRecord(), num_rounds=1)
-    return state.digest().hex()
+    strategy = SiftMasks(state, (), scoring=NEVER)
+    strategy.start(grid, ArrayRecord(), num_rounds=rounds)
+    return strategy
+
+
+def state_digest(pool: WorkerPool, config: RunConfig, nodes: list[UserConfig]) -> str:
+    return played(pool, config, nodes).state.digest().hex()
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +49,18 @@ def undisturbed(pool: WorkerPool, config: RunConfig) -> str:
 
 def test_partial_sums_leave_no_trace(pool: WorkerPool, config: RunConfig, undisturbed: str) -> None:
     assert state_digest(pool, dataclasses.replace(config, partial_sums=True), node_configs(EIGHT)) == undisturbed
+
+
+def test_who_fails_beside_one_that_joins_is_asked_again(
+    pool: WorkerPool, one_cannot_train: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clients whose messages go to a worker together remember each its own."""
+    monkeypatch.setattr("fedsift.runtime.ray_grid._UNSENT_PARCELS_PER_SLOT", 1)
+    monkeypatch.setattr("fedsift.runtime.ray_grid.slots", lambda _: 1)  # All eight go together.
+    summing = dataclasses.replace(one_cannot_train, evaluate=False, partial_sums=True)
+    rounds = played(pool, summing, node_configs(EIGHT), rounds=2).rounds
+    assert [list(record.failures) for record in rounds] == [["client 5"], ["client 5"]]
+    assert [len(record.joined) for record in rounds] == [7, 0]
 
 
 @pytest.mark.slow
