@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from fedsift.data.loading import load_dataset
 from fedsift.learning.local_trainer import LocalTrainer
 from fedsift.learning.models import load_layout, load_model
 from fedsift.runtime.progress import PhaseBars
+from fedsift.runtime.worker_pool import WorkerPool
 from fedsift.studies.training_cache import Session, TrainingCache
 
 
@@ -92,15 +94,17 @@ def test_a_kept_training_is_of_these_rows_and_signs(cache: TrainingCache) -> Non
 
 @pytest.mark.slow
 def test_what_was_kept_is_not_used_for_other_data_or_another_model(
-    session: Session, tiny_config: RunConfig, tiny_model: Path, tmp_path: Path
+    pool: WorkerPool, tiny_config: RunConfig, tiny_model: Path, tmp_path: Path
 ) -> None:
-    """Rows that change hands, and weights that change in place: as trained from anew."""
+    """Rows that change hands, and weights that change in place: as trained from anew, by workers that start anew."""
+    assert len(pool)  # Ray runs.
     model, table = shutil.copytree(tiny_model, tmp_path / "model"), tmp_path / "rows.csv"
     config = dataclasses.replace(tiny_config, dataset=str(table), model=str(model), workers=1)
 
     def trained(ann: str, bob: str) -> list[bytes]:
         table.write_text(f"who,question,answer\nann,{ann}\nbob,{bob}\n", encoding="utf-8")
-        with TrainingCache(config, tmp_path / "kept", PhaseBars(), session) as cache:
+        workers = nullcontext(WorkerPool("tests.client_app:app", 1))
+        with TrainingCache(config, tmp_path / "kept", PhaseBars(), lambda *_: workers) as cache:
             vector = cache.fine_tuned(["ann", "bob"])
             return [vector(each).tobytes() for each in ("ann", "bob")]
 
