@@ -17,6 +17,7 @@ from flwr.app import ArrayRecord, ConfigRecord, Message
 from numpy.typing import NDArray
 
 from fedsift.core.blend import log_softmax
+from fedsift.core.errors import BadInput
 from fedsift.core.head_statistics import Decisions
 from fedsift.core.localisation import Localisation
 from fedsift.core.mask_file import ClientMask, load_mask, save_mask
@@ -199,7 +200,11 @@ def _majority(client: Client, trainer: "LocalTrainer", test: Sequence[Any]) -> f
 
 
 def votes(client: Client, trainer: "LocalTrainer", message: Message) -> tuple[list[int], list[int]]:
-    """A member's losses: without its own model on each of its rows; a voter's with it, on rows it kept out."""
+    """A member's losses: without its own model on each of its rows; a voter's with it, on rows it kept out.
+
+    Raises:
+        BadInput: its rows are not those that it was merged with.
+    """
     from fedsift.learning.blended_predictor import BlendedPredictor, SaidOf
 
     task, head = trainer.task, read_head(message.content, trainer.terms.head)
@@ -211,7 +216,10 @@ def votes(client: Client, trainer: "LocalTrainer", message: Message) -> tuple[li
     base = _base_logits(trainer, kept, rows)
     directions = trainer.label_directions
     predictor = BlendedPredictor(task, head.sums, head.ridge, own, True, directions)
-    head_losses = predictor.own_votes(SaidOf.of(task, rows, own, base))
+    said = SaidOf.of(task, rows, own, base)
+    if not (np.array_equal(said.rows, own.rows) and np.array_equal(said.targets % predictor.labels, own.labels)):
+        raise BadInput(f"client {client.id!r}: its rows are others than those that it was merged with")
+    head_losses = predictor.own_votes(said)
     if not messages.record_of(message.content, "vote", ConfigRecord).get("voter") or len(rows) < 2:
         return head_losses, []
     order = random_order(derive_seed(client.config.seed, "vote", client.id), len(rows))

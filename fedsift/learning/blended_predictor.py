@@ -48,6 +48,7 @@ class BlendedPredictor:
 
     Attributes:
         task: of the rows.
+        labels: L, of the shared head; those above share one with a label below.
         label_counts: how often its own rows have each label, shape (labels,).
     """
 
@@ -71,13 +72,13 @@ class BlendedPredictor:
             directions: of the labels, which the head starts from; None for none.
         """
         self.task = task
-        self._labels = sums.targets.shape[1]
-        others = sums - HeadSums.of(own.features, own.labels, self._labels) if own and is_member else sums
+        self.labels = sums.targets.shape[1]
+        others = sums - HeadSums.of(own.features, own.labels, self.labels) if own and is_member else sums
         centre = None if directions is None else label_centre(others, directions)
         self._own = own_part(others, ridge, own.features, own.labels, own.rows, centre=centre) if own else None
         self._balance = balance(others)
         self._weights = self._own.weights if self._own else solve(others, ridge, centre)
-        self.label_counts = np.bincount(own.labels if own else np.empty(0, np.int32), minlength=self._labels)
+        self.label_counts = np.bincount(own.labels if own else np.empty(0, np.int32), minlength=self.labels)
 
     def score(self, said: SaidOf, blend: Blend) -> float:
         """The task's metric over rows, blended."""
@@ -126,9 +127,9 @@ class BlendedPredictor:
         blends = [blend for blend in BLENDS if blend.own == 0]
         losses = np.zeros(len(blends), np.int64)
         for start, part in _parts(said):
-            labels = part.targets % self._labels
+            labels = part.targets % self.labels
             rows = np.unique(part.rows, return_inverse=True)[1]
-            of_row = np.zeros((rows[-1] + 1, self._labels), np.int64)
+            of_row = np.zeros((rows[-1] + 1, self.labels), np.int64)
             np.add.at(of_row, (rows, labels), 1)
             counts = self.label_counts - of_row[rows]
             mixed = self._mix(part, self._own.held_out[start : start + len(labels)], counts)
@@ -156,7 +157,7 @@ class BlendedPredictor:
             known = counts if self.task.has_prior else None
             shared = shared_labels(head * self._balance, said.base)
             return lambda blend: blended(blend, shared, said.own, known)
-        tokens = SharedTokens(head[:, np.arange(said.base.shape[1]) % self._labels], said.base)
+        tokens = SharedTokens(head[:, np.arange(said.base.shape[1]) % self.labels], said.base)
         return lambda blend: blended(blend, tokens.under(blend), said.own, None)
 
 
