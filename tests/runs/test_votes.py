@@ -1,5 +1,6 @@
 """What members choose by vote: it is made of the votes of who is a member, and of nobody else's."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,20 @@ def test_a_removal_forgets_what_was_chosen(
     assert not set(leavers) & set(state.members)
     assert state.blend == UNVOTED
     state.ledger.close()
+
+
+def test_who_has_other_rows_than_were_merged_has_no_vote(
+    pool: WorkerPool, tiny_config: RunConfig, tmp_path: Path
+) -> None:
+    """A row less, or other targets; the others' votes count."""
+    table, ledger = tmp_path / "rows.jsonl", tmp_path / "ledger.sqlite"
+    table.write_bytes(Path(tiny_config.dataset).read_bytes())
+    config, everybody = dataclasses.replace(tiny_config, dataset=str(table)), {f"client {n}": n for n in range(8)}
+    assert not federate(pool, config, everybody, ledger=ledger, masks=tmp_path).rounds[0].failures
+    rows = table.read_text(encoding="utf-8").replace('"answer": "aaa', '"answer": "xyz').splitlines()
+    table.write_text("\n".join(row for row in rows if "bbb1" not in row), encoding="utf-8")
+    anew = WorkerPool("tests.client_app:app", 1)  # that reads the table again
+    (again,) = federate(anew, config, everybody, ledger=ledger, masks=tmp_path).rounds
+    reason = "query.vote: client '{}': its rows are others than those that it was merged with"
+    assert again.failures == {each: reason.format(each) for each in ("client 0", "client 1")}
+    assert again.blend
