@@ -26,7 +26,7 @@ _INTRODUCTION = """\
 (data, model, tuning, ...) are the same for every command that takes them: they stand once, in [Options](options.md).
 
 Exit codes: 0 for done, 2 for an input that cannot be used (nothing was changed), 3 for a removal, a proof or a check
-that failed, 130 for an interruption, 1 for anything else.
+that failed, 130 for Ctrl-C, 143 for SIGTERM, 1 for anything else.
 
 `fedsift --install-completion` lets TAB complete commands, options and values, in bash, zsh, fish and PowerShell.
 

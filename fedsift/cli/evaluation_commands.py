@@ -93,7 +93,8 @@ def compare(
 
             repeat(Compare(names), {**settings.to_mapping(), **rounds.to_mapping()}, seeds, out, json_, tracked)
             return
-        with output_folder(out) as folder, errors_in_one_line(f"what is there so far is in {folder}", folder):
+        anew = "a comparison begins anew, with another --out; finished methods are in {}"
+        with output_folder(out) as folder, errors_in_one_line(anew.format(folder), folder):
             found = play(settings, names, folder, progress_bars(), rounds, tracked)
             tell(found, json_, [*comparison_tables(found), f"written  {folder}"])
 

@@ -42,7 +42,7 @@ def unknown_name(kind: str, name: str, valid: Iterable[str]) -> BadInput:
     more = f", ... ({len(names)} in all)" if len(names) > _NAMES_SHOWN else ""
     shown = names[:_NAMES_SHOWN]
     valid_names = ", ".join(map(repr if any("," in each for each in shown) else legible, shown))
-    hint = f"did you mean {nearest[0]!r}?" if nearest else f"valid: {valid_names}{more}" if names else "there is none"
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"valid: {valid_names}{more}"
     return BadInput(f"unknown {kind} {name!r}; {hint}")
 
 

@@ -50,8 +50,13 @@ def find_user_code(kind: str, specification: str, base: type | None = None) -> C
     module = _imported(module_name, what)
     function = getattr(module, function_name, None)
     if not callable(function):
-        expected = "class" if base else "function"
-        raise BadInput(f"{what}: {unknown_name(expected, function_name, _own(module, base))}")
+        own, expected = _own(module, base), "class" if base else "function"
+        if not own:
+            lacking = f"subclass of {base.__name__}" if base else expected
+            raise BadInput(f"{what}: unknown {expected} {function_name!r}; the module has no {lacking}")
+        raise BadInput(f"{what}: {unknown_name(expected, function_name, own)}")
+    if base and isinstance(function, type) and not issubclass(function, base):
+        raise BadInput(f"{what}: it is no subclass of {base.__module__}.{base.__name__}")
     found: Callable[..., Any] = function
     return found
 
@@ -94,6 +99,7 @@ def errors_as_bad_input(what: str) -> Iterator[None]:
 def _place(error: BaseException) -> str:
     """Where in the code an error was raised; nothing where it says so itself, or the code has not begun to run."""
     last = traceback.extract_tb(error.__traceback__)[-1]
-    if isinstance(error, SyntaxError) or last.filename.startswith("<frozen"):  # Python's own import
+    has_not_begun = last.filename.startswith("<frozen") or Path(last.filename).parent == Path(__file__).parent
+    if isinstance(error, SyntaxError) or has_not_begun:  # Python's own import, or our call
         return ""
     return f" ({Path(last.filename).name}, line {last.lineno})"

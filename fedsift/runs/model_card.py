@@ -82,6 +82,8 @@ def _origin(folder: RunFolder, config: RunConfig, template: Template | None, ser
     yield f"| state digest | `{served.state_digest}` |"
     yield f"| profile of reproducibility | {config.profile} |"
     yield from (f"| {name} | {_cell(value)} |" for name, value in made.items())
+    if config.is_custom:
+        del options["model"]  # The task makes its own.
     yield from (f"| {name} | {_cell(options[name])} |" for name in _OPTIONS if options.get(name, "") != "")
     yield f"| versions | {', '.join(_versions())} |"
     yield "\nRemovals so far, by the number of their receipt: " + (

@@ -58,6 +58,11 @@ def mixed():
         "long": [("x" * 100_000, "y" * 100_000)],
         "single": [("p", " t")] * 5,
     }
+
+class Other:
+    pass
+def needy(something):
+    pass
 """
 
 
@@ -68,6 +73,11 @@ def mixed():
         (["--dataset", "mine:clientz"], "dataset mine:clientz: unknown function 'clientz'"),
         (["--dataset", "mine:points", "--task", "mine:no_task"], "task mine:no_task returned int; expected a fedsift."),
         (["--dataset", "mine:points", "--task", "mine:NoModel"], "task mine:NoModel: model() returned str; expected a"),
+        (
+            ["--dataset", "mine:points", "--task", "mine:Other"],
+            "mine:Other: it is no subclass of fedsift.learning.t",
+        ),
+        (["--dataset", "mine:points", "--task", "mine:needy"], "TypeError: needy() missing 1 required"),
         (["--dataset", "mine:points", "--task", "mine:Lime"], "unknown class 'Lime'; did you mean 'Line'"),
         (
             ["--dataset", "mine:points", "--task", "mine:Q"],

@@ -174,7 +174,8 @@ def _scores(outcome: Outcome) -> str:
     parts.append(f"{decimals(last.worst_decile)} in the worst tenth of them")
     if last.alone is not None:
         better, worse = last.better_than_alone, last.worse_than_alone
-        parts.append(f"{decimals(last.alone)} if each were alone ({better} are better off than that, {worse} worse)")
+        gain = f"{counted(better, 'is', 'are')} better off than that, {worse} worse"
+        parts.append(f"{decimals(last.alone)} if each were alone ({gain})")
     if last.zero_shot is not None:
         parts.append(f"{decimals(last.zero_shot)} with the base model")
     if last.leavers is not None:
