@@ -46,6 +46,7 @@ def play_own(*attacks: str) -> Path:
     return Path("own")
 
 
+@pytest.mark.exhaustive
 def test_a_ready_scenario_and_one_that_goes_on() -> None:
     printed = done(*READY, *FEWER, "--clients", 6)
     assert "1 of 6 clients left. The server is byte for byte the run without it." in printed

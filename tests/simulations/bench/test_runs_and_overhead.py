@@ -80,6 +80,7 @@ def test_overhead_of_twelve_clients(four: RunConfig) -> None:
         assert found[arm, "server's peak memory"] > 20
 
 
+@pytest.mark.exhaustive
 def test_an_arm_that_fails_is_told_in_a_line(four: RunConfig) -> None:
     broken = dataclasses.replace(four, model="/nowhere/at/all")
     with pytest.raises(ArmFailed, match=r"fedsift_run: .*model folder /nowhere/at/all does not exist"):
